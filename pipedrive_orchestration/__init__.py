@@ -1,0 +1,1 @@
+"""Brings a Pipedrive CRM into DuckDB with Dagster, and keeps it there."""

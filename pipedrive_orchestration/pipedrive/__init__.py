@@ -1,0 +1,1 @@
+"""Everything that knows Pipedrive's API: catalogue, client, limits, paging, fields."""
