@@ -1,0 +1,1 @@
+"""The state of the demo account: its records, fields and the rules by which they change."""

@@ -1,0 +1,168 @@
+"""The account: every collection, its fields and clock, and what all changes have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections import Counter, deque
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipedrive_orchestration.demo.account.collection import Collection, Record, RecordId, Shelf
+from pipedrive_orchestration.demo.account.fields import Fields
+from pipedrive_orchestration.demo.account.layouts import LAYOUTS
+from pipedrive_orchestration.demo.clock import Clock
+from pipedrive_orchestration.demo.generator import Business
+
+PURGED_AFTER = timedelta(days=30)
+"""How long a soft-deleted record can still be reached (API facts 9, Deletes)."""
+
+PURGED = ("deals", "persons", "organizations", "activities", "products")
+"""The collections that Pipedrive purges of deleted records."""
+
+FIELDS = {
+    "deals": "deal_fields",
+    "persons": "person_fields",
+    "organizations": "organization_fields",
+    "products": "product_fields",
+    "activities": "activity_fields",
+}
+
+REQUESTS_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One answered request.
+
+    Attributes:
+        method: HTTP method.
+        path: path without the query.
+        query: query parameters.
+        status: HTTP status of the answer.
+        tokens: what the request cost.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    status: int
+    tokens: int
+
+
+class Account:
+    """A Pipedrive account in memory.
+
+    ``lock`` guards everything; whoever reads or changes several things in a row from another thread
+    than the server's holds it meanwhile.
+
+    Args:
+        business: the records to begin with.
+        clock: the account's clock.
+        seed: makes ids and keys that the account gives out repeatable.
+    """
+
+    def __init__(self, business: Business, clock: Clock, seed: int) -> None:
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.me: Record = business.me
+        self.collections = {
+            name: Collection(name, getattr(business, name), layout) for name, layout in LAYOUTS.items()
+        }
+        self.fields = {name: Fields(getattr(business, part)) for name, part in FIELDS.items()}
+        self.note_fields: list[Record] = business.note_fields
+        self.merged: dict[tuple[str, RecordId], RecordId] = {}
+        self._seed = seed
+        self._given: Counter[str] = Counter()
+        self._highest = {
+            name: max((record["id"] for record in collection), default=0)
+            for name, collection in self.collections.items()
+            if name not in {"leads", "lead_labels"}
+        }
+        self._requests: deque[LoggedRequest] = deque(maxlen=REQUESTS_KEPT)
+
+    def __getitem__(self, name: str) -> Collection:
+        return self.collections[name]
+
+    def record(self, name: str, record_id: RecordId) -> Record | None:
+        """A copy of the record with all its properties, whether lists show it or not."""
+        with self.lock:
+            return deepcopy(self[name].get(record_id))
+
+    def records(self, name: str) -> list[Record]:
+        """Copies of all records of a collection: deleted (and not yet purged) and archived ones too."""
+        with self.lock:
+            self.purge()
+            return deepcopy(list(self[name]))
+
+    @property
+    def requests(self) -> tuple[LoggedRequest, ...]:
+        """The answered requests, oldest first; the last 100,000 are kept."""
+        with self.lock:
+            return tuple(self._requests)
+
+    def log(self, request: LoggedRequest) -> None:
+        """Notes an answered request."""
+        with self.lock:
+            self._requests.append(request)
+
+    def new_id(self, name: str) -> int:
+        """The next integer id of a collection or of the fields; ids of purged records never return."""
+        if name not in self._highest:
+            self._highest[name] = self._highest_elsewhere(name)
+        self._highest[name] += 1
+        return self._highest[name]
+
+    def _highest_elsewhere(self, name: str) -> int:
+        fields = [field for family in self.fields.values() for field in family.every()]
+        if name == "fields":
+            return max((int(field["_id"]) for field in fields), default=0)
+        options = [
+            option["id"]
+            for field in fields
+            for option in (field["options"] or []) + field["_options_deleted"]
+        ]
+        return max((option for option in options if isinstance(option, int)), default=0)
+
+    def new_uuid(self) -> str:
+        """A UUID for a lead or a lead label."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, self._unique("uuid")))
+
+    def new_field_code(self) -> str:
+        """A 40-hex key for a custom field."""
+        return hashlib.sha256(self._unique("field").encode()).hexdigest()[:40]
+
+    def _unique(self, purpose: str) -> str:
+        self._given[purpose] += 1
+        return f"{self._seed}/{purpose}/{self._given[purpose]}"
+
+    def stamp(self, name: str) -> str:
+        """The present instant as the collection writes it."""
+        return self[name].time(self.clock.now())
+
+    def save(self, name: str, record: Record) -> Record:
+        """Stores the record as changed now, which is what ``update_time`` says afterwards."""
+        changed = {**record, "update_time": self.stamp(name)}
+        self[name].put(changed)
+        return changed
+
+    def touch(self, name: str, record_id: RecordId | None) -> None:
+        """Bumps the ``update_time`` of a record, if it is there, without changing anything else."""
+        record = self[name].get(record_id)
+        if record is not None and not self[name].shelf(record).deleted:
+            self.save(name, record)
+
+    def purge(self) -> None:
+        """Takes out what was deleted more than 30 days ago."""
+        limit = self.clock.now() - PURGED_AFTER
+        for name in PURGED:
+            collection = self[name]
+            window = (None, collection.time(limit))
+            for archived in (False, True):
+                for record_id in list(
+                    collection.walk((Shelf(archived, deleted=True),), "update_time", window=window)
+                ):
+                    collection.remove(record_id)

@@ -1,0 +1,197 @@
+"""One collection of records, kept sorted so that a page is a walk along an index.
+
+Records are replaced, never changed in place; that keeps indexes, link tables and serialised bytes in
+step with them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection as Ids
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from sortedcontainers import SortedList
+
+from pipedrive_orchestration.demo.clock import V2_TIME
+
+Record = dict[str, Any]
+RecordId = int | str
+Key = tuple[Any, ...]
+"""``((value,), id)``, or ``((), id)`` for a null, which therefore sorts first."""
+
+
+class Shelf(NamedTuple):
+    """Where a record lies: lists show one or several shelves and never the others."""
+
+    archived: bool = False
+    deleted: bool = False
+
+
+LIVE = Shelf()
+SHELVES = tuple(Shelf(archived, deleted) for archived in (False, True) for deleted in (False, True))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a collection has to know about its records.
+
+    Attributes:
+        sortable: properties by which lists can be sorted; each has an index.
+        links: properties that point at other records; each has a table from target to records.
+        optional: properties that lists leave out unless asked for.
+        time_format: how the collection writes instants.
+        shelf: tells where a record lies.
+    """
+
+    sortable: tuple[str, ...] = ("id", "update_time", "add_time")
+    links: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+    time_format: str = V2_TIME
+    shelf: Callable[[Record], Shelf] = lambda _record: LIVE
+
+
+def sort_key(record: Record, prop: str) -> Key:
+    """The record's place in the index of a property: value, then id; nulls come first."""
+    value = record.get(prop)
+    return ((), record["id"]) if value is None else ((value,), record["id"])
+
+
+class Collection:
+    """The records of one kind by id, with an index per sortable property and a table per link."""
+
+    def __init__(self, name: str, records: Mapping[Any, Record], layout: Layout) -> None:
+        self.name = name
+        self.layout = layout
+        self._records: dict[RecordId, Record] = dict(records)
+        self._encoded: dict[RecordId, bytes] = {}
+        self._links: dict[str, defaultdict[Any, set[RecordId]]] = {
+            prop: defaultdict(set) for prop in layout.links
+        }
+        keys: dict[tuple[Shelf, str], list[Key]] = {
+            (shelf, prop): [] for shelf in SHELVES for prop in layout.sortable
+        }
+        for record in self._records.values():
+            shelf = layout.shelf(record)
+            for prop in layout.sortable:
+                keys[shelf, prop].append(sort_key(record, prop))
+            self._link(record)
+        self._indexes: dict[tuple[Shelf, str], SortedList] = {
+            place: SortedList(entries) for place, entries in keys.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, record_id: object) -> bool:
+        return record_id in self._records
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(list(self._records.values()))
+
+    def get(self, record_id: Any) -> Record | None:
+        """The record of that id, on whatever shelf."""
+        return self._records.get(record_id)
+
+    def shelf(self, record: Record) -> Shelf:
+        """Where the record lies."""
+        return self.layout.shelf(record)
+
+    def time(self, instant: datetime) -> str:
+        """The instant as this collection writes it."""
+        return instant.strftime(self.layout.time_format)
+
+    def put(self, record: Record) -> None:
+        """Adds the record, or puts it in the place of the one with its id."""
+        self.remove(record["id"])
+        self._records[record["id"]] = record
+        shelf = self.layout.shelf(record)
+        for prop in self.layout.sortable:
+            self._indexes[shelf, prop].add(sort_key(record, prop))
+        self._link(record)
+
+    def remove(self, record_id: RecordId) -> None:
+        """Takes the record out for good, if it is there."""
+        record = self._records.pop(record_id, None)
+        if record is None:
+            return
+        self._encoded.pop(record_id, None)
+        shelf = self.layout.shelf(record)
+        for prop in self.layout.sortable:
+            self._indexes[shelf, prop].remove(sort_key(record, prop))
+        for prop, table in self._links.items():
+            table[record.get(prop)].discard(record_id)
+
+    def _link(self, record: Record) -> None:
+        for prop, table in self._links.items():
+            if (target := record.get(prop)) is not None:
+                table[target].add(record["id"])
+
+    def linked(self, prop: str, target: RecordId | None) -> Ids[RecordId]:
+        """Ids of the records whose link property points at the target."""
+        return frozenset(self._links[prop].get(target, ()))
+
+    def encoded(self, record_id: RecordId) -> bytes:
+        """The record as JSON without its optional properties; kept until the record changes."""
+        if (known := self._encoded.get(record_id)) is not None:
+            return known
+        record = self._records[record_id]
+        optional = self.layout.optional
+        shown = (
+            {prop: value for prop, value in record.items() if prop not in optional} if optional else record
+        )
+        self._encoded[record_id] = encoded = orjson.dumps(shown)
+        return encoded
+
+    def walk(
+        self,
+        shelves: Iterable[Shelf],
+        prop: str,
+        *,
+        descending: bool = False,
+        after: Key | None = None,
+        window: tuple[str | None, str | None] = (None, None),
+    ) -> Iterator[RecordId]:
+        """Ids along an index, from where a page ended.
+
+        Args:
+            shelves: the shelves to read.
+            prop: the sortable property that gives the order.
+            descending: from the last to the first.
+            after: key of the last record already read.
+            window: lower (inclusive) and upper (exclusive) bound of the property's values.
+        """
+        low, high = _bounds(window)
+        low_open = high_open = False
+        if after is not None and descending and (high is None or after < high):
+            high, high_open = after, True
+        elif after is not None and not descending and (low is None or after > low):
+            low, low_open = after, True
+        inclusive = (not low_open, not high_open)
+        walks = [
+            self._indexes[shelf, prop].irange(low, high, inclusive, reverse=descending) for shelf in shelves
+        ]
+        keys = walks[0] if len(walks) == 1 else heapq.merge(*walks, reverse=descending)
+        return (record_id for _, record_id in keys)
+
+    def changed(self, shelves: Iterable[Shelf], window: tuple[str | None, str | None]) -> int:
+        """How many records have their ``update_time`` in the window."""
+        low, high = _bounds(window)
+        total = 0
+        for shelf in shelves:
+            index = self._indexes[shelf, "update_time"]
+            end = len(index) if high is None else index.bisect_left(high)
+            total += end - (0 if low is None else index.bisect_left(low))
+        return total
+
+
+def _bounds(window: tuple[str | None, str | None]) -> tuple[Key | None, Key | None]:
+    since, until = window
+    if since is None and until is None:
+        return None, None
+    # A one-element key lies before every ((value,), id); the empty text lies after every null.
+    return ((since or "",),), None if until is None else ((until,),)

@@ -1,0 +1,50 @@
+"""What a write may point at: records that exist and are not deleted, labels, currencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipedrive_orchestration.demo.account.account import Account
+from pipedrive_orchestration.demo.account.collection import Record
+from pipedrive_orchestration.demo.account.custom_values import currency_problem
+
+TARGETS = {
+    "owner_id": "users",
+    "user_id": "users",
+    "person_id": "persons",
+    "org_id": "organizations",
+    "organization_id": "organizations",
+    "deal_id": "deals",
+    "lead_id": "leads",
+    "pipeline_id": "pipelines",
+    "stage_id": "stages",
+}
+"""Properties that point at a record, and at which collection."""
+
+
+def reference_problems(account: Account, changes: Record) -> Iterator[str]:
+    """What is wrong with the links of a write, one sentence per key."""
+    for prop, name in TARGETS.items():
+        target = changes.get(prop)
+        if target is not None and not is_reachable(account, name, target):
+            yield f"{prop}: There is no record {target} among {name}."
+
+
+def is_reachable(account: Account, name: str, record_id: object) -> bool:
+    """Whether the record is there and can be linked to."""
+    record = account[name].get(record_id)
+    return record is not None and not account[name].shelf(record).deleted
+
+
+def label_problems(account: Account, name: str, changes: Record) -> Iterator[str]:
+    """What is wrong with the labels of a write."""
+    known = account.fields[name].option_labels("label_ids")
+    for label_id in changes.get("label_ids") or ():
+        if label_id not in known:
+            yield f"label_ids: There is no label {label_id}."
+
+
+def currency_problems(account: Account, changes: Record) -> Iterator[str]:
+    """What is wrong with the currency of a write."""
+    if (problem := currency_problem(account, changes.get("currency"))) is not None:
+        yield f"currency: {problem}"

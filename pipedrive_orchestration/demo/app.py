@@ -1,0 +1,198 @@
+"""The HTTP surface: authentication, limits and envelopes around the endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Path
+
+from pipedrive_orchestration.demo.account.account import Account, LoggedRequest
+from pipedrive_orchestration.demo.call import Answer, Call
+from pipedrive_orchestration.demo.errors import (
+    ApiError,
+    method_not_allowed,
+    not_found,
+    over_limit,
+    retired,
+    unauthorized,
+)
+from pipedrive_orchestration.demo.journal import Journal
+from pipedrive_orchestration.demo.limits import Limits, Verdict
+from pipedrive_orchestration.demo.routes import RETIRED, ROUTES, Route
+from pipedrive_orchestration.demo.settings import Settings
+
+PREFIXES = {"v2": ("/api/v2",), "v1": ("/v1", "/api/v1")}
+"""Where each version is served; v2 exists under ``/api`` only (API facts 1.1)."""
+
+_HTML_BLOCK = b"""<!DOCTYPE html>
+<html><head><title>Access denied</title></head>
+<body><h1>Sorry, you have been blocked</h1><p>You are unable to access this account.</p></body></html>
+"""
+
+_COMMON_HEADERS = {
+    "cache-control": "no-cache",
+    "access-control-expose-headers": "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "X-Daily-RateLimit-Token-Limit, X-Daily-RateLimit-Token-Remaining",
+}
+
+Handler = Callable[[Request], Awaitable[Response]]
+Work = Callable[[Request], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Answers requests on behalf of one account.
+
+    Attributes:
+        account: the account.
+        settings: how it was started.
+        limits: its limits.
+        journal: where writes are kept, if anywhere.
+    """
+
+    account: Account
+    settings: Settings
+    limits: Limits
+    journal: Journal | None
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        paths = [
+            Path(prefix + route.path, self._endpoint(route), methods=[route.method])
+            for route in ROUTES
+            for prefix in PREFIXES[route.version]
+        ]
+        paths.extend(
+            Path(prefix + path, self._retired(), methods=[method])
+            for method, path in RETIRED
+            for prefix in PREFIXES["v1"]
+        )
+        app = Starlette(routes=paths, exception_handlers={HTTPException: self._unrouted})
+        app.router.redirect_slashes = False
+        return app
+
+    def _endpoint(self, route: Route) -> Handler:
+        async def work(request: Request) -> Answer:
+            content = b"" if route.method == "GET" else await request.body()
+            query = tuple(request.query_params.multi_items())
+            call = Call(self.account, route.version, request.path_params, query, content)
+            with self.account.lock:
+                self.account.purge()
+                answer = route.endpoint(call)
+                if self.journal is not None and route.method != "GET":
+                    self.journal.append(self.account.clock.now(), route.method, _target(request), content)
+            return answer
+
+        async def endpoint(request: Request) -> Response:
+            return await self._admitted(request, route.tokens, work)
+
+        return endpoint
+
+    def _retired(self) -> Handler:
+        async def work(_request: Request) -> Answer:
+            raise retired(self.settings.retired)
+
+        async def endpoint(request: Request) -> Response:
+            return await self._admitted(request, 0, work)
+
+        return endpoint
+
+    async def _unrouted(self, request: Request, error: Exception) -> Response:
+        async def work(_request: Request) -> Answer:
+            assert isinstance(error, HTTPException), "registered for nothing else"
+            if error.status_code == 405:
+                raise method_not_allowed((error.headers or {}).get("Allow", ""))
+            raise not_found()
+
+        return await self._admitted(request, 0, work)
+
+    async def _admitted(self, request: Request, tokens: int, work: Work) -> Response:
+        """The work's answer, if the request is let through to it."""
+        correlation_id = str(uuid.uuid4())
+        headers = {**_COMMON_HEADERS, "x-correlation-id": correlation_id}
+        try:
+            api_token = self._authenticate(request, correlation_id)
+        except ApiError as error:
+            # The gateway answers before it knows an account, so that no limit is told.
+            return self._refused(request, error, headers)
+        seconds, today = time.monotonic(), self.account.clock.now().date()
+        verdict = self.limits.admit(tokens, seconds, today, api_token=api_token)
+        headers |= self.limits.headers(seconds)
+        if self.settings.latency_ms:
+            await asyncio.sleep(self.settings.latency_ms / 1000)
+        if verdict is Verdict.SHUT_OUT:
+            self._log(request, 403, 0)
+            return Response(_HTML_BLOCK, 403, headers, media_type="text/html")
+        if verdict is not Verdict.ADMITTED:
+            return self._refused(request, over_limit(), headers)
+        try:
+            answer = await work(request)
+        except ApiError as error:
+            return self._refused(request, error, headers, tokens)
+        self._log(request, answer.status, tokens)
+        return Response(answer.body, answer.status, headers, media_type="application/json")
+
+    def _authenticate(self, request: Request, correlation_id: str) -> bool:
+        """Whether the request came with the API token, rather than with it as an OAuth bearer."""
+        if (token := request.headers.get("x-api-token")) is not None:
+            if token == self.settings.token:
+                return True
+        elif request.headers.get("authorization") == f"Bearer {self.settings.token}":
+            return False
+        raise unauthorized(correlation_id)
+
+    def _refused(
+        self, request: Request, error: ApiError, headers: dict[str, str], tokens: int = 0
+    ) -> Response:
+        self._log(request, error.status, tokens)
+        return Response(
+            orjson.dumps(error.body),
+            error.status,
+            {**headers, **error.headers},
+            media_type="application/json",
+        )
+
+    def _log(self, request: Request, status: int, tokens: int) -> None:
+        query = dict(request.query_params)
+        self.account.log(LoggedRequest(request.method, request.url.path, query, status, tokens))
+
+
+def _target(request: Request) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def find_route(method: str, path: str, routes: Iterable[Route] = ROUTES) -> tuple[Route, dict[str, str]]:
+    """The route of a path and the values of its parameters.
+
+    Raises:
+        KeyError: there is none.
+    """
+    for route in routes:
+        for prefix in PREFIXES[route.version]:
+            values = _match(f"{prefix}{route.path}", path)
+            if route.method == method and values is not None:
+                return route, values
+    raise KeyError(f"{method} {path}")
+
+
+def _match(template: str, path: str) -> dict[str, str] | None:
+    wanted, given = template.split("/"), path.split("/")
+    if len(wanted) != len(given):
+        return None
+    values = {}
+    for part, value in zip(wanted, given, strict=True):
+        if part.startswith("{"):
+            values[part.strip("{}")] = value
+        elif part != value:
+            return None
+    return values

@@ -1,0 +1,82 @@
+"""Refusals: every error body of the demo account, in Pipedrive's envelopes (API facts 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+HINT = "Please check developers.pipedrive.com"
+
+
+class ApiError(Exception):
+    """A request that is answered with an error.
+
+    Attributes:
+        status: HTTP status code.
+        body: the JSON body.
+        headers: headers beside the usual ones.
+    """
+
+    def __init__(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {body.get('error')}")
+        self.status = status
+        self.body = body
+        self.headers = dict(headers or {})
+
+
+def _envelope(error: str, error_info: str, **more: str) -> dict[str, Any]:
+    return {
+        "success": False,
+        "error": error,
+        "error_info": error_info,
+        "data": None,
+        "additional_data": None,
+        **more,
+    }
+
+
+def bad_request(version: str, problems: Iterable[str]) -> ApiError:
+    """400 naming every problem at once; v2 adds the code of a schema validation.
+
+    Args:
+        version: ``v1`` or ``v2``.
+        problems: one sentence each, beginning with the parameter or key it is about.
+    """
+    text = " ".join(problems)
+    if version == "v1":
+        return ApiError(400, _envelope(f"Bad request: {text}", HINT))
+    error = f"Validation failed: {text}"
+    return ApiError(400, _envelope(error, HINT, code="ERR_SCHEMA_VALIDATION_FAILED"))
+
+
+def unauthorized(correlation_id: str) -> ApiError:
+    """401 as the gateway answers it, whatever the host or path (API facts 1.2)."""
+    body = {"success": False, "error": "unauthorized access", "errorCode": 401, "error_info": HINT}
+    return ApiError(401, body, {"x-401-by-gw": "true", "x-correlation-id": correlation_id})
+
+
+def not_found(error: str = "Entity was not found") -> ApiError:
+    """404 for a record, or a path, that is not there."""
+    return ApiError(404, _envelope(error, "Object was not found."))
+
+
+def user_not_found() -> ApiError:
+    """404 for a user, which has a body of its own (OpenAPI v1 ``/users/{id}``)."""
+    return ApiError(404, {"success": False, "error": "User not found or not accessible."})
+
+
+def method_not_allowed(allow: str) -> ApiError:
+    """405 for a known path."""
+    return ApiError(405, _envelope("Method not allowed", HINT), {"allow": allow})
+
+
+def retired(status: int) -> ApiError:
+    """What a v1 route that Pipedrive has taken away answers (API facts 2.1)."""
+    if status == 404:
+        return not_found()
+    return ApiError(status, _envelope("This endpoint is no longer available", "Use the v2 endpoint instead."))
+
+
+def over_limit() -> ApiError:
+    """429, for the burst limit and for the daily budget alike."""
+    return ApiError(429, {"success": False, "error": "request over limit", "errorCode": 429})

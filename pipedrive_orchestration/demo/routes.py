@@ -1,0 +1,142 @@
+"""Every route of the demo account with its price.
+
+Prices of reads are the catalogue's; the others are the table below (API facts 5.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipedrive_orchestration.demo.call import Answer, Call
+from pipedrive_orchestration.demo.parameters import Query
+from pipedrive_orchestration.demo.v1 import company, lead_fields, leads, notes, recents
+from pipedrive_orchestration.demo.v2 import field_lists, lists, queries
+from pipedrive_orchestration.pipedrive import catalogue
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+
+FIELD_PATHS = {
+    "deals": "/dealFields",
+    "persons": "/personFields",
+    "organizations": "/organizationFields",
+    "products": "/productFields",
+    "activities": "/activityFields",
+}
+
+FieldModels = tuple[type[queries.FieldsQuery], type[queries.FieldQuery]]
+
+V1_LIST = 20
+"""Price of a v1 list that the catalogue does not have."""
+
+V2_GET = 1
+"""Price of a single v2 read that the catalogue does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation of the API.
+
+    Attributes:
+        method: HTTP method.
+        path: path template as the OpenAPI file has it, such as ``/deals/{id}``.
+        version: ``v1`` or ``v2``: which file that is.
+        tokens: price of a request.
+        endpoint: what answers it.
+    """
+
+    method: str
+    path: str
+    version: str
+    tokens: int
+    endpoint: Callable[[Call], Answer]
+
+
+def _reads(
+    path: str,
+    name: str,
+    list_endpoint: Callable[[Call], Answer],
+    one_endpoint: Callable[[Call], Answer] | None,
+) -> Iterator[Route]:
+    object_type = CATALOGUE[name]
+    yield Route("GET", path, object_type.version, object_type.list_cost, list_endpoint)
+    if one_endpoint is not None and object_type.get_cost is not None:
+        yield Route("GET", f"{path}/{{id}}", object_type.version, object_type.get_cost, one_endpoint)
+
+
+def _v2_records() -> Iterator[Route]:
+    deals = CATALOGUE["deals"]
+    archived = lists.list_of("deals", queries.ArchivedDealsQuery, archived=True)
+    yield Route("GET", "/deals/archived", "v2", deals.archived_cost, archived)
+    for name, list_model, one_model in (
+        ("deals", queries.DealsQuery, queries.DealQuery),
+        ("persons", queries.PersonsQuery, queries.PersonQuery),
+        ("organizations", queries.OrganizationsQuery, queries.OrganizationQuery),
+        ("activities", queries.ActivitiesQuery, queries.ActivityQuery),
+        ("products", queries.ProductsQuery, Query),
+        ("pipelines", queries.SortedQuery, Query),
+        ("stages", queries.StagesQuery, Query),
+    ):
+        yield from _reads(f"/{name}", name, lists.list_of(name, list_model), lists.one_of(name, one_model))
+
+
+def _v2_fields() -> Iterator[Route]:
+    full: FieldModels = (queries.FullFieldsQuery, queries.FullFieldQuery)
+    visibility: FieldModels = (queries.VisibilityFieldsQuery, queries.VisibilityFieldQuery)
+    for name, (list_model, one_model) in {
+        "deals": full,
+        "persons": full,
+        "organizations": full,
+        "products": visibility,
+        "activities": visibility,
+    }.items():
+        path = FIELD_PATHS[name]
+        cost = CATALOGUE[name].fields_cost
+        yield Route("GET", path, "v2", cost, field_lists.list_of(name, list_model))
+        yield Route("GET", f"{path}/{{field_code}}", "v2", V2_GET, field_lists.one_of(name, one_model))
+
+
+def _v1_reads() -> Iterator[Route]:
+    lead_type = CATALOGUE["leads"]
+    yield Route("GET", "/users/me", "v1", catalogue.USERS_ME_COST, company.me)
+    yield from _reads("/users", "users", company.list_users, company.one_user)
+    yield Route("GET", "/leads/archived", "v1", lead_type.archived_cost, leads.list_archived_leads)
+    yield from _reads("/leads", "leads", leads.list_leads, leads.one_lead)
+    yield from _reads("/leadLabels", "lead_labels", leads.list_lead_labels, None)
+    yield Route("GET", "/leadFields", "v1", V1_LIST, lead_fields.list_lead_fields)
+    yield from _reads("/notes", "notes", notes.list_notes, notes.one_note)
+    yield Route("GET", "/noteFields", "v1", V1_LIST, notes.list_note_fields)
+    yield from _reads("/activityTypes", "activity_types", company.list_activity_types, None)
+    yield from _reads("/currencies", "currencies", company.list_currencies, None)
+    yield from _reads("/filters", "filters", company.list_filters, company.one_filter)
+    yield Route("GET", "/recents", "v1", catalogue.RECENTS_COST, recents.list_recents)
+
+
+ROUTES: tuple[Route, ...] = (*_v2_records(), *_v2_fields(), *_v1_reads())
+"""Everything the account answers, more specific paths first."""
+
+
+def _retired() -> Iterator[tuple[str, str]]:
+    for name in ("activities", "deals", "organizations", "persons", "products", "pipelines", "stages"):
+        yield from ((method, f"/{name}") for method in ("GET", "POST", "DELETE"))
+        yield from ((method, f"/{name}/{{id}}") for method in ("GET", "PUT", "DELETE"))
+    for name in ("activities", "deals", "organizations", "persons"):
+        yield "GET", f"/{name}/collection"
+    for name in ("deals", "organizations", "persons", "products"):
+        yield "GET", f"/{name}/search"
+    for name in (
+        "deals/{id}/activities",
+        "deals/{id}/persons",
+        "persons/{id}/activities",
+        "persons/{id}/deals",
+    ):
+        yield "GET", f"/{name}"
+    for name in ("activities", "deals", "persons"):
+        yield "GET", f"/organizations/{{id}}/{name}"
+    yield from ((method, "/deals/{id}/products") for method in ("GET", "POST"))
+    yield from ((method, "/deals/{id}/products/{attachment_id}") for method in ("PUT", "DELETE"))
+    yield from (("GET", path) for path in ("/itemSearch", "/itemSearch/field"))
+    yield "DELETE", "/activityTypes"
+
+
+RETIRED: tuple[tuple[str, str], ...] = tuple(_retired())
+"""The v1 operations that Pipedrive has taken away (API facts 2.1)."""

@@ -1,0 +1,195 @@
+"""Starting a demo account: as a process of its own or in a thread of this one."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+import uvicorn
+
+from pipedrive_orchestration.demo.account.account import Account
+from pipedrive_orchestration.demo.app import Surface, find_route
+from pipedrive_orchestration.demo.call import Call
+from pipedrive_orchestration.demo.clock import Clock
+from pipedrive_orchestration.demo.errors import ApiError
+from pipedrive_orchestration.demo.generator import generate
+from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
+from pipedrive_orchestration.demo.limits import Limits
+from pipedrive_orchestration.demo.settings import Settings
+
+HOST = "127.0.0.1"
+_GRACE_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class DemoServer:
+    """A demo account that answers on a loopback port.
+
+    Attributes:
+        url: base address, without ``/api/v2``.
+        token: the API token.
+        account: the account itself, for direct access while the server runs.
+        limits: its limits and how much of them is used.
+    """
+
+    url: str
+    token: str
+    account: Account
+    limits: Limits
+
+    def write(self, method: str, path: str, body: Any = None) -> Any:
+        """Changes the account as Pipedrive's own user interface would: free of tokens and limits.
+
+        Args:
+            method: ``POST``, ``PATCH``, ``PUT`` or ``DELETE``.
+            path: such as ``/api/v2/deals/7``.
+            body: what would be sent as JSON.
+
+        Returns:
+            The ``data`` of the answer.
+
+        Raises:
+            ApiError: the account refuses the change.
+            KeyError: there is no such route.
+        """
+        content = b"" if body is None else orjson.dumps(body)
+        return orjson.loads(perform(self.account, method, path, content))["data"]
+
+
+def perform(account: Account, method: str, path: str, content: bytes) -> bytes:
+    """Carries out a request directly and returns the body of its answer.
+
+    Raises:
+        ApiError: the account refuses it.
+        KeyError: there is no such route.
+    """
+    target = urlsplit(path)
+    route, values = find_route(method, target.path)
+    query = tuple(parse_qsl(target.query, keep_blank_values=True))
+    with account.lock:
+        account.purge()
+        return route.endpoint(Call(account, route.version, values, query, content)).body
+
+
+def open_account(settings: Settings) -> tuple[Account, Journal | None]:
+    """The account that the settings describe, with the writes of its journal repeated.
+
+    Raises:
+        JournalError: the journal cannot be used.
+    """
+    birth = Birth(settings.seed, settings.scale, (settings.born or datetime.now(UTC)).replace(microsecond=0))
+    journal = None
+    if settings.journal is not None:
+        journal = Journal(settings.journal, birth)
+        birth = journal.birth
+    clock = Clock(settings.born)
+    account = Account(generate(birth.seed, birth.scale, birth.born), clock, birth.seed)
+    if journal is not None:
+        _repeat(account, journal)
+    return account, journal
+
+
+def _repeat(account: Account, journal: Journal) -> None:
+    for write in journal.writes():
+        with account.clock.at(write.at):
+            try:
+                perform(account, write.method, write.path, write.body)
+            except (ApiError, KeyError) as error:
+                raise JournalError(
+                    f"The journal's {write.method} {write.path} of {write.at:%Y-%m-%d %H:%M:%S} is refused "
+                    f"now ({error}); it was written by another version: choose another file"
+                ) from error
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server on a loopback port that tells when it is ready.
+
+    Args:
+        surface: what it serves.
+        ready: called once connections are accepted.
+    """
+
+    def __init__(self, surface: Surface, ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            surface.app(),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts accepting connections and says so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def listening_socket(port: int) -> socket.socket:
+    """A socket on the loopback port, or on a free one for 0.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The base address of what listens there."""
+    return f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def surface_of(settings: Settings) -> Surface:
+    """A freshly opened account with its HTTP surface.
+
+    Raises:
+        JournalError: the journal cannot be used.
+    """
+    account, journal = open_account(settings)
+    limits = Limits(settings.burst, settings.daily_tokens, settings.hammering, settings.shut_out_seconds)
+    return Surface(account, settings, limits, journal)
+
+
+@contextmanager
+def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
+    """A demo account that runs in a thread as long as the block does.
+
+    Raises:
+        JournalError: the journal cannot be used.
+        OSError: the port is taken.
+    """
+    settings = settings or Settings()
+    listener = listening_socket(settings.port)
+    with listener:
+        surface = surface_of(settings)
+        ready = threading.Event()
+        server = Server(surface, ready.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="demo account")
+        thread.start()
+        try:
+            if not ready.wait(timeout=30):
+                raise RuntimeError("the demo account did not start within 30 s")
+            yield DemoServer(url_of(listener), settings.token, surface.account, surface.limits)
+        finally:
+            server.should_exit = True
+            thread.join()
+            if surface.journal is not None:
+                surface.journal.close()

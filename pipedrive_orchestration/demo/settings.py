@@ -1,0 +1,45 @@
+"""What can be chosen about a demo account before it starts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The choices for one demo account.
+
+    Attributes:
+        port: TCP port on 127.0.0.1; 0 takes a free one.
+        seed: the same seed, scale and birth give the same data.
+        scale: multiplies the number of records.
+        latency_ms: how long every answer is held back, in milliseconds.
+        burst: requests per rolling 2 s window (API facts 5.3); 0 removes the limit.
+        daily_tokens: tokens per day (API facts 5.1); 0 removes the limit.
+        hammering: refusals within 10 s after which an API token is shut out with an HTML page.
+        shut_out_seconds: how long that lasts.
+        retired: what retired v1 routes answer (API facts 2.1).
+        journal: file that keeps the account between starts; none keeps nothing.
+        born: the instant up to which data is generated; now if not given.
+    """
+
+    port: int = 0
+    seed: int = 1
+    scale: float = 1.0
+    latency_ms: float = 0.0
+    burst: int = 40
+    daily_tokens: int = 0
+    hammering: int = 100
+    shut_out_seconds: float = 30.0
+    retired: Literal[410, 404] = 410
+    journal: Path | None = None
+    born: datetime | None = None
+
+    @property
+    def token(self) -> str:
+        """The account's API token: 40 hex digits, the same for the same seed."""
+        return hashlib.sha256(f"demo account {self.seed}".encode()).hexdigest()[:40]

@@ -1,0 +1,1 @@
+"""The v1 endpoints that are still alive: offset paging, flat custom fields."""

@@ -1,0 +1,1 @@
+"""The v2 endpoints: cursor paging, strict parameters, PATCH."""

@@ -1,0 +1,37 @@
+"""One import: windows, fetch, stage, type, merge, removals, watermark."""
+
+from pipedrive_orchestration.importing.definition import UnknownPropertiesError
+from pipedrive_orchestration.importing.importer import import_source
+from pipedrive_orchestration.importing.report import (
+    ImportEvent,
+    ImportReport,
+    Listener,
+    Progress,
+    Pull,
+    RowCounts,
+    WindowReport,
+)
+from pipedrive_orchestration.importing.staging import StagingError
+from pipedrive_orchestration.importing.windows import (
+    Window,
+    grid_start,
+    windows_between,
+    windows_until,
+)
+
+__all__ = [
+    "ImportEvent",
+    "ImportReport",
+    "Listener",
+    "Progress",
+    "Pull",
+    "RowCounts",
+    "StagingError",
+    "UnknownPropertiesError",
+    "Window",
+    "WindowReport",
+    "grid_start",
+    "import_source",
+    "windows_between",
+    "windows_until",
+]

@@ -1,0 +1,207 @@
+"""One commit: rows, ledger and watermark of the windows that are read, in one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from pipedrive_orchestration.importing.definition import Definition
+from pipedrive_orchestration.importing.merging import Merge, count_current, merge
+from pipedrive_orchestration.importing.planning import Plan
+from pipedrive_orchestration.importing.report import Pull, RowCounts
+from pipedrive_orchestration.importing.typed_pages import ID_TYPES
+from pipedrive_orchestration.importing.windows import Window, grid_start
+from pipedrive_orchestration.pipedrive.client import Usage
+from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse.ledger import ImportEntry, LedgerField, WindowEntry
+from pipedrive_orchestration.warehouse.tables import prepare_labeled_view, prepare_table
+
+
+@dataclass(slots=True)
+class Committed:
+    """What the commits of an import have come to so far.
+
+    Attributes:
+        by_window: row counts by window key; None collects what lies in no requested window.
+        notes: what changed in fields and columns.
+    """
+
+    by_window: dict[str | None, RowCounts] = field(default_factory=dict)
+    windows: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    current: int = 0
+    quarantined: int = 0
+    watermark: datetime | None = None
+    prepared: bool = False
+
+    @property
+    def rows(self) -> RowCounts:
+        """All row counts together."""
+        total = RowCounts()
+        for counts in self.by_window.values():
+            total = total.plus(counts)
+        return RowCounts(total.read, total.inserted, total.updated, total.removed, self.current)
+
+
+@dataclass(frozen=True, slots=True)
+class Committer:
+    """Commits what an import has read.
+
+    Attributes:
+        started_at: when the pull began, the instant its watermark may move to.
+    """
+
+    warehouse: Warehouse
+    definition: Definition
+    plan: Plan
+    fields: Sequence[Field]
+    import_id: uuid.UUID
+    pull: Pull
+    started_at: datetime
+    usage: Usage
+    so_far: Committed
+
+    def commit(
+        self, files: Sequence[Path], windows: Sequence[Window], *, watermark: datetime | None, status: str
+    ) -> None:
+        """Merge typed files, and record that the given windows are complete.
+
+        Args:
+            files: typed files not yet merged.
+            windows: windows of which everything has been read; empty for other pulls.
+            watermark: where the watermark may move to, or None to leave it.
+            status: of the import from now on: ``running`` or ``succeeded``.
+
+        Raises:
+            WarehouseError: the database cannot be opened or written; nothing of this commit was.
+        """
+        now = datetime.now(UTC)
+        with self.warehouse.writing() as connection:
+            self._prepare(connection, now)
+            self._merge(connection, files, now)
+            self.so_far.current = count_current(connection, self.definition.source.slug)
+            for window in windows:
+                self._record_window(connection, window, now)
+            if watermark is not None:
+                ledger.move_watermark(
+                    connection, self.definition.source.slug, watermark, self.definition.fingerprint, now
+                )
+            known = ledger.watermark_of(connection, self.definition.source.slug)
+            self.so_far.watermark = known[0] if known else None
+            self.so_far.quarantined = ledger.count_quarantined(connection, self.import_id)
+            ledger.record_import(connection, self.entry(status, now))
+
+    def fail(self, reason: str) -> None:
+        """Say in the ledger why the import ended, where there is a ledger."""
+        path = self.warehouse.path
+        if path and not path.exists():
+            return
+        with self.warehouse.writing() as connection:
+            ledger.prepare(connection)
+            ledger.record_import(connection, self.entry("failed", datetime.now(UTC), reason))
+
+    def entry(self, status: str, now: datetime, reason: str | None = None) -> ImportEntry:
+        """The import's row in the ledger as of now."""
+        rows = self.so_far.rows
+        notes = [*self.so_far.notes, *([reason] if reason else [])]
+        return ImportEntry(
+            import_id=self.import_id,
+            source=self.definition.source.slug,
+            object_type=self.definition.object_type.name,
+            pull=self.pull.value,
+            windows=self.so_far.windows,
+            started_at=self.started_at,
+            finished_at=now,
+            status=status,
+            requests=self.usage.requests,
+            tokens=self.usage.tokens,
+            bytes=self.usage.bytes,
+            rows_read=rows.read,
+            rows_inserted=rows.inserted,
+            rows_updated=rows.updated,
+            rows_removed=rows.removed,
+            seconds=(now - self.started_at).total_seconds(),
+            note="; ".join(notes) or None,
+        )
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+        if self.so_far.prepared:
+            return
+        source, object_type = self.definition.source, self.definition.object_type
+        columns = [column.column for column in self.definition.columns]
+        ledger.prepare(connection)
+        notes = ledger.record_fields(connection, object_type.name, map(_ledger_field, self.fields), now)
+        notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
+        prepare_labeled_view(connection, source.slug, object_type.name, columns)
+        if ledger.watermark_of(connection, source.slug) is None:
+            ledger.move_watermark(
+                connection, source.slug, source.created_at, self.definition.fingerprint, now
+            )
+        self.so_far.notes += notes
+        self.so_far.prepared = True
+
+    def _merge(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path], now: datetime) -> None:
+        source = self.definition.source
+        counts = merge(
+            connection,
+            files,
+            Merge(
+                slug=source.slug,
+                columns=[column.column for column in self.definition.columns],
+                bucket=self._bucket(),
+                import_id=self.import_id,
+                now=now,
+                started_at=self.started_at,
+                only_added_since=None if source.pull_existing else source.created_at,
+            ),
+        )
+        for key, more in counts.items():
+            self.so_far.by_window[key] = self.so_far.by_window.get(key, RowCounts()).plus(more)
+
+    def _record_window(self, connection: duckdb.DuckDBPyConnection, window: Window, now: datetime) -> None:
+        rows = self.so_far.by_window.get(window.key, RowCounts())
+        self.so_far.windows.append(window.key)
+        ledger.record_window(
+            connection,
+            WindowEntry(
+                import_id=self.import_id,
+                source=self.definition.source.slug,
+                window=window.key,
+                pull_started_at=self.started_at,
+                committed_at=now,
+                rows_read=rows.read,
+                rows_inserted=rows.inserted,
+                rows_updated=rows.updated,
+                rows_removed=rows.removed,
+            ),
+        )
+
+    def _bucket(self) -> str:
+        """SQL of the key of the window that an incoming row's ``update_time`` lies in."""
+        if not self.plan.windows:
+            return "NULL::VARCHAR"
+        first = f"{grid_start(self.definition.source):%Y-%m-%d}"
+        instant = "(i._update_time AT TIME ZONE 'UTC')"
+        begun = {
+            "daily": f"date_trunc('day', {instant})",
+            # Weeks begin on Sunday here, as Dagster's do; DuckDB's begin on Monday.
+            "weekly": f"date_trunc('week', {instant} + INTERVAL 1 DAY) - INTERVAL 1 DAY",
+            "monthly": f"date_trunc('month', {instant})",
+        }[self.definition.source.options.partitions]
+        return f"greatest(coalesce(strftime({begun}, '%Y-%m-%d'), '{first}'), '{first}')"
+
+
+def _ledger_field(known: Field) -> LedgerField:
+    return LedgerField(
+        key=known.key,
+        label=known.label,
+        field_type=known.field_type,
+        is_custom=known.is_custom,
+        options=tuple((str(option.id), option.label) for option in known.options),
+    )

@@ -1,0 +1,89 @@
+"""What a source wants from an account: its properties as typed columns, or a list of what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
+from pipedrive_orchestration.pipedrive.catalogue import (
+    MAX_CUSTOM_FIELDS_PER_REQUEST,
+    CustomFields,
+    ObjectType,
+    near_matches,
+)
+from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.sources import Source
+
+
+class UnknownPropertiesError(Exception):
+    """The account has no such fields. One message names them all, with what may have been meant."""
+
+    def __init__(self, source: Source, unknown: Sequence[str], fields: Sequence[Field]) -> None:
+        self.unknown = tuple(unknown)
+        by_label = {field.label.casefold(): field.key for field in fields}
+        hints = [_hint(key, fields, by_label) for key in unknown]
+        super().__init__(
+            f"sources/{source.slug}.yaml: properties: the account's {source.object_type} have no field "
+            + "; no field ".join(hints)
+            + ". Use the keys that the account's field list shows."
+        )
+
+
+def _hint(key: str, fields: Sequence[Field], by_label: dict[str, str]) -> str:
+    near = [by_label[key.casefold()]] if key.casefold() in by_label else []
+    near += near_matches(key, [field.key for field in fields])
+    return f"{key!r}" + (f" (did you mean {', '.join(dict.fromkeys(near))}?)" if near else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A source joined with the account's fields.
+
+    Attributes:
+        columns: one per property, in the source's order.
+        parameters: what every request of a pull carries so that the wanted values come.
+    """
+
+    source: Source
+    columns: tuple[TypedColumn, ...]
+    parameters: dict[str, str | int]
+
+    @property
+    def object_type(self) -> ObjectType:
+        """The catalogue's row of the source's object type."""
+        return self.source.type
+
+    @property
+    def fingerprint(self) -> str:
+        """What a watermark is good for: it changes when properties or the filter change."""
+        filters = self.source.filters.model_dump(mode="json") if self.source.filters else None
+        return json.dumps({"properties": sorted(self.source.properties), "filters": filters}, sort_keys=True)
+
+
+def define(source: Source, fields: Sequence[Field]) -> Definition:
+    """Join a source with the fields of the account.
+
+    Raises:
+        UnknownPropertiesError: properties that the account does not have.
+    """
+    by_key = {field.key: field for field in fields}
+    unknown = [key for key in source.properties if key not in by_key]
+    if unknown:
+        raise UnknownPropertiesError(source, unknown, fields)
+    wanted = [by_key[key] for key in source.properties]
+    columns = tuple(typed_column(field, source.type, source.labels.get(field.key)) for field in wanted)
+    return Definition(source, columns, _parameters(source.type, wanted))
+
+
+def _parameters(object_type: ObjectType, wanted: Sequence[Field]) -> dict[str, str | int]:
+    parameters: dict[str, str | int] = {}
+    optional = [field.key for field in wanted if field.optional]
+    if optional:
+        parameters["include_fields"] = ",".join(optional)
+    custom = [field.key for field in wanted if field.is_custom]
+    nested = object_type.custom_fields is CustomFields.NESTED
+    if nested and 0 < len(custom) <= MAX_CUSTOM_FIELDS_PER_REQUEST:
+        parameters["custom_fields"] = ",".join(custom)
+    return parameters

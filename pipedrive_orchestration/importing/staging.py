@@ -1,0 +1,88 @@
+"""Staged pages: what was read and is not yet committed, in files beside the warehouse.
+
+A stage belongs to one running import and holds a lock for as long as that lives. Whatever a killed
+import left behind is swept when the next one starts.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class StagingError(Exception):
+    """A page cannot be staged: the disk is full or the folder cannot be written."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"Pages cannot be staged in {folder}: {reason}. Free some space there or set "
+            "PIPEDRIVE_STAGING to another folder, then run the import again; nothing of the unfinished "
+            "windows was written."
+        )
+
+
+class Stage:
+    """The folder of one import: numbered pages, one record per line, and the files typed from them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._count = 0
+
+    def add(self, lines: bytes) -> Path:
+        """Stage the records of a page.
+
+        Raises:
+            StagingError: they cannot be written.
+        """
+        path = self.next_file("ndjson")
+        try:
+            path.write_bytes(lines)
+        except OSError as error:
+            raise StagingError(self.folder, error.strerror or str(error)) from error
+        return path
+
+    def next_file(self, suffix: str) -> Path:
+        """A new path; names sort in the order in which they were given out."""
+        self._count += 1
+        return self.folder / f"{self._count:08d}.{suffix}"
+
+
+@contextmanager
+def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
+    """A stage for one import; it is gone at the end of the block, whatever happens in it.
+
+    Raises:
+        StagingError: the folder cannot be made.
+    """
+    folder = root / f"{slug}-{import_id}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root)
+        lock = FileLock(root / f"{folder.name}.lock", thread_local=False)
+        lock.acquire(timeout=0)
+        folder.mkdir()
+    except OSError as error:
+        raise StagingError(root, error.strerror or str(error)) from error
+    try:
+        yield Stage(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        (root / f"{folder.name}.lock").unlink(missing_ok=True)
+
+
+def _sweep(root: Path) -> None:
+    for path in root.glob("*.lock"):
+        abandoned = FileLock(path, thread_local=False)
+        try:
+            abandoned.acquire(timeout=0)
+        except Timeout:
+            continue
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        abandoned.release()
+        path.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""From staged pages to typed rows, in SQL.
+
+DuckDB opens the staged records, casts every wanted value (see :mod:`.columns`) and writes the typed rows
+to a Parquet file. That needs no warehouse, so it goes on while other pages are being read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipedrive_orchestration.importing.columns import TypedColumn, leaf_of, structure_of
+from pipedrive_orchestration.importing.staging import StagingError
+from pipedrive_orchestration.pipedrive.catalogue import ObjectType
+from pipedrive_orchestration.warehouse.identifiers import literal, quoted
+
+MEMORY_BYTES = 200 * 1024 * 1024
+"""What DuckDB may use while typing ordinary records."""
+
+BUFFERS_PER_RECORD = 8
+"""DuckDB reads lines in buffers of twice the longest record, some for each of its threads."""
+
+ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
+"""Type of ``_id`` by the catalogue's ``id_type``."""
+
+
+class TypedPages:
+    """Turns staged pages of one object type into typed Parquet files.
+
+    Every file has ``_id``, the wanted properties, ``_add_time``, ``_update_time``, ``_is_archived``,
+    ``_is_deleted``, ``_misfits`` (a list of ``{property, value}``, NULL where every value fits) and
+    ``_page`` (which page the record came with; later pages sort later).
+    """
+
+    def __init__(self, object_type: ObjectType, columns: Sequence[TypedColumn]) -> None:
+        self._structure = json.dumps(structure_of(columns))
+        self._select = _select(object_type, columns)
+        self._connection = duckdb.connect(config={"preserve_insertion_order": False})
+        self._connection.execute("SET TimeZone = 'UTC'")
+
+    def write(self, pages: Sequence[Path], to: Path, *, longest: int) -> None:
+        """Type the records of some staged pages, the longest of which has that many bytes.
+
+        Raises:
+            StagingError: the typed file cannot be written.
+        """
+        files = "[" + ", ".join(literal(str(page)) for page in pages) + "]"
+        source = (
+            f"SELECT json_transform(json, $structure) AS record, filename AS page "
+            f"FROM read_json_objects({files}, format = 'newline_delimited', filename = true, "
+            f"maximum_object_size = {longest + 1024})"
+        )
+        memory = MEMORY_BYTES + BUFFERS_PER_RECORD * longest
+        self._connection.execute(f"SET memory_limit = '{memory // 1024}KiB'")
+        try:
+            self._connection.execute(
+                f"COPY (WITH opened AS ({source}) {self._select}) TO {literal(str(to))} "
+                "(FORMAT parquet, COMPRESSION snappy)",
+                {"structure": self._structure},
+            )
+        except duckdb.IOException as error:
+            raise StagingError(to.parent, str(error).splitlines()[0]) from error
+
+    def close(self) -> None:
+        """Let go of DuckDB's memory."""
+        self._connection.close()
+
+
+def _select(object_type: ObjectType, columns: Sequence[TypedColumn]) -> str:
+    candidates = ", ".join(
+        ["record", "page", *(f"{column.value} AS {quoted(column.column.key)}" for column in columns)]
+    )
+    finals = [
+        f"TRY_CAST(record.id AS {ID_TYPES[object_type.id_type]}) AS _id",
+        *(f"{_final(column)} AS {quoted(column.column.key)}" for column in columns),
+        "TRY_CAST(record.add_time AS TIMESTAMPTZ) AS _add_time",
+        "TRY_CAST(record.update_time AS TIMESTAMPTZ) AS _update_time",
+        "coalesce(TRY_CAST(record.is_archived AS BOOLEAN), false) AS _is_archived",
+        "coalesce(TRY_CAST(record.is_deleted AS BOOLEAN), false) AS _is_deleted",
+        f"{_misfits(columns)} AS _misfits",
+        "page AS _page",
+    ]
+    return f", candidates AS (SELECT {candidates} FROM opened) SELECT {', '.join(finals)} FROM candidates"
+
+
+def _leaf(column: TypedColumn) -> str:
+    return leaf_of(column.leaves[0], nested=column.nested)
+
+
+def _final(column: TypedColumn) -> str:
+    name = quoted(column.column.key)
+    if column.fits == "true":
+        return name
+    return f"CASE WHEN {column.fits} THEN {name} END"
+
+
+def _misfits(columns: Sequence[TypedColumn]) -> str:
+    checks = [
+        (column.column.key, _leaf(column), f"({_leaf(column)} IS NOT NULL AND NOT {column.fits})")
+        for column in columns
+        if column.fits != "true"
+    ]
+    if not checks:
+        return "NULL::STRUCT(property VARCHAR, value VARCHAR)[]"
+    any_misfit = " OR ".join(check for _, _, check in checks)
+    listed = ", ".join(
+        f"CASE WHEN {check} THEN {{'property': {literal(key)}, 'value': {leaf}::VARCHAR}} END"
+        for key, leaf, check in checks
+    )
+    return f"CASE WHEN {any_misfit} THEN list_filter([{listed}], lambda x: x IS NOT NULL) END"

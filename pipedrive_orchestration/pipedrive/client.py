@@ -1,0 +1,196 @@
+"""Asking Pipedrive: one request at a time from here, many at once across tasks.
+
+Every request goes through the limiter, is retried while another try may help, and ends either in
+what ``read`` made of the body or in one of the errors of :mod:`~pipedrive_orchestration.pipedrive.errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlencode
+
+import httpx
+
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.envelope import BrokenBody, failure_of
+from pipedrive_orchestration.pipedrive.errors import (
+    BudgetSpent,
+    NotConnected,
+    Refused,
+    Unavailable,
+)
+from pipedrive_orchestration.pipedrive.limits import (
+    Limiter,
+    burst_left,
+    daily_tokens_left,
+    seconds_to_reset,
+)
+
+T = TypeVar("T")
+Parameters = Mapping[str, str | int]
+
+DEADLINE_SECONDS = 300.0
+"""How long one request may be retried once the account has answered at all."""
+
+FIRST_DEADLINE_SECONDS = 10.0
+"""The same before the first answer: what never worked is a wrong address, not an outage."""
+
+ATTEMPT_SECONDS = 120.0
+"""How long one try may take, bodies that drip included."""
+
+BLOCKED_SECONDS = 15.0
+"""Pause after the HTML 403 that follows ignored 429s (API facts 5.4)."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was spent so far. ``tokens`` are the catalogue's prices of the requests that were answered."""
+
+    requests: int = 0
+    tokens: int = 0
+    bytes: int = 0
+    retries: int = 0
+
+
+class _TryAgain(Exception):
+    """Another try may help; ``wait`` is how long to leave it, None for the usual backoff."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Client:
+    """A connection in use. An async context manager; one per import.
+
+    Attributes:
+        usage: requests, tokens and bytes so far.
+        daily_tokens_left: the account's remaining budget as last told, or None.
+        limiter: the burst limiter that all requests of this client share.
+    """
+
+    def __init__(self, connection: Connection, *, deadline: float = DEADLINE_SECONDS) -> None:
+        self.usage = Usage()
+        self.daily_tokens_left: int | None = None
+        self.limiter = Limiter()
+        self._deadline = deadline
+        self._answered = False
+        self._http = httpx.AsyncClient(
+            base_url=connection.url,
+            headers={
+                "x-api-token": connection.token,
+                "accept": "application/json",
+                "user-agent": "pipedrive-orchestration",
+            },
+            timeout=httpx.Timeout(30, connect=10, pool=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=40),
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, parameters: Parameters, *, cost: int, read: Callable[[bytes], T]) -> T:
+        """Ask until there is an answer that ``read`` can read.
+
+        Args:
+            path: as in the catalogue, from ``/``.
+            parameters: the query; never a secret.
+            cost: price in tokens (``x-token-cost``).
+            read: makes the result of the body and raises ``BrokenBody`` where it cannot.
+
+        Raises:
+            NotConnected: 401.
+            Refused: any other answer that asking again would not change.
+            BudgetSpent: the daily tokens cannot pay this request.
+            Unavailable: nothing usable came before the deadline.
+        """
+        request = f"{path}?{urlencode(parameters)}" if parameters else path
+        began = time.monotonic()
+        for tries in count(1):
+            if self.daily_tokens_left is not None and self.daily_tokens_left < cost:
+                raise BudgetSpent(request, cost, self.daily_tokens_left, next_budget())
+            try:
+                return read(self._usable(request, await self._answer(path, parameters, cost), cost))
+            except BrokenBody as broken:
+                again = _TryAgain(str(broken))
+            except _TryAgain as failed:
+                again = failed
+            spent = time.monotonic() - began
+            wait = again.wait if again.wait is not None else _backoff(tries)
+            if spent + wait > self._patience():
+                raise Unavailable(request, str(again), spent)
+            self.usage.retries += 1
+            await asyncio.sleep(wait)
+        raise AssertionError  # the loop has no end of its own
+
+    def _patience(self) -> float:
+        return self._deadline if self._answered else min(FIRST_DEADLINE_SECONDS, self._deadline)
+
+    async def _answer(self, path: str, parameters: Parameters, cost: int) -> httpx.Response:
+        async with self.limiter:
+            self.usage.requests += 1
+            try:
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    response = await self._http.get(path, params=parameters)
+            except TimeoutError:
+                raise _TryAgain(f"no complete answer in {ATTEMPT_SECONDS:.0f} s") from None
+            except httpx.RequestError as error:
+                raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
+            self.limiter.learn(response.headers)
+        self._answered = True
+        self.daily_tokens_left = daily_tokens_left(response.headers)
+        self.usage.bytes += len(response.content)
+        self.usage.tokens += cost if response.status_code != httpx.codes.TOO_MANY_REQUESTS else 0
+        return response
+
+    def _usable(self, request: str, response: httpx.Response, cost: int) -> bytes:
+        status = response.status_code
+        if status == httpx.codes.OK:
+            return response.content
+        if status == httpx.codes.UNAUTHORIZED:
+            raise NotConnected("Pipedrive does not accept the API token (401).")
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            raise self._over_limit(request, response, cost)
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise _TryAgain(f"it answered {status}")
+        if status == httpx.codes.FORBIDDEN and "json" not in response.headers.get("content-type", ""):
+            self.limiter.pause(BLOCKED_SECONDS)
+            raise _TryAgain("it is blocked for a while after too many requests (403)", BLOCKED_SECONDS)
+        raise Refused(request, status, *failure_of(response.content))
+
+    def _over_limit(self, request: str, response: httpx.Response, cost: int) -> Exception:
+        left = daily_tokens_left(response.headers)
+        if left is not None and left < cost:
+            return BudgetSpent(request, cost, left, next_budget())
+        wait = seconds_to_reset(response.headers) if burst_left(response.headers) is not None else None
+        if wait is not None:
+            self.limiter.pause(wait)
+        return _TryAgain("the burst limit is exceeded (429)", None if wait is None else wait + _jitter(0.2))
+
+
+def next_budget(now: datetime | None = None) -> datetime:
+    """When the daily budget is full again: the next midnight UTC (the zone is not documented)."""
+    today = (now or datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today + timedelta(days=1)
+
+
+def _backoff(tries: int) -> float:
+    return _jitter(min(0.25 * 2**tries, 20.0))
+
+
+def _jitter(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing

@@ -1,0 +1,137 @@
+"""The envelope around Pipedrive's answers: opened, while the records inside stay bytes.
+
+``msgspec`` walks the body once and hands out every record as a slice of it, so no record becomes
+Python objects. Shapes: API facts 3.1 (success) and 3.3 (errors).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from pipedrive_orchestration.pipedrive.catalogue import Paging
+
+
+class BrokenBody(ValueError):
+    """A body that is not the JSON it should be: truncated, HTML, or of another shape."""
+
+
+class _Pagination(msgspec.Struct):
+    more_items_in_collection: bool = False
+    next_start: int | None = None
+
+
+class _AdditionalData(msgspec.Struct):
+    next_cursor: str | None = None
+    pagination: _Pagination | None = None
+
+
+class _Envelope(msgspec.Struct):
+    success: bool | None = None
+    data: list[msgspec.Raw] | None = None
+    additional_data: _AdditionalData | None = None
+    error: str | None = None
+
+
+class _Failure(msgspec.Struct):
+    error: str | None = None
+    error_info: str | None = None
+    message: str | None = None
+    code: str | int | None = None
+
+
+class _Updated(msgspec.Struct):
+    update_time: str | None = None
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_failures = msgspec.json.Decoder(_Failure)
+_updated = msgspec.json.Decoder(_Updated)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        records: the records as Pipedrive wrote them, one slice of the body each.
+        next: what the parameter that asks for the next page must carry, or None on the last page.
+    """
+
+    records: list[msgspec.Raw]
+    next: str | int | None
+
+    def lines(self) -> bytes:
+        """The records one per line: a line feed in JSON is blank space, so none is lost."""
+        lines = b"\n".join(memoryview(record) for record in self.records)
+        if lines.count(b"\n") >= len(self.records):
+            lines = b"\n".join(bytes(record).replace(b"\n", b" ") for record in self.records)
+        return lines + b"\n" if self.records else b""
+
+    def longest(self) -> int:
+        """Bytes of the longest record."""
+        return max((memoryview(record).nbytes for record in self.records), default=0)
+
+    def first_update_time(self) -> datetime | None:
+        """``update_time`` of the first record, where it has one."""
+        return _update_time(self.records[0]) if self.records else None
+
+    def last_update_time(self) -> datetime | None:
+        """``update_time`` of the last record, where it has one."""
+        return _update_time(self.records[-1]) if self.records else None
+
+
+def _update_time(record: msgspec.Raw) -> datetime | None:
+    try:
+        value = _updated.decode(record).update_time
+        return parse_time(value) if value else None
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+def parse_time(value: str) -> datetime:
+    """An instant as v2 (RFC 3339) or v1 (``YYYY-MM-DD HH:MM:SS``, UTC) writes it."""
+    instant = datetime.fromisoformat(value)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def open_page(body: bytes, paging: Paging) -> Page:
+    """Open the envelope of a list.
+
+    ``data: null`` and a missing ``additional_data`` are empty pages and last pages (API facts 3.1).
+
+    Raises:
+        BrokenBody: not JSON, not an envelope, or ``success: false`` in a 200.
+    """
+    try:
+        envelope = _envelopes.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BrokenBody(f"the body is not a list of records ({error})") from None
+    if envelope.success is not True:
+        raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
+    return Page(records=envelope.data or [], next=_next(envelope.additional_data, paging))
+
+
+def _next(additional: _AdditionalData | None, paging: Paging) -> str | int | None:
+    if additional is None:
+        return None
+    if paging is Paging.CURSOR:
+        return additional.next_cursor or None
+    pagination = additional.pagination
+    if paging is Paging.OFFSET and pagination and pagination.more_items_in_collection:
+        return pagination.next_start
+    return None
+
+
+def failure_of(body: bytes) -> tuple[str, str | None]:
+    """Pipedrive's sentence and code for a failed request, whatever shape the body has."""
+    try:
+        failure = _failures.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "the answer is not JSON", None
+    sentence = failure.error or failure.message or "no reason given"
+    info = failure.error_info or ""
+    details = f" ({info})" if info and "developers.pipedrive.com" not in info else ""
+    return sentence + details, str(failure.code) if failure.code is not None else None

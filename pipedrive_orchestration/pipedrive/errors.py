@@ -1,0 +1,95 @@
+"""What can go wrong between here and Pipedrive, each with its remedy.
+
+::
+
+    PipedriveError
+    ├── NotConnected     no token, or Pipedrive refuses it (401)
+    ├── Refused          Pipedrive understood and will not do it (400, 402, 403, 404, 410, ...)
+    ├── Unavailable      no usable answer before the deadline: host unreachable, 5xx, broken bodies
+    ├── EndlessList      a list names the same next page for ever
+    └── BudgetSpent      the account's daily tokens are used up; says when they come back
+
+No message carries a token: requests are described by path and parameters only, and the token travels
+in a header.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+NOT_CONNECTED = "User is not connected to 'pipedrive'."
+
+
+class PipedriveError(Exception):
+    """Base of everything this package raises for an answer, or a missing answer, of Pipedrive."""
+
+
+class NotConnected(PipedriveError):
+    """There is no token, or Pipedrive does not accept it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{NOT_CONNECTED} {reason} Set PIPEDRIVE_API_TOKEN to a token of the account "
+            "(Pipedrive: Personal preferences > API) and, for a company host, PIPEDRIVE_API_URL to "
+            "https://<company>.pipedrive.com."
+        )
+
+
+_REMEDIES = {
+    400: "The request was not accepted; check the properties and filters of the source.",
+    402: "The account's plan is not open for this collection; remove the source or upgrade the plan.",
+    403: "The token's user may not read this; use a token of a user who can, or ask an administrator.",
+    404: "There is no such resource at this address; check PIPEDRIVE_API_URL.",
+    410: "Pipedrive has retired this address; update pipedrive_orchestration.",
+}
+
+
+class Refused(PipedriveError):
+    """Pipedrive answered and will not do it; asking again would not help.
+
+    Attributes:
+        status: HTTP status.
+        code: Pipedrive's machine-readable code where it gives one (API facts 3.3).
+    """
+
+    def __init__(self, request: str, status: int, error: str, code: str | None = None) -> None:
+        self.status = status
+        self.code = code
+        remedy = _REMEDIES.get(status, "Pipedrive does not say how to mend this.")
+        super().__init__(f"GET {request} answered {status}: {error.rstrip('.')}. {remedy}")
+
+
+class Unavailable(PipedriveError):
+    """No usable answer came before the deadline."""
+
+    def __init__(self, request: str, reason: str, seconds: float) -> None:
+        super().__init__(
+            f"GET {request} got no usable answer within {seconds:.0f} s: {reason}. "
+            "Check the network and PIPEDRIVE_API_URL, then run the import again; what is committed stays."
+        )
+
+
+class BudgetSpent(PipedriveError):
+    """The account's daily token budget cannot pay the next request.
+
+    Attributes:
+        resumes_at: the instant from which the budget is expected to be full again (UTC).
+    """
+
+    def __init__(self, request: str, cost: int, left: int | None, resumes_at: datetime) -> None:
+        self.resumes_at = resumes_at
+        rest = "is spent" if not left else f"has {left} tokens left, this request costs {cost}"
+        super().__init__(
+            f"The account's daily token budget {rest} (at GET {request}). What was committed stays; "
+            f"run the import again after {resumes_at:%Y-%m-%d %H:%M} UTC and it goes on from there."
+        )
+
+
+class EndlessList(PipedriveError):
+    """A list does not come to an end."""
+
+    def __init__(self, path: str, successor: str | int) -> None:
+        super().__init__(
+            f"GET {path} goes round in circles at {successor!r}: Pipedrive answers the same next page again "
+            "and again. Run the import again later; what is committed stays."
+        )

@@ -1,0 +1,148 @@
+"""The properties an account's records have: the catalogue's built-in ones and the account's own.
+
+The account's field list (``/api/v2/<entity>Fields``, API facts 4.2) gives labels, options and custom
+fields; the catalogue gives the shape of built-in values, which the field list misstates in places (a
+deal's ``value`` is called monetary there and is a plain number in the record).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from pipedrive_orchestration.pipedrive.catalogue import (
+    MAX_PAGE_SIZE,
+    CustomFields,
+    ObjectType,
+    Property,
+)
+from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.envelope import BrokenBody
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of an enum or set field. Built-in fields have text ids, custom ones numbers."""
+
+    id: str | int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A property of an object type as this account has it.
+
+    ``optional`` values come only when asked for through ``include_fields``.
+    """
+
+    key: str
+    label: str
+    field_type: str
+    options: tuple[Option, ...] = ()
+    is_custom: bool = False
+    optional: bool = False
+
+
+class _Option(msgspec.Struct):
+    id: str | int | None = None
+    label: str | None = None
+
+
+class _FieldAnswer(msgspec.Struct):
+    field_code: str
+    field_name: str | None = None
+    field_type: str = "varchar"
+    options: list[_Option] | None = None
+    is_custom_field: bool = False
+    is_optional_response_field: bool = False
+
+
+class _FieldPage(msgspec.Struct):
+    data: list[_FieldAnswer] | None = None
+    additional_data: dict[str, Any] | None = None
+
+
+_LISTED_AS = {"emails": "email", "phones": "phone", "label_ids": "label"}
+"""Record key to field code where v2 kept the older name for the field."""
+
+
+async def read_fields(client: Client, object_type: ObjectType) -> tuple[Field, ...]:
+    """All fields of an object type: built-in ones first, then the account's, in Pipedrive's order.
+
+    Costs ``fields_cost`` tokens for each 500 fields, and nothing for collections without a field list.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    answers = await _read_answers(client, object_type) if object_type.fields_path else []
+    listed = {answer.field_code: answer for answer in answers}
+    known = [_built_in(prop, listed) for prop in object_type.properties]
+    taken = {field.key for field in known} | set(_LISTED_AS.values())
+    carries_custom = object_type.custom_fields is not CustomFields.NONE
+    own = [
+        _of(answer)
+        for answer in answers
+        if answer.field_code not in taken
+        and (carries_custom if answer.is_custom_field else _newer(object_type))
+    ]
+    return (*known, *own)
+
+
+def _newer(object_type: ObjectType) -> bool:
+    # Leads borrow the deals' field list, whose other built-in fields are not theirs.
+    return object_type.custom_fields is not CustomFields.FLAT
+
+
+def _built_in(prop: Property, listed: dict[str, _FieldAnswer]) -> Field:
+    answer = listed.get(prop.key) or listed.get(_LISTED_AS.get(prop.key, ""))
+    plain = Field(prop.key, prop.label, prop.field_type, optional=prop.optional)
+    if answer is None:
+        return plain
+    return replace(plain, label=_label(answer), options=_options(answer))
+
+
+def _of(answer: _FieldAnswer) -> Field:
+    return Field(
+        key=answer.field_code,
+        label=_label(answer),
+        field_type=answer.field_type,
+        options=_options(answer),
+        is_custom=answer.is_custom_field,
+        optional=answer.is_optional_response_field,
+    )
+
+
+def _label(answer: _FieldAnswer) -> str:
+    return answer.field_name or answer.field_code
+
+
+def _options(answer: _FieldAnswer) -> tuple[Option, ...]:
+    return tuple(
+        Option(option.id, option.label or str(option.id))
+        for option in answer.options or []
+        if option.id is not None
+    )
+
+
+async def _read_answers(client: Client, object_type: ObjectType) -> list[_FieldAnswer]:
+    assert object_type.fields_path is not None
+    answers: list[_FieldAnswer] = []
+    parameters: dict[str, str | int] = {"limit": MAX_PAGE_SIZE}
+    while True:
+        page = await client.get(
+            object_type.fields_path, parameters, cost=object_type.fields_cost, read=_open_fields
+        )
+        answers += page.data or []
+        cursor = (page.additional_data or {}).get("next_cursor")
+        if not cursor or cursor == parameters.get("cursor"):
+            return answers
+        parameters["cursor"] = cursor
+
+
+def _open_fields(body: bytes) -> _FieldPage:
+    try:
+        return msgspec.json.decode(body, type=_FieldPage)
+    except msgspec.DecodeError as error:
+        raise BrokenBody(f"the body is not a list of fields ({error})") from None

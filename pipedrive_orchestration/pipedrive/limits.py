@@ -1,0 +1,123 @@
+"""Staying within the burst limit without asking anyone: the limiter learns it from the answers.
+
+Pipedrive allows ``x-ratelimit-limit`` requests in any two seconds per token and says in every answer
+how many are left (API facts 5.3, 5.4). The limiter keeps its own account of the last two seconds and
+lowers it to what the headers say, so that several processes on one token give way to each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
+
+WINDOW_SECONDS = 2.0
+"""Length of the rolling window of the burst limit."""
+
+MAX_IN_FLIGHT = 32
+"""Requests under way at once, whatever the plan allows: bounds memory, not speed."""
+
+
+class Limiter:
+    """Lets a request through when the burst limit has room for it; used as an async context manager.
+
+    A slot comes back two seconds after the answer, which is never before the server forgets the
+    request. Until the first answer has told the limit, requests go one by one.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._limit: int | None = None
+        self._returning: deque[float] = deque()
+        self._in_flight = 0
+        self._others = 0
+        self._others_until = 0.0
+        self._paused_until = 0.0
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    async def __aenter__(self) -> None:
+        async with self._turn:
+            while wait := self._seconds_to_wait():
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), None if wait == float("inf") else wait)
+            self._in_flight += 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._in_flight -= 1
+        self._returning.append(self._clock() + WINDOW_SECONDS)
+        self._changed.set()
+
+    @property
+    def limit(self) -> int | None:
+        """Requests allowed in two seconds, as last told by Pipedrive."""
+        return self._limit
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether a request would have to wait: more readers would not read faster."""
+        return self._turn.locked() or self._seconds_to_wait() > 0
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Take over what an answer says about the limit. Call it before the slot is given back."""
+        limit, remaining = _number(headers, "x-ratelimit-limit"), _number(headers, "x-ratelimit-remaining")
+        if limit is None or limit < 1:
+            self._limit = self._limit or 1
+            return
+        self._limit = limit
+        if remaining is not None:
+            self._forget_returned()
+            self._others = max(0, limit - remaining - self._in_flight - len(self._returning))
+            self._others_until = self._clock() + seconds_to_reset(headers)
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing through for that long: Pipedrive said that the limit was exceeded."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def _seconds_to_wait(self) -> float:
+        now = self._clock()
+        if self._paused_until > now:
+            return self._paused_until - now
+        self._forget_returned()
+        others = self._others if self._others_until > now else 0
+        room = min((self._limit or 1) - others - len(self._returning), MAX_IN_FLIGHT) - self._in_flight
+        if self._limit is None:
+            return float("inf") if self._in_flight else 0.0
+        if room > 0:
+            return 0.0
+        events = [*list(self._returning)[:1], *([self._others_until] if others else [])]
+        return max(min(events) - now, 0.001) if events else float("inf")
+
+    def _forget_returned(self) -> None:
+        now = self._clock()
+        while self._returning and self._returning[0] <= now:
+            self._returning.popleft()
+
+
+def seconds_to_reset(headers: Mapping[str, str]) -> float:
+    """``x-ratelimit-reset`` is relative seconds, not an epoch (API facts 5.4)."""
+    reset = _number(headers, "x-ratelimit-reset")
+    return float(reset) if reset is not None and 0 < reset <= 60 else WINDOW_SECONDS
+
+
+def daily_tokens_left(headers: Mapping[str, str]) -> int | None:
+    """What is left of the account's daily budget; the header can be missing."""
+    return _number(headers, "x-daily-ratelimit-token-remaining")
+
+
+def burst_left(headers: Mapping[str, str]) -> int | None:
+    """What is left of the burst window; tells the two kinds of 429 apart."""
+    return _number(headers, "x-ratelimit-remaining")
+
+
+def _number(headers: Mapping[str, str], name: str) -> int | None:
+    try:
+        return int(headers.get(name, ""))
+    except ValueError:
+        return None

@@ -1,0 +1,85 @@
+"""Reading a list page after page, whatever way the collection is paged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.client import Client, Parameters
+from pipedrive_orchestration.pipedrive.envelope import Page, open_page
+from pipedrive_orchestration.pipedrive.errors import EndlessList
+
+_NEXT_PARAMETER = {Paging.CURSOR: "cursor", Paging.OFFSET: "start"}
+
+
+async def pages(
+    client: Client,
+    object_type: ObjectType,
+    parameters: Parameters,
+    *,
+    path: str | None = None,
+    cost: int | None = None,
+) -> AsyncIterator[Page]:
+    """Every page of a list, in the order Pipedrive gives them.
+
+    Args:
+        client: the connection in use.
+        object_type: the collection.
+        parameters: filters, bounds and order; ``limit`` is added here.
+        path: another list of the same collection, such as its archived one.
+        cost: the price of that list.
+
+    Raises:
+        EndlessList: a page names itself as its successor.
+        PipedriveError: see :meth:`Client.get`.
+    """
+    asked: dict[str, str | int] = dict(parameters)
+    if object_type.paging is not Paging.NONE:
+        asked["limit"] = MAX_PAGE_SIZE
+    seen: str | int | None = None
+    while True:
+        page = await client.get(
+            path or object_type.path,
+            asked,
+            cost=object_type.list_cost if cost is None else cost,
+            read=partial(open_page, paging=object_type.paging),
+        )
+        yield page
+        if page.next is None:
+            return
+        if page.next == seen:
+            raise EndlessList(path or object_type.path, page.next)
+        seen = page.next
+        asked[_NEXT_PARAMETER[object_type.paging]] = page.next
+
+
+async def keyset_pages(
+    client: Client, object_type: ObjectType, parameters: Parameters
+) -> AsyncIterator[Page]:
+    """A v1 list in ascending ``update_time``, by following ``updated_since`` instead of the offset.
+
+    Rows that change while a list is read by offset move to its end and pull the rest up, past the
+    reader. Going on from the last second read cannot miss any. The offset is used only inside one second
+    and among records without ``update_time``.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    asked: dict[str, str | int] = {**parameters, "limit": MAX_PAGE_SIZE, "start": 0}
+    while True:
+        page = await client.get(
+            object_type.path,
+            asked,
+            cost=object_type.list_cost,
+            read=partial(open_page, paging=object_type.paging),
+        )
+        yield page
+        if page.next is None:
+            return
+        reached = page.last_update_time()
+        since = f"{reached:%Y-%m-%dT%H:%M:%SZ}" if reached else None
+        if since and since != asked.get("updated_since"):
+            asked |= {"updated_since": since, "start": 0}
+        else:
+            asked["start"] = int(asked["start"]) + len(page.records)

@@ -1,0 +1,36 @@
+"""What a user configures: sources as YAML files, strictly read.
+
+`SourceStore` reads and writes the project folder, `SourceBody` is the body that a user posts or
+writes, and `Source` is a body with its identity.
+"""
+
+from pipedrive_orchestration.sources.body import Options, PropertyLabel, PropertyOption, SourceBody
+from pipedrive_orchestration.sources.cron import InvalidCronError, next_ticks, parse_cron
+from pipedrive_orchestration.sources.filters import FilterGroup, FilterLeaf
+from pipedrive_orchestration.sources.first_seen import FirstSeenError
+from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem
+from pipedrive_orchestration.sources.reading import read_body
+from pipedrive_orchestration.sources.source import Source, is_expired
+from pipedrive_orchestration.sources.store import BadFile, LoadedSources, SourceStore, UnknownSourceError
+
+__all__ = [
+    "BadFile",
+    "FilterGroup",
+    "FilterLeaf",
+    "FirstSeenError",
+    "InvalidBodyError",
+    "InvalidCronError",
+    "LoadedSources",
+    "Options",
+    "Problem",
+    "PropertyLabel",
+    "PropertyOption",
+    "Source",
+    "SourceBody",
+    "SourceStore",
+    "UnknownSourceError",
+    "is_expired",
+    "next_ticks",
+    "parse_cron",
+    "read_body",
+]

@@ -1,0 +1,105 @@
+"""Reading one source file."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipedrive_orchestration.sources.body import SourceBody
+from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem
+from pipedrive_orchestration.sources.slugs import check_slug
+from pipedrive_orchestration.sources.source import SourceFile
+
+_MAX_DEPTH = 100
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML in which dates stay as written and a key that stands twice is refused.
+
+    The models read dates, so that an impossible one is a problem of its field and not of the whole file.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's attribute
+        character: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for character, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"`{key}` stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_body(path: Path, created_on: date) -> SourceBody:
+    """Reads the body of a source that is about to be created, from a file of any name.
+
+    Raises:
+        InvalidBodyError: With every problem of the content.
+    """
+    return SourceBody.parse(_content(path), created_on=created_on)
+
+
+def read_source_file(path: Path) -> SourceFile:
+    """Reads a source file, whose name without the ending is the slug.
+
+    Raises:
+        InvalidBodyError: With every problem of the name and of the content.
+    """
+    problems = _problems_of_name(path.stem)
+    try:
+        source = SourceFile.parse(_content(path))
+    except InvalidBodyError as error:
+        raise InvalidBodyError([*problems, *error.problems]) from None
+    if problems:
+        raise InvalidBodyError(problems)
+    return source
+
+
+def _problems_of_name(slug: str) -> list[Problem]:
+    try:
+        check_slug(slug)
+    except ValueError as error:
+        return [Problem("slug", "invalid_slug", f"{error} The slug is the name of the file.")]
+    return []
+
+
+def _content(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        _refuse_deep_nesting(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    except InvalidBodyError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        raise InvalidBodyError([Problem("", "invalid_yaml", _where_and_why(error))]) from None
+    except (yaml.YAMLError, ValueError) as error:
+        reason = re.sub(r"\s+", " ", str(error))
+        raise InvalidBodyError([Problem("", "invalid_yaml", f"This is not YAML: {reason}.")]) from None
+    except OSError as error:
+        raise InvalidBodyError([Problem("", "unreadable", f"Cannot be read: {error.strerror}.")]) from None
+
+
+def _refuse_deep_nesting(text: str) -> None:
+    # libyaml composes by recursion and takes the process down where the stack ends.
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise InvalidBodyError([Problem("", "too_deep", f"Nested more than {_MAX_DEPTH} levels deep.")])
+
+
+def _where_and_why(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    hint = " Text that begins with * must be quoted." if "alias" in str(error.context) else ""
+    return f"This is not YAML: {where}{error.problem or error.context}.{hint}"

@@ -1,0 +1,202 @@
+"""The folder of YAML files that is the one registry of sources."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import yaml
+
+from pipedrive_orchestration.sources.atomic import write_atomically
+from pipedrive_orchestration.sources.body import SourceBody
+from pipedrive_orchestration.sources.first_seen import FirstSeen, FirstSeenError
+from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem, did_you_mean
+from pipedrive_orchestration.sources.reading import read_source_file
+from pipedrive_orchestration.sources.slugs import derive_slug, is_slug
+from pipedrive_orchestration.sources.source import Source, SourceFile, id_of_slug
+
+_ENDINGS = (".yaml", ".yml")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """A file that is left out, and why."""
+
+    path: str
+    slug: str
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.path}:", *(f"  {problem}" for problem in self.problems)])
+
+
+class UnknownSourceError(LookupError):
+    """No file of that slug."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSources:
+    """What a reading of the folder gave: the sources by slug, and the files that are left out."""
+
+    sources: tuple[Source, ...] = ()
+    bad_files: tuple[BadFile, ...] = ()
+
+    def find(self, slug: str) -> Source:
+        """The source of that slug.
+
+        Raises:
+            InvalidBodyError: Its file is there and is not a source.
+            UnknownSourceError: There is no such file; names the near matches.
+        """
+        for source in self.sources:
+            if source.slug == slug:
+                return source
+        problems = [problem for bad in self.bad_files if bad.slug == slug for problem in bad.problems]
+        if problems:
+            raise InvalidBodyError(problems)
+        known = [source.slug for source in self.sources]
+        listed = f" Sources: {', '.join(known)}." if known else " There are no sources."
+        raise UnknownSourceError(f"There is no source `{slug}`.{did_you_mean(slug, known)}{listed}")
+
+
+class SourceStore:
+    """The sources of a project folder.
+
+    Args:
+        project: The project folder; its sources are ``sources/<slug>.yaml``.
+        clock: Gives the current instant in UTC.
+    """
+
+    def __init__(self, project: Path | str, clock: Callable[[], datetime] = _utc_now) -> None:
+        self.project = Path(project)
+        self.folder = self.project / "sources"
+        self._first_seen = FirstSeen(self.project)
+        self._clock = clock
+
+    def load(self) -> LoadedSources:
+        """Reads every file; a bad one is reported and never keeps the others from loading."""
+        if not self.folder.is_dir():
+            problem = Problem("", "no_folder", f"There is no folder {self.folder}; sources are read from it.")
+            return LoadedSources(bad_files=(BadFile(str(self.folder), "", (problem,)),))
+        read, bad_files = self._read(self._paths())
+        first_seen, damaged = self._record(read)
+        sources = [_identified(slug, file, first_seen[slug]) for slug, file in read.items()]
+        sources, copies = _without_copies(sources, first_seen, self._path_of)
+        return LoadedSources(tuple(sources), (*bad_files, *copies, *damaged))
+
+    def create(self, body: SourceBody, slug: str | None = None) -> Source:
+        """Writes a new source.
+
+        Args:
+            body: What was validated with ``created_on``.
+            slug: Its name; derived from the body's name if None.
+
+        Raises:
+            InvalidBodyError: The slug is malformed, taken, or was a deleted source's.
+            FirstSeenError: The record of former slugs is damaged.
+            OSError: The folder cannot be written; nothing was.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._first_seen.locked():
+            slug = self._chosen(body, slug)
+            source = _with_identity(body, slug, uuid4(), self._clock())
+            write_atomically(self.folder / f"{slug}.yaml", _as_yaml(source, body))
+            self._first_seen.record([slug], source.created_at)
+        return source
+
+    def _chosen(self, body: SourceBody, slug: str | None) -> str:
+        present = {path.stem for path in self._paths()}
+        used = present | self._first_seen.read().keys()
+        if slug is None:
+            return derive_slug(body.name, body.object_type, used.__contains__)
+        if not is_slug(slug):
+            raise _refused("invalid_slug", f"`{slug}` cannot name a source: small letters, digits and "
+                           "underscores, a letter first, at most 63 characters.")  # fmt: skip
+        if slug in present:
+            raise _refused("slug_taken", f"There is a source `{slug}` already.")
+        if slug in used:
+            raise _refused("slug_of_deleted", f"`{slug}` was the name of a source that was deleted. Choose "
+                           "another: its table and its history are still there.")  # fmt: skip
+        return slug
+
+    def _paths(self) -> list[Path]:
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if path.suffix in _ENDINGS and not path.name.startswith(".")
+        )
+
+    def _path_of(self, slug: str) -> str:
+        return next(str(path) for path in self._paths() if path.stem == slug)
+
+    def _read(self, paths: list[Path]) -> tuple[dict[str, SourceFile], list[BadFile]]:
+        namesakes = Counter(path.stem for path in paths)
+        read: dict[str, SourceFile] = {}
+        bad_files = []
+        for path in paths:
+            problems = _problem_of_namesakes(path) if namesakes[path.stem] > 1 else []
+            try:
+                file = read_source_file(path)
+            except InvalidBodyError as error:
+                problems += error.problems
+            if problems:
+                bad_files.append(BadFile(str(path), path.stem, tuple(problems)))
+            else:
+                read[path.stem] = file
+        return read, bad_files
+
+    def _record(self, slugs: Iterable[str]) -> tuple[dict[str, datetime], list[BadFile]]:
+        slugs, now = list(slugs), self._clock()
+        try:
+            return self._first_seen.record(slugs, now), []
+        except FirstSeenError as error:
+            problem = Problem("", "unreadable", str(error))
+            return dict.fromkeys(slugs, now), [BadFile(str(self._first_seen.path), "", (problem,))]
+
+
+def _refused(code: str, message: str) -> InvalidBodyError:
+    return InvalidBodyError([Problem("slug", code, message)])
+
+
+def _problem_of_namesakes(path: Path) -> list[Problem]:
+    names = " and ".join(f"{path.stem}{ending}" for ending in _ENDINGS)
+    return [Problem("slug", "duplicate_slug", f"{names} would be one source; remove one of them.")]
+
+
+def _identified(slug: str, file: SourceFile, first_seen: datetime) -> Source:
+    return _with_identity(file, slug, file.id or id_of_slug(slug), file.created_at or first_seen)
+
+
+def _with_identity(body: SourceBody, slug: str, id_: UUID, created_at: datetime) -> Source:
+    fields = {field: getattr(body, field) for field in SourceBody.model_fields}
+    return Source(**fields, slug=slug, id=id_, created_at=created_at)
+
+
+def _without_copies(
+    sources: list[Source], first_seen: dict[str, datetime], path_of: Callable[[str], str]
+) -> tuple[list[Source], list[BadFile]]:
+    """A file that was copied together with its id is left out; the one seen first keeps it."""
+    originals: dict[UUID, Source] = {}
+    copies = []
+    for source in sorted(sources, key=lambda source: (first_seen[source.slug], source.slug)):
+        original = originals.setdefault(source.id, source)
+        if original is not source:
+            message = f"This is the id of {original.slug}; remove `id` and `created_at` from the copy."
+            problem = Problem("id", "duplicate_id", message)
+            copies.append(BadFile(path_of(source.slug), source.slug, (problem,)))
+    return [source for source in sources if originals[source.id] is source], copies
+
+
+def _as_yaml(source: Source, body: SourceBody) -> str:
+    identity: dict[str, Any] = {"id": str(source.id), "created_at": source.created_at.isoformat()}
+    content = body.model_dump(mode="json", exclude_unset=True, exclude_none=True) | identity
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)

@@ -1,0 +1,176 @@
+"""Opening the warehouse: one process at a time, briefly, and always closed again.
+
+DuckDB gives a database file to one writing process, and a reader in another process keeps the writer
+out. So whoever opens the file here first takes an inter-process lock, and whoever finds it held by a
+program that knows nothing of the lock (a shell, a BI tool) waits with jittered backoff.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+DEFAULT_DATABASE = "./data/warehouse.duckdb"
+
+PATIENCE_SECONDS = 120.0
+"""How long to wait for a file that another process holds."""
+
+MEMORY_LIMIT = "256MB"
+"""What DuckDB may use while merging; beyond it, it works on disk."""
+
+
+class WarehouseError(Exception):
+    """The database cannot be opened or written; the message names it and the remedy."""
+
+
+class Warehouse:
+    """A DuckDB database, opened only while it is needed.
+
+    Attributes:
+        database: a file, or anything else DuckDB can connect to, such as ``md:crm``.
+    """
+
+    def __init__(self, database: str = DEFAULT_DATABASE, *, patience: float = PATIENCE_SECONDS) -> None:
+        self.database = database
+        self._patience = patience
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Warehouse:
+        """The database that ``PIPEDRIVE_WAREHOUSE`` names."""
+        return cls(environment.get("PIPEDRIVE_WAREHOUSE") or DEFAULT_DATABASE)
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, or None where the database is not a local file."""
+        scheme, _, rest = self.database.partition(":")
+        remote = bool(rest) and scheme.isalpha() and len(scheme) > 1
+        return None if remote else Path(self.database)
+
+    @property
+    def folder(self) -> Path:
+        """The folder beside which local files of the warehouse live, such as staged pages."""
+        return self.path.parent if self.path else Path("data")
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: committed at the end of the block, rolled back if it raises anything.
+
+        Raises:
+            WarehouseError: the database cannot be opened for writing, or its disk is full.
+        """
+        self._check_writable()
+        with self._locked(), self._opened(read_only=False) as connection:
+            connection.begin()
+            try:
+                yield connection
+                connection.commit()
+            except BaseException as error:
+                with suppress(duckdb.Error):
+                    connection.rollback()
+                if isinstance(error, duckdb.Error) and "No space left" in str(error):
+                    raise WarehouseError(
+                        f"The disk of {self.database} is full; nothing of this step was written. "
+                        "Free some space and run the import again."
+                    ) from error
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection.
+
+        Raises:
+            WarehouseError: there is no database yet, or it cannot be opened.
+        """
+        if self.path and not self.path.exists():
+            raise WarehouseError(f"There is no database at {self.database} yet: run an import first.")
+        with self._locked(), self._opened(read_only=True) as connection:
+            yield connection
+
+    def _check_writable(self) -> None:
+        if self.path is None:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(
+                f"The folder of {self.database} cannot be made: {error.strerror}. Set PIPEDRIVE_WAREHOUSE "
+                "to a place that can be written."
+            ) from error
+        for place in (self.path, self.path.parent):
+            if place.exists() and not _writable(place):
+                raise WarehouseError(
+                    f"{place} is read-only, so nothing can be imported into {self.database}. "
+                    "Make it writable or set PIPEDRIVE_WAREHOUSE to another file."
+                )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self.path is None:
+            yield
+            return
+        lock = FileLock(f"{self.path}.lock", thread_local=False)
+        try:
+            lock.acquire(timeout=self._patience)
+        except Timeout:
+            raise self._busy() from None
+        except OSError as error:
+            raise WarehouseError(
+                f"The lock file {self.path}.lock cannot be made: {error.strerror}. Make the folder writable."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._connect(read_only=read_only)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+            connection.execute("SET preserve_insertion_order = false")
+            yield connection
+        finally:
+            connection.close()
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self._patience
+        pause = 0.02
+        while True:
+            try:
+                return duckdb.connect(self.database, read_only=read_only)
+            except duckdb.Error as error:
+                if "Could not set lock" not in str(error):
+                    raise self._unusable(error) from error
+                if time.monotonic() + pause > deadline:
+                    raise self._busy() from error
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads waiters, guards nothing
+            pause = min(pause * 2, 1.0)
+
+    def _busy(self) -> WarehouseError:
+        return WarehouseError(
+            f"{self.database} has been in use by another program for {self._patience:.0f} s. Close the shell "
+            "or tool that has it open and run the import again; nothing of this step was written."
+        )
+
+    def _unusable(self, error: duckdb.Error) -> WarehouseError:
+        reason = str(error).splitlines()[0]
+        return WarehouseError(
+            f"{self.database} cannot be opened as a DuckDB database: {reason} Restore a copy, or move "
+            "it away and import again; set PIPEDRIVE_WAREHOUSE to use another file."
+        )
+
+
+def _writable(place: Path) -> bool:
+    # The mode bits count even for a user whom the system would let pass them.
+    return bool(place.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(
+        place, os.W_OK
+    )

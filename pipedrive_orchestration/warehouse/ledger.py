@@ -1,0 +1,249 @@
+"""The import ledger: what was imported when, how far each source is, and what the fields mean.
+
+Everything here runs inside the transaction of the caller, so that the ledger never says more or less
+than the tables.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+SCHEMA = "import_ledger"
+
+_DDL = """
+CREATE SCHEMA IF NOT EXISTS import_ledger;
+CREATE TABLE IF NOT EXISTS import_ledger.imports (
+    import_id UUID, source VARCHAR, object_type VARCHAR, pull VARCHAR, windows VARCHAR[],
+    started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, status VARCHAR,
+    requests BIGINT, tokens BIGINT, bytes BIGINT,
+    rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT,
+    seconds DOUBLE, note VARCHAR
+);
+CREATE TABLE IF NOT EXISTS import_ledger.windows (
+    import_id UUID, source VARCHAR, "window" VARCHAR, pull_started_at TIMESTAMPTZ,
+    committed_at TIMESTAMPTZ,
+    rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT
+);
+CREATE TABLE IF NOT EXISTS import_ledger.watermarks (
+    source VARCHAR, watermark TIMESTAMPTZ, definition VARCHAR, changed_at TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS import_ledger.fields (
+    object_type VARCHAR, key VARCHAR, label VARCHAR, field_type VARCHAR, is_custom BOOLEAN,
+    valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS import_ledger.field_options (
+    object_type VARCHAR, key VARCHAR, option_id VARCHAR, label VARCHAR,
+    valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS import_ledger.quarantine (
+    source VARCHAR, record_id VARCHAR, property VARCHAR, field_type VARCHAR, value VARCHAR,
+    reason VARCHAR, import_id UUID, quarantined_at TIMESTAMPTZ
+);
+CREATE VIEW IF NOT EXISTS import_ledger.option_labels AS
+    SELECT object_type, key, option_id, arg_max(label, valid_from) AS label
+    FROM import_ledger.field_options GROUP BY ALL;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerField:
+    """A field as the ledger keeps it: one row of ``fields`` and one of ``field_options`` per option."""
+
+    key: str
+    label: str
+    field_type: str
+    is_custom: bool
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEntry:
+    """One row of ``imports``."""
+
+    import_id: uuid.UUID
+    source: str
+    object_type: str
+    pull: str
+    windows: Sequence[str]
+    started_at: datetime
+    finished_at: datetime
+    status: str
+    requests: int
+    tokens: int
+    bytes: int
+    rows_read: int
+    rows_inserted: int
+    rows_updated: int
+    rows_removed: int
+    seconds: float
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEntry:
+    """One row of ``windows``; ``window`` is None for a pull that is not bound to windows."""
+
+    import_id: uuid.UUID
+    source: str
+    window: str | None
+    pull_started_at: datetime
+    committed_at: datetime
+    rows_read: int
+    rows_inserted: int
+    rows_updated: int
+    rows_removed: int
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the ledger's tables where they are missing."""
+    connection.execute(_DDL)
+
+
+def record_import(connection: duckdb.DuckDBPyConnection, entry: ImportEntry) -> None:
+    """Write the import's row, in place of an earlier one of the same import."""
+    connection.execute("DELETE FROM import_ledger.imports WHERE import_id = ?", [entry.import_id])
+    _insert(connection, "imports", entry)
+
+
+def record_window(connection: duckdb.DuckDBPyConnection, entry: WindowEntry) -> None:
+    """Add a committed window."""
+    _insert(connection, "windows", entry)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, entry: ImportEntry | WindowEntry) -> None:
+    values = [getattr(entry, name) for name in entry.__slots__]
+    marks = ", ".join("?" for _ in values)
+    connection.execute(f"INSERT INTO import_ledger.{table} VALUES ({marks})", values)
+
+
+def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[datetime, str] | None:
+    """The instant up to which a source's changes are loaded, and the definition they were loaded for."""
+    row = connection.execute(
+        "SELECT watermark, definition FROM import_ledger.watermarks WHERE source = ?", [source]
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def move_watermark(
+    connection: duckdb.DuckDBPyConnection, source: str, watermark: datetime, definition: str, now: datetime
+) -> None:
+    """Set a source's watermark; it never moves back while the definition stays the same."""
+    earlier = watermark_of(connection, source)
+    if earlier and earlier[1] == definition:
+        watermark = max(watermark, earlier[0])
+    connection.execute("DELETE FROM import_ledger.watermarks WHERE source = ?", [source])
+    connection.execute(
+        "INSERT INTO import_ledger.watermarks VALUES (?, ?, ?, ?)", [source, watermark, definition, now]
+    )
+
+
+def count_quarantined(connection: duckdb.DuckDBPyConnection, import_id: uuid.UUID) -> int:
+    """How many values the import has set aside."""
+    row = connection.execute(
+        "SELECT count(*) FROM import_ledger.quarantine WHERE import_id = ?", [import_id]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def record_fields(
+    connection: duckdb.DuckDBPyConnection, object_type: str, fields: Iterable[LedgerField], now: datetime
+) -> list[str]:
+    """Bring the field catalogue up to date, keeping what was true before.
+
+    Returns:
+        What changed, one sentence each: fields and options that are new, renamed, retyped or gone.
+        Empty the first time an object type is seen.
+    """
+    fields = list(fields)
+    first = not _current_fields(connection, object_type)
+    changes = _record(
+        connection,
+        "fields",
+        object_type,
+        _current_fields(connection, object_type),
+        {(field.key,): (field.label, field.field_type, field.is_custom) for field in fields},
+        now,
+    )
+    changes += _record(
+        connection,
+        "field_options",
+        object_type,
+        _current_options(connection, object_type),
+        {(field.key, option): (label,) for field in fields for option, label in field.options},
+        now,
+    )
+    return [] if first else changes
+
+
+def _current_fields(
+    connection: duckdb.DuckDBPyConnection, object_type: str
+) -> dict[tuple[str, ...], tuple[object, ...]]:
+    rows = connection.execute(
+        "SELECT key, label, field_type, is_custom FROM import_ledger.fields "
+        "WHERE object_type = ? AND valid_to IS NULL",
+        [object_type],
+    ).fetchall()
+    return {(key,): tuple(rest) for key, *rest in rows}
+
+
+def _current_options(
+    connection: duckdb.DuckDBPyConnection, object_type: str
+) -> dict[tuple[str, ...], tuple[object, ...]]:
+    rows = connection.execute(
+        "SELECT key, option_id, label FROM import_ledger.field_options "
+        "WHERE object_type = ? AND valid_to IS NULL",
+        [object_type],
+    ).fetchall()
+    return {(key, option): (label,) for key, option, label in rows}
+
+
+_KEY_COLUMNS = {"fields": ("key",), "field_options": ("key", "option_id")}
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    object_type: str,
+    before: dict[tuple[str, ...], tuple[object, ...]],
+    after: dict[tuple[str, ...], tuple[object, ...]],
+    now: datetime,
+) -> list[str]:
+    ended = [key for key in before if after.get(key) != before[key]]
+    begun = [key for key in after if before.get(key) != after[key]]
+    matches = " AND ".join(f"{column} = ?" for column in _KEY_COLUMNS[table])
+    for key in ended:
+        connection.execute(
+            f"UPDATE import_ledger.{table} SET valid_to = ? "
+            f"WHERE object_type = ? AND valid_to IS NULL AND {matches}",
+            [now, object_type, *key],
+        )
+    rows = [[object_type, *key, *after[key], now, None] for key in begun]
+    if rows:
+        marks = ", ".join("?" for _ in rows[0])
+        connection.executemany(f"INSERT INTO import_ledger.{table} VALUES ({marks})", rows)
+    return [_sentence(table, key, before.get(key), after.get(key)) for key in dict.fromkeys(ended + begun)]
+
+
+def _sentence(
+    table: str,
+    key: tuple[str, ...],
+    before: tuple[object, ...] | None,
+    after: tuple[object, ...] | None,
+) -> str:
+    kind = "field" if table == "fields" else "option"
+    name = " / ".join(key)
+    if before is None:
+        return f"{kind} {name} is new: {after[0] if after else ''}"
+    if after is None:
+        return f"{kind} {name} ({before[0]}) is gone at Pipedrive; its last values and labels are kept"
+    changed = "renamed" if before[0] != after[0] else "changed"
+    return f"{kind} {name} is {changed}: {_brief(before)} -> {_brief(after)}"
+
+
+def _brief(values: tuple[object, ...]) -> str:
+    return ", ".join(str(value) for value in values[:2])

@@ -1,0 +1,170 @@
+"""The tables of a source: its rows, and the view that reads like Pipedrive's own screens.
+
+``pipedrive.<slug>`` has one column per property, named by its key; ``pipedrive_labeled.<slug>`` shows
+the current rows under their labels with option ids decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from pipedrive_orchestration.warehouse.identifiers import literal, quoted
+
+ROWS = "pipedrive"
+LABELED = "pipedrive_labeled"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a source's table.
+
+    ``sql_type`` is DuckDB's. ``has_options`` marks columns whose values are option ids (one, or a list)
+    to be decoded in the labelled view.
+    """
+
+    key: str
+    sql_type: str
+    label: str
+    field_type: str
+    has_options: bool = False
+
+    @property
+    def comment(self) -> str:
+        """Label and field type, as the column's comment says them."""
+        return f"{self.label} ({self.field_type})"
+
+
+SYSTEM_COLUMNS = {
+    "_update_time": ("TIMESTAMPTZ", "When Pipedrive last changed the record"),
+    "_first_imported_at": ("TIMESTAMPTZ", "When the record first came here"),
+    "_imported_at": ("TIMESTAMPTZ", "When this version of the record came here"),
+    "_is_archived": ("BOOLEAN", "Whether the record is archived at Pipedrive"),
+    "_is_current": ("BOOLEAN", "Whether the record belongs to the source now"),
+    "_removed_at": ("TIMESTAMPTZ", "When the record was found to be gone from the source"),
+    "_removal": ("VARCHAR", "Why: deleted, merged, archived, left_segment or invisible"),
+}
+
+
+def prepare_table(
+    connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column]
+) -> list[str]:
+    """Make the source's table, or add the columns it lacks.
+
+    A column that exists keeps its values; one whose type has changed is widened to hold both the old
+    and the new values as text or JSON.
+
+    Returns:
+        What was changed in an existing table, one sentence each.
+    """
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(ROWS)}")
+    table = quoted(ROWS, slug)
+    existing = column_types(connection, slug)
+    if not existing:
+        definitions = [f"_id {id_type}"]
+        definitions += [f"{quoted(column.key)} {column.sql_type}" for column in columns]
+        definitions += [f"{name} {sql_type}" for name, (sql_type, _) in SYSTEM_COLUMNS.items()]
+        connection.execute(f"CREATE TABLE {table} ({', '.join(definitions)})")
+        _comment(connection, table, {"_id": "Pipedrive's id", **_system_comments()})
+    changes = _migrate(connection, table, existing, columns) if existing else []
+    _comment(connection, table, {column.key: column.comment for column in columns})
+    return changes
+
+
+def _migrate(
+    connection: duckdb.DuckDBPyConnection, table: str, existing: dict[str, str], columns: Sequence[Column]
+) -> list[str]:
+    changes = []
+    for column in columns:
+        name = quoted(column.key)
+        had = existing.get(column.key)
+        if had is None:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {column.sql_type}")
+            changes.append(f"column {column.key} added as {column.sql_type}")
+        elif not same_type(connection, had, column.sql_type):
+            connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {column.sql_type}")
+            changes.append(f"column {column.key} changed from {had} to {column.sql_type}")
+    return changes
+
+
+def same_type(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bool:
+    """Whether two spellings name the same DuckDB type."""
+    row = connection.execute(f"SELECT typeof(NULL::{one}) = typeof(NULL::{other})").fetchone()
+    return bool(row and row[0])
+
+
+def column_types(connection: duckdb.DuckDBPyConnection, slug: str) -> dict[str, str]:
+    """The columns of the source's table with their types; empty where there is no table."""
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns "
+        "WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ? "
+        "ORDER BY ordinal_position",
+        [ROWS, slug],
+    ).fetchall()
+    return dict(rows)
+
+
+def _system_comments() -> dict[str, str]:
+    return {name: comment for name, (_, comment) in SYSTEM_COLUMNS.items()}
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, table: str, comments: dict[str, str]) -> None:
+    for name, comment in comments.items():
+        connection.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(comment)}")
+
+
+def prepare_labeled_view(
+    connection: duckdb.DuckDBPyConnection, slug: str, object_type: str, columns: Sequence[Column]
+) -> None:
+    """Make the view of current rows under their labels; colliding labels get `` (2)``, `` (3)``, ..."""
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(LABELED)}")
+    names = distinct_labels([column.label for column in columns])
+    shown = ", ".join(
+        f"{_decoded(column)} AS {quoted(name)}" for column, name in zip(columns, names, strict=True)
+    )
+    options = _options(object_type, [column for column in columns if column.has_options])
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {quoted(LABELED, slug)} AS "
+        f"SELECT {shown} FROM {quoted(ROWS, slug)} AS r {options} WHERE r._is_current"
+    )
+
+
+def distinct_labels(labels: Iterable[str]) -> list[str]:
+    """Labels made distinct as SQL sees names: regardless of case."""
+    taken: set[str] = set()
+    distinct = []
+    for label in labels:
+        shown = label.replace("\0", "").strip() or "(no label)"
+        name, count = shown, 1
+        while name.casefold() in taken:
+            count += 1
+            name = f"{shown} ({count})"
+        taken.add(name.casefold())
+        distinct.append(name)
+    return distinct
+
+
+def _decoded(column: Column) -> str:
+    value = f"r.{quoted(column.key)}"
+    if not column.has_options:
+        return value
+    labels = f"o.{quoted(column.key)}"
+    if column.sql_type.endswith("[]"):
+        return f"list_transform({value}, lambda x: coalesce({labels}[x::VARCHAR], x::VARCHAR))"
+    return f"coalesce({labels}[{value}::VARCHAR], {value}::VARCHAR)"
+
+
+def _options(object_type: str, columns: Sequence[Column]) -> str:
+    if not columns:
+        return ""
+    maps = ", ".join(
+        f"map_from_entries(list((option_id, label)) FILTER (WHERE key = {literal(column.key)})) "
+        f"AS {quoted(column.key)}"
+        for column in columns
+    )
+    return (
+        f"CROSS JOIN (SELECT {maps} FROM import_ledger.option_labels "
+        f"WHERE object_type = {literal(object_type)}) AS o"
+    )

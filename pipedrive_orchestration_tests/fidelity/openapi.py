@@ -1,0 +1,200 @@
+"""Pipedrive's OpenAPI 3.0 files as JSON Schema that also objects to properties they do not know."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+
+Schema = dict[str, Any]
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_HASH_KEY = re.compile(r"[0-9a-f]{40}(_\w+)?")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_KEPT = ("type", "enum", "format", "required", "minimum", "maxLength", "minLength", "maxItems", "uniqueItems")
+_FORMATS = FormatChecker(formats=["uuid", "date"])
+
+
+def folder() -> Path:
+    """Where the files are: ``PIPEDRIVE_OPENAPI``, or beside the checkout."""
+    chosen = os.environ.get("PIPEDRIVE_OPENAPI")
+    return Path(chosen) if chosen else _CHECKOUT.parent / "shared" / "pipedrive" / "openapi"
+
+
+@_FORMATS.checks("date-time")
+def _is_rfc3339(value: object) -> bool:
+    return not isinstance(value, str) or _RFC3339.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, order=True)
+class Violation:
+    """One way in which an answer differs from the file.
+
+    Attributes:
+        path: where, such as ``data[].org_id``; keys of custom fields are written ``<key>``.
+        kind: ``null``, ``unknown property``, ``status`` or the name of the schema keyword.
+    """
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a file.
+
+    Attributes:
+        tokens: its price, ``x-token-cost``.
+        parameters: names of its query parameters.
+        includable: what its ``include_fields`` parameter can ask for, none of which is in the schema.
+        schemas: JSON Schema of the answer by HTTP status.
+    """
+
+    tokens: int
+    parameters: frozenset[str]
+    includable: frozenset[str]
+    schemas: dict[int, Schema]
+
+    def violations(self, status: int, answer: object) -> set[Violation]:
+        """All differences between an answer and what the file promises."""
+        schema = self.schemas.get(status)
+        if schema is None:
+            schema = next(schema for code, schema in self.schemas.items() if code < 300)
+            return {Violation("", f"status {status}")} | self._violations(schema, answer)
+        return self._violations(schema, answer)
+
+    def _violations(self, schema: Schema, answer: object) -> set[Violation]:
+        validator = Draft202012Validator(schema, format_checker=_FORMATS)
+        found = {violation for error in validator.iter_errors(answer) for violation in _classify(error)}
+        return {violation for violation in found if not self._is_included(violation)}
+
+    def _is_included(self, violation: Violation) -> bool:
+        parent, _, name = violation.path.rpartition(".")
+        is_of_record = parent in {"data", "data[]"}
+        return violation.kind == "unknown property" and is_of_record and name in self.includable
+
+
+class Document:
+    """One OpenAPI file."""
+
+    def __init__(self, path: Path) -> None:
+        self._document = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
+        self._operations: dict[tuple[str, str], Operation] = {}
+
+    def __contains__(self, operation: tuple[str, str]) -> bool:
+        """Whether the file has an operation of that method and path."""
+        method, path = operation
+        return method.lower() in self._document["paths"].get(path, {})
+
+    def operation(self, method: str, path: str) -> Operation:
+        """The operation of a method and a path template.
+
+        Raises:
+            KeyError: the file has none.
+        """
+        if (method, path) not in self._operations:
+            self._operations[method, path] = self._read(self._document["paths"][path][method.lower()])
+        return self._operations[method, path]
+
+    def _read(self, node: Schema) -> Operation:
+        parameters = [self._resolve(parameter) for parameter in node.get("parameters", [])]
+        query = {entry["name"]: entry.get("schema", {}) for entry in parameters if entry["in"] == "query"}
+        return Operation(
+            tokens=node["x-token-cost"],
+            parameters=frozenset(query),
+            includable=frozenset(query.get("include_fields", {}).get("enum", ())),
+            schemas=dict(self._answers(node["responses"])),
+        )
+
+    def _answers(self, responses: Schema) -> Iterator[tuple[int, Schema]]:
+        for status, response in responses.items():
+            content = self._resolve(response).get("content", {}).get("application/json")
+            if content is not None:
+                yield int(status), self._translate(content["schema"])
+
+    def _resolve(self, node: Schema) -> Schema:
+        while "$ref" in node:
+            target: Any = self._document
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+            node = target
+        return node
+
+    def _translate(self, node: Schema) -> Schema:
+        node = self._merge(self._resolve(node))
+        schema: Schema = {key: node[key] for key in _KEPT if key in node}
+        if "properties" in node:
+            schema["properties"] = {
+                name: self._translate(child) for name, child in node["properties"].items()
+            }
+            schema["additionalProperties"] = False
+        if "additionalProperties" in node:
+            extra = node["additionalProperties"]
+            schema["additionalProperties"] = self._translate(extra) if isinstance(extra, dict) else extra
+        if "items" in node:
+            schema["items"] = self._translate(node["items"])
+        for keyword in ("oneOf", "anyOf"):
+            if keyword in node:
+                schema[keyword] = [self._translate(child) for child in node[keyword]]
+        return _with_null(schema) if node.get("nullable") else schema
+
+    def _merge(self, node: Schema) -> Schema:
+        """The node without ``allOf``: in these files that only ever joins lists of properties."""
+        merged: Schema = {key: value for key, value in node.items() if key != "allOf"}
+        for part in node.get("allOf", ()):
+            flat = self._merge(self._resolve(part))
+            merged["properties"] = merged.get("properties", {}) | flat.get("properties", {})
+            merged["required"] = [*merged.get("required", ()), *flat.get("required", ())]
+            merged = {key: value for key, value in flat.items() if key not in merged} | merged
+        return merged
+
+
+def _with_null(schema: Schema) -> Schema:
+    if "type" in schema:
+        schema = schema | {"type": [schema["type"], "null"]}
+    if "enum" in schema:
+        schema = schema | {"enum": [*schema["enum"], None]}
+    return schema
+
+
+def _classify(error: ValidationError) -> Iterator[Violation]:
+    path = _path(error)
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"] if isinstance(error.schema, dict) else {}
+        for name in error.instance.keys() - known.keys():
+            yield Violation(_join(path, name), "unknown property")
+    elif error.validator == "anyOf":
+        yield from _best_alternative(error)
+    elif error.instance is None:
+        yield Violation(path, "null")
+    else:
+        yield Violation(path, str(error.validator))
+
+
+def _best_alternative(error: ValidationError) -> Iterator[Violation]:
+    """What is wrong with the alternative that was meant: the one whose ``item`` fits (``/recents``)."""
+    for position in range(len(error.validator_value)):
+        context = [child for child in error.context or () if child.schema_path[0] == position]
+        if not any(list(child.path)[-1:] == ["item"] for child in context):
+            for child in context:
+                yield from _classify(child)
+            return
+    yield Violation(_path(error), "anyOf")
+
+
+def _path(error: ValidationError) -> str:
+    path = ""
+    for step in error.absolute_path:
+        path = f"{path}[]" if isinstance(step, int) else _join(path, step)
+    return path
+
+
+def _join(path: str, name: str) -> str:
+    name = _HASH_KEY.sub("<key>", name)
+    return f"{path}.{name}" if path else name
