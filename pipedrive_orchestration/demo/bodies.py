@@ -43,11 +43,14 @@ def read_list(call: Call, model: type[B]) -> list[dict[str, Any]]:
     Raises:
         ApiError: 400 naming every problem.
     """
+    items: TypeAdapter[list[B]] = TypeAdapter(list[model])  # type: ignore[valid-type]  # made at run time
     try:
-        items = TypeAdapter(Annotated[list[model], Field(min_length=1)]).validate_python(call.json())  # type: ignore[valid-type]  # a type made at run time
+        given = items.validate_python(call.json())
     except ValidationError as error:
         raise refusal(call.version, error) from None
-    return [item.model_dump(exclude_unset=True) for item in items]
+    if not given:
+        raise bad_request(call.version, ["The request body has to hold one object at least."])
+    return [item.model_dump(exclude_unset=True) for item in given]
 
 
 def _not_blank(text: str) -> str:

@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from pipedrive_orchestration.demo.bodies import Body
 from pipedrive_orchestration.demo.call import Answer, Call
 from pipedrive_orchestration.demo.parameters import Query
-from pipedrive_orchestration.demo.v1 import company, lead_fields, leads, notes, recents
-from pipedrive_orchestration.demo.v2 import field_lists, lists, queries
+from pipedrive_orchestration.demo.v1 import (
+    company,
+    company_writes,
+    lead_fields,
+    lead_writes,
+    leads,
+    merges,
+    note_writes,
+    notes,
+    recents,
+)
+from pipedrive_orchestration.demo.v2 import bodies, field_lists, field_writes, lists, queries, record_writes
 from pipedrive_orchestration.pipedrive import catalogue
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 
@@ -23,13 +34,12 @@ FIELD_PATHS = {
     "activities": "/activityFields",
 }
 
+BodyModels = tuple[type[Body], type[Body]]
 FieldModels = tuple[type[queries.FieldsQuery], type[queries.FieldQuery]]
 
-V1_LIST = 20
-"""Price of a v1 list that the catalogue does not have."""
-
-V2_GET = 1
-"""Price of a single v2 read that the catalogue does not have."""
+V2_GET, V2_WRITE, V2_DELETE = 1, 5, 3
+V1_LIST, V1_WRITE, V1_DELETE, V1_BULK_DELETE, V1_MERGE = 20, 10, 6, 10, 40
+"""Tokens of whatever the catalogue, which is about reading records, does not price (API facts 5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,72 @@ def _v1_reads() -> Iterator[Route]:
     yield Route("GET", "/recents", "v1", catalogue.RECENTS_COST, recents.list_recents)
 
 
-ROUTES: tuple[Route, ...] = (*_v2_records(), *_v2_fields(), *_v1_reads())
+def _v2_writes() -> Iterator[Route]:
+    models: dict[str, BodyModels] = {
+        "deals": (bodies.NewDeal, bodies.Deal),
+        "persons": (bodies.NewPerson, bodies.Person),
+        "organizations": (bodies.NewOrganization, bodies.Organization),
+        "activities": (bodies.Activity, bodies.Activity),
+        "products": (bodies.NewProduct, bodies.Product),
+        "pipelines": (bodies.NewPipeline, bodies.Pipeline),
+        "stages": (bodies.NewStage, bodies.Stage),
+    }
+    for name, (new, changed) in models.items():
+        status = 201 if name == "products" else 200
+        yield Route("POST", f"/{name}", "v2", V2_WRITE, record_writes.create(name, new, status))
+        yield Route("PATCH", f"/{name}/{{id}}", "v2", V2_WRITE, record_writes.update(name, changed))
+        yield Route("DELETE", f"/{name}/{{id}}", "v2", V2_DELETE, record_writes.delete(name))
+
+
+def _v2_field_writes() -> Iterator[Route]:
+    models: dict[str, BodyModels] = {
+        "deals": (bodies.NewFieldOfDeal, bodies.FieldOfDeal),
+        "persons": (bodies.NewFieldOfPerson, bodies.FieldOfPerson),
+        "organizations": (bodies.NewFieldOfPerson, bodies.FieldOfPerson),
+        "products": (bodies.NewFieldOfProduct, bodies.FieldOfProduct),
+    }
+    for name, (new, changed) in models.items():
+        path, options = FIELD_PATHS[name], f"{FIELD_PATHS[name]}/{{field_code}}/options"
+        yield Route("POST", path, "v2", V2_WRITE, field_writes.create(name, new))
+        yield Route("PATCH", f"{path}/{{field_code}}", "v2", V2_WRITE, field_writes.update(name, changed))
+        yield Route("DELETE", f"{path}/{{field_code}}", "v2", V2_DELETE, field_writes.delete(name))
+        yield Route("POST", options, "v2", V2_WRITE, field_writes.add_options(name))
+        yield Route("PATCH", options, "v2", V2_WRITE, field_writes.rename_options(name))
+        yield Route("DELETE", options, "v2", V2_DELETE, field_writes.delete_options(name))
+
+
+def _v1_writes() -> Iterator[Route]:
+    for method, path, tokens, endpoint in (
+        ("POST", "/leads", V1_WRITE, lead_writes.create_lead),
+        ("PATCH", "/leads/{id}", V1_WRITE, lead_writes.update_lead),
+        ("DELETE", "/leads/{id}", V1_DELETE, lead_writes.delete_lead),
+        ("POST", "/leadLabels", V1_WRITE, lead_writes.create_lead_label),
+        ("PATCH", "/leadLabels/{id}", V1_WRITE, lead_writes.update_lead_label),
+        ("DELETE", "/leadLabels/{id}", V1_DELETE, lead_writes.delete_lead_label),
+        ("POST", "/notes", V1_WRITE, note_writes.create_note),
+        ("PUT", "/notes/{id}", V1_WRITE, note_writes.update_note),
+        ("DELETE", "/notes/{id}", V1_DELETE, note_writes.delete_note),
+        ("POST", "/activityTypes", V1_WRITE, company_writes.create_activity_type),
+        ("PUT", "/activityTypes/{id}", V1_WRITE, company_writes.update_activity_type),
+        ("DELETE", "/activityTypes/{id}", V1_DELETE, company_writes.delete_activity_type),
+        ("POST", "/filters", V1_WRITE, company_writes.create_filter),
+        ("PUT", "/filters/{id}", V1_WRITE, company_writes.update_filter),
+        ("DELETE", "/filters/{id}", V1_DELETE, company_writes.delete_filter),
+        ("DELETE", "/filters", V1_BULK_DELETE, company_writes.delete_filters),
+    ):
+        yield Route(method, path, "v1", tokens, endpoint)
+    for name in ("deals", "persons", "organizations"):
+        yield Route("PUT", f"/{name}/{{id}}/merge", "v1", V1_MERGE, merges.merge(name))
+
+
+ROUTES: tuple[Route, ...] = (
+    *_v2_records(),
+    *_v2_fields(),
+    *_v1_reads(),
+    *_v2_writes(),
+    *_v2_field_writes(),
+    *_v1_writes(),
+)
 """Everything the account answers, more specific paths first."""
 
 

@@ -13,6 +13,7 @@ import duckdb
 from pipedrive_orchestration.importing.definition import Definition
 from pipedrive_orchestration.importing.merging import Merge, count_current, merge
 from pipedrive_orchestration.importing.planning import Plan
+from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
 from pipedrive_orchestration.importing.report import Pull, RowCounts
 from pipedrive_orchestration.importing.typed_pages import ID_TYPES
 from pipedrive_orchestration.importing.windows import Window, grid_start
@@ -20,7 +21,11 @@ from pipedrive_orchestration.pipedrive.client import Usage
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, LedgerField, WindowEntry
-from pipedrive_orchestration.warehouse.tables import prepare_labeled_view, prepare_table
+from pipedrive_orchestration.warehouse.tables import (
+    prepare_history,
+    prepare_labeled_view,
+    prepare_table,
+)
 
 
 @dataclass(slots=True)
@@ -68,15 +73,15 @@ class Committer:
     so_far: Committed
 
     def commit(
-        self, files: Sequence[Path], windows: Sequence[Window], *, watermark: datetime | None, status: str
+        self, files: Sequence[Path], removed: Sequence[RemovedId], windows: Sequence[Window], *, last: bool
     ) -> None:
-        """Merge typed files, and record that the given windows are complete.
+        """Merge typed files, mark removals, and record that the given windows are complete.
 
         Args:
             files: typed files not yet merged.
+            removed: records found to be gone.
             windows: windows of which everything has been read; empty for other pulls.
-            watermark: where the watermark may move to, or None to leave it.
-            status: of the import from now on: ``running`` or ``succeeded``.
+            last: whether this ends the import; only then the watermark moves.
 
         Raises:
             WarehouseError: the database cannot be opened or written; nothing of this commit was.
@@ -85,22 +90,20 @@ class Committer:
         with self.warehouse.writing() as connection:
             self._prepare(connection, now)
             self._merge(connection, files, now)
+            self._remove(connection, removed, windows, now)
             self.so_far.current = count_current(connection, self.definition.source.slug)
             for window in windows:
                 self._record_window(connection, window, now)
-            if watermark is not None:
-                ledger.move_watermark(
-                    connection, self.definition.source.slug, watermark, self.definition.fingerprint, now
-                )
+            if last:
+                self._move_watermark(connection, now)
             known = ledger.watermark_of(connection, self.definition.source.slug)
             self.so_far.watermark = known[0] if known else None
             self.so_far.quarantined = ledger.count_quarantined(connection, self.import_id)
-            ledger.record_import(connection, self.entry(status, now))
+            ledger.record_import(connection, self.entry("succeeded" if last else "running", now))
 
     def fail(self, reason: str) -> None:
         """Say in the ledger why the import ended, where there is a ledger."""
-        path = self.warehouse.path
-        if path and not path.exists():
+        if not self.warehouse.exists:
             return
         with self.warehouse.writing() as connection:
             ledger.prepare(connection)
@@ -139,6 +142,8 @@ class Committer:
         notes = ledger.record_fields(connection, object_type.name, map(_ledger_field, self.fields), now)
         notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
         prepare_labeled_view(connection, source.slug, object_type.name, columns)
+        if source.options.history:
+            prepare_history(connection, source.slug, ID_TYPES[object_type.id_type], columns)
         if ledger.watermark_of(connection, source.slug) is None:
             ledger.move_watermark(
                 connection, source.slug, source.created_at, self.definition.fingerprint, now
@@ -159,10 +164,35 @@ class Committer:
                 now=now,
                 started_at=self.started_at,
                 only_added_since=None if source.pull_existing else source.created_at,
+                include_archived=source.options.include_archived,
+                history=source.options.history,
             ),
         )
         for key, more in counts.items():
             self.so_far.by_window[key] = self.so_far.by_window.get(key, RowCounts()).plus(more)
+
+    def _remove(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        removed: Sequence[RemovedId],
+        windows: Sequence[Window],
+        now: datetime,
+    ) -> None:
+        source = self.definition.source
+        count = mark_removed(connection, source.slug, removed, now=now, history=source.options.history)
+        key = windows[0].key if windows else None
+        before = self.so_far.by_window.get(key, RowCounts())
+        self.so_far.by_window[key] = before.plus(RowCounts(removed=count))
+
+    def _move_watermark(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+        if self.plan.watermark is not None:
+            ledger.move_watermark(
+                connection,
+                self.definition.source.slug,
+                self.plan.watermark,
+                self.definition.fingerprint,
+                now,
+            )
 
     def _record_window(self, connection: duckdb.DuckDBPyConnection, window: Window, now: datetime) -> None:
         rows = self.so_far.by_window.get(window.key, RowCounts())

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from pipedrive_orchestration.importing.committing import Committed, Committer
-from pipedrive_orchestration.importing.definition import Definition, define
-from pipedrive_orchestration.importing.planning import Plan, Range, make_plan
+from pipedrive_orchestration.importing.definition import define
+from pipedrive_orchestration.importing.planning import OVERLAP, Plan, Range, make_plan
 from pipedrive_orchestration.importing.reading import Reading, Span
+from pipedrive_orchestration.importing.removals import RemovedId, missing_rows, removed_in_recents
 from pipedrive_orchestration.importing.report import (
     ImportReport,
     Listener,
@@ -27,9 +29,11 @@ from pipedrive_orchestration.importing.report import (
     RowCounts,
     WindowReport,
 )
+from pipedrive_orchestration.importing.settling import EVERY_STATUS, look_up, reasons, recent_changes
 from pipedrive_orchestration.importing.staging import stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.pipedrive.catalogue import DEALS, RECENTS_DAYS, Paging
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.fields import read_fields
@@ -83,6 +87,7 @@ class _Import:
         self, source: Source, connection: Connection, warehouse: Warehouse, pull: Pull, listener: Listener
     ) -> None:
         self._source = source
+        self._object_type = source.type
         self._connection = connection
         self._warehouse = warehouse
         self._pull = pull
@@ -95,86 +100,192 @@ class _Import:
         self._longest = 0
         self._untyped: list[Path] = []
         self._typed: list[Path] = []
+        self._merged: list[Path] = []
+        self._removed: list[RemovedId] = []
+        self._recently_removed: list[RemovedId] | None = None
         self._reports: list[WindowReport] = []
         self._spent: tuple[int, int, int, float] = (0, 0, 0, 0.0)
 
     async def run(self, staging: Path, windows: Sequence[Window]) -> ImportReport:
-        known = await asyncio.to_thread(self._known_watermark)
+        self._known = await asyncio.to_thread(self._known_watermark)
         async with Client(self._connection) as self._client:
-            fields = await read_fields(self._client, self._source.type)
-            definition = define(self._source, fields)
-            plan = make_plan(definition, self._pull, windows, known, self._started_at)
+            fields = await read_fields(self._client, self._object_type)
+            self._definition = define(self._source, fields)
+            self._plan = make_plan(self._definition, self._pull, windows, self._known, self._started_at)
             self._committer = Committer(
                 warehouse=self._warehouse,
-                definition=definition,
-                plan=plan,
+                definition=self._definition,
+                plan=self._plan,
                 fields=fields,
                 import_id=self._import_id,
                 pull=self._pull,
                 started_at=self._started_at,
                 usage=self._client.usage,
-                so_far=Committed(notes=list(plan.notes)),
+                so_far=Committed(notes=list(self._plan.notes)),
             )
             with (
                 stage(staging, self._source.slug, self._import_id) as self._staged,
-                closing(TypedPages(definition.object_type, definition.columns)) as self._typing,
+                closing(TypedPages(self._object_type, self._definition.columns)) as self._typing,
             ):
                 try:
-                    await self._read(definition, plan)
-                    return await self._finish(plan)
+                    await self._read()
+                    return await self._finish()
                 except Exception as error:
                     with suppress(WarehouseError):
                         await asyncio.to_thread(self._committer.fail, str(error))
                     raise
 
     def _known_watermark(self) -> tuple[datetime, str] | None:
-        if self._warehouse.path and not self._warehouse.path.exists():
+        if not self._warehouse.exists:
             return None
         with self._warehouse.reading() as connection:
             return ledger.watermark_of(connection, self._source.slug)
 
-    async def _read(self, definition: Definition, plan: Plan) -> None:
-        if not definition.object_type.partitioned:
-            async for page in pages(self._client, definition.object_type, definition.parameters):
+    async def _read(self) -> None:
+        if not self._object_type.partitioned:
+            async for page in pages(self._client, self._object_type, self._definition.parameters):
                 await self._take(Span.of(page, None))
-            return
-        splits = await self._read_ranges(definition, plan.ranges, plan.windows)
-        if plan.ranges and not _read_to_its_end(plan, splits):
-            await self._catch_up(definition)
+            await self._settle(None)
+        elif self._plan.windows:
+            await self._read_windows()
+        else:
+            await self._read_changes()
 
-    async def _read_ranges(
-        self, definition: Definition, ranges: Sequence[Range], windows: Sequence[Window]
-    ) -> int:
-        """Read ranges, committing each window once all of it has been read. Returns the splits made."""
-        reading = Reading(self._client, definition.object_type, ranges, definition.parameters)
-        pending = list(windows)
+    async def _read_windows(self) -> None:
+        """Everything in the plan's windows, each committed once all of it has been read."""
+        if self._source.options.include_archived:
+            await self._read_archived(self._plan.ranges)
+        reading = self._reading(self._plan.ranges)
+        pending = list(self._plan.windows)
         async with aclosing(reading.spans()) as spans:
             async for span in spans:
                 await self._take(span)
                 pending = await self._commit_covered(reading, pending)
         await self._commit_covered(reading, pending)
-        return reading.splits
+        if not _read_to_its_end(self._plan, reading):
+            await self._read_undated()
+            await self._catch_up()
 
     async def _commit_covered(self, reading: Reading, pending: list[Window]) -> list[Window]:
         covered = [window for window in pending if reading.covers(window.start, window.end)]
         if covered:
-            await self._commit(covered, status="running")
+            await self._settle(covered)
+            await self._commit(covered, last=False)
         return [window for window in pending if window not in covered]
 
-    async def _catch_up(self, definition: Definition) -> None:
-        """Read what changed while reading: such records have moved ahead of all windows read."""
+    async def _read_changes(self) -> None:
+        """What changed since the watermark, and what is gone since."""
+        (since, _), *_ = self._plan.ranges
+        assert since is not None
+        if self._object_type.archived_path:
+            await self._read_archived(self._plan.ranges)
+        if self._object_type.recents_item is None:
+            # Nothing tells of its deletions, so they show only in a complete reading.
+            await self._read_all(self._reading([(None, None)]))
+            await self._settle(None)
+            return
+        await self._read_all(
+            self._reading(self._plan.ranges, EVERY_STATUS if self._object_type is DEALS else {})
+        )
+        if self._object_type is not DEALS:
+            self._removed += await self._removed_since(since)
+
+    async def _read_archived(self, ranges: Sequence[Range]) -> None:
+        path, cost = self._object_type.archived_path, self._object_type.archived_cost
+        assert path is not None
+        if self._object_type.paging is Paging.OFFSET:
+            # The list of archived leads cannot be bounded.
+            async for page in pages(
+                self._client, self._object_type, self._definition.parameters, path=path, cost=cost
+            ):
+                await self._take(Span.of(page, None))
+            return
+        extra = EVERY_STATUS if self._object_type is DEALS else {}
+        await self._read_all(self._reading(ranges, extra, path=path, cost=cost))
+
+    async def _read_undated(self) -> None:
+        """Records without ``update_time``, in case Pipedrive sorts them last.
+
+        Readers that go upwards meet them where they come first, and where they come last if a reader
+        goes on to the very end; after a split, none has.
+        """
+        if self._plan.ranges[0][0] is not None or self._object_type.paging is Paging.OFFSET:
+            return
+        order = {"sort_by": "update_time", "sort_direction": "desc"}
+        async for page in pages(self._client, self._object_type, self._definition.parameters | order):
+            if page.first_update_time() is not None:
+                return
+            await self._take(Span.of(page, None))
+
+    async def _catch_up(self) -> None:
+        """What changed while reading: such records have moved ahead of the windows that were read."""
         since = self._started_at
         for _ in range(MAX_CATCH_UPS):
             began = datetime.now(UTC)
-            reading = Reading(self._client, definition.object_type, [(since, None)], definition.parameters)
-            newest: datetime | None = None
-            async with aclosing(reading.spans()) as spans:
-                async for span in spans:
-                    await self._take(span)
-                    newest = max(filter(None, (newest, span.reached)), default=None)
+            newest = await self._read_all(self._reading([(since, None)]))
             if newest is None or newest < began.replace(microsecond=0):
                 return
             since = began
+
+    def _reading(
+        self,
+        ranges: Sequence[Range],
+        extra: Mapping[str, str] = MappingProxyType({}),
+        *,
+        path: str | None = None,
+        cost: int | None = None,
+    ) -> Reading:
+        parameters = {**self._definition.parameters, **extra}
+        return Reading(self._client, self._object_type, ranges, parameters, path=path, cost=cost)
+
+    async def _read_all(self, reading: Reading) -> datetime | None:
+        """Take everything of a reading. Returns the newest ``update_time`` met."""
+        newest: datetime | None = None
+        async with aclosing(reading.spans()) as spans:
+            async for span in spans:
+                await self._take(span)
+                newest = max(filter(None, (newest, span.reached)), default=None)
+        return newest
+
+    async def _settle(self, windows: Sequence[Window] | None) -> None:
+        """Find out about rows that should have come with the windows (None: at all) and did not."""
+        await asyncio.to_thread(self._type)
+        missing = await asyncio.to_thread(self._missing, windows)
+        if not missing:
+            return
+        if not self._object_type.partitioned:
+            self._removed += [(record_id, "deleted", None) for record_id in missing]
+            return
+        settled = await look_up(self._client, self._definition, missing)
+        for span in settled.spans:
+            await self._take(span)
+        self._removed += await self._reasons(settled.gone)
+
+    def _missing(self, windows: Sequence[Window] | None) -> list[str]:
+        if not self._warehouse.exists:
+            return []
+        with self._warehouse.reading() as connection:
+            return missing_rows(
+                connection, self._source.slug, windows, [*self._merged, *self._typed], self._started_at
+            )
+
+    async def _reasons(self, gone: Sequence[str]) -> list[RemovedId]:
+        known = self._known
+        if not gone or known is None or self._object_type.recents_item is None:
+            return reasons(gone, [], all_seen_in_recents=False)
+        since = max(known[0] - OVERLAP, self._started_at - timedelta(days=RECENTS_DAYS))
+        if self._recently_removed is None:
+            self._recently_removed = await self._removed_since(since)
+        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= known[0])
+
+    async def _removed_since(self, since: datetime) -> list[RemovedId]:
+        staged: list[Path] = []
+        longest = 0
+        async for page in recent_changes(self._client, self._object_type, since):
+            if page.records:
+                staged.append(self._staged.add(page.lines()))
+                longest = max(longest, page.longest())
+        return await asyncio.to_thread(removed_in_recents, staged, longest)
 
     async def _take(self, span: Span) -> None:
         self._pages += 1
@@ -197,17 +308,13 @@ class _Import:
             page.unlink()
         self._untyped.clear()
 
-    async def _commit(
-        self, windows: Sequence[Window], *, status: str, watermark: datetime | None = None
-    ) -> None:
+    async def _commit(self, windows: Sequence[Window], *, last: bool) -> None:
         await asyncio.to_thread(self._type)
         before = self._committer.so_far.rows
-        await asyncio.to_thread(
-            self._committer.commit, self._typed, windows, watermark=watermark, status=status
-        )
-        for path in self._typed:
-            path.unlink()
+        await asyncio.to_thread(self._committer.commit, self._typed, self._removed, windows, last=last)
+        self._merged += self._typed
         self._typed.clear()
+        self._removed.clear()
         self._report(windows, before)
 
     def _report(self, windows: Sequence[Window], before: RowCounts) -> None:
@@ -232,8 +339,8 @@ class _Import:
             seconds - before[3],
         )
 
-    async def _finish(self, plan: Plan) -> ImportReport:
-        await self._commit([], status="succeeded", watermark=plan.watermark)
+    async def _finish(self) -> ImportReport:
+        await self._commit([], last=True)
         usage, so_far = self._client.usage, self._committer.so_far
         return ImportReport(
             source=self._source.slug,
@@ -250,6 +357,6 @@ class _Import:
         )
 
 
-def _read_to_its_end(plan: Plan, splits: int) -> bool:
+def _read_to_its_end(plan: Plan, reading: Reading) -> bool:
     # One reader that goes on until nothing is left has met every record that moved ahead of it.
-    return len(plan.ranges) == 1 and plan.ranges[0][1] is None and splits == 0
+    return len(plan.ranges) == 1 and plan.ranges[0][1] is None and reading.splits == 0

@@ -16,7 +16,7 @@ import duckdb
 
 from pipedrive_orchestration.importing.report import RowCounts
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
-from pipedrive_orchestration.warehouse.tables import ROWS, Column
+from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, Column
 
 _NEVER = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
 
@@ -33,6 +33,8 @@ class Merge:
         now: when the rows come here.
         started_at: when the pull began; a row found removed later than that is not brought back by it.
         only_added_since: rows that are new here enter only if added since, where a source starts empty.
+        include_archived: whether archived records belong to the source.
+        history: whether versions are kept.
     """
 
     slug: str
@@ -42,6 +44,8 @@ class Merge:
     now: datetime
     started_at: datetime
     only_added_since: datetime | None = None
+    include_archived: bool = False
+    history: bool = False
 
 
 def merge(
@@ -54,10 +58,12 @@ def merge(
     """
     if not files:
         return {}
-    _collect(connection, files)
+    _collect(connection, files, plan)
     _judge(connection, plan)
     _insert(connection, plan)
     _update(connection, plan)
+    if plan.history:
+        _keep_versions(connection, plan)
     _quarantine(connection, plan)
     counts = _counts(connection)
     connection.execute("DROP TABLE verdicts; DROP VIEW IF EXISTS incoming; DROP TABLE IF EXISTS newest")
@@ -70,9 +76,13 @@ def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan: Merge) -> None:
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
-    rows = f"SELECT * FROM read_parquet({listed}) WHERE _id IS NOT NULL"
+    archived = "" if plan.include_archived else "WHEN _is_archived THEN 'archived' "
+    rows = (
+        f"SELECT *, CASE WHEN _is_deleted THEN 'deleted' {archived}END AS _removal "
+        f"FROM read_parquet({listed}) WHERE _id IS NOT NULL"
+    )
     connection.execute("DROP VIEW IF EXISTS incoming; DROP TABLE IF EXISTS newest")
     total, distinct = connection.execute(
         f"SELECT count(*), count(DISTINCT _id) FROM read_parquet({listed}) WHERE _id IS NOT NULL"
@@ -93,10 +103,10 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
             *(f"t.{key} IS DISTINCT FROM i.{key}" for key in keys),
             "t._update_time IS DISTINCT FROM i._update_time",
             "t._is_archived <> i._is_archived",
-            "t._is_current <> NOT i._is_deleted",
+            "t._removal IS DISTINCT FROM i._removal",
         ]
     )
-    enters = "NOT i._is_deleted"
+    enters = "i._removal IS NULL"
     if plan.only_added_since is not None:
         enters += " AND coalesce(i._add_time >= $only_added_since, false)"
     parameters = {"started_at": plan.started_at}
@@ -111,8 +121,10 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
                 WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
                 WHEN NOT t._is_current AND t._removed_at > $started_at THEN 'pass'
                 WHEN NOT ({differs}) THEN 'pass'
-                WHEN i._is_deleted THEN CASE WHEN t._is_current THEN 'remove' ELSE 'pass' END
-                ELSE 'update'
+                WHEN i._removal IS NULL THEN 'update'
+                WHEN t._is_current THEN 'remove'
+                WHEN t._removal = 'archived' THEN 'remove'
+                ELSE 'pass'
             END AS verdict
         FROM incoming AS i LEFT JOIN {quoted(ROWS, plan.slug)} AS t USING (_id)
         """,
@@ -137,16 +149,16 @@ def _update(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
     if not _any(connection, "verdict IN ('update', 'remove')"):
         return
     keys = [quoted(column.key) for column in plan.columns]
-    # A deleted record comes with its last values; its row keeps them and says since when it is gone.
+    # A removed record comes with its last values; its row keeps them and says since when it is gone.
     assignments = ", ".join(
         [
             *(f"{key} = i.{key}" for key in keys),
             "_update_time = i._update_time",
             "_imported_at = $now",
             "_is_archived = i._is_archived",
-            "_is_current = NOT i._is_deleted",
-            "_removed_at = CASE WHEN i._is_deleted THEN $now END",
-            "_removal = CASE WHEN i._is_deleted THEN 'deleted' END",
+            "_is_current = i._removal IS NULL",
+            "_removed_at = CASE WHEN i._removal IS NOT NULL THEN $now END",
+            "_removal = i._removal",
         ]
     )
     connection.execute(
@@ -155,6 +167,26 @@ def _update(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
         "WHERE t._id = i._id",
         {"now": plan.now},
     )
+
+
+def _keep_versions(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    keys = [quoted(column.key) for column in plan.columns]
+    named = ", ".join(["_id", *keys, "_update_time", "_is_archived", "_valid_from"])
+    values = ", ".join(["i._id", *(f"i.{key}" for key in keys), "i._update_time", "i._is_archived", "c.at"])
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS "
+        "SELECT i._id, v.verdict, coalesce(i._update_time, $now) AS at FROM incoming AS i JOIN verdicts AS v USING (_id) WHERE v.verdict <> 'pass'",
+        {"now": plan.now},
+    )
+    connection.execute(
+        f"UPDATE {quoted(HISTORY, plan.slug)} AS h SET _valid_to = c.at FROM changed AS c "
+        "WHERE h._id = c._id AND h._valid_to IS NULL"
+    )
+    connection.execute(
+        f"INSERT INTO {quoted(HISTORY, plan.slug)} ({named}) SELECT {values} FROM incoming AS i "
+        "JOIN changed AS c ON c._id = i._id AND c.verdict <> 'remove'"
+    )
+    connection.execute("DROP TABLE changed")
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:

@@ -118,8 +118,13 @@ class Reading:
         object_type: ObjectType,
         ranges: Sequence[tuple[datetime | None, datetime | None]],
         parameters: Parameters,
+        *,
+        path: str | None = None,
+        cost: int | None = None,
     ) -> None:
         self.splits = 0
+        self._path = path or object_type.path
+        self._cost = object_type.list_cost if cost is None else cost
         self._client = client
         self._object_type = object_type
         self._parameters = parameters
@@ -207,7 +212,7 @@ class Reading:
         if bounded and range_.until is not None:
             parameters["updated_until"] = stamp(range_.until)
         order = {"sort_by": "update_time", "sort_direction": "asc"}
-        return pages(self._client, self._object_type, parameters | order)
+        return pages(self._client, self._object_type, parameters | order, path=self._path, cost=self._cost)
 
 
 def stamp(instant: datetime) -> str:

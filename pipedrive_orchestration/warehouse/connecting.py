@@ -59,6 +59,11 @@ class Warehouse:
         """The folder beside which local files of the warehouse live, such as staged pages."""
         return self.path.parent if self.path else Path("data")
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database to read; assumed where it is not a local file."""
+        return self.path is None or self.path.exists()
+
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction: committed at the end of the block, rolled back if it raises anything.
@@ -89,7 +94,7 @@ class Warehouse:
         Raises:
             WarehouseError: there is no database yet, or it cannot be opened.
         """
-        if self.path and not self.path.exists():
+        if not self.exists:
             raise WarehouseError(f"There is no database at {self.database} yet: run an import first.")
         with self._locked(), self._opened(read_only=True) as connection:
             yield connection

@@ -15,6 +15,7 @@ from pipedrive_orchestration.warehouse.identifiers import literal, quoted
 
 ROWS = "pipedrive"
 LABELED = "pipedrive_labeled"
+HISTORY = "pipedrive_history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,13 @@ SYSTEM_COLUMNS = {
     "_removal": ("VARCHAR", "Why: deleted, merged, archived, left_segment or invisible"),
 }
 
+VERSION_COLUMNS = {
+    "_update_time": SYSTEM_COLUMNS["_update_time"],
+    "_is_archived": SYSTEM_COLUMNS["_is_archived"],
+    "_valid_from": ("TIMESTAMPTZ", "Since when the record was like this"),
+    "_valid_to": ("TIMESTAMPTZ", "Until when; empty for the version that is true now"),
+}
+
 
 def prepare_table(
     connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column]
@@ -59,15 +67,34 @@ def prepare_table(
     Returns:
         What was changed in an existing table, one sentence each.
     """
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(ROWS)}")
-    table = quoted(ROWS, slug)
-    existing = column_types(connection, slug)
+    return _prepare(connection, ROWS, slug, id_type, columns, SYSTEM_COLUMNS)
+
+
+def prepare_history(
+    connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column]
+) -> None:
+    """Make the table of versions, or add the columns it lacks."""
+    _prepare(connection, HISTORY, slug, id_type, columns, VERSION_COLUMNS)
+
+
+def _prepare(
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    slug: str,
+    id_type: str,
+    columns: Sequence[Column],
+    system_columns: dict[str, tuple[str, str]],
+) -> list[str]:
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+    table = quoted(schema, slug)
+    existing = column_types(connection, slug, schema)
     if not existing:
         definitions = [f"_id {id_type}"]
         definitions += [f"{quoted(column.key)} {column.sql_type}" for column in columns]
-        definitions += [f"{name} {sql_type}" for name, (sql_type, _) in SYSTEM_COLUMNS.items()]
+        definitions += [f"{name} {sql_type}" for name, (sql_type, _) in system_columns.items()]
         connection.execute(f"CREATE TABLE {table} ({', '.join(definitions)})")
-        _comment(connection, table, {"_id": "Pipedrive's id", **_system_comments()})
+        _comment(connection, table, {"_id": "Pipedrive's id"})
+        _comment(connection, table, {name: comment for name, (_, comment) in system_columns.items()})
     changes = _migrate(connection, table, existing, columns) if existing else []
     _comment(connection, table, {column.key: column.comment for column in columns})
     return changes
@@ -95,19 +122,15 @@ def same_type(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bo
     return bool(row and row[0])
 
 
-def column_types(connection: duckdb.DuckDBPyConnection, slug: str) -> dict[str, str]:
+def column_types(connection: duckdb.DuckDBPyConnection, slug: str, schema: str = ROWS) -> dict[str, str]:
     """The columns of the source's table with their types; empty where there is no table."""
     rows = connection.execute(
         "SELECT column_name, data_type FROM information_schema.columns "
         "WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ? "
         "ORDER BY ordinal_position",
-        [ROWS, slug],
+        [schema, slug],
     ).fetchall()
     return dict(rows)
-
-
-def _system_comments() -> dict[str, str]:
-    return {name: comment for name, (_, comment) in SYSTEM_COLUMNS.items()}
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: str, comments: dict[str, str]) -> None:

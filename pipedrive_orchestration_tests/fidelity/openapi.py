@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -18,6 +18,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _HASH_KEY = re.compile(r"[0-9a-f]{40}(_\w+)?")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _KEPT = ("type", "enum", "format", "required", "minimum", "maxLength", "minLength", "maxItems", "uniqueItems")
+_METHODS = ("get", "post", "put", "patch", "delete")
 _FORMATS = FormatChecker(formats=["uuid", "date"])
 
 
@@ -87,10 +88,14 @@ class Document:
         self._document = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
         self._operations: dict[tuple[str, str], Operation] = {}
 
-    def __contains__(self, operation: tuple[str, str]) -> bool:
-        """Whether the file has an operation of that method and path."""
-        method, path = operation
-        return method.lower() in self._document["paths"].get(path, {})
+    def operations(self) -> set[tuple[str, str]]:
+        """Method and path of every operation."""
+        return {
+            (method.upper(), path)
+            for path, methods in self._document["paths"].items()
+            for method in methods
+            if method in _METHODS
+        }
 
     def operation(self, method: str, path: str) -> Operation:
         """The operation of a method and a path template.
@@ -166,8 +171,8 @@ def _with_null(schema: Schema) -> Schema:
 def _classify(error: ValidationError) -> Iterator[Violation]:
     path = _path(error)
     if error.validator == "additionalProperties":
-        known = error.schema["properties"] if isinstance(error.schema, dict) else {}
-        for name in error.instance.keys() - known.keys():
+        schema, instance = cast("Schema", error.schema), cast("Schema", error.instance)
+        for name in instance.keys() - schema["properties"].keys():
             yield Violation(_join(path, name), "unknown property")
     elif error.validator == "anyOf":
         yield from _best_alternative(error)
@@ -179,8 +184,10 @@ def _classify(error: ValidationError) -> Iterator[Violation]:
 
 def _best_alternative(error: ValidationError) -> Iterator[Violation]:
     """What is wrong with the alternative that was meant: the one whose ``item`` fits (``/recents``)."""
-    for position in range(len(error.validator_value)):
-        context = [child for child in error.context or () if child.schema_path[0] == position]
+    problems: dict[Any, list[ValidationError]] = {}
+    for child in error.context or ():
+        problems.setdefault(child.schema_path[0], []).append(child)
+    for context in problems.values():
         if not any(list(child.path)[-1:] == ["item"] for child in context):
             for child in context:
                 yield from _classify(child)

@@ -29,8 +29,8 @@ def follow_up(account: Account, name: str, before: Record | None, after: Record 
         after: the record as it is now; none if it is gone.
     """
     versions = [version for version in (before, after) if version is not None]
-    for parent_name, prop in {name: prop for prop, name in _PARENTS.items()}.items():
-        for parent_id in {version.get(prop) for version in versions} - {None}:
+    for prop, parent_name in _PARENTS.items():
+        for parent_id in {version.get(prop) for version in versions}:
             _recount(account, parent_name, parent_id)
     if name == "deals":
         for version in versions:
@@ -41,7 +41,7 @@ def follow_up(account: Account, name: str, before: Record | None, after: Record 
         _rename_in_notes(account, name, after)
 
 
-def _recount(account: Account, name: str, record_id: RecordId) -> None:
+def _recount(account: Account, name: str, record_id: RecordId | None) -> None:
     record = account[name].get(record_id)
     if record is None:
         return

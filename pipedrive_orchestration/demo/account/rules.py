@@ -7,7 +7,6 @@ the record as it will be; or it collects what speaks against the write.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from pipedrive_orchestration.demo.account import deals
 from pipedrive_orchestration.demo.account.account import Account
@@ -33,7 +32,7 @@ def blank(account: Account, name: str) -> Record:
     """A record of the collection before anything was written into it."""
     object_type = CATALOGUE[name]
     record: Record = {prop.key: None for prop in object_type.properties}
-    record |= {prop: None for prop in optional_properties(name)}
+    record |= dict.fromkeys(optional_properties(name))
     record |= {prop: 0 for prop in record if prop.endswith("_count")}
     record |= {prop.key: False for prop in object_type.properties if prop.field_type == "boolean"}
     if name in account.fields and name != "activities":

@@ -161,8 +161,8 @@ def make_field(
             **_UI_VISIBILITY.get(object_type, {}),
         },
     }
-    if object_type == "deals":
-        field["description"] = None if is_custom else f"The {label.lower()} of the deal"
+    if object_type == "deals" and not is_custom:
+        field["description"] = f"The {label.lower()} of the deal"
     if object_type in _IMPORTANT_FIELDS_OF:
         field["important_fields"] = {"enabled": False, "stage_ids": []}
         field["required_fields"] = (

@@ -43,7 +43,7 @@ class Lead(Body):
 
     title: Text = ""
     owner_id: Id = 0
-    label_ids: list[Uuid] = []
+    label_ids: list[Uuid] = Field(default_factory=list)
     person_id: Id | None = None
     organization_id: Id | None = None
     is_archived: bool = False
@@ -60,7 +60,7 @@ class NewLead(Body):
 
     title: Text
     owner_id: Id = 0
-    label_ids: list[Uuid] = []
+    label_ids: list[Uuid] = Field(default_factory=list)
     person_id: Id | None = None
     organization_id: Id | None = None
     value: Amount | None = None
@@ -131,6 +131,7 @@ class NewActivityType(Body):
 
 FilterType = Literal["deals", "leads", "org", "people", "products", "activity"]
 """Without projects, which the demo account does not have."""
+
 
 class Filter(Body):
     """``PUT /filters/{id}``."""

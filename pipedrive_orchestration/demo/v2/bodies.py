@@ -68,9 +68,9 @@ class Deal(Body):
     won_time: Instant | None = None
     lost_time: Instant | None = None
     expected_close_date: Date | None = None
-    label_ids: list[Id] = []
+    label_ids: list[Id] = Field(default_factory=list)
     channel_id: Text | None = None
-    custom_fields: CustomFields = {}
+    custom_fields: CustomFields = Field(default_factory=dict)
 
 
 class NewDeal(Deal):
@@ -85,17 +85,17 @@ class Person(Body):
     name: Text = ""
     owner_id: Id = 0
     org_id: Id | None = None
-    emails: list[Contact] = []
-    phones: list[Contact] = []
+    emails: list[Contact] = Field(default_factory=list)
+    phones: list[Contact] = Field(default_factory=list)
     visible_to: VisibleTo = 3
-    label_ids: list[Id] = []
+    label_ids: list[Id] = Field(default_factory=list)
     postal_address: Address | None = None
     notes: Text | None = None
-    im: list[Contact] = []
+    im: list[Contact] = Field(default_factory=list)
     birthday: Date | None = None
     job_title: Text | None = None
     marketing_status: Literal["no_consent", "unsubscribed", "subscribed", "archived"] = "no_consent"
-    custom_fields: CustomFields = {}
+    custom_fields: CustomFields = Field(default_factory=dict)
 
 
 class NewPerson(Person):
@@ -111,14 +111,14 @@ class Organization(Body):
     name: Text = ""
     owner_id: Id = 0
     visible_to: VisibleTo = 3
-    label_ids: list[Id] = []
+    label_ids: list[Id] = Field(default_factory=list)
     address: Address | None = None
     website: Text | None = None
     linkedin: Text | None = None
     industry: int | None = None
     annual_revenue: int | None = None
     employee_count: NotNegative | None = None
-    custom_fields: CustomFields = {}
+    custom_fields: CustomFields = Field(default_factory=dict)
 
 
 class NewOrganization(Organization):
@@ -162,8 +162,8 @@ class Activity(Body):
     busy: bool = False
     done: bool = False
     location: Address | None = None
-    participants: list[Participant] = []
-    attendees: list[Attendee] = []
+    participants: list[Participant] = Field(default_factory=list)
+    attendees: list[Attendee] = Field(default_factory=list)
     public_description: Text | None = None
     priority: int | None = None
     note: Annotated[Text, Field(max_length=100 * 1024)] | None = None
@@ -192,11 +192,11 @@ class Product(Body):
     owner_id: Id = 0
     is_linkable: bool = True
     visible_to: VisibleTo = 3
-    prices: list[Price] = []
-    custom_fields: CustomFields = {}
-    billing_frequency: Literal[
-        "one-time", "annually", "semi-annually", "quarterly", "monthly", "weekly"
-    ] = "one-time"
+    prices: list[Price] = Field(default_factory=list)
+    custom_fields: CustomFields = Field(default_factory=dict)
+    billing_frequency: Literal["one-time", "annually", "semi-annually", "quarterly", "monthly", "weekly"] = (
+        "one-time"
+    )
     billing_frequency_cycles: Annotated[int, Field(ge=1, le=208)] | None = None
 
 
@@ -262,14 +262,14 @@ class FieldOfProduct(Body):
     """``PATCH /productFields/{field_code}``."""
 
     field_name: FieldName = ""
-    ui_visibility: dict[str, Any] = {}
+    ui_visibility: dict[str, Any] = Field(default_factory=dict)
 
 
 class FieldOfPerson(FieldOfProduct):
     """``PATCH /personFields/{field_code}`` and that of organizations."""
 
-    important_fields: dict[str, Any] = {}
-    required_fields: dict[str, Any] = {}
+    important_fields: dict[str, Any] = Field(default_factory=dict)
+    required_fields: dict[str, Any] = Field(default_factory=dict)
 
 
 class FieldOfDeal(FieldOfPerson):
@@ -286,7 +286,7 @@ class NewField(Body):
         "varchar", "varchar_auto", "text", "double", "monetary", "enum", "set", "user",
         "org", "people", "phone", "date", "daterange", "time", "timerange", "address",
     ]  # fmt: skip
-    options: list[OptionLabel] = []
+    options: list[OptionLabel] = Field(default_factory=list)
 
 
 class NewFieldOfProduct(NewField, FieldOfProduct):

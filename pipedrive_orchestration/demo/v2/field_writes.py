@@ -23,6 +23,7 @@ _SUBFIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "timerange": (("value", "time"), ("until", "time"), ("timezone_id", "int")),
     "address": tuple((part, "varchar") for part in ADDRESS_PARTS),
 }
+_NOT_REQUIRED: Record = {"enabled": False, "stage_ids": [], "statuses": {}}
 _WITH_OPTIONS = {"enum", "set"}
 
 
@@ -55,7 +56,11 @@ def _new_field(account: Account, given: Record) -> Field:
     label, field_type = given["field_name"], given["field_type"]
     options = [_new_option(account, option) for option in given.get("options", ())]
     subfields = [
-        {"field_code": code, "field_name": f"{code.replace('_', ' ').capitalize()} of {label}", "field_type": kind}
+        {
+            "field_code": code,
+            "field_name": f"{code.replace('_', ' ').capitalize()} of {label}",
+            "field_type": kind,
+        }
         for code, kind in _SUBFIELDS.get(field_type, ())
     ]
     return {
@@ -67,15 +72,21 @@ def _new_field(account: Account, given: Record) -> Field:
         "subfields": subfields or None,
         "is_custom_field": True,
         "is_optional_response_field": False,
-        "ui_visibility": given.get("ui_visibility", {"add_visible_flag": False, "details_visible_flag": True}),
+        "ui_visibility": given.get(
+            "ui_visibility", {"add_visible_flag": False, "details_visible_flag": True}
+        ),
         "important_fields": given.get("important_fields", {"enabled": False, "stage_ids": []}),
-        "required_fields": given.get("required_fields", {"enabled": False, "stage_ids": [], "statuses": {}}),
+        "required_fields": given.get("required_fields", dict(_NOT_REQUIRED)),
         "_id": account.new_id("fields"),
         "_add_time": now,
         "_update_time": now,
         "_active": True,
         "_options_deleted": [],
     }
+
+
+def _label(code: str) -> str:
+    return code.replace("_", " ").capitalize()
 
 
 def _new_option(account: Account, given: Record) -> Record:

@@ -100,7 +100,9 @@ def _restore(call: Call, name: str, before: Record, changes: Record) -> Record:
     """A deleted deal can be restored and nothing else (API facts 9, Deletes)."""
     if name != "deals" or changes != {"is_deleted": False}:
         if name == "deals":
-            raise bad_request("v2", ["is_deleted: A deleted deal can only be restored, with is_deleted false."])
+            raise bad_request(
+                "v2", ["is_deleted: A deleted deal can only be restored, with is_deleted false."]
+            )
         raise not_found()
     record = call.account.save(name, deals.restored(before))
     follow_up(call.account, name, before, record)
@@ -110,7 +112,7 @@ def _restore(call: Call, name: str, before: Record, changes: Record) -> Record:
 def _refuse_archived(before: Record, changes: dict[str, Any]) -> None:
     """An archived deal is read-only until it is un-archived (API facts 2.2, archived deals)."""
     if before.get("is_archived") and changes != {"is_archived": False}:
-        raise bad_request("v2", ["is_archived: An archived deal can only be un-archived, with is_archived false."])
+        raise bad_request("v2", ["An archived deal can only be un-archived, with is_archived false."])
 
 
 def _current(account: Account, name: str, record: Record) -> Record:

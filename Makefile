@@ -1,0 +1,65 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3.11
+ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
+PYTHON := python3
+endif
+CLI := $(BIN)/pipedrive-orchestration
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev import test lint types tests bench fidelity constraints clean
+
+help: ## Show the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/installed ## Import the template project from the embedded demo account
+	@$(CLI) demo
+
+dev: $(VENV)/installed ## Dagster UI on the demo account, or on yours with PIPEDRIVE_API_TOKEN
+	@$(CLI) dev
+
+import: $(VENV)/installed ## Import every source of the project from your account
+	@$(CLI) import
+
+test: lint types tests ## Everything that has to pass
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+tests: $(VENV)/installed-dev
+	$(BIN)/pytest
+
+bench: $(VENV)/installed-dev ## Print figures
+	$(BIN)/python -m benchmarks
+
+fidelity: $(VENV)/installed-dev ## Read the demo account through Pipedrive's own npm client
+	$(BIN)/python -m pipedrive_orchestration_tests.fidelity
+
+constraints: ## Resolve the dependencies anew and write their exact versions to constraints.txt
+	rm -rf $(VENV)-fresh && $(PYTHON) -m venv $(VENV)-fresh
+	$(VENV)-fresh/bin/pip install --quiet "pip>=25.1"
+	$(VENV)-fresh/bin/pip install --quiet --group dev -e .
+	$(VENV)-fresh/bin/pip freeze --exclude-editable > constraints.txt
+	rm -rf $(VENV)-fresh
+
+clean: ## Remove what running made: state, data, caches
+	rm -rf .state data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt "pip>=25.1"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group dev
+	@touch $@

@@ -1,0 +1,147 @@
+"""Finding out which rows are gone from the account, and why.
+
+Pipedrive's lists show what is there. What is gone is known from three places: deleted records that a
+list gives when asked for them (deals), the recents feed (most other collections, 30 days back), and rows
+of ours that a complete reading did not bring and that a look-up by id does not find either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.warehouse.identifiers import literal, quoted
+from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, column_types
+
+RemovedId = tuple[str, str, datetime | None]
+"""Id as text, reason, and when it was removed if Pipedrive says so."""
+
+_RECENT = """{"id": "BIGINT", "data": {"active_flag": "BOOLEAN", "deleted": "BOOLEAN", "status": "VARCHAR",
+"is_deleted": "BOOLEAN", "merge_what_id": "BIGINT", "update_time": "TIMESTAMPTZ"}}"""
+
+
+def removed_in_recents(pages: Sequence[Path], longest: int) -> list[RemovedId]:
+    """The removed records among staged pages of the recents feed.
+
+    A record is removed where its last state there is inactive or deleted (v1 shapes, API facts 2.6);
+    a person that was merged away names the other one of the merge.
+    """
+    if not pages:
+        return []
+    files = "[" + ", ".join(literal(str(page)) for page in pages) + "]"
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(
+            f"""
+            WITH recent AS (
+                SELECT unnest(json_transform(json, $structure)) FROM read_json_objects(
+                    {files}, format = 'newline_delimited', maximum_object_size = {longest + 1024})
+            ), last AS (
+                SELECT id, arg_max(data, coalesce(data.update_time, TIMESTAMPTZ 'epoch')) AS data
+                FROM recent WHERE id IS NOT NULL AND data IS NOT NULL GROUP BY id
+            )
+            SELECT id::VARCHAR, CASE WHEN data.merge_what_id IS NULL THEN 'deleted' ELSE 'merged' END,
+                data.update_time
+            FROM last
+            WHERE data.active_flag IS FALSE OR data.deleted OR data.is_deleted OR data.status = 'deleted'
+            """,
+            {"structure": _RECENT},
+        ).fetchall()
+
+
+def missing_rows(
+    connection: duckdb.DuckDBPyConnection,
+    slug: str,
+    windows: Sequence[Window] | None,
+    seen: Sequence[Path],
+    started_at: datetime,
+) -> list[str]:
+    """Ids of current rows that a complete reading should have brought and did not.
+
+    Args:
+        connection: the warehouse.
+        slug: the source.
+        windows: those that were read completely; None for a reading without bounds.
+        seen: typed files of everything that came.
+        started_at: when the reading began; rows that came since, through another import, count as seen.
+    """
+    if not column_types(connection, slug):
+        return []
+    came = "SELECT NULL::VARCHAR AS _id WHERE false"
+    if seen:
+        files = "[" + ", ".join(literal(str(file)) for file in seen) + "]"
+        came = f"SELECT _id::VARCHAR AS _id FROM read_parquet({files}) WHERE _id IS NOT NULL"
+    rows = connection.execute(
+        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _is_current AND _imported_at < $started_at "
+        f"AND {_in_windows(windows)} AND _id::VARCHAR NOT IN ({came}) ORDER BY 1",
+        {"started_at": started_at},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _in_windows(windows: Sequence[Window] | None) -> str:
+    if windows is None:
+        return "true"
+    bounds = [
+        f"(_update_time < {_instant(window.end)})"
+        if window.start is None
+        else f"(_update_time >= {_instant(window.start)} AND _update_time < {_instant(window.end)})"
+        for window in windows
+    ]
+    if any(window.start is None for window in windows):
+        bounds.append("_update_time IS NULL")
+    return "(" + " OR ".join(bounds) + ")"
+
+
+def _instant(instant: datetime) -> str:
+    return f"TIMESTAMPTZ {literal(instant.isoformat())}"
+
+
+def mark_removed(
+    connection: duckdb.DuckDBPyConnection,
+    slug: str,
+    removed: Iterable[RemovedId],
+    *,
+    now: datetime,
+    history: bool,
+) -> int:
+    """Mark rows as no longer current, and end their last versions where versions are kept.
+
+    Rows changed after the given removal, and rows that are gone already, are left alone.
+
+    Returns:
+        How many rows changed.
+    """
+    rows = list(removed)
+    if not rows:
+        return 0
+    connection.execute("CREATE OR REPLACE TEMP TABLE removed (id VARCHAR, reason VARCHAR, at TIMESTAMPTZ)")
+    ids, reasons, instants = zip(*rows, strict=True)
+    connection.execute(
+        "INSERT INTO removed SELECT unnest($ids), unnest($reasons), unnest($instants::TIMESTAMPTZ[])",
+        {"ids": list(ids), "reasons": list(reasons), "instants": list(instants)},
+    )
+    changed = connection.execute(
+        f"""
+        UPDATE {quoted(ROWS, slug)} AS t
+        SET _is_current = false, _removed_at = $now, _removal = r.reason,
+            _update_time = greatest(t._update_time, r.at)
+        FROM removed AS r
+        WHERE t._id::VARCHAR = r.id AND t._is_current
+            AND (r.at IS NULL OR t._update_time IS NULL OR t._update_time <= r.at)
+        """,
+        {"now": now},
+    ).fetchone()
+    if history:
+        connection.execute(
+            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.at, $now) FROM removed AS r "
+            f"JOIN {quoted(ROWS, slug)} AS t ON t._id::VARCHAR = r.id AND NOT t._is_current "
+            "WHERE h._id = t._id AND h._valid_to IS NULL",
+            {"now": now},
+        )
+    connection.execute("DROP TABLE removed")
+    return int(changed[0]) if changed else 0

@@ -1,0 +1,180 @@
+"""The demo account held against Pipedrive's official OpenAPI files, operation by operation.
+
+The files are not part of the project. They are looked for beside the checkout, in
+``../shared/pipedrive/openapi``, or where ``PIPEDRIVE_OPENAPI`` says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from pipedrive_orchestration.demo import ROUTES, Route, Settings, running_demo
+from pipedrive_orchestration.demo.routes import RETIRED
+from pipedrive_orchestration_tests.fidelity.changes import change_everything
+from pipedrive_orchestration_tests.fidelity.conversation import REQUIRED, Conversation, Exchange
+from pipedrive_orchestration_tests.fidelity.openapi import Document, Violation, folder
+from pipedrive_orchestration_tests.fidelity.spec_errors import SPEC_ERRORS
+
+BORN = datetime(2026, 11, 21, 12, tzinfo=UTC)
+UUID = "0b9f0a3e-6a52-4f0e-9a58-0f8f3a4f1d11"
+
+VALID_VALUES = {
+    "ids": "1,2",
+    "status": "open",
+    "updated_since": "2026-01-01T00:00:00Z",
+    "updated_until": "2026-01-01T00:00:00Z",
+    "since_timestamp": "2026-11-01 00:00:00",
+    "sort_by": "id",
+    "sort_direction": "desc",
+    "sort": "id",
+    "include_option_labels": "true",
+    "include_labels": "true",
+    "include_field_code": "true",
+    "done": "true",
+    "lead_id": UUID,
+    "start_date": "2026-01-01",
+    "end_date": "2026-02-01",
+    "items": "deal",
+    "type": "deals",
+    "term": "EUR",
+}
+"""A value that suits the parameter wherever it is accepted; any other parameter takes ``1``."""
+
+FILTER_TYPES = {
+    "deals": "deals",
+    "persons": "people",
+    "organizations": "org",
+    "activities": "activity",
+    "products": "products",
+    "leads": "leads",
+}
+PAGED = {route.path for route in ROUTES if route.version == "v2" and "{" not in route.path}
+FIELD_LISTS = {
+    "deals": "/dealFields",
+    "persons": "/personFields",
+    "organizations": "/organizationFields",
+    "products": "/productFields",
+}
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, Document]:
+    paths = {
+        "v1": folder() / "v1.yaml",
+        "v2": folder() / "v2.yaml",
+        "v1 before removal": folder() / "v1-before-removal-2026-01-14.yaml",
+    }
+    missing = [str(path) for path in paths.values() if not path.is_file()]
+    if missing:
+        pytest.skip(f"no OpenAPI files at {', '.join(missing)}: set PIPEDRIVE_OPENAPI to their folder")
+    return {name: Document(path) for name, path in paths.items()}
+
+
+@pytest.fixture(scope="module")
+def conversation(documents: dict[str, Document]) -> Iterator[Conversation]:
+    """Everything read, then everything changed, then everything read again."""
+    with running_demo(Settings(scale=0.02, burst=0, born=BORN)) as demo:
+        talk = Conversation(demo, documents)
+        talk.read_everything()
+        change_everything(talk)
+        talk.read_everything()
+        yield talk
+        talk.close()
+
+
+def name_of(route: Route) -> str:
+    return f"{route.method} {route.version} {route.path}"
+
+
+def differences(exchange: Exchange, documents: dict[str, Document]) -> set[tuple[str, Violation]]:
+    """What is wrong with one answer, by operation; list and single paths are written alike."""
+    operation = documents[exchange.version].operation(exchange.method, exchange.path)
+    name = f"{exchange.version} {exchange.path.split('/')[1]}"
+    return {
+        (name, Violation(found.path.replace("data[]", "data", 1), found.kind))
+        for found in operation.violations(exchange.status, exchange.answer)
+    }
+
+
+def test_every_route_was_asked_and_answered_with_records(conversation: Conversation) -> None:
+    asked = {(exchange.method, exchange.version, exchange.path) for exchange in conversation.exchanges}
+    assert asked == {(route.method, route.version, route.path) for route in ROUTES}
+    filled = {exchange.path for exchange in conversation.exchanges if exchange.answer["data"]}
+    assert filled == {route.path for route in ROUTES}
+
+
+def test_answers_differ_from_the_files_exactly_where_these_are_known_to_be_wrong(
+    conversation: Conversation, documents: dict[str, Document]
+) -> None:
+    found = {difference for e in conversation.exchanges for difference in differences(e, documents)}
+    known = {difference for error in SPEC_ERRORS for difference in error.violations()}
+    assert sorted(found - known) == [], "answers that no file allows"
+    assert sorted(known - found) == [], "entries of SPEC_ERRORS that nothing needs"
+
+
+def test_no_known_error_is_listed_twice() -> None:
+    listed = [difference for error in SPEC_ERRORS for difference in error.violations()]
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=name_of)
+def test_the_price_is_the_files_token_cost(route: Route, documents: dict[str, Document]) -> None:
+    assert route.tokens == documents[route.version].operation(route.method, route.path).tokens
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=name_of)
+def test_the_parameters_accepted_are_those_of_the_file(
+    route: Route, conversation: Conversation, documents: dict[str, Document]
+) -> None:
+    known = documents[route.version].operation(route.method, route.path).parameters
+    everywhere = {
+        name
+        for other in ROUTES
+        for name in documents[other.version].operation(other.method, other.path).parameters
+    }
+    path_values, values = _path_values(route, conversation), _valid_values(route, conversation, documents)
+    required = REQUIRED.get(route.path, {})
+    accepted = {
+        name
+        for name in everywhere | {"no_such_parameter"}
+        if conversation.status(route, path_values, required | {name: values.get(name, "1")}) == 200
+    }
+    assert accepted == known
+
+
+def _path_values(route: Route, conversation: Conversation) -> dict[str, object]:
+    """Ids of a record that the route can show: the first of the list above it."""
+    above = route.path.rpartition("/{")[0]
+    record = conversation.listed(route.version, above)[0] if above else {}
+    return {"id": record.get("id"), "field_code": record.get("field_code")}
+
+
+def _valid_values(route: Route, conversation: Conversation, documents: dict[str, Document]) -> dict[str, str]:
+    """For each parameter a value that the route takes if it takes the parameter at all."""
+    values = VALID_VALUES | {"cursor": conversation.cursor(route if route.path in PAGED else ROUTES[0])}
+    includable = documents[route.version].operation(route.method, route.path).includable
+    if includable:
+        values["include_fields"] = min(includable)
+    name = route.path.split("/")[1]
+    for stored in conversation.listed("v1", "/filters"):
+        if stored["type"] == FILTER_TYPES.get(name):
+            values["filter_id"] = str(stored["id"])
+    if name in FIELD_LISTS:
+        fields = conversation.listed("v2", FIELD_LISTS[name])
+        values["custom_fields"] = next(f["field_code"] for f in fields if f["is_custom_field"])
+    return values
+
+
+def test_retired_operations_are_those_that_were_taken_out_of_the_file(documents: dict[str, Document]) -> None:
+    gone = documents["v1 before removal"].operations() - documents["v1"].operations()
+    assert {(method, without_names(path)) for method, path in RETIRED} == {
+        (method, without_names(path)) for method, path in gone
+    }
+
+
+def without_names(path: str) -> str:
+    return re.sub(r"{\w+}", "{}", path)

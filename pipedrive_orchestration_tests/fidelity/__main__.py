@@ -1,0 +1,148 @@
+"""Reads the demo account through Pipedrive's own npm client and compares: ``make fidelity``.
+
+Needs node, npm and a reachable npm registry. Everything is installed into a scratch folder, which is
+removed at the end. Exits with 1 if any collection differs, with 2 if node or npm is missing or fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, ObjectType, Paging
+
+CLIENT = "pipedrive@^33"
+COLLECTIONS = (
+    *("persons", "organizations", "deals", "activities", "products", "pipelines", "stages"),
+    *("notes", "leads", "users"),
+)
+_SCRIPT = Path(__file__).with_name("read_through_client.mjs")
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_INSTALL_SECONDS = 300
+_READ_SECONDS = 120
+
+Ids = dict[str, list[Any]]
+
+
+def main() -> int:
+    """Install, read twice, compare; returns the exit code."""
+    console = Console()
+    missing = [tool for tool in ("node", "npm") if shutil.which(tool) is None]
+    if missing:
+        console.print(f"{' and '.join(missing)} not found: install Node.js 20 or newer")
+        return 2
+    try:
+        with tempfile.TemporaryDirectory(prefix="pipedrive-fidelity-") as scratch, _demo_account() as account:
+            version = _install(Path(scratch))
+            client = _read_with_client(Path(scratch), account)
+            direct = _read_directly(account)
+    except subprocess.SubprocessError as error:
+        console.print(f"{error}\n{getattr(error, 'stderr', None) or ''}", markup=False)
+        return 2
+    return _compare(console, version, client, direct)
+
+
+@contextmanager
+def _demo_account() -> Iterator[dict[str, str]]:
+    """A demo account as a process; yields the environment that points at it."""
+    command = [
+        *(sys.executable, "-m", "pipedrive_orchestration.demo"),
+        *("--port", "0", "--burst", "0", "--until-parent-exits"),
+    ]
+    with subprocess.Popen(command, cwd=_CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise subprocess.CalledProcessError(process.wait(), command)
+            yield dict(setting.split("=", 1) for setting in line.split())
+        finally:
+            process.terminate()
+
+
+def _install(scratch: Path) -> str:
+    """Install the client; returns its version."""
+    (scratch / "package.json").write_text('{"private": true}')
+    _run(["npm", "install", "--no-audit", "--no-fund", CLIENT], scratch, {}, _INSTALL_SECONDS)
+    package = scratch / "node_modules" / "pipedrive" / "package.json"
+    return str(json.loads(package.read_text())["version"])
+
+
+def _read_with_client(scratch: Path, account: dict[str, str]) -> Ids:
+    ids: Ids = json.loads(_run(["node", str(_SCRIPT)], scratch, account, _READ_SECONDS))
+    return ids
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str], seconds: float) -> str:
+    completed = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=True,
+    )
+    return completed.stdout
+
+
+def _read_directly(account: dict[str, str]) -> Ids:
+    headers = {"x-api-token": account["PIPEDRIVE_API_TOKEN"]}
+    with httpx.Client(base_url=account["PIPEDRIVE_API_URL"], headers=headers) as http:
+        return {name: _every_id(http, CATALOGUE[name]) for name in COLLECTIONS}
+
+
+def _every_id(http: httpx.Client, object_type: ObjectType) -> list[Any]:
+    """The ids of a collection, read with other page sizes than the client uses."""
+    ids: list[Any] = []
+    parameters: dict[str, Any] | None = {} if object_type.paging is Paging.NONE else {"limit": 90}
+    while parameters is not None:
+        answer = http.get(object_type.path, params=parameters).raise_for_status().json()
+        ids += [record["id"] for record in answer["data"] or ()]
+        parameters = _next_page(answer, parameters)
+    return ids
+
+
+def _next_page(answer: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any] | None:
+    more = answer.get("additional_data") or {}
+    if more.get("next_cursor"):
+        return parameters | {"cursor": more["next_cursor"]}
+    pagination = more.get("pagination") or {}
+    return parameters | {"start": pagination["next_start"]} if "next_start" in pagination else None
+
+
+def _compare(console: Console, version: str, client: Ids, direct: Ids) -> int:
+    table = Table("collection", "through the client", "directly", "checksum", "")
+    differing = 0
+    for name in COLLECTIONS:
+        through, straight = _checksum(client[name]), _checksum(direct[name])
+        same = through == straight and len(direct[name]) > 0
+        differing += not same
+        checksums = through if same else f"{through} / {straight}"
+        table.add_row(
+            name, str(len(client[name])), str(len(direct[name])), checksums, "same" if same else "DIFFERENT"
+        )
+    console.print(f"pipedrive {version} (npm) against the demo account")
+    console.print(table)
+    return 1 if differing else 0
+
+
+def _checksum(ids: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:12]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

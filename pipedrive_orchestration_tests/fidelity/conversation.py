@@ -1,0 +1,128 @@
+"""Asks the demo account everything it can answer and keeps what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from pipedrive_orchestration.demo import ROUTES, DemoServer, Route
+from pipedrive_orchestration_tests.fidelity.openapi import Document
+
+PREFIXES = {"v1": "/v1", "v2": "/api/v2"}
+REQUIRED = {"/recents": {"since_timestamp": "2000-01-01 00:00:00"}}
+"""Parameters without which a list refuses to answer."""
+
+_SINGLES = 12
+_LARGEST_PAGE = 500
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One answer and the operation it belongs to."""
+
+    version: str
+    method: str
+    path: str
+    status: int
+    answer: Any
+
+
+@dataclass
+class Conversation:
+    """Everything asked so far."""
+
+    demo: DemoServer
+    documents: dict[str, Document]
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        headers = {"x-api-token": self.demo.token}
+        self._http = httpx.Client(base_url=self.demo.url, headers=headers)
+
+    def ask(
+        self,
+        method: str,
+        version: str,
+        path: str,
+        *,
+        values: dict[str, Any] | None = None,
+        parameters: dict[str, Any] | None = None,
+        body: Any = None,
+    ) -> Any:
+        """Send a request that has to succeed; returns the ``data`` of the answer.
+
+        Args:
+            method: HTTP method.
+            version: ``v1`` or ``v2``.
+            path: template as in the OpenAPI file.
+            values: what stands in the template's braces.
+            parameters: query parameters.
+            body: JSON body.
+        """
+        url = PREFIXES[version] + path.format_map(values or {})
+        response = self._http.request(method, url, params=parameters, json=body)
+        answer = response.json()
+        assert response.is_success, f"{method} {url} {parameters}: {response.status_code} {answer}"
+        self.exchanges.append(Exchange(version, method, path, response.status_code, answer))
+        return answer.get("data")
+
+    def listed(self, version: str, path: str) -> list[dict[str, Any]]:
+        """The records of a list when it was first read."""
+        first = next(e for e in self.exchanges if (e.version, e.method, e.path) == (version, "GET", path))
+        records: list[dict[str, Any]] = first.answer["data"]
+        return records
+
+    def cursor(self, route: Route) -> str:
+        """A cursor that the v2 list gives out after its first record."""
+        response = self._http.get(PREFIXES["v2"] + route.path, params={"limit": 1})
+        return str(response.json()["additional_data"]["next_cursor"])
+
+    def status(self, route: Route, values: dict[str, Any], parameters: dict[str, Any]) -> int:
+        """The HTTP status of a request that may fail, which is not kept."""
+        url = PREFIXES[route.version] + route.path.format_map(values)
+        return self._http.request(route.method, url, params=parameters).status_code
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+    def read_everything(self) -> None:
+        """Read every list with all it can include, and single records of each."""
+        for route in ROUTES:
+            if route.method == "GET" and "{" not in route.path:
+                self._read_list(route)
+
+    def _read_list(self, route: Route) -> None:
+        for parameters in self._variants(route):
+            data = self.ask("GET", route.version, route.path, parameters=parameters)
+        one = next((r for r in ROUTES if r.method == "GET" and _is_single_of(r, route)), None)
+        if one is not None:
+            for record in data[:_SINGLES]:
+                self._read_one(one, record)
+
+    def _read_one(self, route: Route, record: dict[str, Any]) -> None:
+        values = {"id": record.get("id"), "field_code": record.get("field_code")}
+        for parameters in self._variants(route):
+            self.ask("GET", route.version, route.path, values=values, parameters=parameters)
+
+    def _variants(self, route: Route) -> Iterable[dict[str, Any]]:
+        """Plain, and with everything switched on."""
+        operation = self.documents[route.version].operation(route.method, route.path)
+        everything: dict[str, Any] = {
+            "include_fields": ",".join(sorted(operation.includable)),
+            "include_option_labels": "true",
+            "include_labels": "true",
+            "limit": _LARGEST_PAGE,
+            "status": "open,won,lost,deleted",
+        }
+        plain = REQUIRED.get(route.path, {})
+        full = {name: value for name, value in everything.items() if name in operation.parameters}
+        return [plain | full, plain] if full else [plain]
+
+
+def _is_single_of(candidate: Route, route: Route) -> bool:
+    parents = {route.path + "/{id}", route.path + "/{field_code}"}
+    return candidate.version == route.version and candidate.path in parents

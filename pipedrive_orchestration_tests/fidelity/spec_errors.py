@@ -1,0 +1,198 @@
+"""Where Pipedrive's OpenAPI files are known to be wrong: the only differences the demo account may show.
+
+Each entry names exactly the paths at which answers differ, so that an entry nobody needs any more is
+found out as surely as a difference nobody knew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipedrive_orchestration_tests.fidelity.openapi import Violation
+
+
+@dataclass(frozen=True)
+class SpecError:
+    """Something a file gets wrong.
+
+    Attributes:
+        operations: version and first part of the path of the operations concerned.
+        kind: as in `Violation`.
+        paths: where, seen from ``data`` (or from the whole answer if it begins with ``/``); an element of
+            a list has the path of a single record.
+        reason: why the file is wrong and the answer right.
+    """
+
+    operations: tuple[str, ...]
+    kind: str
+    paths: str
+    reason: str
+
+    def violations(self) -> set[tuple[str, Violation]]:
+        """Every difference this entry stands for, with the operations it belongs to."""
+        return {
+            (operation, Violation(path.removeprefix("/") if path[0] == "/" else f"data.{path}", self.kind))
+            for operation in self.operations
+            for path in self.paths.split()
+        }
+
+
+_NULLABLE = "API facts 6: nullability marks are arbitrary, every property but the id can be null"
+_PAGED = "API facts 3.1: recorded answers and the file's own examples have additional_data.pagination"
+_NEWER = "API facts 6.3: recorded answers have it, the file does not know it"
+_V1_TIMES = "API facts 6.3: v1 times are YYYY-MM-DD HH:MM:SS, as the file's own examples show"
+_ADDRESS = "admin_area_level_1 admin_area_level_2 postal_code street_number sublocality subpremise"
+
+
+def _parts(prefix: str, names: str) -> str:
+    return " ".join(f"{prefix}{name}" for name in names.split())
+
+
+SPEC_ERRORS = (
+    SpecError(
+        (
+            *("v2 deals", "v2 persons", "v2 organizations", "v2 activities", "v2 products"),
+            *("v2 pipelines", "v2 stages"),
+        ),
+        "null",
+        "/additional_data.next_cursor",
+        "API facts 3.1: recorded last pages have next_cursor null (only field lists mark it nullable)",
+    ),
+    SpecError(
+        ("v2 deals",),
+        "null",
+        "expected_close_date lost_time org_id person_id stage_change_time update_time won_time",
+        _NULLABLE,
+    ),
+    SpecError(
+        ("v2 deals",),
+        "unknown property",
+        "archive_time creator_user_id local_close_date local_lost_date local_won_date",
+        "API facts 6.1: the file's examples and recorded answers have them, the schema forgot them",
+    ),
+    SpecError(
+        ("v2 deals", "v2 persons", "v2 organizations"),
+        "unknown property",
+        "labels",
+        "the file's own include_labels parameter asks for it, the schema does not describe it",
+    ),
+    SpecError(
+        ("v2 persons",),
+        "null",
+        "birthday job_title last_name notes org_id picture_id postal_address update_time "
+        "postal_address.admin_area_level_2 postal_address.sublocality postal_address.subpremise",
+        _NULLABLE,
+    ),
+    SpecError(
+        ("v2 organizations",), "null", f"address update_time {_parts('address.', _ADDRESS)}", _NULLABLE
+    ),
+    SpecError(
+        ("v2 activities",),
+        "null",
+        "attendees attendees[].user_id conference_meeting_client conference_meeting_id "
+        "conference_meeting_url deal_id due_date due_time duration lead_id location marked_as_done_time note "
+        "org_id person_id priority project_id public_description subject update_time "
+        + _parts("location.", _ADDRESS),
+        _NULLABLE,
+    ),
+    SpecError(
+        ("v2 persons",),
+        "unknown property",
+        "postal_address.formatted_address",
+        "API facts 6.1: addresses can have formatted_address, which the field lists name as a subfield",
+    ),
+    SpecError(("v2 organizations",), "unknown property", "address.formatted_address", "as of persons"),
+    SpecError(("v2 activities",), "unknown property", "location.formatted_address", "as of persons"),
+    SpecError(
+        ("v2 activities",),
+        "unknown property",
+        "outcome",
+        "API facts 11: added to the API after this copy of the file was made",
+    ),
+    SpecError(("v2 products",), "null", "code description", _NULLABLE),
+    SpecError(
+        ("v2 pipelines", "v2 stages"),
+        "null",
+        "update_time",
+        "API facts 9.1: stages never edited and the default pipeline have no update_time",
+    ),
+    SpecError(("v1 users",), "unknown property", "is_admin", _NEWER),
+    SpecError(
+        ("v1 users",), "unknown property", "/additional_data", "API facts 3.1: it carries the company_id"
+    ),
+    SpecError(
+        ("v1 leads", "v1 leadFields", "v1 noteFields"),
+        "unknown property",
+        "/additional_data.pagination",
+        _PAGED,
+    ),
+    SpecError(
+        ("v1 leads",),
+        "unknown property",
+        "<key>",
+        "OpenAPI v1 /leads says in words that leads carry the custom fields of deals",
+    ),
+    SpecError(("v1 leads",), "unknown property", "archive_time", _NEWER),
+    SpecError(("v1 leadFields",), "format", "add_time update_time", _V1_TIMES),
+    SpecError(("v1 leadFields",), "null", "add_time", "API facts 4.1: subfields have neither id nor times"),
+    SpecError(("v1 activityTypes",), "format", "add_time update_time", _V1_TIMES),
+    SpecError(("v1 activityTypes",), "null", "color update_time", _NULLABLE),
+    SpecError(
+        ("v1 notes",),
+        "null",
+        "deal deal_id last_update_user_id lead_id org_id organization person person_id project project_id "
+        "task task_id user.icon_url",
+        _NULLABLE,
+    ),
+    SpecError(("v1 notes",), "unknown property", "lead pinned_to_lead_flag", _NEWER),
+    SpecError(("v1 notes",), "status 201", "/", "API facts 2.8: v1 creates were recorded with 201"),
+    SpecError(
+        ("v1 deals", "v1 persons"),
+        "unknown property",
+        "<key>",
+        "API facts 4.3: v1 records carry custom fields beside the built-in ones",
+    ),
+    SpecError(
+        ("v1 deals",),
+        "unknown property",
+        "archive_time local_close_date local_lost_date local_won_date",
+        _NEWER,
+    ),
+    SpecError(
+        ("v1 deals",),
+        "null",
+        "cc_email label last_incoming_mail_time last_outgoing_mail_time next_activity_date "
+        "next_activity_time stage_change_time won_time",
+        _NULLABLE,
+    ),
+    SpecError(
+        ("v1 persons",), "unknown property", "birthday delete_time im job_title notes postal_address", _NEWER
+    ),
+    SpecError(("v1 recents",), "format", "data.add_time data.update_time", _V1_TIMES),
+    SpecError(
+        ("v1 recents",),
+        "unknown property",
+        _parts(
+            "data.",
+            "<key> annual_revenue archive_time birthday delete_time employee_count im industry is_admin "
+            "job_title lead linkedin local_close_date local_lost_date local_won_date notes "
+            "pinned_to_lead_flag postal_address priority website "
+            + _parts("postal_address_", f"{_ADDRESS} country formatted_address locality route"),
+        ),
+        "API facts 2.6 and 6.3: recorded v1 records have more than the file knows",
+    ),
+    SpecError(
+        ("v1 recents",),
+        "null",
+        _parts(
+            "data.",
+            "address category cc_email code deal deal_id deal_title description expected_close_date "
+            "first_won_time label last_incoming_mail_time last_outgoing_mail_time lead_id location lost_time "
+            "marked_as_done_time next_activity_date next_activity_time org_id org_name organization person "
+            "person_id person_name picture_id project project_id stage_change_time task task_id "
+            f"user.icon_url won_time {_parts('address_', _ADDRESS)} {_parts('location_', _ADDRESS)}",
+        ),
+        _NULLABLE,
+    ),
+)
+"""Everything known to be wrong with the operations that the demo account answers."""
