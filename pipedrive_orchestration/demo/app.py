@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import orjson
@@ -27,11 +27,9 @@ from pipedrive_orchestration.demo.errors import (
 )
 from pipedrive_orchestration.demo.journal import Journal
 from pipedrive_orchestration.demo.limits import Limits, Verdict
+from pipedrive_orchestration.demo.perform import PREFIXES, perform
 from pipedrive_orchestration.demo.routes import RETIRED, ROUTES, Route
 from pipedrive_orchestration.demo.settings import Settings
-
-PREFIXES = {"v2": ("/api/v2",), "v1": ("/v1", "/api/v1")}
-"""Where each version is served; v2 exists under ``/api`` only (API facts 1.1)."""
 
 _HTML_BLOCK = b"""<!DOCTYPE html>
 <html><head><title>Access denied</title></head>
@@ -85,12 +83,7 @@ class Surface:
             content = b"" if route.method == "GET" else await request.body()
             query = tuple(request.query_params.multi_items())
             call = Call(self.account, route.version, request.path_params, query, content)
-            with self.account.lock:
-                self.account.purge()
-                answer = route.endpoint(call)
-                if self.journal is not None and route.method != "GET":
-                    self.journal.append(self.account.clock.now(), route.method, _target(request), content)
-            return answer
+            return perform(route, call, _target(request), self.journal)
 
         async def endpoint(request: Request) -> Response:
             return await self._admitted(request, route.tokens, work)
@@ -169,30 +162,3 @@ class Surface:
 def _target(request: Request) -> str:
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path
-
-
-def find_route(method: str, path: str, routes: Iterable[Route] = ROUTES) -> tuple[Route, dict[str, str]]:
-    """The route of a path and the values of its parameters.
-
-    Raises:
-        KeyError: there is none.
-    """
-    for route in routes:
-        for prefix in PREFIXES[route.version]:
-            values = _match(f"{prefix}{route.path}", path)
-            if route.method == method and values is not None:
-                return route, values
-    raise KeyError(f"{method} {path}")
-
-
-def _match(template: str, path: str) -> dict[str, str] | None:
-    wanted, given = template.split("/"), path.split("/")
-    if len(wanted) != len(given):
-        return None
-    values = {}
-    for part, value in zip(wanted, given, strict=True):
-        if part.startswith("{"):
-            values[part.strip("{}")] = value
-        elif part != value:
-            return None
-    return values

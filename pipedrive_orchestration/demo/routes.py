@@ -22,7 +22,15 @@ from pipedrive_orchestration.demo.v1 import (
     notes,
     recents,
 )
-from pipedrive_orchestration.demo.v2 import bodies, field_lists, field_writes, lists, queries, record_writes
+from pipedrive_orchestration.demo.v2 import (
+    bodies,
+    field_bodies,
+    field_lists,
+    field_writes,
+    lists,
+    queries,
+    record_writes,
+)
 from pipedrive_orchestration.pipedrive import catalogue
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 
@@ -140,10 +148,10 @@ def _v2_writes() -> Iterator[Route]:
 
 def _v2_field_writes() -> Iterator[Route]:
     models: dict[str, BodyModels] = {
-        "deals": (bodies.NewFieldOfDeal, bodies.FieldOfDeal),
-        "persons": (bodies.NewFieldOfPerson, bodies.FieldOfPerson),
-        "organizations": (bodies.NewFieldOfPerson, bodies.FieldOfPerson),
-        "products": (bodies.NewFieldOfProduct, bodies.FieldOfProduct),
+        "deals": (field_bodies.NewFieldOfDeal, field_bodies.FieldOfDeal),
+        "persons": (field_bodies.NewFieldOfPerson, field_bodies.FieldOfPerson),
+        "organizations": (field_bodies.NewFieldOfPerson, field_bodies.FieldOfPerson),
+        "products": (field_bodies.NewFieldOfProduct, field_bodies.FieldOfProduct),
     }
     for name, (new, changed) in models.items():
         path, options = FIELD_PATHS[name], f"{FIELD_PATHS[name]}/{{field_code}}/options"

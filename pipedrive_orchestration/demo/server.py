@@ -9,19 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import uvicorn
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.app import Surface, find_route
-from pipedrive_orchestration.demo.call import Call
+from pipedrive_orchestration.demo.app import Surface
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.errors import ApiError
 from pipedrive_orchestration.demo.generator import generate
 from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
 from pipedrive_orchestration.demo.limits import Limits
+from pipedrive_orchestration.demo.perform import perform_directly
 from pipedrive_orchestration.demo.settings import Settings
 
 HOST = "127.0.0.1"
@@ -37,12 +36,14 @@ class DemoServer:
         token: the API token.
         account: the account itself, for direct access while the server runs.
         limits: its limits and how much of them is used.
+        journal: where its writes are kept, if anywhere.
     """
 
     url: str
     token: str
     account: Account
     limits: Limits
+    journal: Journal | None
 
     def write(self, method: str, path: str, body: Any = None) -> Any:
         """Changes the account as Pipedrive's own user interface would: free of tokens and limits.
@@ -60,22 +61,8 @@ class DemoServer:
             KeyError: there is no such route.
         """
         content = b"" if body is None else orjson.dumps(body)
-        return orjson.loads(perform(self.account, method, path, content))["data"]
-
-
-def perform(account: Account, method: str, path: str, content: bytes) -> bytes:
-    """Carries out a request directly and returns the body of its answer.
-
-    Raises:
-        ApiError: the account refuses it.
-        KeyError: there is no such route.
-    """
-    target = urlsplit(path)
-    route, values = find_route(method, target.path)
-    query = tuple(parse_qsl(target.query, keep_blank_values=True))
-    with account.lock:
-        account.purge()
-        return route.endpoint(Call(account, route.version, values, query, content)).body
+        answer = perform_directly(self.account, method, path, content, self.journal)
+        return orjson.loads(answer.body)["data"]
 
 
 def open_account(settings: Settings) -> tuple[Account, Journal | None]:
@@ -92,7 +79,11 @@ def open_account(settings: Settings) -> tuple[Account, Journal | None]:
     clock = Clock(settings.born)
     account = Account(generate(birth.seed, birth.scale, birth.born), clock, birth.seed)
     if journal is not None:
-        _repeat(account, journal)
+        try:
+            _repeat(account, journal)
+        except JournalError:
+            journal.close()
+            raise
     return account, journal
 
 
@@ -100,7 +91,7 @@ def _repeat(account: Account, journal: Journal) -> None:
     for write in journal.writes():
         with account.clock.at(write.at):
             try:
-                perform(account, write.method, write.path, write.body)
+                perform_directly(account, write.method, write.path, write.body)
             except (ApiError, KeyError) as error:
                 raise JournalError(
                     f"The journal's {write.method} {write.path} of {write.at:%Y-%m-%d %H:%M:%S} is refused "
@@ -187,7 +178,9 @@ def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
         try:
             if not ready.wait(timeout=30):
                 raise RuntimeError("the demo account did not start within 30 s")
-            yield DemoServer(url_of(listener), settings.token, surface.account, surface.limits)
+            yield DemoServer(
+                url_of(listener), settings.token, surface.account, surface.limits, surface.journal
+            )
         finally:
             server.should_exit = True
             thread.join()

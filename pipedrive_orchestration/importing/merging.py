@@ -172,14 +172,17 @@ def _update(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
 def _keep_versions(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
     keys = [quoted(column.key) for column in plan.columns]
     named = ", ".join(["_id", *keys, "_update_time", "_is_archived", "_valid_from"])
-    values = ", ".join(["i._id", *(f"i.{key}" for key in keys), "i._update_time", "i._is_archived", "c.at"])
+    values = ", ".join(
+        ["i._id", *(f"i.{key}" for key in keys), "i._update_time", "i._is_archived", "c.begun"]
+    )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS "
-        "SELECT i._id, v.verdict, coalesce(i._update_time, $now) AS at FROM incoming AS i JOIN verdicts AS v USING (_id) WHERE v.verdict <> 'pass'",
+        "SELECT i._id, v.verdict, coalesce(i._update_time, $now) AS begun "
+        "FROM incoming AS i JOIN verdicts AS v USING (_id) WHERE v.verdict <> 'pass'",
         {"now": plan.now},
     )
     connection.execute(
-        f"UPDATE {quoted(HISTORY, plan.slug)} AS h SET _valid_to = c.at FROM changed AS c "
+        f"UPDATE {quoted(HISTORY, plan.slug)} AS h SET _valid_to = c.begun FROM changed AS c "
         "WHERE h._id = c._id AND h._valid_to IS NULL"
     )
     connection.execute(

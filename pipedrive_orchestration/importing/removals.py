@@ -119,7 +119,9 @@ def mark_removed(
     rows = list(removed)
     if not rows:
         return 0
-    connection.execute("CREATE OR REPLACE TEMP TABLE removed (id VARCHAR, reason VARCHAR, at TIMESTAMPTZ)")
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE removed (id VARCHAR, reason VARCHAR, removed_at TIMESTAMPTZ)"
+    )
     ids, reasons, instants = zip(*rows, strict=True)
     connection.execute(
         "INSERT INTO removed SELECT unnest($ids), unnest($reasons), unnest($instants::TIMESTAMPTZ[])",
@@ -129,16 +131,16 @@ def mark_removed(
         f"""
         UPDATE {quoted(ROWS, slug)} AS t
         SET _is_current = false, _removed_at = $now, _removal = r.reason,
-            _update_time = greatest(t._update_time, r.at)
+            _update_time = greatest(t._update_time, r.removed_at)
         FROM removed AS r
         WHERE t._id::VARCHAR = r.id AND t._is_current
-            AND (r.at IS NULL OR t._update_time IS NULL OR t._update_time <= r.at)
+            AND (r.removed_at IS NULL OR t._update_time IS NULL OR t._update_time <= r.removed_at)
         """,
         {"now": now},
     ).fetchone()
     if history:
         connection.execute(
-            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.at, $now) FROM removed AS r "
+            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.removed_at, $now) FROM removed AS r "
             f"JOIN {quoted(ROWS, slug)} AS t ON t._id::VARCHAR = r.id AND NOT t._is_current "
             "WHERE h._id = t._id AND h._valid_to IS NULL",
             {"now": now},

@@ -73,8 +73,8 @@ PropertyMetadata = Annotated[
 
 
 def _month(value: str) -> str:
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", value) or value < "1970-01":
-        raise refusal("invalid_month", f"`{value}` is not a month from 1970 on; write it as YYYY-MM.")
+    if not re.fullmatch(r"(19[7-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])", value):
+        raise refusal("invalid_month", f"`{value}` is not a month of 1970 to 2099; write it as YYYY-MM.")
     return value
 
 

@@ -36,6 +36,8 @@ def _instant(value: Any) -> Any:
         raise refusal("invalid_instant", f"`{value}` is not an ISO 8601 instant.") from None
     if instant.tzinfo is None:
         raise refusal("invalid_instant", f"`{value}` has no offset; write UTC with a Z at the end.")
+    if not 2000 <= instant.year < 2100:
+        raise refusal("invalid_instant", f"`{value}` is not an instant of this century.")
     return instant.astimezone(UTC)
 
 

@@ -104,10 +104,31 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_DDL)
 
 
+def _present(connection: duckdb.DuckDBPyConnection) -> bool:
+    row = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_catalog = current_database() "
+        "AND table_schema = 'import_ledger' AND table_name IN ('imports', 'watermarks')"
+    ).fetchone()
+    return bool(row and row[0] == 2)
+
+
 def record_import(connection: duckdb.DuckDBPyConnection, entry: ImportEntry) -> None:
     """Write the import's row, in place of an earlier one of the same import."""
     connection.execute("DELETE FROM import_ledger.imports WHERE import_id = ?", [entry.import_id])
     _insert(connection, "imports", entry)
+
+
+def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEntry | None:
+    """The source's newest import that succeeded, if any."""
+    if not _present(connection):
+        return None
+    names = ", ".join(ImportEntry.__slots__)
+    row = connection.execute(
+        f"SELECT {names} FROM import_ledger.imports WHERE source = ? AND status = 'succeeded' "
+        "ORDER BY finished_at DESC LIMIT 1",
+        [source],
+    ).fetchone()
+    return ImportEntry(*row) if row else None
 
 
 def record_window(connection: duckdb.DuckDBPyConnection, entry: WindowEntry) -> None:
@@ -123,6 +144,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, entry: ImportEntr
 
 def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[datetime, str] | None:
     """The instant up to which a source's changes are loaded, and the definition they were loaded for."""
+    if not _present(connection):
+        return None
     row = connection.execute(
         "SELECT watermark, definition FROM import_ledger.watermarks WHERE source = ?", [source]
     ).fetchone()

@@ -330,7 +330,7 @@ def test_users_and_fields_of_v1(demo: DemoServer, http: httpx.Client) -> None:
         {"success": False, "error": "User not found or not accessible."},
     )
     keys = {field["key"] for field in offset_pages(http, "/v1/leadFields", limit=10)}
-    assert keys > {code for code in demo.account.fields["deals"].custom_codes()}
+    assert keys > set(demo.account.fields["deals"].custom_codes())
     assert {"content"} <= {field["key"] for field in http.get("/v1/noteFields").json()["data"]}
     assert [one["code"] for one in http.get("/v1/currencies", params={"term": "usd"}).json()["data"]] == [
         "USD"

@@ -37,6 +37,8 @@ def follow_up(account: Account, name: str, before: Record | None, after: Record 
             person = account["persons"].get(version["person_id"])
             if person is not None and person["org_id"] is not None:
                 _recount(account, "organizations", person["org_id"])
+    for lead_id in {version["lead_id"] for version in versions} if name == "activities" else ():
+        _find_next_activity(account, lead_id)
     if name in _NAMES and after is not None:
         _rename_in_notes(account, name, after)
 
@@ -105,6 +107,13 @@ def _activity_counts(account: Account, prop: str, parent_id: RecordId) -> Record
         "next_activity_id": min(undone, key=_due)["id"] if undone else None,
         "last_activity_id": max(done, key=_due)["id"] if done else None,
     }
+
+
+def _find_next_activity(account: Account, lead_id: RecordId | None) -> None:
+    lead = account["leads"].get(lead_id)
+    if lead is not None:
+        next_id = _activity_counts(account, "lead_id", lead["id"])["next_activity_id"]
+        account["leads"].put({**lead, "next_activity_id": next_id})
 
 
 def _due(activity: Record) -> tuple[str, str, int]:

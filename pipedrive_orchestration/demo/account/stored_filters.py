@@ -1,14 +1,14 @@
-"""Stored filters: checking their conditions when they are written and evaluating them in lists.
+"""Stored filters: which records of a list satisfy them.
 
 The shape is API facts 7: a first group ``and`` of exactly two groups, one ``and`` and one ``or``.
-Operators beyond comparison, null tests and ``LIKE`` are refused when a filter is written.
+Comparisons, null tests and ``LIKE`` are understood.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -45,9 +45,7 @@ _LINKS = {
     "deals": ("deal_id",),
 }
 
-MAX_CONDITIONS = 16
-
-_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     ">": operator.gt,
@@ -55,10 +53,11 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
 }
-_NULL_TESTS = {"IS NULL", "IS NOT NULL"}
-_LIKE = re.compile(r"(NOT )?LIKE '(%?)\$(%?)'")
+NULL_TESTS = {"IS NULL", "IS NOT NULL"}
+LIKE = re.compile(r"(NOT )?LIKE '(%?)\$(%?)'")
 _RELATIVE_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _MONTHS_AGO = re.compile(r"([1-6])_months?_ago")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _WEEKS_AGO = re.compile(r"([1-3])_weeks?_ago")
 
 
@@ -78,7 +77,7 @@ def stored_filter(account: Account, name: str, filter_id: int) -> Test:
 
 
 def _tree(account: Account, name: str, group: Record) -> Test:
-    every, some = _groups(group)
+    every, some = groups_of(group)
     all_of = [_condition(account, name, condition) for condition in every]
     any_of = [_condition(account, name, condition) for condition in some]
     return lambda record: (
@@ -86,7 +85,8 @@ def _tree(account: Account, name: str, group: Record) -> Test:
     )
 
 
-def _groups(group: Record) -> tuple[list[Record], list[Record]]:
+def groups_of(group: Record) -> tuple[list[Record], list[Record]]:
+    """The conditions that all have to hold, and those of which one has to."""
     by_glue = {inner["glue"]: inner["conditions"] or [] for inner in group["conditions"]}
     return by_glue.get("and", []), by_glue.get("or", [])
 
@@ -136,6 +136,13 @@ def _wanted(account: Account, value: Any) -> Any:
     return value
 
 
+def is_moment(value: Any) -> bool:
+    """Whether a date can be compared with the value: a date, or a relative one that is understood."""
+    return isinstance(value, str) and (
+        value in _RELATIVE_DAYS or any(form.fullmatch(value) for form in (_DATE, _WEEKS_AGO, _MONTHS_AGO))
+    )
+
+
 def _months_before(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return date(year, month + 1, min(day.day, 28))
@@ -146,9 +153,9 @@ def _operator(name: str, wanted: Any) -> ValueTest:
         return _is_null
     if name == "IS NOT NULL":
         return lambda value: not _is_null(value)
-    if like := _LIKE.fullmatch(name):
+    if like := LIKE.fullmatch(name):
         return _like(like, str(wanted))
-    compare = _COMPARISONS[name]
+    compare = COMPARISONS[name]
     negative = name == "!="
 
     def test(value: Any) -> bool:
@@ -187,66 +194,9 @@ def _alike(value: Any, wanted: Any) -> tuple[Any, Any]:
         except (TypeError, ValueError):
             return str(value).casefold(), str(wanted).casefold()
     text, limit = str(value), str(wanted)
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", limit):
+    if _DATE.fullmatch(limit):
         text = text[:10]
     return text.casefold(), limit.casefold()
-
-
-def check_conditions(account: Account, filter_type: str, conditions: Any) -> None:
-    """Checks the conditions of a filter that is about to be stored.
-
-    Raises:
-        ApiError: 400 naming every problem.
-    """
-    problems = list(_shape_problems(conditions)) or list(
-        _condition_problems(account, filter_type, conditions)
-    )
-    if problems:
-        raise bad_request("v1", problems)
-
-
-def _shape_problems(group: Any) -> Iterator[str]:
-    if not isinstance(group, dict) or group.get("glue") != "and":
-        yield "conditions: The first group has to have the glue and."
-        return
-    inner = group.get("conditions")
-    if not isinstance(inner, list) or not all(isinstance(one, dict) for one in inner):
-        yield "conditions: The first group has to hold two groups."
-        return
-    if sorted(str(one.get("glue")) for one in inner) != ["and", "or"]:
-        yield "conditions: The first group has to hold one group with the glue and, and one with or."
-    if not all(isinstance(one.get("conditions"), list) for one in inner):
-        yield "conditions: Both groups need a list of conditions, which may be empty."
-
-
-def _condition_problems(account: Account, filter_type: str, group: Record) -> Iterator[str]:
-    every, some = _groups(group)
-    conditions = every + some
-    if len(conditions) > MAX_CONDITIONS:
-        yield f"conditions: A filter has at most {MAX_CONDITIONS} conditions."
-    if not conditions:
-        yield "conditions: A filter needs a condition."
-    for condition in conditions:
-        yield from _problems(account, filter_type, condition)
-
-
-def _problems(account: Account, filter_type: str, condition: Any) -> Iterator[str]:
-    keys = {"object", "field_id", "operator", "value", "extra_value"}
-    if not isinstance(condition, dict) or not {"object", "field_id", "operator"} <= condition.keys():
-        yield "conditions: A condition needs object, field_id and operator."
-        return
-    if unknown := condition.keys() - keys - {"json_value_flag", "field_code"}:
-        yield f"conditions: {', '.join(sorted(unknown))} is not allowed."
-    owner = OBJECTS.get(str(condition["object"]))
-    if owner is None:
-        yield f"conditions: object has to be one of {', '.join(OBJECTS)}."
-    elif account.fields[owner].by_numeric_id(str(condition["field_id"])) is None:
-        yield f"conditions: There is no field {condition['field_id']} of {owner} for {filter_type}."
-    name = condition["operator"]
-    if name not in _COMPARISONS and name not in _NULL_TESTS and not _LIKE.fullmatch(str(name)):
-        yield f"conditions: The operator {name} is not supported."
-    elif name not in _NULL_TESTS and condition.get("value") in (None, ""):
-        yield f"conditions: The operator {name} needs a value."
 
 
 def with_field_codes(account: Account, conditions: Record) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pipedrive_orchestration.demo.account.collection import Record
-from pipedrive_orchestration.demo.account.stored_filters import check_conditions
+from pipedrive_orchestration.demo.account.filter_conditions import check_conditions
 from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.errors import bad_request, not_found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Annotated
 
 from pipedrive_orchestration.demo.account.collection import LIVE, Record, Shelf
@@ -57,24 +57,20 @@ def list_archived_leads(call: Call) -> Answer:
 
 
 def _list(call: Call, query: ArchivedLeadsQuery, shelf: Shelf) -> Answer:
-    ids = in_order(_matching(call, query, shelf), query.sort)
-    return offset_page(ids, query, call.account["leads"].encoded)
-
-
-def _matching(call: Call, query: ArchivedLeadsQuery, shelf: Shelf) -> Iterator[Record]:
     leads = call.account["leads"]
-    since = getattr(query, "updated_since", None)
-    window = (leads.time(since) if since else None, None)
-    ids = leads.walk((shelf,), "update_time", window=window)
-    records = filter(None, map(leads.get, ids))
+    records = in_order(leads, shelf, query.sort, getattr(query, "updated_since", None))
+    return offset_page(filter(_test(call, query), records), query, leads.encoded)
+
+
+def _test(call: Call, query: ArchivedLeadsQuery) -> Callable[[Record], bool]:
     if query.filter_id is not None:
-        return filter(stored_filter(call.account, "leads", query.filter_id), records)
+        return stored_filter(call.account, "leads", query.filter_id)
     wanted = {
         prop: target
         for prop in ("owner_id", "person_id", "organization_id")
         if (target := getattr(query, prop)) is not None
     }
-    return (lead for lead in records if all(lead[prop] == target for prop, target in wanted.items()))
+    return lambda lead: all(lead[prop] == target for prop, target in wanted.items())
 
 
 def lead_of(call: Call) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Annotated
 
 from pipedrive_orchestration.demo.account.collection import LIVE, Record
@@ -46,26 +46,22 @@ class NotesQuery(OffsetQuery):
 def list_notes(call: Call) -> Answer:
     """``GET /notes``."""
     query = parse(call, NotesQuery)
-    return offset_page(in_order(_matching(call, query), query.sort), query, call.account["notes"].encoded)
-
-
-def _matching(call: Call, query: NotesQuery) -> Iterator[Record]:
     notes = call.account["notes"]
-    since = query.updated_since
-    ids = notes.walk((LIVE,), "update_time", window=(notes.time(since) if since else None, None))
+    records = in_order(notes, LIVE, query.sort, query.updated_since)
+    return offset_page(filter(_test(query), records), query, notes.encoded)
+
+
+def _test(query: NotesQuery) -> Callable[[Record], bool]:
     wanted = {
         prop: value
         for prop in (*_LINKS, *(f"pinned_to_{pin}_flag" for pin in PINS))
         if (value := getattr(query, prop)) is not None
     }
-    for note in filter(None, map(notes.get, ids)):
-        day = note["add_time"][:10]
-        if query.start_date is not None and day < query.start_date:
-            continue
-        if query.end_date is not None and day > query.end_date:
-            continue
-        if all(note.get(prop) == value for prop, value in wanted.items()):
-            yield note
+    first, last = query.start_date or "", query.end_date or "9999"
+    return lambda note: (
+        first <= note["add_time"][:10] <= last
+        and all(note.get(prop) == value for prop, value in wanted.items())
+    )
 
 
 def one_note(call: Call) -> Answer:

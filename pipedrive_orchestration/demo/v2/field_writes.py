@@ -14,7 +14,7 @@ from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.errors import bad_request, not_found
 from pipedrive_orchestration.demo.parameters import Query, parse
-from pipedrive_orchestration.demo.v2.bodies import Option, OptionId, OptionLabel
+from pipedrive_orchestration.demo.v2.field_bodies import Option, OptionId, OptionLabel
 
 _SUBFIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "monetary": (("value", "double"), ("currency", "varchar")),

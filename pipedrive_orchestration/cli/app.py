@@ -1,0 +1,120 @@
+"""The commands of ``pipedrive-orchestration``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
+from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.failing import BAD_INPUT, FAILED, explained
+from pipedrive_orchestration.cli.running import use_home
+from pipedrive_orchestration.cli.showing import Outcome, changed_rows, sample_table
+from pipedrive_orchestration.cli.sources import import_sources, show_outcomes
+from pipedrive_orchestration.demo.working_day import work
+from pipedrive_orchestration.importing import Pull
+
+app = typer.Typer(
+    name="pipedrive-orchestration",
+    help="Brings a Pipedrive CRM into DuckDB with Dagster, and keeps it there.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+out = Console(width=None if sys.stdout.isatty() else 118)
+err = Console(stderr=True)
+
+SAMPLED = ("all_persons", "all_deals")
+"""Sources of the template project of which the demo shows some rows."""
+
+
+def main() -> None:
+    """Entry point of the ``pipedrive-orchestration`` command."""
+    app()
+
+
+@app.command("import")
+def import_command(
+    slugs: Annotated[list[str] | None, typer.Argument(help="Sources; all of the project if none.")] = None,
+    pull: Annotated[
+        Pull | None,
+        typer.Option(help="All windows, or the changes since the watermark; what is due if not given."),
+    ] = None,
+) -> None:
+    """Import sources from the account that PIPEDRIVE_API_TOKEN opens."""
+    environment = Environment.read()
+    with explained(err):
+        environment.connection  # noqa: B018 - says at once that there is no token
+        loaded = environment.store.load()
+        sources = [loaded.find(slug) for slug in slugs] if slugs else list(loaded.sources)
+        outcomes, failed = import_sources(environment, sources, out, pull)
+    show_outcomes(out, outcomes, failed, [] if slugs else loaded.bad_files)
+    out.print(f"Database: {environment.warehouse.database}")
+    raise typer.Exit(FAILED if failed else BAD_INPUT if loaded.bad_files and not slugs else 0)
+
+
+@app.command()
+def demo(
+    scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
+) -> None:
+    """Import the project from the embedded demo account; run it again to see changes arrive."""
+    with explained(err), demo_account(scale) as account:
+        environment = on_demo(Environment.read(), account)
+        out.print(f"The demo account answers at {account.url}")
+        if not account.is_new:
+            out.print(f"Since the last time: {work(account.url, account.token, seed=os.getpid())}")
+        loaded = environment.store.load()
+        outcomes, failed = import_sources(environment, loaded.sources, out)
+        show_outcomes(out, outcomes, failed, loaded.bad_files)
+        _show_samples(environment, outcomes)
+        _say_what_was_done(outcomes)
+        out.print(f"Database: {environment.warehouse.database}   UI: make dev", highlight=False)
+    raise typer.Exit(FAILED if failed or loaded.bad_files else 0)
+
+
+def _show_samples(environment: Environment, outcomes: Sequence[Outcome]) -> None:
+    present = {outcome.slug for outcome in outcomes if outcome.entry}
+    with environment.warehouse.reading() as connection:
+        for slug in SAMPLED:
+            if slug in present:
+                out.print(sample_table(connection, slug, rows=4, width=out.width))
+
+
+def _say_what_was_done(outcomes: Sequence[Outcome]) -> None:
+    done = [outcome.entry for outcome in outcomes if outcome.entry and outcome.state == "imported"]
+    changed = sum(map(changed_rows, done))
+    if done and all(entry.pull == Pull.CHANGES for entry in done):
+        out.print(f"Pulled only changes: {changed:,} rows changed.")
+    else:
+        out.print(f"Imported everything: {changed:,} rows. Run it again to see only changes come.")
+
+
+@app.command(hidden=True)
+def dev(
+    scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Dagster's UI and daemon, on your account if there is a token and on the demo account if not."""
+    environment = Environment.read()
+    with explained(err), ExitStack() as stack:
+        if not environment.has_token:
+            account = stack.enter_context(demo_account(scale))
+            environment = on_demo(environment, account)
+            out.print(f"No PIPEDRIVE_API_TOKEN: the demo account answers at {account.url}")
+        os.environ.update(environment.variables)
+        use_home(Path.cwd())
+        out.print(f"Dagster UI: http://127.0.0.1:{port}   (Ctrl-C ends it)", highlight=False)
+        command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml"]
+        process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S603
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.wait(timeout=60)
+    raise typer.Exit(FAILED if process.returncode not in (0, -2, 130) else 0)

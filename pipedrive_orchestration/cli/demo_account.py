@@ -1,0 +1,68 @@
+"""The embedded demo account as a process of its own, for as long as a command needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipedrive_orchestration.cli.environment import Environment
+
+DEMO_FOLDER = Path("data/demo")
+"""Everything of the demo: its account and its database. A real account never touches it."""
+
+BURST = 100
+"""Requests per 2 s of the demo account: what the Premium plan allows a token (API facts 5.3)."""
+
+
+class DemoAccountError(Exception):
+    """The demo account did not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """Where the account is, and whether it has just been founded."""
+
+    url: str
+    token: str
+    is_new: bool
+
+
+@contextmanager
+def demo_account(scale: float) -> Iterator[DemoAccount]:
+    """Start the demo account on a free port; it ends with the block, and with this process.
+
+    Its journal keeps the same account, with all that was changed in it, from one start to the next.
+
+    Raises:
+        DemoAccountError: it did not start; says why.
+    """
+    DEMO_FOLDER.mkdir(parents=True, exist_ok=True)
+    journal = DEMO_FOLDER / "account.jsonl"
+    is_new = not journal.exists()
+    command = [sys.executable, "-m", "pipedrive_orchestration.demo", "--port", "0", "--scale", str(scale)]
+    command += ["--burst", str(BURST), "--journal", str(journal), "--until-parent-exits"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    try:
+        assert process.stdout is not None
+        told = dict(pair.split("=", 1) for pair in process.stdout.readline().split())
+        if "PIPEDRIVE_API_URL" not in told:
+            _, reason = process.communicate(timeout=10)
+            raise DemoAccountError(f"The demo account did not start: {reason.strip() or 'no reason given'}")
+        yield DemoAccount(told["PIPEDRIVE_API_URL"], told["PIPEDRIVE_API_TOKEN"], is_new)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def on_demo(environment: Environment, account: DemoAccount) -> Environment:
+    """The environment of a command that works on the demo account and the demo's own database."""
+    return environment.plus(
+        PIPEDRIVE_API_URL=account.url,
+        PIPEDRIVE_API_TOKEN=account.token,
+        PIPEDRIVE_WAREHOUSE=str(DEMO_FOLDER / "warehouse.duckdb"),
+        PIPEDRIVE_STAGING=str(DEMO_FOLDER / "staging"),
+    )

@@ -1,0 +1,69 @@
+"""What the environment says: the account, the warehouse and the project folder of a command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.warehouse import Warehouse
+
+DEFAULT_PROJECT = "./project"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The variables of the process, completed by those of a ``.env`` file."""
+
+    variables: Mapping[str, str]
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> Environment:
+        """Variables of the process win over those of ``<folder>/.env``; empty ones count as absent."""
+        stored = dotenv_values((folder or Path.cwd()) / ".env")
+        merged = {name: value for name, value in stored.items() if value}
+        return cls({**merged, **{name: value for name, value in os.environ.items() if value}})
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a real account is meant."""
+        return bool(self.variables.get("PIPEDRIVE_API_TOKEN", "").strip())
+
+    @property
+    def connection(self) -> Connection:
+        """The account.
+
+        Raises:
+            NotConnected: there is no usable token.
+        """
+        return Connection.from_environment(self.variables)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The database."""
+        return Warehouse.from_environment(self.variables)
+
+    @property
+    def staging(self) -> Path:
+        """The folder for pages that are read and not yet committed."""
+        chosen = self.variables.get("PIPEDRIVE_STAGING")
+        return Path(chosen) if chosen else self.warehouse.folder / "staging"
+
+    @property
+    def project(self) -> Path:
+        """The folder with sources and workflows."""
+        return Path(self.variables.get("PIPEDRIVE_PROJECT", DEFAULT_PROJECT))
+
+    @property
+    def store(self) -> SourceStore:
+        """The registry of sources."""
+        return SourceStore(self.project)
+
+    def plus(self, **more: str) -> Environment:
+        """The same with other values for some variables."""
+        return Environment({**self.variables, **more})

@@ -1,0 +1,109 @@
+"""Tables that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+from rich.table import Table
+from rich.text import Text
+
+from pipedrive_orchestration.importing.merging import count_current
+from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
+from pipedrive_orchestration.warehouse.ledger import ImportEntry
+from pipedrive_orchestration.warehouse.tables import LABELED
+
+_LONGEST_CELL = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a source in a command.
+
+    Attributes:
+        entry: its newest import in the ledger, None if it never succeeded.
+        current: rows it has now.
+        state: ``imported``, ``kept`` (a static source that was imported before) or ``failed``.
+    """
+
+    slug: str
+    entry: ImportEntry | None
+    current: int
+    state: str
+
+
+def outcome_of(warehouse: Warehouse, slug: str, state: str) -> Outcome:
+    """Look up what the ledger says of a source."""
+    if not warehouse.exists:
+        return Outcome(slug, None, 0, state)
+    with warehouse.reading() as connection:
+        entry = ledger.last_import(connection, slug)
+        return Outcome(slug, entry, count_current(connection, slug) if entry else 0, state)
+
+
+def imports_table(outcomes: Sequence[Outcome]) -> Table:
+    """One line for every source, and their sum."""
+    table = Table(show_footer=True)
+    done = [outcome.entry for outcome in outcomes if outcome.entry and outcome.state == "imported"]
+    table.add_column("source", "total", no_wrap=True)
+    table.add_column("pull")
+    for name, total in (
+        ("rows", f"{sum(outcome.current for outcome in outcomes):,}"),
+        ("changed", f"{sum(map(changed_rows, done)):,}"),
+        ("requests", f"{sum(entry.requests for entry in done):,}"),
+        ("tokens", f"{sum(entry.tokens for entry in done):,}"),
+        ("seconds", f"{sum(entry.seconds for entry in done):.1f}"),
+        ("records/s", ""),
+    ):
+        table.add_column(name, total, justify="right", no_wrap=True)
+    for outcome in outcomes:
+        table.add_row(outcome.slug, *_cells(outcome))
+    return table
+
+
+def changed_rows(entry: ImportEntry) -> int:
+    """Rows that an import inserted, updated or removed."""
+    return entry.rows_inserted + entry.rows_updated + entry.rows_removed
+
+
+def _cells(outcome: Outcome) -> list[str | Text]:
+    if outcome.state == "failed":
+        return [Text("failed", style="red"), f"{outcome.current:,}"]
+    if outcome.state == "kept" or outcome.entry is None:
+        return [Text("once, done", style="dim"), f"{outcome.current:,}"]
+    entry = outcome.entry
+    return [
+        entry.pull,
+        f"{outcome.current:,}",
+        f"{changed_rows(entry):,}",
+        f"{entry.requests:,}",
+        f"{entry.tokens:,}",
+        f"{entry.seconds:.2f}",
+        f"{entry.rows_read / entry.seconds:,.0f}" if entry.seconds else "",
+    ]
+
+
+def sample_table(connection: duckdb.DuckDBPyConnection, slug: str, *, rows: int, width: int) -> Table:
+    """Some rows of a source under their labels, as many columns as fit."""
+    sample = connection.execute(f"SELECT * FROM {quoted(LABELED, slug)} LIMIT {rows}")
+    names = [column[0] for column in sample.description or []]
+    shown = min(len(names), max(3, width // 16))
+    table = Table(title=f"{LABELED}.{slug}", title_justify="left")
+    for name in names[:shown]:
+        table.add_column(Text(name), no_wrap=True)
+    for record in sample.fetchall():
+        table.add_row(*(Text(cell_text(value)) for value in record[:shown]))
+    return table
+
+
+def cell_text(value: object) -> str:
+    """A cell in a few characters; of a composite value its first part."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        value = ", ".join(cell_text(item) for item in value[:2]) + (", …" if len(value) > 2 else "")
+    elif isinstance(value, dict):
+        value = cell_text(next(iter(value.values()), None))
+    text = str(value).replace("\n", " ")
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"

@@ -1,0 +1,66 @@
+"""Importing the sources of a project, one after the other, whatever becomes of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+
+from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.running import RunFailedError, due_pull, run_import, use_home
+from pipedrive_orchestration.cli.showing import Outcome, imports_table, outcome_of
+from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.orchestration import build_definitions
+from pipedrive_orchestration.sources import BadFile, Source
+
+
+def import_sources(
+    environment: Environment, sources: Sequence[Source], console: Console, pull: Pull | None = None
+) -> tuple[list[Outcome], dict[str, str]]:
+    """Import sources through Dagster.
+
+    Args:
+        environment: the account, warehouse and project.
+        sources: what to import.
+        console: shows what is going on.
+        pull: for all of them; None does for each what is due.
+
+    Returns:
+        What became of every source, and the reasons of those that failed.
+    """
+    os.environ.update(environment.variables)
+    use_home(Path.cwd())
+    definitions = build_definitions(environment.store.load())
+    outcomes: list[Outcome] = []
+    failed: dict[str, str] = {}
+    with dg.DagsterInstance.get() as instance, console.status("") as status:
+        for number, source in enumerate(sources, 1):
+            status.update(f"{number}/{len(sources)} {source.slug}")
+            due = pull or due_pull(environment.warehouse, source)
+            state = "kept"
+            if due is not None:
+                try:
+                    run_import(definitions, instance, source, due)
+                    state = "imported"
+                except RunFailedError as error:
+                    failed[source.slug] = str(error)
+                    state = "failed"
+            outcomes.append(outcome_of(environment.warehouse, source.slug, state))
+    return outcomes, failed
+
+
+def show_outcomes(
+    console: Console, outcomes: Sequence[Outcome], failed: dict[str, str], bad_files: Sequence[BadFile]
+) -> None:
+    """The table of what was done, what the imports noted, and what went wrong."""
+    console.print(imports_table(outcomes))
+    for outcome in outcomes:
+        if outcome.state == "imported" and outcome.entry and outcome.entry.note:
+            console.print(f"{outcome.slug}: {outcome.entry.note}", style="yellow", markup=False)
+    for slug, reason in failed.items():
+        console.print(f"{slug}: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
+    for bad in bad_files:
+        console.print(str(bad), style="red", markup=False, highlight=False, soft_wrap=True)

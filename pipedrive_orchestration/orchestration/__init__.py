@@ -1,0 +1,15 @@
+"""Dagster: sources as assets with partitions, schedules and checks."""
+
+from pipedrive_orchestration.orchestration.assets import build_source_asset
+from pipedrive_orchestration.orchestration.component import ImportSources, build_definitions
+from pipedrive_orchestration.orchestration.resources import PipedriveResource, WarehouseResource
+from pipedrive_orchestration.orchestration.schedules import build_source_schedule
+
+__all__ = [
+    "ImportSources",
+    "PipedriveResource",
+    "WarehouseResource",
+    "build_definitions",
+    "build_source_asset",
+    "build_source_schedule",
+]

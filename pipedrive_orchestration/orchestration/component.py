@@ -1,0 +1,112 @@
+"""The component that turns a snapshot of the project folder into definitions.
+
+A snapshot is taken whenever the code location is loaded or refreshed. A run loads the snapshot it was
+launched with, so that a source which changes or goes while its run is under way does not break it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
+from dagster._core.storage.defs_state.base import DefsStateStorage
+from dagster.components import DefsStateConfig, DefsStateConfigArgs
+from pydantic import TypeAdapter
+
+from pipedrive_orchestration.orchestration.assets import build_source_asset
+from pipedrive_orchestration.orchestration.resources import resources_of_environment
+from pipedrive_orchestration.orchestration.schedules import build_source_schedule
+from pipedrive_orchestration.orchestration.source_files import source_files_definitions
+from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem, Source, SourceStore
+
+STATE_KEY = "ImportSources"
+_SNAPSHOT = TypeAdapter(LoadedSources)
+
+
+def read_project() -> LoadedSources:
+    """Reads the sources of the folder that ``PIPEDRIVE_PROJECT`` names."""
+    return SourceStore(os.environ.get("PIPEDRIVE_PROJECT") or "project").load()
+
+
+def build_definitions(loaded: LoadedSources) -> dg.Definitions:
+    """Everything Dagster knows of a project: an asset and, if active, a schedule for every source.
+
+    A source that Dagster refuses is left out like a file that does not validate.
+    """
+    built, refused = [], []
+    for source in loaded.sources:
+        try:
+            built.append((source, _definitions_of(source)))
+        except Exception as error:  # noqa: BLE001 - one source must not take all others with it
+            problem = Problem("", "refused_by_dagster", str(error))
+            refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
+    accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
+    return dg.Definitions.merge(
+        dg.Definitions(resources=resources_of_environment(), executor=dg.in_process_executor),
+        source_files_definitions(accepted),
+        *(definitions for _, definitions in built),
+    )
+
+
+def _definitions_of(source: Source) -> dg.Definitions:
+    asset = build_source_asset(source)
+    schedule = build_source_schedule(source, asset)
+    return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
+
+
+class ImportSources(dg.StateBackedComponent):
+    """All sources of the project folder."""
+
+    @property
+    def defs_state_config(self) -> DefsStateConfig:
+        """Where snapshots are kept: in the instance, each with a version."""
+        return DefsStateConfig.from_args(DefsStateConfigArgs.versioned_state_storage(), default_key=STATE_KEY)
+
+    def write_state_to_path(self, state_path: Path) -> None:
+        """Takes a snapshot of the project folder."""
+        state_path.write_bytes(_SNAPSHOT.dump_json(read_project()))
+
+    def build_defs_from_state(
+        self,
+        context: dg.ComponentLoadContext,  # noqa: ARG002 - the framework's signature
+        state_path: Path | None,
+    ) -> dg.Definitions:
+        """Builds the definitions of a snapshot, or of the folder where there is none."""
+        loaded = _SNAPSHOT.validate_json(state_path.read_bytes()) if state_path else read_project()
+        return build_definitions(loaded)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Builds the definitions, of a new snapshot unless a run asks for the one it is pinned to.
+
+        Dagster itself takes a new snapshot in its development server only; elsewhere a reload would
+        go on showing the last one.
+        """
+        if DefsStateStorage.get() is None:
+            return self.build_defs_from_state(context, None)
+        loading = DefinitionsLoadContext.get()
+        if loading.load_type is DefinitionsLoadType.INITIALIZATION:
+            version = asyncio.run(self.refresh_state(context.project_root))
+            loading.add_defs_state_info(self.defs_state_config.key, version)
+        return super().build_defs(context)
+
+    async def refresh_state(self, project_root: Path) -> str:
+        """Stores a new snapshot, unless the latest one still tells the truth; returns its version."""
+        storage, key = DefsStateStorage.get(), self.defs_state_config.key
+        latest = storage.get_latest_version(key) if storage else None
+        if storage and latest and _stored(storage, key, latest) == _SNAPSHOT.dump_json(read_project()):
+            return latest
+        return await super().refresh_state(project_root)
+
+
+def _stored(storage: DefsStateStorage, key: str, version: str) -> bytes | None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        try:
+            storage.download_state_to_path(key, version, path)
+        except OSError:
+            return None
+        return path.read_bytes()

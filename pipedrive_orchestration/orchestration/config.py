@@ -1,0 +1,100 @@
+"""The run config of a source's asset: its body, with the source's own values as defaults, and the pull.
+
+The Launchpad shows the body as it is configured and lets one run deviate from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
+
+
+def _choice(name: str, *values: str) -> dg.Enum:
+    # Dagster matches an enum by the names of its values, so names and values are the same here.
+    return dg.Enum(name, [dg.EnumValue(value) for value in values])
+
+
+_PULL = _choice("Pull", *(pull.value for pull in Pull))
+_PULL_MODE = _choice("PullMode", "static", "active")
+_PARTITIONS = _choice("Partitions", "daily", "weekly", "monthly")
+_ON_LEAVE = _choice("OnLeave", "flag", "delete")
+
+_OPTIONS = dg.Shape(  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
+    {
+        "partitions": dg.Field(_PARTITIONS, description="Cadence of the windows; fixed at creation."),
+        "partitions_start": dg.Field(
+            dg.Noneable(str), description="Month of the first window, YYYY-MM; fixed at creation."
+        ),
+        "include_archived": dg.Field(bool, description="Archived records are members like any other."),
+        "history": dg.Field(bool, description="Keep every version seen."),
+        "on_leave": dg.Field(_ON_LEAVE, description="What becomes of a row that leaves the filter."),
+        "owners": dg.Field([str], description="E-mail addresses or team:<name>."),
+    }
+)
+
+_ANYTHING = dg.Permissive()  # type: ignore[no-untyped-call] # as above
+
+_FIELDS: Mapping[str, tuple[Any, str]] = {
+    "name": (str, "The source's name."),
+    "object_type": (str, "The Pipedrive collection; fixed at creation."),
+    "properties": ([str], "Keys of the fields to import: built-in names or 40-hex custom keys."),
+    "properties_metadata": ([_ANYTHING], "Labels for properties."),
+    "filters": (dg.Noneable(_ANYTHING), "Which records: groups of conditions joined by AND or OR."),
+    "pull_mode": (_PULL_MODE, "static is imported by hand only, active follows its schedule as well."),
+    "schedule": (dg.Noneable(str), "Five cron fields, UTC."),
+    "expiration_date": (dg.Noneable(str), "The last day (UTC) on which the schedule fires, YYYY-MM-DD."),
+    "pull_existing": (bool, "Whether records from before the source's creation are imported."),
+    "options": (_OPTIONS, "Extensions of the body."),
+}
+
+_FIXED = ("object_type", "options.partitions", "options.partitions_start")
+
+
+def config_schema_of(source: Source) -> dict[str, dg.Field]:
+    """The config schema of a source's asset; every field has a default."""
+    values = _values(source)
+    schema = {
+        field: dg.Field(type_, default_value=values[field], is_required=False, description=description)
+        for field, (type_, description) in _FIELDS.items()
+    }
+    schema["pull"] = dg.Field(
+        _PULL,
+        default_value=Pull.WINDOW.value,
+        is_required=False,
+        description="window reads the chosen windows completely, changes what changed since the watermark.",
+    )
+    return schema
+
+
+def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
+    """The source as a run's config has it.
+
+    Raises:
+        InvalidBodyError: The config is no body, or changes what is fixed at creation.
+    """
+    body = {field: config[field] for field in _FIELDS}
+    identity = {"slug": source.slug, "id": source.id, "created_at": source.created_at}
+    changed = Source.parse(body | identity)
+    problems = [
+        Problem(field, "fixed", "Was fixed when the source was created; create another source instead.")
+        for field in _FIXED
+        if _at(_values(changed), field) != _at(_values(source), field)
+    ]
+    if problems:
+        raise InvalidBodyError(problems)
+    return changed
+
+
+def _values(source: Source) -> dict[str, Any]:
+    return source.model_dump(mode="json", include=set(_FIELDS))
+
+
+def _at(values: Mapping[str, Any], path: str) -> Any:
+    for part in path.split("."):
+        values = values[part]
+    return values

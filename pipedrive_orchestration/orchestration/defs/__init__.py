@@ -1,0 +1,1 @@
+"""The instances of components that make up the code location."""

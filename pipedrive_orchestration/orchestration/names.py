@@ -1,0 +1,27 @@
+"""What Dagster calls a source: one place, since schedules, runs and stored state go by these names."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+PREFIX = "pipedrive"
+
+SOURCE_TAG = "pipedrive/source"
+"""Tag of a scheduled run with its source's slug; at most one such run per source is under way."""
+PULL_TAG = "pipedrive/pull"
+"""Tag of a scheduled run with what it pulls."""
+
+
+def asset_key(slug: str) -> dg.AssetKey:
+    """The asset of a source."""
+    return dg.AssetKey([PREFIX, slug])
+
+
+def op_name(slug: str) -> str:
+    """The op behind a source's asset, under which its run config stands."""
+    return f"{PREFIX}__{slug}"
+
+
+def schedule_name(slug: str) -> str:
+    """The schedule of an active source."""
+    return f"{slug}_schedule"

@@ -1,0 +1,185 @@
+"""Telling Dagster what an import does while it does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+
+from pipedrive_orchestration.importing import (
+    ImportEvent,
+    ImportReport,
+    Progress,
+    Pull,
+    RowCounts,
+    Window,
+    WindowReport,
+)
+from pipedrive_orchestration.orchestration.tables import table_metadata, table_name
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse
+
+LOG_SECONDS = 5.0
+"""Longest silence of the log while pages come."""
+
+LOOK_SECONDS = 5.0
+"""How old the look at the table may be that a window's event shows."""
+
+LOOK_PATIENCE_SECONDS = 2.0
+"""How long an event waits for a database that another run is writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    rows: RowCounts
+    requests: int
+    tokens: int
+    seconds: float
+
+
+class Reporter:
+    """Listens to one import: logs progress and reports every window as it commits.
+
+    A window that was reported stays materialised if the run fails later.
+    """
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, source: Source, pull: Pull, windows: Sequence[Window],
+        warehouse: Warehouse,
+    ) -> None:  # fmt: skip
+        self._context = context
+        self._source = source
+        self._pull = pull
+        self._requested = windows
+        self._warehouse = Warehouse(warehouse.database, patience=LOOK_PATIENCE_SECONDS)
+        self._reported: set[str] = set()
+        self._began = self._logged_at = time.monotonic()
+        self._looked_at = float("-inf")
+        self._look: dict[str, dg.MetadataValue] = {}
+
+    def __call__(self, event: ImportEvent) -> None:
+        """Takes an event of the import."""
+        if isinstance(event, Progress):
+            self._log_progress(event)
+        elif event.window is not None:
+            self._report_window(event, event.window)
+
+    def finish(self, report: ImportReport) -> None:
+        """Reports what no window's commit has reported, and the totals."""
+        for note in report.notes:
+            self._context.log.info(note)
+        self._context.log.info(summary(report))
+        self._looked_at = float("-inf")
+        totals = self._metadata(report) | _metadata_of_import(report)
+        if not self._source.type.partitioned:
+            self._materialize(None, totals)
+        elif report.pull is Pull.CHANGES:
+            self._report_covered_windows(totals)
+        else:
+            self._context.log_event(dg.AssetObservation(self._context.asset_key, metadata=totals))
+
+    def _log_progress(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._logged_at < LOG_SECONDS:
+            return
+        self._logged_at = now
+        reached = f", up to {progress.reached:%Y-%m-%d %H:%M}" if progress.reached else ""
+        self._context.log.info(
+            f"{progress.records:,} records in {progress.pages:,} pages{reached}; {progress.requests:,} "
+            f"requests, {progress.tokens:,} tokens{self._outlook(now)}"
+        )
+
+    def _outlook(self, now: float) -> str:
+        done, wanted = len(self._reported), len(self._requested)
+        if not 0 < done < wanted:
+            return ""
+        seconds_left = (now - self._began) / done * (wanted - done)
+        return f"; {done} of {wanted} windows committed, about {seconds_left:,.0f} s left"
+
+    def _report_window(self, report: WindowReport, window: Window) -> None:
+        self._reported.add(window.key)
+        if len(self._reported) == len(self._requested):
+            self._looked_at = float("-inf")
+        metadata = self._metadata(report) | _metadata_of_window(window)
+        metadata["dagster/partition_row_count"] = dg.MetadataValue.int(report.rows.read)
+        self._materialize(window.key, metadata)
+        self._context.log.info(
+            f"Committed {window.key}: {report.rows.read:,} records, {report.rows.changed:,} rows changed"
+        )
+
+    def _report_covered_windows(self, totals: dict[str, dg.MetadataValue]) -> None:
+        # A pull of changes reaches over windows; its figures stand at the newest.
+        covered = [window for window in self._requested if window.key not in self._reported]
+        for window in covered:
+            newest = window is covered[-1]
+            own = totals if newest else {"pull": dg.MetadataValue.text(self._pull.value)}
+            self._materialize(window.key, own | _metadata_of_window(window))
+
+    def _materialize(self, partition: str | None, metadata: dict[str, dg.MetadataValue]) -> None:
+        self._context.log_event(
+            dg.AssetMaterialization(self._context.asset_key, partition=partition, metadata=metadata)
+        )
+
+    def _metadata(self, report: WindowReport | ImportReport) -> dict[str, dg.MetadataValue]:
+        figures = _Figures(report.rows, report.requests, report.tokens, report.seconds)
+        return {
+            "dagster/row_count": dg.MetadataValue.int(report.rows.current),
+            "dagster/table_name": dg.MetadataValue.text(table_name(self._source)),
+            "dagster/uri": dg.MetadataValue.text(self._warehouse.database),
+            "pull": dg.MetadataValue.text(self._pull.value),
+            **_metadata_of_figures(figures),
+            **self._look_at_table(),
+        }
+
+    def _look_at_table(self) -> dict[str, dg.MetadataValue]:
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._look = table_metadata(self._warehouse, self._source)
+            self._looked_at = time.monotonic()
+        return self._look
+
+
+def summary(report: ImportReport) -> str:
+    """One sentence on an import."""
+    rows = report.rows
+    return (
+        f"{report.source}: {rows.read:,} records read, {rows.inserted:,} rows inserted, {rows.updated:,} "
+        f"updated, {rows.removed:,} removed, {rows.current:,} current; {report.requests:,} requests, "
+        f"{report.tokens:,} tokens, {report.seconds:.1f} s"
+    )
+
+
+def _metadata_of_figures(figures: _Figures) -> dict[str, dg.MetadataValue]:
+    per_second = figures.rows.read / figures.seconds if figures.seconds > 0 else 0.0
+    return {
+        "rows_read": dg.MetadataValue.int(figures.rows.read),
+        "rows_inserted": dg.MetadataValue.int(figures.rows.inserted),
+        "rows_updated": dg.MetadataValue.int(figures.rows.updated),
+        "rows_removed": dg.MetadataValue.int(figures.rows.removed),
+        "requests": dg.MetadataValue.int(figures.requests),
+        "tokens": dg.MetadataValue.int(figures.tokens),
+        "seconds": dg.MetadataValue.float(round(figures.seconds, 3)),
+        "records_per_second": dg.MetadataValue.float(round(per_second, 1)),
+    }
+
+
+def _metadata_of_window(window: Window) -> dict[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {"window_end": _timestamp(window.end)}
+    if window.start is not None:
+        metadata["window_start"] = _timestamp(window.start)
+    return metadata
+
+
+def _metadata_of_import(report: ImportReport) -> dict[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {"quarantined": dg.MetadataValue.int(report.quarantined)}
+    if report.watermark is not None:
+        metadata["watermark"] = _timestamp(report.watermark)
+    if report.notes:
+        metadata["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes))
+    return metadata
+
+
+def _timestamp(instant: datetime) -> dg.MetadataValue:
+    return dg.MetadataValue.timestamp(instant)

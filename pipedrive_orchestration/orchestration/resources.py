@@ -1,0 +1,81 @@
+"""What an asset needs from outside: the account and the warehouse."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.warehouse.connecting import DEFAULT_DATABASE
+
+
+class PipedriveResource(dg.ConfigurableResource[Connection]):
+    """The Pipedrive account to import from."""
+
+    url: str = Field(default="", description="Base without /api/v2; empty for https://api.pipedrive.com.")
+    token: str = Field(default="", repr=False, description="API token, sent in the x-api-token header.")
+
+    def connection(self) -> Connection:
+        """The account's address and secret.
+
+        Raises:
+            NotConnected: There is no usable token.
+        """
+        return Connection.of(self.url, self.token)
+
+
+class WarehouseResource(DuckDBResource):
+    """The DuckDB database that holds the imported rows.
+
+    An import opens it for its commits only; see `Warehouse`.
+    """
+
+    staging: str = Field(default="", description="Folder of staged pages; empty for one beside the database.")
+
+    def warehouse(self) -> Warehouse:
+        """The database, to be opened for reading or writing while it is needed."""
+        return Warehouse(self.database)
+
+    def staging_folder(self) -> Path:
+        """Where pages are kept until they are committed."""
+        return Path(self.staging) if self.staging else self.warehouse().folder / "staging"
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection, closed at the end of the block whatever happens in it.
+
+        The inherited one would be left open, and its file locked, when the block raises.
+
+        Raises:
+            WarehouseError: There is no database yet, or it cannot be opened.
+        """
+        with self.warehouse().reading() as connection:
+            yield connection
+
+
+def resources_of_environment() -> dict[str, dg.ConfigurableResource[object]]:
+    """The resources as the environment configures them, looked up when a run starts.
+
+    A variable that is not set stands for its default, so that a run can say itself what it misses.
+    """
+    return {
+        "pipedrive": PipedriveResource(
+            url=_variable("PIPEDRIVE_API_URL", ""), token=_variable("PIPEDRIVE_API_TOKEN", "")
+        ),
+        "warehouse": WarehouseResource(
+            database=_variable("PIPEDRIVE_WAREHOUSE", DEFAULT_DATABASE),
+            staging=_variable("PIPEDRIVE_STAGING", ""),
+        ),
+    }
+
+
+def _variable(name: str, default: str) -> str:
+    return dg.EnvVar(name) if os.environ.get(name) else default
