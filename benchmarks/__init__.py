@@ -1,0 +1,1 @@
+"""Figures, never assertions: how fast an import is, and what it costs."""

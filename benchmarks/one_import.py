@@ -1,0 +1,75 @@
+"""One import in a process of its own, so that its CPU time and memory are its own.
+
+Prints one JSON object. Arguments: address, warehouse, pull, first and last window or ``-``, cadence.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.account import KEYS, MONTHS
+from pipedrive_orchestration.importing import Pull, import_source, windows_until
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.sources import Options, Source
+from pipedrive_orchestration.warehouse import Warehouse
+
+PROPERTIES = ("id", "name", "first_name", "last_name", "owner_id", "org_id", "emails", "phones", "label_ids",
+              "add_time", "update_time")  # fmt: skip
+
+
+def main(url: str, database: str, pull: str, grid: str) -> None:
+    """Import the persons once and print what it took."""
+    now = datetime.now(UTC)
+    start = f"{now.year - MONTHS // 12 - 1}-12" if grid == "months" else "1970-01"
+    source = Source(
+        slug="persons",
+        id=uuid.UUID(int=1),
+        created_at=now,
+        name="Persons",
+        object_type="persons",
+        properties=(*PROPERTIES, *KEYS),
+        pull_mode="static",
+        options=Options(partitions_start=start),
+    )
+    windows = windows_until(source, now)
+    if grid == "one":
+        windows = [type(windows[0])(windows[0].key, None, windows[-1].end)]
+    used, began = _cpu(), time.perf_counter()
+    report = import_source(
+        source,
+        connection=Connection.of(url, "0" * 40),
+        warehouse=Warehouse(database),
+        staging=Path(database).parent / "staging",
+        pull=Pull(pull),
+        windows=windows if pull == "window" else (),
+    )
+    seconds = time.perf_counter() - began
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "cpu": _cpu() - used,
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "records": report.rows.read,
+                "changed": report.rows.changed,
+                "requests": report.requests,
+                "tokens": report.tokens,
+                "windows": len(windows),
+            }
+        )
+    )
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:5])
