@@ -10,6 +10,19 @@ In a test or a script::
         demo.account.requests  # what was asked, with status and tokens
 
 As a process: ``python -m pipedrive_orchestration.demo --help``.
+
+Where nobody outside Pipedrive knows what it does (API facts 11), the account does this:
+
+* a soft-deleted record answers a single read with ``is_deleted`` true until it is purged; ``ids`` leaves it
+  out, except deals with ``status=deleted``; leads are gone at once, notes never;
+* unknown query parameters, cursors of another sort order and limits above 500 are refused, in v1 too;
+* archiving, merging and being moved by a merge set ``update_time``; other changes of linked records do not;
+* an archived deal or lead takes nothing but ``is_archived`` false, a deleted deal nothing but ``is_deleted``
+  false; ``filter_id`` finds neither;
+* ``merge_what_id`` of a person in recents names the other one, on both of them;
+* the request that crosses the daily budget is answered, the next one is not; midnight is UTC;
+* a retired v1 route answers 410, or 404 if so chosen, and costs nothing;
+* an empty ``custom_fields`` object clears all custom fields.
 """
 
 from pipedrive_orchestration.demo.account.account import Account, LoggedRequest

@@ -200,8 +200,10 @@ ROUTES: tuple[Route, ...] = (
 
 def _retired() -> Iterator[tuple[str, str]]:
     for name in ("activities", "deals", "organizations", "persons", "products", "pipelines", "stages"):
-        yield from ((method, f"/{name}") for method in ("GET", "POST", "DELETE"))
+        yield from ((method, f"/{name}") for method in ("GET", "POST"))
         yield from ((method, f"/{name}/{{id}}") for method in ("GET", "PUT", "DELETE"))
+    for name in ("activities", "deals", "organizations", "persons", "stages", "activityTypes"):
+        yield "DELETE", f"/{name}"
     for name in ("activities", "deals", "organizations", "persons"):
         yield "GET", f"/{name}/collection"
     for name in ("deals", "organizations", "persons", "products"):
@@ -218,7 +220,6 @@ def _retired() -> Iterator[tuple[str, str]]:
     yield from ((method, "/deals/{id}/products") for method in ("GET", "POST"))
     yield from ((method, "/deals/{id}/products/{attachment_id}") for method in ("PUT", "DELETE"))
     yield from (("GET", path) for path in ("/itemSearch", "/itemSearch/field"))
-    yield "DELETE", "/activityTypes"
 
 
 RETIRED: tuple[tuple[str, str], ...] = tuple(_retired())

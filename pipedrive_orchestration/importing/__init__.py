@@ -3,6 +3,7 @@
 from pipedrive_orchestration.importing.definition import UnknownPropertiesError
 from pipedrive_orchestration.importing.importer import import_source
 from pipedrive_orchestration.importing.report import (
+    Estimate,
     ImportEvent,
     ImportReport,
     Listener,
@@ -20,6 +21,7 @@ from pipedrive_orchestration.importing.windows import (
 )
 
 __all__ = [
+    "Estimate",
     "ImportEvent",
     "ImportReport",
     "Listener",

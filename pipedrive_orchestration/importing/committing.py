@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipedrive_orchestration.importing.definition import Definition
+from pipedrive_orchestration.importing.definition import Definition, fingerprint_of
 from pipedrive_orchestration.importing.merging import Merge, count_current, merge
 from pipedrive_orchestration.importing.planning import Plan
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
@@ -38,7 +38,6 @@ class Committed:
     """
 
     by_window: dict[str | None, RowCounts] = field(default_factory=dict)
-    windows: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     current: int = 0
     quarantined: int = 0
@@ -59,7 +58,8 @@ class Committer:
     """Commits what an import has read.
 
     Attributes:
-        started_at: when the pull began, the instant its watermark may move to.
+        requested: keys of the windows that were asked for, those of an earlier attempt included.
+        started_at: when the pull began.
     """
 
     warehouse: Warehouse
@@ -68,6 +68,7 @@ class Committer:
     fields: Sequence[Field]
     import_id: uuid.UUID
     pull: Pull
+    requested: Sequence[str]
     started_at: datetime
     usage: Usage
     so_far: Committed
@@ -118,7 +119,8 @@ class Committer:
             source=self.definition.source.slug,
             object_type=self.definition.object_type.name,
             pull=self.pull.value,
-            windows=self.so_far.windows,
+            windows=self.requested,
+            definition=fingerprint_of(self.definition.source),
             started_at=self.started_at,
             finished_at=now,
             status=status,
@@ -141,12 +143,12 @@ class Committer:
         ledger.prepare(connection)
         notes = ledger.record_fields(connection, object_type.name, map(_ledger_field, self.fields), now)
         notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
-        prepare_labeled_view(connection, source.slug, object_type.name, columns)
+        prepare_labeled_view(connection, source.slug, object_type.name, self.definition.shown)
         if source.options.history:
             prepare_history(connection, source.slug, ID_TYPES[object_type.id_type], columns)
         if ledger.watermark_of(connection, source.slug) is None:
             ledger.move_watermark(
-                connection, source.slug, source.created_at, self.definition.fingerprint, now
+                connection, source.slug, source.created_at, fingerprint_of(self.definition.source), now
             )
         self.so_far.notes += notes
         self.so_far.prepared = True
@@ -190,13 +192,12 @@ class Committer:
                 connection,
                 self.definition.source.slug,
                 self.plan.watermark,
-                self.definition.fingerprint,
+                fingerprint_of(self.definition.source),
                 now,
             )
 
     def _record_window(self, connection: duckdb.DuckDBPyConnection, window: Window, now: datetime) -> None:
         rows = self.so_far.by_window.get(window.key, RowCounts())
-        self.so_far.windows.append(window.key)
         ledger.record_window(
             connection,
             WindowEntry(

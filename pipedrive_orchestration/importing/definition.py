@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
@@ -15,6 +15,7 @@ from pipedrive_orchestration.pipedrive.catalogue import (
 )
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse.tables import Column
 
 
 class UnknownPropertiesError(Exception):
@@ -43,11 +44,13 @@ class Definition:
 
     Attributes:
         columns: one per property, in the source's order.
+        vanished: columns of properties that the account had once; they keep their last values.
         parameters: what every request of a pull carries so that the wanted values come.
     """
 
     source: Source
     columns: tuple[TypedColumn, ...]
+    vanished: tuple[Column, ...]
     parameters: dict[str, str | int]
 
     @property
@@ -56,25 +59,39 @@ class Definition:
         return self.source.type
 
     @property
-    def fingerprint(self) -> str:
-        """What a watermark is good for: it changes when properties or the filter change."""
-        filters = self.source.filters.model_dump(mode="json") if self.source.filters else None
-        return json.dumps({"properties": sorted(self.source.properties), "filters": filters}, sort_keys=True)
+    def shown(self) -> tuple[Column, ...]:
+        """The columns of all properties, vanished ones included."""
+        return (*(column.column for column in self.columns), *self.vanished)
 
 
-def define(source: Source, fields: Sequence[Field]) -> Definition:
+def fingerprint_of(source: Source) -> str:
+    """What a watermark is good for: it changes when properties or the filter change."""
+    filters = source.filters.model_dump(mode="json") if source.filters else None
+    return json.dumps({"properties": sorted(source.properties), "filters": filters}, sort_keys=True)
+
+
+def define(source: Source, fields: Sequence[Field], vanished: Mapping[str, Column]) -> Definition:
     """Join a source with the fields of the account.
 
+    Args:
+        source: what is wanted.
+        fields: what the account has.
+        vanished: columns that the source's table has for fields which the account no longer has.
+
     Raises:
-        UnknownPropertiesError: properties that the account does not have.
+        UnknownPropertiesError: properties that the account does not have and never had.
     """
     by_key = {field.key: field for field in fields}
-    unknown = [key for key in source.properties if key not in by_key]
+    unknown = [key for key in source.properties if key not in by_key and key not in vanished]
     if unknown:
         raise UnknownPropertiesError(source, unknown, fields)
-    wanted = [by_key[key] for key in source.properties]
-    columns = tuple(typed_column(field, source.type, source.labels.get(field.key)) for field in wanted)
-    return Definition(source, columns, _parameters(source.type, wanted))
+    wanted = [by_key[key] for key in source.properties if key in by_key]
+    return Definition(
+        source=source,
+        columns=tuple(typed_column(field, source.type, source.labels.get(field.key)) for field in wanted),
+        vanished=tuple(vanished[key] for key in source.properties if key not in by_key),
+        parameters=_parameters(source.type, wanted),
+    )
 
 
 def _parameters(object_type: ObjectType, wanted: Sequence[Field]) -> dict[str, str | int]:

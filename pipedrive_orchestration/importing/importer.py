@@ -17,11 +17,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipedrive_orchestration.importing.committing import Committed, Committer
-from pipedrive_orchestration.importing.definition import define
+from pipedrive_orchestration.importing.definition import Definition, define
+from pipedrive_orchestration.importing.estimating import estimate_tokens
 from pipedrive_orchestration.importing.planning import OVERLAP, Plan, Range, make_plan
 from pipedrive_orchestration.importing.reading import Reading, Span
+from pipedrive_orchestration.importing.remembering import remember
 from pipedrive_orchestration.importing.removals import RemovedId, missing_rows, removed_in_recents
 from pipedrive_orchestration.importing.report import (
+    Estimate,
     ImportReport,
     Listener,
     Progress,
@@ -39,7 +42,7 @@ from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.paging import pages
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, ledger
+from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
 PAGES_PER_FILE = 24
 """Staged pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
@@ -107,11 +110,13 @@ class _Import:
         self._spent: tuple[int, int, int, float] = (0, 0, 0, 0.0)
 
     async def run(self, staging: Path, windows: Sequence[Window]) -> ImportReport:
-        self._known = await asyncio.to_thread(self._known_watermark)
+        self._memory = await asyncio.to_thread(
+            remember, self._warehouse, self._source, windows, self._started_at
+        )
+        self._plan = make_plan(self._source, self._pull, windows, self._memory, self._started_at)
         async with Client(self._connection) as self._client:
             fields = await read_fields(self._client, self._object_type)
-            self._definition = define(self._source, fields)
-            self._plan = make_plan(self._definition, self._pull, windows, self._known, self._started_at)
+            self._definition = define(self._source, fields, self._memory.columns)
             self._committer = Committer(
                 warehouse=self._warehouse,
                 definition=self._definition,
@@ -119,15 +124,17 @@ class _Import:
                 fields=fields,
                 import_id=self._import_id,
                 pull=self._pull,
+                requested=[window.key for window in windows or self._plan.windows],
                 started_at=self._started_at,
                 usage=self._client.usage,
-                so_far=Committed(notes=list(self._plan.notes)),
+                so_far=Committed(notes=[*self._plan.notes, *_vanished(self._definition)]),
             )
             with (
                 stage(staging, self._source.slug, self._import_id) as self._staged,
                 closing(TypedPages(self._object_type, self._definition.columns)) as self._typing,
             ):
                 try:
+                    await self._estimate()
                     await self._read()
                     return await self._finish()
                 except Exception as error:
@@ -135,18 +142,24 @@ class _Import:
                         await asyncio.to_thread(self._committer.fail, str(error))
                     raise
 
-    def _known_watermark(self) -> tuple[datetime, str] | None:
-        if not self._warehouse.exists:
-            return None
-        with self._warehouse.reading() as connection:
-            return ledger.watermark_of(connection, self._source.slug)
+    async def _estimate(self) -> None:
+        spent = self._client.usage.tokens
+        more = await estimate_tokens(self._client, self._definition, self._plan, self._memory)
+        self._estimated = spent + more
+        left = self._client.daily_tokens_left
+        self._listener(Estimate(self._estimated, left))
+        if left is not None and left < more:
+            self._committer.so_far.notes.append(
+                f"about {more:,} tokens are needed and {left:,} are left today: the import goes as far as it "
+                "can, and the next one goes on from there"
+            )
 
     async def _read(self) -> None:
         if not self._object_type.partitioned:
             async for page in pages(self._client, self._object_type, self._definition.parameters):
                 await self._take(Span.of(page, None))
             await self._settle(None)
-        elif self._plan.windows:
+        elif self._plan.pull is Pull.WINDOW:
             await self._read_windows()
         else:
             await self._read_changes()
@@ -165,6 +178,8 @@ class _Import:
         if not _read_to_its_end(self._plan, reading):
             await self._read_undated()
             await self._catch_up()
+        if self._plan.resumes and self._object_type.recents_item:
+            self._removed += await self._removed_since(self._plan.changed_since)
 
     async def _commit_covered(self, reading: Reading, pending: list[Window]) -> list[Window]:
         covered = [window for window in pending if reading.covers(window.start, window.end)]
@@ -209,7 +224,11 @@ class _Import:
         Readers that go upwards meet them where they come first, and where they come last if a reader
         goes on to the very end; after a split, none has.
         """
-        if self._plan.ranges[0][0] is not None or self._object_type.paging is Paging.OFFSET:
+        if (
+            not self._plan.ranges
+            or self._plan.ranges[0][0] is not None
+            or self._object_type.paging is Paging.OFFSET
+        ):
             return
         order = {"sort_by": "update_time", "sort_direction": "desc"}
         async for page in pages(self._client, self._object_type, self._definition.parameters | order):
@@ -219,7 +238,7 @@ class _Import:
 
     async def _catch_up(self) -> None:
         """What changed while reading: such records have moved ahead of the windows that were read."""
-        since = self._started_at
+        since = self._plan.changed_since
         for _ in range(MAX_CATCH_UPS):
             began = datetime.now(UTC)
             newest = await self._read_all(self._reading([(since, None)]))
@@ -270,13 +289,13 @@ class _Import:
             )
 
     async def _reasons(self, gone: Sequence[str]) -> list[RemovedId]:
-        known = self._known
-        if not gone or known is None or self._object_type.recents_item is None:
+        watermark = self._memory.watermark
+        if not gone or watermark is None or self._object_type.recents_item is None:
             return reasons(gone, [], all_seen_in_recents=False)
-        since = max(known[0] - OVERLAP, self._started_at - timedelta(days=RECENTS_DAYS))
+        since = max(watermark - OVERLAP, self._started_at - timedelta(days=RECENTS_DAYS))
         if self._recently_removed is None:
             self._recently_removed = await self._removed_since(since)
-        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= known[0])
+        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= watermark)
 
     async def _removed_since(self, since: datetime) -> list[RemovedId]:
         staged: list[Path] = []
@@ -349,12 +368,20 @@ class _Import:
             rows=so_far.rows,
             requests=usage.requests,
             tokens=usage.tokens,
+            estimated_tokens=self._estimated,
             bytes=usage.bytes,
             seconds=time.monotonic() - self._clock,
             watermark=so_far.watermark,
             quarantined=so_far.quarantined,
             notes=tuple(so_far.notes),
         )
+
+
+def _vanished(definition: Definition) -> list[str]:
+    return [
+        f"property {column.key} ({column.label}) is gone at Pipedrive; its column keeps its last values"
+        for column in definition.vanished
+    ]
 
 
 def _read_to_its_end(plan: Plan, reading: Reading) -> bool:

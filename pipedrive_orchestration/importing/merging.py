@@ -66,7 +66,7 @@ def merge(
         _keep_versions(connection, plan)
     _quarantine(connection, plan)
     counts = _counts(connection)
-    connection.execute("DROP TABLE verdicts; DROP VIEW IF EXISTS incoming; DROP TABLE IF EXISTS newest")
+    connection.execute("DROP VIEW incoming; DROP TABLE verdicts; DROP TABLE outdated")
     return counts
 
 
@@ -77,23 +77,27 @@ def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
 
 
 def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan: Merge) -> None:
+    """Make the view ``incoming``: every record once, in its newest state, with why it is removed if it is."""
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
-    archived = "" if plan.include_archived else "WHEN _is_archived THEN 'archived' "
-    rows = (
-        f"SELECT *, CASE WHEN _is_deleted THEN 'deleted' {archived}END AS _removal "
-        f"FROM read_parquet({listed}) WHERE _id IS NOT NULL"
+    rows = f"read_parquet({listed}, filename = 'file', file_row_number = true) WHERE _id IS NOT NULL"
+    # Only few records come twice, so it is their older states that are listed, not everyone's newest.
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE outdated AS
+        WITH twice AS (SELECT _id FROM {rows} GROUP BY _id HAVING count(*) > 1)
+        SELECT file, file_row_number FROM {rows} AND _id IN (FROM twice) QUALIFY row_number() OVER (
+            PARTITION BY _id ORDER BY _update_time DESC NULLS LAST, _page DESC, file_row_number DESC
+        ) > 1
+        """
     )
-    connection.execute("DROP VIEW IF EXISTS incoming; DROP TABLE IF EXISTS newest")
-    total, distinct = connection.execute(
-        f"SELECT count(*), count(DISTINCT _id) FROM read_parquet({listed}) WHERE _id IS NOT NULL"
-    ).fetchone() or (0, 0)
-    if total != distinct:
-        connection.execute(
-            f"CREATE TEMP TABLE newest AS {rows} QUALIFY row_number() OVER "
-            "(PARTITION BY _id ORDER BY _update_time DESC NULLS LAST, _page DESC) = 1"
-        )
-        rows = "SELECT * FROM newest"
-    connection.execute(f"CREATE TEMP VIEW incoming AS {rows}")
+    archived = "" if plan.include_archived else "WHEN _is_archived THEN 'archived' "
+    newest = f"FROM {rows}"
+    if connection.execute("SELECT count(*) FROM outdated").fetchone() != (0,):
+        newest += " AND (file, file_row_number) NOT IN (FROM outdated)"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW incoming AS "
+        f"SELECT *, CASE WHEN _is_deleted THEN 'deleted' {archived}END AS _removal {newest}"
+    )
 
 
 def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipedrive_orchestration.importing.definition import Definition
+from pipedrive_orchestration.importing.definition import fingerprint_of
+from pipedrive_orchestration.importing.remembering import Memory
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window, windows_until
 from pipedrive_orchestration.pipedrive.catalogue import RECENTS_DAYS
+from pipedrive_orchestration.sources import Source
 
 OVERLAP = timedelta(minutes=5)
 """How far before the watermark a ``changes`` pull begins: changes can become visible late."""
@@ -23,57 +25,73 @@ class Plan:
     """What to read.
 
     Attributes:
-        windows: to be reported when they are complete; empty for snapshots and for small pulls.
+        pull: ``WINDOW`` also where a pull of changes has to read everything.
+        windows: to be reported when they are complete; empty for snapshots and pulls of changes.
         ranges: to be read; empty for snapshots, which are read in full.
+        changed_since: from when on changes have to be caught up with after the windows.
         watermark: where the watermark moves at the end, or None to leave it.
         notes: why this is not the pull that was asked for, if it is not.
+        resumes: whether an interrupted pull is gone on with.
     """
 
+    pull: Pull
     windows: tuple[Window, ...]
     ranges: tuple[Range, ...]
+    changed_since: datetime
     watermark: datetime | None
     notes: tuple[str, ...] = ()
+    resumes: bool = False
 
 
-def make_plan(
-    definition: Definition,
-    pull: Pull,
-    windows: Sequence[Window],
-    known: tuple[datetime, str] | None,
-    now: datetime,
-) -> Plan:
+def make_plan(source: Source, pull: Pull, windows: Sequence[Window], memory: Memory, now: datetime) -> Plan:
     """Plan a pull.
 
     Args:
-        definition: the source joined with the account's fields.
+        source: what is to be imported.
         pull: as asked for.
         windows: of a ``WINDOW`` pull, oldest first.
-        known: the watermark and the fingerprint of the definition it was reached with, if any.
+        memory: what the warehouse knows of the source.
         now: the instant the pull starts.
     """
-    moves = now if pull is Pull.CHANGES else None
-    if not definition.object_type.partitioned:
-        return Plan((), (), moves)
+    if not source.type.partitioned:
+        return Plan(pull, (), (), now, now if pull is Pull.CHANGES else None)
     if pull is Pull.WINDOW:
-        return Plan(tuple(windows), tuple(ranges_of(windows, now)), None)
-    reason = _reason_for_full_pull(definition, known, now)
+        return _plan_windows(windows, memory, now)
+    reason = _reason_for_full_pull(source, memory, now)
     if reason is None:
-        watermark = known[0] if known else definition.source.created_at
-        return Plan((), ((watermark - OVERLAP, None),), moves)
-    everything = windows_until(definition.source, now)
-    return Plan(tuple(everything), tuple(ranges_of(everything, now)), moves, (reason,))
+        since = (memory.watermark or source.created_at) - OVERLAP
+        return Plan(pull, (), ((since, None),), since, now)
+    everything = windows_until(source, now)
+    return Plan(Pull.WINDOW, tuple(everything), tuple(ranges_of(everything, now)), now, now, (reason,))
 
 
-def _reason_for_full_pull(
-    definition: Definition, known: tuple[datetime, str] | None, now: datetime
-) -> str | None:
-    if known is None:
+def _plan_windows(windows: Sequence[Window], memory: Memory, now: datetime) -> Plan:
+    interrupted = memory.interrupted
+    if interrupted is None:
+        return Plan(Pull.WINDOW, tuple(windows), tuple(ranges_of(windows, now)), now, None)
+    left = [window for window in windows if window.key not in interrupted.windows]
+    note = (
+        f"goes on with the pull of {interrupted.started_at:%Y-%m-%d %H:%M} UTC, which ended early: "
+        f"{len(windows) - len(left)} of {len(windows)} windows are committed already"
+    )
+    return Plan(
+        Pull.WINDOW,
+        tuple(left),
+        tuple(ranges_of(left, now)),
+        interrupted.started_at,
+        None,
+        (note,),
+        resumes=True,
+    )
+
+
+def _reason_for_full_pull(source: Source, memory: Memory, now: datetime) -> str | None:
+    if memory.watermark is None:
         return None
-    watermark, fingerprint = known
-    if fingerprint != definition.fingerprint:
+    if memory.definition != fingerprint_of(source):
         return "full pull: the source's properties or filter have changed"
-    if now - watermark > timedelta(days=RECENTS_DAYS):
-        days = (now - watermark).days
+    if now - memory.watermark > timedelta(days=RECENTS_DAYS):
+        days = (now - memory.watermark).days
         return (
             f"full pull: the last one was {days} days ago, and Pipedrive shows deletions "
             f"of {RECENTS_DAYS} days only"

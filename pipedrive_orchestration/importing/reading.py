@@ -50,26 +50,23 @@ class Span:
         return cls(page.lines(), len(page.records), page.longest(), reached)
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """A reader has come to the end of its range, or failed."""
-
-    error: Exception | None
-
-
 @dataclass(slots=True, eq=False)
 class _Range:
-    """``[since, until)``, read up to ``position``. None means open on that side."""
+    """``[since, until)``, read up to ``position``. None means open on that side.
+
+    ``handed_out`` lags behind ``position`` by the pages that wait in the queue.
+    """
 
     since: datetime | None
     until: datetime | None
     position: datetime | None = None
+    handed_out: datetime | None = None
     origin: datetime | None = None
     pages: int = 0
 
     def unread_intersects(self, start: datetime | None, end: datetime) -> bool:
-        """Whether records of ``[start, end)`` may still come from this range."""
-        low = self.position or self.since
+        """Whether records of ``[start, end)`` may still be handed out from this range."""
+        low = self.handed_out or self.since
         return (low is None or low < end) and (self.until is None or start is None or start < self.until)
 
     def take(self, page: Page) -> None:
@@ -105,6 +102,22 @@ class _Range:
         return later
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A page in the queue, and the range it came from."""
+
+    span: Span
+    range_: _Range
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A reader has come to the end of its range, or failed."""
+
+    range_: _Range
+    error: Exception | None
+
+
 class Reading:
     """The reading of one or more ranges. Iterate :meth:`spans` once, to its end.
 
@@ -130,14 +143,15 @@ class Reading:
         self._parameters = parameters
         self._waiting = [_Range(since, until) for since, until in ranges]
         self._unread: list[_Range] = list(self._waiting)
+        self._not_handed_out: list[_Range] = list(self._waiting)
         self._pages = 0
         self._reading = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._queue: asyncio.Queue[Span | _End] = asyncio.Queue(maxsize=2 * MAX_READERS)
+        self._queue: asyncio.Queue[_Waiting | _End] = asyncio.Queue(maxsize=2 * MAX_READERS)
 
     def covers(self, start: datetime | None, end: datetime) -> bool:
-        """Whether everything in ``[start, end)`` has been read."""
-        return not any(range_.unread_intersects(start, end) for range_ in self._unread)
+        """Whether everything in ``[start, end)`` has been handed out by :meth:`spans`."""
+        return not any(range_.unread_intersects(start, end) for range_ in self._not_handed_out)
 
     async def spans(self) -> AsyncGenerator[Span, None]:
         """Every page of the ranges, in whatever order they come.
@@ -155,9 +169,11 @@ class Reading:
                     self._reading -= 1
                     if item.error:
                         raise item.error
+                    self._not_handed_out.remove(item.range_)
                 self._start_readers()
-                if isinstance(item, Span):
-                    yield item
+                if isinstance(item, _Waiting):
+                    item.range_.handed_out = item.span.reached
+                    yield item.span
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -184,6 +200,7 @@ class Reading:
         if later is not None:
             self.splits += 1
             self._unread.append(later)
+            self._not_handed_out.append(later)
         return later
 
     async def _read(self, range_: _Range) -> None:
@@ -192,13 +209,13 @@ class Reading:
             async for page in self._pages_of(range_):
                 range_.take(page)
                 self._pages += 1
-                await self._queue.put(Span.of(page, range_.position))
+                await self._queue.put(_Waiting(Span.of(page, range_.position), range_))
                 if range_.finished:
                     break
             self._unread.remove(range_)
         except Exception as raised:  # noqa: BLE001 - raised again where the spans are consumed
             error = raised
-        await self._queue.put(_End(error))
+        await self._queue.put(_End(range_, error))
 
     def _pages_of(self, range_: _Range) -> AsyncIterator[Page]:
         parameters = dict(self._parameters)

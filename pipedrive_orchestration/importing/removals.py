@@ -83,6 +83,16 @@ def missing_rows(
     return [row[0] for row in rows]
 
 
+def count_in_windows(connection: duckdb.DuckDBPyConnection, slug: str, windows: Sequence[Window]) -> int:
+    """How many current rows have their ``update_time`` in some windows."""
+    if not windows:
+        return 0
+    row = connection.execute(
+        f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current AND {_in_windows(windows)}"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _in_windows(windows: Sequence[Window] | None) -> str:
     if windows is None:
         return "true"
@@ -140,7 +150,8 @@ def mark_removed(
     ).fetchone()
     if history:
         connection.execute(
-            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.removed_at, $now) FROM removed AS r "
+            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.removed_at, $now) "
+            "FROM removed AS r "
             f"JOIN {quoted(ROWS, slug)} AS t ON t._id::VARCHAR = r.id AND NOT t._is_current "
             "WHERE h._id = t._id AND h._valid_to IS NULL",
             {"now": now},

@@ -80,6 +80,7 @@ class ImportReport:
 
     Attributes:
         windows: one entry per commit, in the order of commits.
+        estimated_tokens: what ``tokens`` was expected to be before the pull began.
         watermark: up to when changes are known to be loaded, None before the first ``changes`` pull.
         quarantined: values that did not fit their type.
         notes: what a reader should know: changed fields, a full pull instead of a small one, ...
@@ -91,6 +92,7 @@ class ImportReport:
     rows: RowCounts
     requests: int
     tokens: int
+    estimated_tokens: int
     bytes: int
     seconds: float
     watermark: datetime | None
@@ -109,5 +111,13 @@ class Progress:
     reached: datetime | None
 
 
-ImportEvent = Progress | WindowReport
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the pull will cost, before it begins; ``left`` is today's remaining budget, if it is known."""
+
+    tokens: int
+    left: int | None
+
+
+ImportEvent = Estimate | Progress | WindowReport
 Listener = Callable[[ImportEvent], None]

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+_SWEEPING = ".sweeping"
+_SWEEPING_SECONDS = 60
+
 
 class StagingError(Exception):
     """A page cannot be staged: the disk is full or the folder cannot be written."""
@@ -62,10 +65,14 @@ def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
     folder = root / f"{slug}-{import_id}"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        _sweep(root)
-        lock = FileLock(root / f"{folder.name}.lock", thread_local=False)
-        lock.acquire(timeout=0)
-        folder.mkdir()
+        # Whoever sweeps must not meet a lock that is made and not yet held.
+        with FileLock(root / _SWEEPING, timeout=_SWEEPING_SECONDS):
+            _sweep(root)
+            lock = FileLock(root / f"{folder.name}.lock", thread_local=False)
+            lock.acquire(timeout=0)
+            folder.mkdir()
+    except Timeout as error:
+        raise StagingError(root, f"another import has been sweeping it for {_SWEEPING_SECONDS} s") from error
     except OSError as error:
         raise StagingError(root, error.strerror or str(error)) from error
     try:

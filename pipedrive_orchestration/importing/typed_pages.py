@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipedrive_orchestration.importing.columns import TypedColumn, leaf_of, structure_of
+from pipedrive_orchestration.importing.columns import TypedColumn, structure_of
 from pipedrive_orchestration.importing.staging import StagingError
 from pipedrive_orchestration.pipedrive.catalogue import ObjectType
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
@@ -38,7 +38,7 @@ class TypedPages:
     def __init__(self, object_type: ObjectType, columns: Sequence[TypedColumn]) -> None:
         self._structure = json.dumps(structure_of(columns))
         self._select = _select(object_type, columns)
-        self._connection = duckdb.connect(config={"preserve_insertion_order": False})
+        self._connection = duckdb.connect(config={"preserve_insertion_order": False, "threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
 
     def write(self, pages: Sequence[Path], to: Path, *, longest: int) -> None:
@@ -54,8 +54,10 @@ class TypedPages:
             f"maximum_object_size = {longest + 1024})"
         )
         memory = MEMORY_BYTES + BUFFERS_PER_RECORD * longest
-        self._connection.execute(f"SET memory_limit = '{memory // 1024}KiB'")
         try:
+            self._connection.execute(
+                f"SET memory_limit = '{memory // 1024}KiB'; SET temp_directory = {literal(str(to.parent))}"
+            )
             self._connection.execute(
                 f"COPY (WITH opened AS ({source}) {self._select}) TO {literal(str(to))} "
                 "(FORMAT parquet, COMPRESSION snappy)",
@@ -71,7 +73,7 @@ class TypedPages:
 
 def _select(object_type: ObjectType, columns: Sequence[TypedColumn]) -> str:
     candidates = ", ".join(
-        ["record", "page", *(f"{column.value} AS {quoted(column.column.key)}" for column in columns)]
+        ["record", "page", *(f"{column.cast.value} AS {quoted(column.column.key)}" for column in columns)]
     )
     finals = [
         f"TRY_CAST(record.id AS {ID_TYPES[object_type.id_type]}) AS _id",
@@ -86,28 +88,21 @@ def _select(object_type: ObjectType, columns: Sequence[TypedColumn]) -> str:
     return f", candidates AS (SELECT {candidates} FROM opened) SELECT {', '.join(finals)} FROM candidates"
 
 
-def _leaf(column: TypedColumn) -> str:
-    return leaf_of(column.leaves[0], nested=column.nested)
-
-
 def _final(column: TypedColumn) -> str:
     name = quoted(column.column.key)
-    if column.fits == "true":
+    if column.cast.fits == "true":
         return name
-    return f"CASE WHEN {column.fits} THEN {name} END"
+    return f"CASE WHEN {column.cast.fits} THEN {name} END"
 
 
 def _misfits(columns: Sequence[TypedColumn]) -> str:
-    checks = [
-        (column.column.key, _leaf(column), f"({_leaf(column)} IS NOT NULL AND NOT {column.fits})")
-        for column in columns
-        if column.fits != "true"
-    ]
-    if not checks:
+    casts = {column.column.key: column.cast for column in columns if column.cast.fits != "true"}
+    if not casts:
         return "NULL::STRUCT(property VARCHAR, value VARCHAR)[]"
-    any_misfit = " OR ".join(check for _, _, check in checks)
+    checks = {key: f"({cast.leaf} IS NOT NULL AND {cast.fits} IS NOT TRUE)" for key, cast in casts.items()}
     listed = ", ".join(
-        f"CASE WHEN {check} THEN {{'property': {literal(key)}, 'value': {leaf}::VARCHAR}} END"
-        for key, leaf, check in checks
+        f"CASE WHEN {check} THEN {{'property': {literal(key)}, 'value': {casts[key].raw}}} END"
+        for key, check in checks.items()
     )
+    any_misfit = " OR ".join(checks.values())
     return f"CASE WHEN {any_misfit} THEN list_filter([{listed}], lambda x: x IS NOT NULL) END"

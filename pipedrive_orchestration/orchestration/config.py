@@ -24,20 +24,7 @@ _PULL_MODE = _choice("PullMode", "static", "active")
 _PARTITIONS = _choice("Partitions", "daily", "weekly", "monthly")
 _ON_LEAVE = _choice("OnLeave", "flag", "delete")
 
-_OPTIONS = dg.Shape(  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
-    {
-        "partitions": dg.Field(_PARTITIONS, description="Cadence of the windows; fixed at creation."),
-        "partitions_start": dg.Field(
-            dg.Noneable(str), description="Month of the first window, YYYY-MM; fixed at creation."
-        ),
-        "include_archived": dg.Field(bool, description="Archived records are members like any other."),
-        "history": dg.Field(bool, description="Keep every version seen."),
-        "on_leave": dg.Field(_ON_LEAVE, description="What becomes of a row that leaves the filter."),
-        "owners": dg.Field([str], description="E-mail addresses or team:<name>."),
-    }
-)
-
-_ANYTHING = dg.Permissive()  # type: ignore[no-untyped-call] # as above
+_ANYTHING = dg.Permissive()  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
 
 _FIELDS: Mapping[str, tuple[Any, str]] = {
     "name": (str, "The source's name."),
@@ -49,7 +36,15 @@ _FIELDS: Mapping[str, tuple[Any, str]] = {
     "schedule": (dg.Noneable(str), "Five cron fields, UTC."),
     "expiration_date": (dg.Noneable(str), "The last day (UTC) on which the schedule fires, YYYY-MM-DD."),
     "pull_existing": (bool, "Whether records from before the source's creation are imported."),
-    "options": (_OPTIONS, "Extensions of the body."),
+}
+
+_OPTIONS: Mapping[str, tuple[Any, str]] = {
+    "partitions": (_PARTITIONS, "Cadence of the windows; fixed at creation."),
+    "partitions_start": (dg.Noneable(str), "Month of the first window, YYYY-MM; fixed at creation."),
+    "include_archived": (bool, "Archived records are members like any other."),
+    "history": (bool, "Keep every version seen."),
+    "on_leave": (_ON_LEAVE, "What becomes of a row that leaves the filter."),
+    "owners": ([str], "E-mail addresses or team:<name>."),
 }
 
 _FIXED = ("object_type", "options.partitions", "options.partitions_start")
@@ -58,10 +53,13 @@ _FIXED = ("object_type", "options.partitions", "options.partitions_start")
 def config_schema_of(source: Source) -> dict[str, dg.Field]:
     """The config schema of a source's asset; every field has a default."""
     values = _values(source)
-    schema = {
-        field: dg.Field(type_, default_value=values[field], is_required=False, description=description)
-        for field, (type_, description) in _FIELDS.items()
-    }
+    schema = _with_defaults(_FIELDS, values)
+    schema["options"] = dg.Field(
+        _with_defaults(_OPTIONS, values["options"]),
+        default_value=values["options"],
+        is_required=False,
+        description="Extensions of the body.",
+    )
     schema["pull"] = dg.Field(
         _PULL,
         default_value=Pull.WINDOW.value,
@@ -77,7 +75,7 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     Raises:
         InvalidBodyError: The config is no body, or changes what is fixed at creation.
     """
-    body = {field: config[field] for field in _FIELDS}
+    body = {field: config[field] for field in (*_FIELDS, "options")}
     identity = {"slug": source.slug, "id": source.id, "created_at": source.created_at}
     changed = Source.parse(body | identity)
     problems = [
@@ -90,8 +88,15 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     return changed
 
 
+def _with_defaults(fields: Mapping[str, tuple[Any, str]], values: Mapping[str, Any]) -> dict[str, dg.Field]:
+    return {
+        field: dg.Field(type_, default_value=values[field], is_required=False, description=description)
+        for field, (type_, description) in fields.items()
+    }
+
+
 def _values(source: Source) -> dict[str, Any]:
-    return source.model_dump(mode="json", include=set(_FIELDS))
+    return source.model_dump(mode="json", include={*_FIELDS, "options"})
 
 
 def _at(values: Mapping[str, Any], path: str) -> Any:

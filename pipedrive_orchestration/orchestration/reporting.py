@@ -10,6 +10,7 @@ from datetime import datetime
 import dagster as dg
 
 from pipedrive_orchestration.importing import (
+    Estimate,
     ImportEvent,
     ImportReport,
     Progress,
@@ -56,16 +57,21 @@ class Reporter:
         self._requested = windows
         self._warehouse = Warehouse(warehouse.database, patience=LOOK_PATIENCE_SECONDS)
         self._reported: set[str] = set()
+        self._estimate: Estimate | None = None
         self._began = self._logged_at = time.monotonic()
         self._looked_at = float("-inf")
         self._look: dict[str, dg.MetadataValue] = {}
 
     def __call__(self, event: ImportEvent) -> None:
         """Takes an event of the import."""
-        if isinstance(event, Progress):
-            self._log_progress(event)
-        elif event.window is not None:
-            self._report_window(event, event.window)
+        match event:
+            case Estimate():
+                self._estimate = event
+                self._context.log.info(_announcement(event))
+            case Progress():
+                self._log_progress(event)
+            case WindowReport(window=Window() as window):
+                self._report_window(event, window)
 
     def finish(self, report: ImportReport) -> None:
         """Reports what no window's commit has reported, and the totals."""
@@ -74,9 +80,11 @@ class Reporter:
         self._context.log.info(summary(report))
         self._looked_at = float("-inf")
         totals = self._metadata(report) | _metadata_of_import(report)
+        if self._estimate:
+            totals["estimated_tokens"] = dg.MetadataValue.int(self._estimate.tokens)
         if not self._source.type.partitioned:
             self._materialize(None, totals)
-        elif report.pull is Pull.CHANGES:
+        elif report.pull is Pull.CHANGES and not self._reported:
             self._report_covered_windows(totals)
         else:
             self._context.log_event(dg.AssetObservation(self._context.asset_key, metadata=totals))
@@ -112,9 +120,8 @@ class Reporter:
 
     def _report_covered_windows(self, totals: dict[str, dg.MetadataValue]) -> None:
         # A pull of changes reaches over windows; its figures stand at the newest.
-        covered = [window for window in self._requested if window.key not in self._reported]
-        for window in covered:
-            newest = window is covered[-1]
+        for window in self._requested:
+            newest = window is self._requested[-1]
             own = totals if newest else {"pull": dg.MetadataValue.text(self._pull.value)}
             self._materialize(window.key, own | _metadata_of_window(window))
 
@@ -139,6 +146,11 @@ class Reporter:
             self._look = table_metadata(self._warehouse, self._source)
             self._looked_at = time.monotonic()
         return self._look
+
+
+def _announcement(estimate: Estimate) -> str:
+    left = "" if estimate.left is None else f"; {estimate.left:,} are left today"
+    return f"This pull will cost about {estimate.tokens:,} tokens{left}"
 
 
 def summary(report: ImportReport) -> str:

@@ -166,11 +166,11 @@ DEALS = ObjectType(
         datetime: archive_time; double: probability; varchar: lost_reason; visible_to: visible_to;
         datetime: close_time won_time lost_time;
         date: local_won_date local_lost_date local_close_date expected_close_date; ids: label_ids;
-        varchar: origin origin_id; int: channel; varchar: channel_id; uuid: source_lead_id;
-        double: arr mrr acv""",
+        varchar: origin origin_id; int: channel; varchar: channel_id; double: arr mrr acv""",
         optional=f"""activity: next_activity_id last_activity_id; datetime: first_won_time;
         int: products_count participants_count {_COUNTS};
-        datetime: last_incoming_mail_time last_outgoing_mail_time; varchar: smart_bcc_email""",
+        datetime: last_incoming_mail_time last_outgoing_mail_time; varchar: smart_bcc_email;
+        uuid: source_lead_id""",
     ),
 )
 
@@ -403,7 +403,7 @@ FILTERS = ObjectType(
     list_cost=20,
     get_cost=2,
     recents_item="filter",
-    scopes=("deals:read", "deals:full", "activities:read", "activities:full", "contacts:read"),
+    scopes=("deals:read", "deals:full", "activities:read", "activities:full", "contacts:read", "contacts:full"),
     properties=_properties(
         """int: id; varchar: name filter_code; boolean: is_editable active_flag; varchar: type;
         boolean: temporary_flag; user: user_id; datetime: add_time update_time; visible_to: visible_to;

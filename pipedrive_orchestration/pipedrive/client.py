@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -37,17 +37,23 @@ from pipedrive_orchestration.pipedrive.limits import (
 T = TypeVar("T")
 Parameters = Mapping[str, str | int]
 
-DEADLINE_SECONDS = 300.0
-"""How long one request may be retried once the account has answered at all."""
 
-FIRST_DEADLINE_SECONDS = 10.0
-"""The same before the first answer: what never worked is a wrong address, not an outage."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what; seconds.
 
-ATTEMPT_SECONDS = 120.0
-"""How long one try may take, bodies that drip included."""
+    Attributes:
+        deadline: how long one request may be retried once the account has answered at all.
+        first_deadline: the same before the first answer: what never worked is a wrong address, not an
+            outage.
+        attempt: how long one try may take, bodies that drip included.
+        blocked: pause after the HTML 403 that follows ignored 429s (API facts 5.4).
+    """
 
-BLOCKED_SECONDS = 15.0
-"""Pause after the HTML 403 that follows ignored 429s (API facts 5.4)."""
+    deadline: float = 300.0
+    first_deadline: float = 10.0
+    attempt: float = 120.0
+    blocked: float = 15.0
 
 
 @dataclass(slots=True)
@@ -68,6 +74,9 @@ class _TryAgain(Exception):
         self.wait = wait
 
 
+_USUAL = Patience()
+
+
 class Client:
     """A connection in use. An async context manager; one per import.
 
@@ -77,11 +86,11 @@ class Client:
         limiter: the burst limiter that all requests of this client share.
     """
 
-    def __init__(self, connection: Connection, *, deadline: float = DEADLINE_SECONDS) -> None:
+    def __init__(self, connection: Connection, *, patience: Patience = _USUAL) -> None:
         self.usage = Usage()
         self.daily_tokens_left: int | None = None
         self.limiter = Limiter()
-        self._deadline = deadline
+        self._patience = patience
         self._answered = False
         self._http = httpx.AsyncClient(
             base_url=connection.url,
@@ -131,23 +140,23 @@ class Client:
                 again = failed
             spent = time.monotonic() - began
             wait = again.wait if again.wait is not None else _backoff(tries)
-            if spent + wait > self._patience():
+            if spent + wait > self._deadline():
                 raise Unavailable(request, str(again), spent)
             self.usage.retries += 1
             await asyncio.sleep(wait)
         raise AssertionError  # the loop has no end of its own
 
-    def _patience(self) -> float:
-        return self._deadline if self._answered else min(FIRST_DEADLINE_SECONDS, self._deadline)
+    def _deadline(self) -> float:
+        return self._patience.deadline if self._answered else self._patience.first_deadline
 
     async def _answer(self, path: str, parameters: Parameters, cost: int) -> httpx.Response:
         async with self.limiter:
             self.usage.requests += 1
             try:
-                async with asyncio.timeout(ATTEMPT_SECONDS):
+                async with asyncio.timeout(self._patience.attempt):
                     response = await self._http.get(path, params=parameters)
             except TimeoutError:
-                raise _TryAgain(f"no complete answer in {ATTEMPT_SECONDS:.0f} s") from None
+                raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
             except httpx.RequestError as error:
                 raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
             self.limiter.learn(response.headers)
@@ -165,18 +174,21 @@ class Client:
             raise NotConnected("Pipedrive does not accept the API token (401).")
         if status == httpx.codes.TOO_MANY_REQUESTS:
             raise self._over_limit(request, response, cost)
+        if response.is_redirect:
+            raise Refused(request, status, f"it leads to {_host_of(response.headers.get('location', ''))}")
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise _TryAgain(f"it answered {status}")
         if status == httpx.codes.FORBIDDEN and "json" not in response.headers.get("content-type", ""):
-            self.limiter.pause(BLOCKED_SECONDS)
-            raise _TryAgain("it is blocked for a while after too many requests (403)", BLOCKED_SECONDS)
+            self.limiter.pause(self._patience.blocked)
+            raise _TryAgain("it is blocked for a while after too many requests (403)", self._patience.blocked)
         raise Refused(request, status, *failure_of(response.content))
 
     def _over_limit(self, request: str, response: httpx.Response, cost: int) -> Exception:
-        left = daily_tokens_left(response.headers)
-        if left is not None and left < cost:
+        left, room = daily_tokens_left(response.headers), burst_left(response.headers)
+        # The daily header can be missing; a refusal in spite of room in the burst window tells as much.
+        if (left is not None and left < cost) or (left is None and room):
             return BudgetSpent(request, cost, left, next_budget())
-        wait = seconds_to_reset(response.headers) if burst_left(response.headers) is not None else None
+        wait = seconds_to_reset(response.headers) if room is not None else None
         if wait is not None:
             self.limiter.pause(wait)
         return _TryAgain("the burst limit is exceeded (429)", None if wait is None else wait + _jitter(0.2))
@@ -186,6 +198,14 @@ def next_budget(now: datetime | None = None) -> datetime:
     """When the daily budget is full again: the next midnight UTC (the zone is not documented)."""
     today = (now or datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0)
     return today + timedelta(days=1)
+
+
+def _host_of(location: str) -> str:
+    # No more than the host: whatever else an address holds may be a secret.
+    try:
+        return urlsplit(location).hostname or "another address"
+    except ValueError:
+        return "another address"
 
 
 def _backoff(tries: int) -> float:

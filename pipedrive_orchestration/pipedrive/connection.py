@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import httpx
+
 from pipedrive_orchestration.pipedrive.errors import NotConnected
 
 DEFAULT_URL = "https://api.pipedrive.com"
@@ -46,4 +48,15 @@ class Connection:
         address = (url.strip() or DEFAULT_URL).rstrip("/").removesuffix("/api/v2").removesuffix("/v1")
         if not address.startswith(("https://", "http://")):
             raise NotConnected(f"PIPEDRIVE_API_URL must begin with https://, not {address[:40]!r}.")
+        if _malformed(address):
+            raise NotConnected("PIPEDRIVE_API_URL is not an address such as https://acme.pipedrive.com.")
         return cls(url=address.removesuffix("/api"), token=token)
+
+
+def _malformed(address: str) -> bool:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return True
+    wrong_port = url.port is not None and not 0 < url.port < 2**16
+    return not url.host or wrong_port or bool(url.userinfo or url.query or url.fragment)

@@ -6,6 +6,7 @@ Python objects. Shapes: API facts 3.1 (success) and 3.3 (errors).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -45,6 +46,12 @@ class _Failure(msgspec.Struct):
 class _Updated(msgspec.Struct):
     update_time: str | None = None
 
+
+_ESCAPES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""Escapes in JSON: a pair of surrogates, one that is alone (the group), or any other."""
 
 _envelopes = msgspec.json.Decoder(_Envelope)
 _failures = msgspec.json.Decoder(_Failure)
@@ -103,15 +110,29 @@ def open_page(body: bytes, paging: Paging) -> Page:
     ``data: null`` and a missing ``additional_data`` are empty pages and last pages (API facts 3.1).
 
     Raises:
-        BrokenBody: not JSON, not an envelope, or ``success: false`` in a 200.
+        BrokenBody: not JSON, not an envelope, ``success: false`` in a 200, or more records announced
+            without saying where.
     """
     try:
-        envelope = _envelopes.decode(body)
+        envelope = _envelopes.decode(_whole_characters(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BrokenBody(f"the body is not a list of records ({error})") from None
     if envelope.success is not True:
         raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
     return Page(records=envelope.data or [], next=_next(envelope.additional_data, paging))
+
+
+def _whole_characters(body: bytes) -> bytes:
+    # A text that was cut inside an emoji ends in half of it: as an escape, or as bytes that are no UTF-8.
+    # Both are refused by every strict reader, and one such text would hide the whole page.
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            body = body.decode(errors="replace").encode()
+    if b"\\ud" in body or b"\\uD" in body:
+        body = _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)
+    return body
 
 
 def _next(additional: _AdditionalData | None, paging: Paging) -> str | int | None:
@@ -120,9 +141,11 @@ def _next(additional: _AdditionalData | None, paging: Paging) -> str | int | Non
     if paging is Paging.CURSOR:
         return additional.next_cursor or None
     pagination = additional.pagination
-    if paging is Paging.OFFSET and pagination and pagination.more_items_in_collection:
-        return pagination.next_start
-    return None
+    if paging is not Paging.OFFSET or pagination is None or not pagination.more_items_in_collection:
+        return None
+    if pagination.next_start is None:
+        raise BrokenBody("the body says that there is more and not where")
+    return pagination.next_start
 
 
 def failure_of(body: bytes) -> tuple[str, str | None]:

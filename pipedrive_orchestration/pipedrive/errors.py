@@ -35,7 +35,9 @@ class NotConnected(PipedriveError):
         )
 
 
+_MOVED = "The token is not sent on to another address; set PIPEDRIVE_API_URL to the right one."
 _REMEDIES = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _MOVED),
     400: "The request was not accepted; check the properties and filters of the source.",
     402: "The account's plan is not open for this collection; remove the source or upgrade the plan.",
     403: "The token's user may not read this; use a token of a user who can, or ask an administrator.",

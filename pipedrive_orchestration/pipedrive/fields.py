@@ -8,18 +8,13 @@ deal's ``value`` is called monetary there and is a plain number in the record).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.catalogue import (
-    MAX_PAGE_SIZE,
-    CustomFields,
-    ObjectType,
-    Property,
-)
+from pipedrive_orchestration.pipedrive.catalogue import CustomFields, ObjectType, Property
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.envelope import BrokenBody
+from pipedrive_orchestration.pipedrive.errors import Refused
+from pipedrive_orchestration.pipedrive.paging import field_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +54,7 @@ class _FieldAnswer(msgspec.Struct):
     is_optional_response_field: bool = False
 
 
-class _FieldPage(msgspec.Struct):
-    data: list[_FieldAnswer] | None = None
-    additional_data: dict[str, Any] | None = None
-
+_fields = msgspec.json.Decoder(_FieldAnswer)
 
 _LISTED_AS = {"emails": "email", "phones": "phone", "label_ids": "label"}
 """Record key to field code where v2 kept the older name for the field."""
@@ -127,22 +119,10 @@ def _options(answer: _FieldAnswer) -> tuple[Option, ...]:
 
 
 async def _read_answers(client: Client, object_type: ObjectType) -> list[_FieldAnswer]:
-    assert object_type.fields_path is not None
-    answers: list[_FieldAnswer] = []
-    parameters: dict[str, str | int] = {"limit": MAX_PAGE_SIZE}
-    while True:
-        page = await client.get(
-            object_type.fields_path, parameters, cost=object_type.fields_cost, read=_open_fields
-        )
-        answers += page.data or []
-        cursor = (page.additional_data or {}).get("next_cursor")
-        if not cursor or cursor == parameters.get("cursor"):
-            return answers
-        parameters["cursor"] = cursor
-
-
-def _open_fields(body: bytes) -> _FieldPage:
+    answers = [record async for page in field_pages(client, object_type) for record in page.records]
     try:
-        return msgspec.json.decode(body, type=_FieldPage)
+        fields = [_fields.decode(answer) for answer in answers]
     except msgspec.DecodeError as error:
-        raise BrokenBody(f"the body is not a list of fields ({error})") from None
+        raise Refused(str(object_type.fields_path), 200, f"a field that cannot be read ({error})") from None
+    # A field that is created meanwhile moves the others down a page.
+    return list({field.field_code: field for field in fields}.values())

@@ -13,7 +13,7 @@ from pipedrive_orchestration.pipedrive.errors import EndlessList
 _NEXT_PARAMETER = {Paging.CURSOR: "cursor", Paging.OFFSET: "start"}
 
 
-async def pages(
+def pages(
     client: Client,
     object_type: ObjectType,
     parameters: Parameters,
@@ -34,24 +34,42 @@ async def pages(
         EndlessList: a page names itself as its successor.
         PipedriveError: see :meth:`Client.get`.
     """
+    return _follow(
+        client,
+        path or object_type.path,
+        parameters,
+        paging=object_type.paging,
+        cost=object_type.list_cost if cost is None else cost,
+    )
+
+
+def field_pages(client: Client, object_type: ObjectType) -> AsyncIterator[Page]:
+    """The pages of the account's list of fields of a collection; v2, however its records are paged.
+
+    Raises:
+        EndlessList: a page names itself as its successor.
+        PipedriveError: see :meth:`Client.get`.
+    """
+    assert object_type.fields_path is not None
+    return _follow(client, object_type.fields_path, {}, paging=Paging.CURSOR, cost=object_type.fields_cost)
+
+
+async def _follow(
+    client: Client, path: str, parameters: Parameters, *, paging: Paging, cost: int
+) -> AsyncIterator[Page]:
     asked: dict[str, str | int] = dict(parameters)
-    if object_type.paging is not Paging.NONE:
+    if paging is not Paging.NONE:
         asked["limit"] = MAX_PAGE_SIZE
     seen: str | int | None = None
     while True:
-        page = await client.get(
-            path or object_type.path,
-            asked,
-            cost=object_type.list_cost if cost is None else cost,
-            read=partial(open_page, paging=object_type.paging),
-        )
+        page = await client.get(path, asked, cost=cost, read=partial(open_page, paging=paging))
         yield page
         if page.next is None:
             return
         if page.next == seen:
-            raise EndlessList(path or object_type.path, page.next)
+            raise EndlessList(path, page.next)
         seen = page.next
-        asked[_NEXT_PARAMETER[object_type.paging]] = page.next
+        asked[_NEXT_PARAMETER[paging]] = page.next
 
 
 async def keyset_pages(
@@ -64,6 +82,7 @@ async def keyset_pages(
     and among records without ``update_time``.
 
     Raises:
+        EndlessList: a page is empty and says that there is more.
         PipedriveError: see :meth:`Client.get`.
     """
     asked: dict[str, str | int] = {**parameters, "limit": MAX_PAGE_SIZE, "start": 0}
@@ -77,6 +96,8 @@ async def keyset_pages(
         yield page
         if page.next is None:
             return
+        if not page.records:
+            raise EndlessList(object_type.path, page.next)
         reached = page.last_update_time()
         since = f"{reached:%Y-%m-%dT%H:%M:%SZ}" if reached else None
         if since and since != asked.get("updated_since"):

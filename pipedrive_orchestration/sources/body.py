@@ -78,8 +78,11 @@ def _month(value: str) -> str:
     return value
 
 
+_OWNER = re.compile(r"team:[\w.-]+|[A-Z0-9][\w.%+-]*@[A-Z0-9][A-Z0-9.-]*\.[A-Z]{2,7}", re.ASCII | re.IGNORECASE)
+
+
 def _owner(value: str) -> str:
-    if not re.fullmatch(r"team:[\w.-]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
+    if not _OWNER.fullmatch(value):
         raise refusal("invalid_owner", f"`{value}` is neither an e-mail address nor `team:<name>`.")
     return value
 

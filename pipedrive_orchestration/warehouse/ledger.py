@@ -19,7 +19,7 @@ _DDL = """
 CREATE SCHEMA IF NOT EXISTS import_ledger;
 CREATE TABLE IF NOT EXISTS import_ledger.imports (
     import_id UUID, source VARCHAR, object_type VARCHAR, pull VARCHAR, windows VARCHAR[],
-    started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, status VARCHAR,
+    definition VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, status VARCHAR,
     requests BIGINT, tokens BIGINT, bytes BIGINT,
     rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT,
     seconds DOUBLE, note VARCHAR
@@ -63,13 +63,14 @@ class LedgerField:
 
 @dataclass(frozen=True, slots=True)
 class ImportEntry:
-    """One row of ``imports``."""
+    """One row of ``imports``; ``windows`` are those asked for, ``definition`` what they were pulled for."""
 
     import_id: uuid.UUID
     source: str
     object_type: str
     pull: str
     windows: Sequence[str]
+    definition: str
     started_at: datetime
     finished_at: datetime
     status: str
@@ -131,6 +132,62 @@ def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEnt
     return ImportEntry(*row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A pull of windows that did not come to its end: when it began, and the windows it committed."""
+
+    started_at: datetime
+    windows: frozenset[str]
+
+
+def interrupted_import(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    windows: Sequence[str],
+    definition: str,
+    since: datetime,
+) -> Interrupted | None:
+    """The attempts at these windows since the source's last success, if there were any.
+
+    Only attempts that asked for the same windows with the same definition, and began after ``since``,
+    are taken together.
+    """
+    if not windows or not _present(connection):
+        return None
+    row = connection.execute(
+        """
+        WITH attempts AS (
+            SELECT import_id, started_at FROM import_ledger.imports
+            WHERE source = $source AND status <> 'succeeded' AND pull = 'window'
+                AND windows = $windows AND definition = $definition AND started_at >= $since
+                AND started_at > coalesce((
+                    SELECT max(started_at) FROM import_ledger.imports
+                    WHERE source = $source AND status = 'succeeded' AND pull = 'window'
+                ), TIMESTAMPTZ 'epoch')
+        )
+        SELECT (SELECT min(started_at) FROM attempts), list(DISTINCT "window")
+        FROM import_ledger.windows WHERE import_id IN (SELECT import_id FROM attempts)
+        """,
+        {"source": source, "windows": list(windows), "definition": definition, "since": since},
+    ).fetchone()
+    return Interrupted(row[0], frozenset(row[1])) if row and row[1] else None
+
+
+def last_fields(
+    connection: duckdb.DuckDBPyConnection, object_type: str, keys: Sequence[str]
+) -> dict[str, LedgerField]:
+    """What was last known of some fields, those that are gone at Pipedrive included."""
+    if not keys or not _present(connection):
+        return {}
+    rows = connection.execute(
+        "SELECT key, arg_max(label, valid_from), arg_max(field_type, valid_from), "
+        "arg_max(is_custom, valid_from) FROM import_ledger.fields "
+        "WHERE object_type = ? AND list_contains(?, key) GROUP BY key",
+        [object_type, list(keys)],
+    ).fetchall()
+    return {key: LedgerField(key, label, field_type, is_custom) for key, label, field_type, is_custom in rows}
+
+
 def record_window(connection: duckdb.DuckDBPyConnection, entry: WindowEntry) -> None:
     """Add a committed window."""
     _insert(connection, "windows", entry)
@@ -169,6 +226,37 @@ def count_quarantined(connection: duckdb.DuckDBPyConnection, import_id: uuid.UUI
     """How many values the import has set aside."""
     row = connection.execute(
         "SELECT count(*) FROM import_ledger.quarantine WHERE import_id = ?", [import_id]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_aside(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    values: str,
+    *,
+    property_key: str,
+    field_type: str,
+    reason: str,
+) -> int:
+    """Put values of one property into quarantine.
+
+    Args:
+        connection: the warehouse.
+        source: whose table they come from.
+        values: a query for record ids and values, both as text.
+        property_key: the property.
+        field_type: Pipedrive's word for what they should have been.
+        reason: why they are there.
+
+    Returns:
+        How many there were.
+    """
+    row = connection.execute(
+        "INSERT INTO import_ledger.quarantine "
+        "SELECT $source, v.record_id, $property_key, $field_type, v.value, $reason, NULL, now() "
+        f"FROM ({values}) AS v(record_id, value)",
+        {"source": source, "property_key": property_key, "field_type": field_type, "reason": reason},
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -226,6 +314,7 @@ def _current_options(
 
 
 _KEY_COLUMNS = {"fields": ("key",), "field_options": ("key", "option_id")}
+_VALUE_COLUMNS = {"fields": ("label", "field_type", "is_custom"), "field_options": ("label",)}
 
 
 def _record(
@@ -238,18 +327,32 @@ def _record(
 ) -> list[str]:
     ended = [key for key in before if after.get(key) != before[key]]
     begun = [key for key in after if before.get(key) != after[key]]
-    matches = " AND ".join(f"{column} = ?" for column in _KEY_COLUMNS[table])
-    for key in ended:
+    columns = _KEY_COLUMNS[table]
+    if ended:
+        matches = " AND ".join(f"t.{column} = e.{column}" for column in columns)
         connection.execute(
-            f"UPDATE import_ledger.{table} SET valid_to = ? "
-            f"WHERE object_type = ? AND valid_to IS NULL AND {matches}",
-            [now, object_type, *key],
+            f"UPDATE import_ledger.{table} AS t SET valid_to = $now FROM ({_rows(columns)}) AS e "
+            f"WHERE t.object_type = $object_type AND t.valid_to IS NULL AND {matches}",
+            {"now": now, "object_type": object_type, **_arrays(columns, ended)},
         )
-    rows = [[object_type, *key, *after[key], now, None] for key in begun]
-    if rows:
-        marks = ", ".join("?" for _ in rows[0])
-        connection.executemany(f"INSERT INTO import_ledger.{table} VALUES ({marks})", rows)
+    if begun:
+        columns = (*columns, *_VALUE_COLUMNS[table])
+        rows = [(*key, *after[key]) for key in begun]
+        connection.execute(
+            f"INSERT INTO import_ledger.{table} SELECT $object_type, b.*, $now, NULL "
+            f"FROM ({_rows(columns)}) AS b",
+            {"now": now, "object_type": object_type, **_arrays(columns, rows)},
+        )
     return [_sentence(table, key, before.get(key), after.get(key)) for key in dict.fromkeys(ended + begun)]
+
+
+def _rows(columns: Sequence[str]) -> str:
+    # One statement for all rows: a field can have 10,000 options, and a statement for each takes seconds.
+    return "SELECT " + ", ".join(f"unnest(${column}) AS {column}" for column in columns)
+
+
+def _arrays(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
+    return {column: [row[index] for row in rows] for index, column in enumerate(columns)}
 
 
 def _sentence(

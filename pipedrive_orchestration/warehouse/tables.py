@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from pipedrive_orchestration.warehouse import ledger
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
 
 ROWS = "pipedrive"
@@ -61,8 +62,8 @@ def prepare_table(
 ) -> list[str]:
     """Make the source's table, or add the columns it lacks.
 
-    A column that exists keeps its values; one whose type has changed is widened to hold both the old
-    and the new values as text or JSON.
+    A column whose type has changed takes along the values that fit the new type; the others are set
+    aside in quarantine, so the ledger has to be prepared before.
 
     Returns:
         What was changed in an existing table, one sentence each.
@@ -95,15 +96,20 @@ def _prepare(
         connection.execute(f"CREATE TABLE {table} ({', '.join(definitions)})")
         _comment(connection, table, {"_id": "Pipedrive's id"})
         _comment(connection, table, {name: comment for name, (_, comment) in system_columns.items()})
-    changes = _migrate(connection, table, existing, columns) if existing else []
+    changes = _migrate(connection, schema, slug, existing, columns) if existing else []
     _comment(connection, table, {column.key: column.comment for column in columns})
     return changes
 
 
 def _migrate(
-    connection: duckdb.DuckDBPyConnection, table: str, existing: dict[str, str], columns: Sequence[Column]
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    slug: str,
+    existing: dict[str, str],
+    columns: Sequence[Column],
 ) -> list[str]:
     changes = []
+    table = quoted(schema, slug)
     for column in columns:
         name = quoted(column.key)
         had = existing.get(column.key)
@@ -111,9 +117,47 @@ def _migrate(
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {column.sql_type}")
             changes.append(f"column {column.key} added as {column.sql_type}")
         elif not same_type(connection, had, column.sql_type):
-            connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {column.sql_type}")
-            changes.append(f"column {column.key} changed from {had} to {column.sql_type}")
+            lost = _retype(connection, schema, slug, column, had)
+            changes.append(
+                f"column {column.key} changed from {had} to {column.sql_type}"
+                + (f"; {lost} values did not fit and are in quarantine" if lost else "")
+            )
     return changes
+
+
+def _retype(connection: duckdb.DuckDBPyConnection, schema: str, slug: str, column: Column, had: str) -> int:
+    """Give a column another type. Returns how many values could not be taken along."""
+    table, name = quoted(schema, slug), quoted(column.key)
+    converted = _converted(name, had, column.sql_type)
+    lost = ledger.set_aside(
+        connection,
+        slug,
+        f"SELECT _id::VARCHAR, {name}::VARCHAR FROM {table} "
+        f"WHERE {name} IS NOT NULL AND ({converted}) IS NULL",
+        property_key=column.key,
+        field_type=column.field_type,
+        reason=f"did not fit {column.field_type} when the field became that",
+    )
+    connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {column.sql_type} USING {converted}")
+    return lost
+
+
+def _converted(name: str, had: str, sql_type: str) -> str:
+    if sql_type == "JSON":
+        return f"to_json({name})"
+    if had == "JSON":
+        new = f"TRY_CAST({name} AS {sql_type})"
+        if sql_type.endswith("[]"):
+            return f"CASE WHEN len({new}) = list_count({new}) THEN {new} END"
+        if sql_type.startswith("STRUCT"):
+            return f"CASE WHEN json_type({name}) = 'OBJECT' THEN {new} END"
+        return new
+    if sql_type.endswith("[]") and not had.endswith("[]"):
+        new, back = f"TRY_CAST([{name}::VARCHAR] AS {sql_type})", "[1]"
+    else:
+        new, back = f"TRY_CAST({name}::VARCHAR AS {sql_type})", ""
+    # A cast may round or drop what it does not understand, so only what can be had back fits.
+    return f"CASE WHEN TRY_CAST(({new}){back}::VARCHAR AS {had}) = {name} THEN {new} END"
 
 
 def same_type(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bool:

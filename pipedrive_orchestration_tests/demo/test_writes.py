@@ -321,17 +321,56 @@ def test_counts_follow_links_without_moving_update_time(fresh: Callable[..., Fre
     body = {"title": "Roof", "person_id": person["id"], "org_id": organization["id"]}
     deal = account.data("POST", "/api/v2/deals", body)
     account.data("POST", "/api/v2/activities", {"deal_id": deal["id"], "org_id": organization["id"]})
+    other = account.data("POST", "/api/v2/organizations", {"name": "Shady"})
+    body = {"title": "Barn", "person_id": person["id"], "org_id": other["id"]}
+    account.data("POST", "/api/v2/deals", body)
     with account.account.clock.at(LATER):
         account.data("PATCH", f"/api/v2/deals/{deal['id']}", {"status": "won"})
     counts = account.data(
         "GET",
         f"/api/v2/organizations/{organization['id']}",
-        include_fields="people_count,open_deals_count,won_deals_count,activities_count",
+        include_fields="people_count,open_deals_count,won_deals_count,related_open_deals_count,"
+        "related_won_deals_count,activities_count",
     )
     assert counts == organization | {
         "people_count": 1,
         "open_deals_count": 0,
         "won_deals_count": 1,
+        "related_open_deals_count": 1,
+        "related_won_deals_count": 0,
         "activities_count": 1,
     }
     assert account.data("GET", f"/api/v2/persons/{person['id']}")["update_time"] == person["update_time"]
+
+
+def test_counting_anew_comes_to_what_the_account_began_with(fresh: Callable[..., Fresh]) -> None:
+    account = fresh()
+    parents = ("persons", "organizations", "deals", "leads")
+    times = {"update_time", "archive_time"}
+
+    def counts() -> dict[str, list[dict[str, Any]]]:
+        return {
+            name: [
+                {key: one[key] for key in one if key not in times} for one in account.account.records(name)
+            ]
+            for name in parents
+        }
+
+    before = {name: sorted(records, key=lambda one: str(one["id"])) for name, records in counts().items()}
+    for name in ("deals", "persons", "activities"):
+        for record in account.account.records(name):
+            if not (record["is_deleted"] or record.get("is_archived")):
+                account.server.write("PATCH", f"/api/v2/{name}/{record['id']}", {})
+    after = {name: sorted(records, key=lambda one: str(one["id"])) for name, records in counts().items()}
+    assert any(one["won_deals_count"] for one in before["organizations"])
+    assert any(one["next_activity_id"] for one in before["deals"])
+    assert after == before
+
+
+def test_a_deal_field_has_a_description_until_it_is_cleared(fresh: Callable[..., Fresh]) -> None:
+    account = fresh()
+    body = {"field_name": "Mood", "field_type": "varchar", "description": "How it feels"}
+    field = account.data("POST", "/api/v2/dealFields", body)
+    assert field["description"] == "How it feels"
+    cleared = account.data("PATCH", f"/api/v2/dealFields/{field['field_code']}", {"description": None})
+    assert "description" not in cleared

@@ -6,6 +6,7 @@ Pipedrive keeps these in step without touching a parent's ``update_time`` (API f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.collection import Record, RecordId
@@ -97,7 +98,7 @@ def _deal_counts(prefix: str, deals: Iterable[Record]) -> Record:
 
 def _activity_counts(account: Account, prop: str, parent_id: RecordId) -> Record:
     linked = _records(account, "activities", account["activities"].linked(prop, parent_id))
-    alive = [activity for activity in linked if not activity["is_deleted"]]
+    alive = sorted((one for one in linked if not one["is_deleted"]), key=itemgetter("id"))
     done = [activity for activity in alive if activity["done"]]
     undone = [activity for activity in alive if not activity["done"]]
     return {
@@ -116,8 +117,8 @@ def _find_next_activity(account: Account, lead_id: RecordId | None) -> None:
         account["leads"].put({**lead, "next_activity_id": next_id})
 
 
-def _due(activity: Record) -> tuple[str, str, int]:
-    return activity["due_date"] or "9999", activity["due_time"] or "", activity["id"]
+def _due(activity: Record) -> tuple[str, str]:
+    return activity["due_date"] or "9999", activity["due_time"] or ""
 
 
 def _rename_in_notes(account: Account, name: str, record: Record) -> None:

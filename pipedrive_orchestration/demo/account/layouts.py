@@ -6,13 +6,10 @@ from pipedrive_orchestration.demo.account.collection import Layout, Record, Shel
 from pipedrive_orchestration.demo.clock import LEAD_TIME, V1_TIME
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 
-_ALSO_OPTIONAL = {"deals": {"source_lead_id"}}
-"""Offered by ``include_fields`` and absent from a live default answer (API facts 2.3 and 6.1)."""
-
 
 def optional_properties(name: str) -> frozenset[str]:
     """Properties that a list or single read shows only when ``include_fields`` names them."""
-    return frozenset(CATALOGUE[name].include_fields) | _ALSO_OPTIONAL.get(name, set())
+    return frozenset(CATALOGUE[name].include_fields)
 
 
 def _v2_shelf(record: Record) -> Shelf:

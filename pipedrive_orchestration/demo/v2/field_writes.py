@@ -7,23 +7,16 @@ from typing import Any
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.collection import Record
-from pipedrive_orchestration.demo.account.custom_values import ADDRESS_PARTS
 from pipedrive_orchestration.demo.account.fields import Field, shown
 from pipedrive_orchestration.demo.bodies import Body, read, read_list
 from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.errors import bad_request, not_found
+from pipedrive_orchestration.demo.generator.fields import make_field
 from pipedrive_orchestration.demo.parameters import Query, parse
 from pipedrive_orchestration.demo.v2.field_bodies import Option, OptionId, OptionLabel
 
-_SUBFIELDS: dict[str, tuple[tuple[str, str], ...]] = {
-    "monetary": (("value", "double"), ("currency", "varchar")),
-    "daterange": (("value", "date"), ("until", "date")),
-    "time": (("value", "time"), ("timezone_id", "int")),
-    "timerange": (("value", "time"), ("until", "time"), ("timezone_id", "int")),
-    "address": tuple((part, "varchar") for part in ADDRESS_PARTS),
-}
-_NOT_REQUIRED: Record = {"enabled": False, "stage_ids": [], "statuses": {}}
+_CHANGEABLE = ("description", "ui_visibility", "important_fields", "required_fields")
 _WITH_OPTIONS = {"enum", "set"}
 
 
@@ -36,7 +29,7 @@ def create(name: str, model: type[Body]) -> Callable[[Call], Answer]:
         problems = list(_option_problems(given))
         if problems:
             raise bad_request("v2", problems)
-        field = _new_field(call.account, given)
+        field = _new_field(call.account, name, given)
         call.account.fields[name].put(field)
         _rewrite(call.account, name, lambda values: {**values, field["field_code"]: None})
         return success(shown(field))
@@ -51,42 +44,19 @@ def _option_problems(given: Record) -> Iterator[str]:
         yield f"options: A field of type {given['field_type']} has no options."
 
 
-def _new_field(account: Account, given: Record) -> Field:
-    now = account.clock.now().strftime(V1_TIME)
-    label, field_type = given["field_name"], given["field_type"]
+def _new_field(account: Account, name: str, given: Record) -> Field:
     options = [_new_option(account, option) for option in given.get("options", ())]
-    subfields = [
-        {
-            "field_code": code,
-            "field_name": f"{code.replace('_', ' ').capitalize()} of {label}",
-            "field_type": kind,
-        }
-        for code, kind in _SUBFIELDS.get(field_type, ())
-    ]
-    return {
-        "field_name": label,
-        "field_code": account.new_field_code(),
-        "description": given.get("description"),
-        "field_type": field_type,
-        "options": options or None,
-        "subfields": subfields or None,
-        "is_custom_field": True,
-        "is_optional_response_field": False,
-        "ui_visibility": given.get(
-            "ui_visibility", {"add_visible_flag": False, "details_visible_flag": True}
-        ),
-        "important_fields": given.get("important_fields", {"enabled": False, "stage_ids": []}),
-        "required_fields": given.get("required_fields", dict(_NOT_REQUIRED)),
-        "_id": account.new_id("fields"),
-        "_add_time": now,
-        "_update_time": now,
-        "_active": True,
-        "_options_deleted": [],
-    }
-
-
-def _label(code: str) -> str:
-    return code.replace("_", " ").capitalize()
+    field = make_field(
+        name,
+        code=account.new_field_code(),
+        label=given["field_name"],
+        field_type=given["field_type"],
+        identifier=account.new_id("fields"),
+        added=int(account.clock.now().timestamp()),
+        options=options or None,
+        is_custom=True,
+    )
+    return field | {key: given[key] for key in _CHANGEABLE if given.get(key) is not None}
 
 
 def _new_option(account: Account, given: Record) -> Record:
@@ -210,5 +180,7 @@ def _check_options(field: Field, given: dict[int, Any]) -> None:
 
 def _save(account: Account, name: str, field: Field, changes: Record) -> Field:
     changed = {**field, **changes, "_update_time": account.clock.now().strftime(V1_TIME)}
+    if changed.get("description", "") is None:  # absent rather than null (OpenAPI v2 /dealFields)
+        del changed["description"]
     account.fields[name].put(changed)
     return changed

@@ -1,0 +1,67 @@
+"""What the warehouse remembers of a source before an import begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pipedrive_orchestration.importing.definition import fingerprint_of
+from pipedrive_orchestration.importing.removals import count_in_windows
+from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse.ledger import Interrupted
+from pipedrive_orchestration.warehouse.tables import Column, column_types
+
+RESUME_DAYS = 7
+"""How long an interrupted pull can be gone on with; later it starts from the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Read from the warehouse in one go, before the first request.
+
+    Attributes:
+        watermark: up to when changes are loaded, None before the first import.
+        definition: the fingerprint of what they were loaded for.
+        columns: of the source's table, with the field they were made for.
+        rows_in_windows: rows that the windows to be pulled hold already.
+        interrupted: an earlier attempt at the same windows that did not come to its end.
+    """
+
+    watermark: datetime | None = None
+    definition: str | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    rows_in_windows: int = 0
+    interrupted: Interrupted | None = None
+
+
+def remember(warehouse: Warehouse, source: Source, windows: Sequence[Window], now: datetime) -> Memory:
+    """Look up what is known of a source.
+
+    Raises:
+        WarehouseError: the database cannot be opened.
+    """
+    if not warehouse.exists:
+        return Memory()
+    with warehouse.reading() as connection:
+        types = column_types(connection, source.slug)
+        fields = ledger.last_fields(connection, source.object_type, list(types))
+        watermark, definition = ledger.watermark_of(connection, source.slug) or (None, None)
+        return Memory(
+            watermark=watermark,
+            definition=definition,
+            columns={
+                key: Column(key, types[key], source.labels.get(key, known.label), known.field_type)
+                for key, known in fields.items()
+            },
+            rows_in_windows=count_in_windows(connection, source.slug, windows) if types else 0,
+            interrupted=ledger.interrupted_import(
+                connection,
+                source.slug,
+                [window.key for window in windows],
+                fingerprint_of(source),
+                now - timedelta(days=RESUME_DAYS),
+            ),
+        )

@@ -1,0 +1,106 @@
+"""A demo account, a warehouse and sources between them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.importing import (
+    ImportReport,
+    Listener,
+    Pull,
+    Window,
+    import_source,
+    windows_until,
+)
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.exactness import truth
+
+
+def _silent(_event: object) -> None:
+    pass
+
+
+class Trial:
+    """Imports of one account into one warehouse, and how they compare with the account."""
+
+    def __init__(self, demo: DemoServer, folder: Path) -> None:
+        self.demo = demo
+        self.folder = folder
+        self.warehouse = Warehouse(str(folder / "warehouse.duckdb"))
+        self.staging = folder / "staging"
+        self.connection = Connection.of(demo.url, demo.token)
+
+    def source(self, object_type: str, **choices: Any) -> Source:
+        """A source of every property that every answer carries; ``choices`` are fields of `Source`."""
+        choices = {
+            "slug": object_type,
+            "name": object_type,
+            "created_at": datetime.now(UTC),
+            "properties": tuple(truth.kinds_of(self.demo.account, object_type)),
+            "pull_mode": "static",
+        } | choices
+        return Source(object_type=object_type, id=uuid.uuid4(), **choices)
+
+    def changes(self, source: Source, listener: Listener = _silent, **how: Any) -> ImportReport:
+        """One ``changes`` pull."""
+        return self._import(source, Pull.CHANGES, (), listener, **how)
+
+    def windows(
+        self, source: Source, windows: Sequence[Window] | None = None, listener: Listener = _silent, **how: Any
+    ) -> ImportReport:
+        """One ``window`` pull, of every window unless some are given."""
+        return self._import(
+            source, Pull.WINDOW, all_windows(source) if windows is None else windows, listener, **how
+        )
+
+    def _import(
+        self,
+        source: Source,
+        pull: Pull,
+        windows: Sequence[Window],
+        listener: Listener,
+        warehouse: Warehouse | None = None,
+        connection: Connection | None = None,
+    ) -> ImportReport:
+        return import_source(
+            source,
+            connection=connection or self.connection,
+            warehouse=warehouse or self.warehouse,
+            staging=self.staging,
+            pull=pull,
+            windows=windows,
+            listener=listener,
+        )
+
+    def rows(self, source: Source) -> dict[str, dict[str, Any]]:
+        """All rows of the source's table by id as text."""
+        with self.warehouse.reading() as connection:
+            return truth.rows_of(connection, source)
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What a query of the warehouse answers."""
+        with self.warehouse.reading() as connection:
+            return connection.execute(sql, list(values)).fetchall()
+
+    def differences(self, source: Source, **how: Any) -> list[str]:
+        """How the source's table differs from the account; see :func:`truth.differences`."""
+        with self.warehouse.reading() as connection:
+            return truth.differences(connection, self.demo.account, source, **how)
+
+    def fresh(self, name: str = "fresh") -> Trial:
+        """The same account with an empty warehouse."""
+        folder = self.folder / name
+        folder.mkdir()
+        return Trial(self.demo, folder)
+
+
+def all_windows(source: Source) -> list[Window]:
+    """Every window of a source's grid; none where the object type has no windows."""
+    return windows_until(source, datetime.now(UTC)) if source.type.partitioned else []

@@ -1,0 +1,157 @@
+"""Which rows a source must have, by the account's own records, and how its table differs from that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from pipedrive_orchestration.demo import Account
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.exactness.values import Record, expected, found, gathered, instant
+
+MAX_SHOWN = 12
+"""How many differences are listed."""
+
+UNSTAMPED = {"notes": frozenset({"user", "deal", "person", "organization", "lead", "project", "task"})}
+"""Properties that repeat another record's name: they follow it without a new ``update_time``, so that only
+a complete reading can bring them up to date."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A property as the oracle knows it; ``where`` says how a record holds it."""
+
+    key: str
+    field_type: str
+    where: str
+
+    def of(self, record: Record) -> Any:
+        """The cell that a record must have."""
+        if self.where == "nested":
+            return expected((record["custom_fields"] or {}).get(self.key), self.field_type)
+        if self.where == "flat":
+            return expected(gathered(record, self.key, self.field_type), self.field_type)
+        return expected(record.get(self.key), self.field_type)
+
+
+def kinds_of(account: Account, object_type: str) -> dict[str, Kind]:
+    """All properties that every answer carries: built-in ones and the account's custom fields."""
+    built_in = [prop for prop in CATALOGUE[object_type].properties if not prop.optional]
+    kinds = [Kind(prop.key, prop.field_type, "plain") for prop in built_in]
+    where = "flat" if object_type == "leads" else "nested"
+    family = account.fields.get("deals" if object_type == "leads" else object_type)
+    kinds += [
+        Kind(field["field_code"], field["field_type"], where)
+        for field in family or ()
+        if field["is_custom_field"]
+    ]
+    return {kind.key: kind for kind in kinds}
+
+
+def is_deleted(object_type: str, record: Record) -> bool:
+    """Whether Pipedrive's lists leave the record out as deleted; inactive activity types stay listed."""
+    if object_type in {"notes", "filters"}:
+        return not record["active_flag"]
+    return object_type != "users" and bool(record.get("is_deleted"))
+
+
+def members(account: Account, source: Source) -> dict[str, Record]:
+    """The records that must be current rows of the source, by id as text."""
+    everything = source.options.include_archived
+    return {
+        str(record["id"]): record
+        for record in account.records(source.object_type)
+        if not is_deleted(source.object_type, record) and (everything or not record.get("is_archived"))
+    }
+
+
+def differences(
+    connection: duckdb.DuckDBPyConnection,
+    account: Account,
+    source: Source,
+    *,
+    unstamped: bool = False,
+    only: frozenset[str] | None = None,
+) -> list[str]:
+    """How the source's table differs from the account; empty where it is exact.
+
+    Args:
+        connection: the warehouse.
+        account: the truth.
+        source: whose table.
+        unstamped: compare properties that change without a new ``update_time`` too.
+        only: compare these records alone, by id as text.
+    """
+    table = rows_of(connection, source)
+    truth = members(account, source)
+    if only is not None:
+        truth = {record_id: record for record_id, record in truth.items() if record_id in only}
+    kinds = kinds_of(account, source.object_type)
+    skipped = frozenset() if unstamped else UNSTAMPED.get(source.object_type, frozenset())
+    compared = [kinds[key] for key in source.properties if key not in skipped]
+    current = {record_id: row for record_id, row in table.items() if row["_is_current"]}
+    found_differences = [f"{record_id} is missing" for record_id in truth.keys() - current.keys()]
+    if only is None:
+        found_differences += [f"{record_id} should not be current" for record_id in current.keys() - truth.keys()]
+        found_differences += _wrong_removals(account, source, table)
+    for record_id in truth.keys() & current.keys():
+        found_differences += _wrong_cells(record_id, current[record_id], truth[record_id], compared)
+    return sorted(found_differences)[:MAX_SHOWN]
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, dict[str, Any]]:
+    """All rows of the source's table by id as text."""
+    cursor = connection.execute(f'SELECT * FROM pipedrive."{source.slug}"')
+    names = [column[0] for column in cursor.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    by_id = {str(row["_id"]): row for row in rows}
+    assert len(by_id) == len(rows), "an id has several rows"
+    return by_id
+
+
+def _wrong_cells(
+    record_id: str, row: Mapping[str, Any], record: Record, compared: list[Kind]
+) -> Iterator[str]:
+    for kind in compared:
+        wanted, got = kind.of(record), found(row[kind.key], kind.field_type)
+        if wanted != got:
+            yield f"{record_id}.{kind.key} ({kind.field_type}) is {got!r}, should be {wanted!r}"
+    updated = record.get("update_time")
+    if row["_update_time"] != (instant(updated) if updated else None):
+        yield f"{record_id}._update_time is {row['_update_time']}, should be {updated}"
+    if row["_is_archived"] != bool(record.get("is_archived")):
+        yield f"{record_id}._is_archived is {row['_is_archived']}"
+    if row["_removal"] is not None or row["_removed_at"] is not None:
+        yield f"{record_id} is current and has a removal"
+
+
+def _wrong_removals(
+    account: Account, source: Source, table: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    records = {str(record["id"]): record for record in account.records(source.object_type)}
+    for record_id, row in table.items():
+        if row["_is_current"]:
+            continue
+        record = records.get(record_id)
+        wanted = _removal(account, source.object_type, record)
+        if row["_removal"] not in wanted:
+            yield f"{record_id}._removal is {row['_removal']}, should be {' or '.join(wanted)}"
+        if row["_removed_at"] is None:
+            yield f"{record_id} is gone and nobody knows since when"
+        if wanted == ("archived",) and not row["_is_archived"]:
+            yield f"{record_id} was archived and _is_archived is false"
+
+
+def _removal(account: Account, object_type: str, record: Record | None) -> tuple[str, ...]:
+    if record is None:
+        # A lead is gone without a trace, so one that was archived before stays what it was.
+        return ("deleted", "archived") if object_type == "leads" else ("deleted",)
+    if is_deleted(object_type, record):
+        # Only persons name the other one of their merge in the recents feed (API facts 2.6).
+        merged = object_type == "persons" and (object_type, record["id"]) in account.merged
+        return ("merged",) if merged else ("deleted",)
+    return ("archived",)

@@ -1,0 +1,136 @@
+"""A loopback server that gives prepared answers, for what no demo account would ever say."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from pipedrive_orchestration.pipedrive.connection import Connection
+
+TOKEN = "c0ffee" * 6 + "c0de"
+
+LIMITS = {
+    "x-ratelimit-limit": "1000000",
+    "x-ratelimit-remaining": "999999",
+    "x-ratelimit-reset": "2",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: path, query, and headers with lower-case names."""
+
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    target: str
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it asks for more than the first page of everything."""
+        return (
+            bool({"cursor", "updated_since", "ids"} & set(self.query)) or self.query.get("start", "0") != "0"
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response.
+
+    Attributes:
+        body: text or bytes as they are; anything else is written as JSON.
+        missing: how many bytes of the body are announced and never sent.
+    """
+
+    body: Any = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
+
+    def content(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+
+
+Reply = Callable[[Asked], Answer]
+
+
+@dataclass
+class Canned:
+    """A running server: its address, and what it was asked so far."""
+
+    url: str
+    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def connection(self) -> Connection:
+        return Connection.of(self.url, TOKEN)
+
+
+def page(body: Any) -> Reply:
+    """A list whose first page has that body and where nothing follows, whatever the body says."""
+    empty = {"success": True, "data": [], "additional_data": {"next_cursor": None}}
+    return lambda asked: Answer(empty if asked.goes_on else body)
+
+
+def records(*found: Any) -> Reply:
+    """A list of one page with these records."""
+    return page({"success": True, "data": list(found), "additional_data": None})
+
+
+def in_turn(answers: Sequence[Answer]) -> Reply:
+    """One answer after the other; the last one again and again."""
+    left = list(answers)
+    lock = threading.Lock()
+
+    def reply(asked: Asked) -> Answer:
+        with lock:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    return reply
+
+
+@contextmanager
+def serving(replies: Mapping[str, Reply]) -> Iterator[Canned]:
+    """Serve replies by path; any other list is empty."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            target = urlsplit(self.path)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(target.path, dict(parse_qsl(target.query)), headers, self.path)
+            canned.asked.append(asked)
+            answer = replies.get(asked.path, records())(asked)
+            content = answer.content()
+            self.send_response(answer.status)
+            plain = {"content-type": "application/json", "content-length": str(len(content) + answer.missing)}
+            for name, value in (plain | LIMITS | dict(answer.headers)).items():
+                if value:
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+            if answer.missing:
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        canned = Canned(f"http://127.0.0.1:{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield canned
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,101 @@
+"""The example answers of Pipedrive's OpenAPI files, as what an account with just these records says."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, ObjectType
+from pipedrive_orchestration_tests.importing.canned import Reply, page
+
+FOLDER = Path(
+    os.environ.get("PIPEDRIVE_OPENAPI")
+    or Path(__file__).resolve().parents[3] / "shared" / "pipedrive" / "openapi"
+)
+
+
+@dataclass
+class Example:
+    """Records that some operations answer with.
+
+    Attributes:
+        body: the list answer they come in; single records are wrapped into one.
+        operations: the operations of that example, such as ``GET /deals``.
+    """
+
+    object_type: ObjectType
+    body: dict[str, Any]
+    operations: list[str]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.body["data"]
+        return found
+
+    @property
+    def archived(self) -> bool:
+        return any("/archived" in operation for operation in self.operations)
+
+    def replies(self) -> dict[str, Reply]:
+        """What the account answers: these records, in the list they belong to, and the example's fields."""
+        list_path = self.object_type.archived_path if self.archived else self.object_type.path
+        replies = {str(list_path): page(self.body)}
+        if self.object_type.fields_path:
+            replies[self.object_type.fields_path] = page(fields_example(self.object_type))
+        return replies
+
+
+@cache
+def _document(version: str) -> Any:
+    return yaml.load((FOLDER / f"{version}.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader)
+
+
+def _answers(version: str, path: str) -> Iterator[tuple[str, Any]]:
+    for method, operation in _document(version)["paths"].get(path, {}).items():
+        if method not in ("get", "post", "put", "patch", "delete"):
+            continue
+        for status, response in operation["responses"].items():
+            content = response.get("content", {}).get("application/json", {})
+            named = [entry["value"] for entry in content.get("examples", {}).values()]
+            for example in [content["example"], *named] if "example" in content else named:
+                if str(status).startswith("2"):
+                    yield f"{method.upper()} {path}", example
+
+
+def fields_example(object_type: ObjectType) -> Any:
+    """The example of the collection's field list."""
+    assert object_type.fields_path is not None
+    path = object_type.fields_path.removeprefix("/api/v2")
+    return next(example for operation, example in _answers("v2", path) if operation.startswith("GET"))
+
+
+def examples() -> list[Example]:
+    """Every distinct example of records of an importable collection, reading and writing operations alike."""
+    return [example for object_type in CATALOGUE.values() for example in _of(object_type)]
+
+
+def _of(object_type: ObjectType) -> list[Example]:
+    root = object_type.path.removeprefix("/api/v2").removeprefix("/v1")
+    distinct: dict[str, Example] = {}
+    for path in (root, f"{root}/archived", f"{root}/{{id}}", f"{root}/{{id}}/duplicate"):
+        for operation, answer in _answers(object_type.version, path):
+            data = answer["data"]
+            body = answer if isinstance(data, list) else {"success": True, "data": [data]}
+            if not all(isinstance(record, dict) and _is_id(record.get("id")) for record in body["data"]):
+                continue
+            key = json.dumps(body["data"], default=str, sort_keys=True)
+            example = distinct.setdefault(key, Example(object_type, body, []))
+            example.operations.append(operation)
+    return list(distinct.values())
+
+
+def _is_id(value: Any) -> bool:
+    # DELETE /filters answers with a list of ids, which is no record.
+    return isinstance(value, int | str)

@@ -1,0 +1,45 @@
+"""Sources, an instance and the resources of a demo account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.orchestration import PipedriveResource, WarehouseResource
+from pipedrive_orchestration.sources import Source
+
+MakeSource = Callable[..., Source]
+
+
+def source(**changes: Any) -> Source:
+    """A valid source; created late enough for a grid of few windows."""
+    body: dict[str, Any] = {
+        "name": "All deals",
+        "object_type": "deals",
+        "properties": ["id", "title", "value", "status", "add_time"],
+        "pull_mode": "active",
+        "schedule": "*/15 * * * *",
+        "slug": "all_deals",
+        "id": "50f2de20-c9dc-5dbb-b41b-2cff29c164f0",
+        "created_at": "2026-10-20T12:00:00Z",
+    }
+    return Source.parse(body | changes)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+@pytest.fixture
+def resources(demo: DemoServer, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "pipedrive": PipedriveResource(url=demo.url, token=demo.token),
+        "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
+    }

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+
+from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.importing import windows_until
+from pipedrive_orchestration.orchestration import PipedriveResource, build_source_asset
+from pipedrive_orchestration.orchestration.tables import markdown_table
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.conftest import FreshDemo
+from pipedrive_orchestration_tests.orchestration.conftest import source
+
+
+def run(
+    configured: Source,
+    instance: dg.DagsterInstance,
+    resources: dict[str, Any],
+    windows: tuple[str, str] | None = None,
+    **config: Any,
+) -> dg.ExecuteInProcessResult:
+    """Materialises a source as the UI would: for a range of partitions, with or without config."""
+    first, last = windows or (None, None)
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    asset = build_source_asset(configured)
+    return dg.materialize(
+        [asset],
+        instance=instance,
+        resources=resources,
+        tags={tag: key for tag, key in tags.items() if key},
+        run_config={"ops": {asset.op.name: {"config": config}}} if config else None,
+        raise_on_error=False,
+    )
+
+
+def materializations(
+    result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance
+) -> list[tuple[str | None, Mapping[str, Any]]]:
+    """Partition and metadata of every materialisation that a run has left in the event log."""
+    entries = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    events = [entry.asset_materialization for entry in entries if entry.asset_materialization]
+    return [
+        (event.partition, {key: value.value for key, value in event.metadata.items()}) for event in events
+    ]
+
+
+def totals(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> Mapping[str, Any]:
+    """Metadata of the one observation that sums up a run over windows."""
+    (entry,) = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_OBSERVATION)
+    observation = entry.asset_observation
+    assert observation is not None
+    return {key: value.value for key, value in observation.metadata.items()}
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    error = event.step_failure_data.error
+    assert error is not None
+    return error.message
+
+
+def rows(resources: dict[str, Any], sql: str) -> list[tuple[Any, ...]]:
+    with resources["warehouse"].get_connection() as connection:
+        return list(connection.execute(sql).fetchall())
+
+
+def test_the_asset_of_a_source_says_what_it_is() -> None:
+    configured = source(options={"owners": ["team:crm", "someone@example.com"]}, expiration_date="2027-12-31")
+    asset = build_source_asset(configured)
+    (spec,) = asset.specs
+    assert spec.key == dg.AssetKey(["pipedrive", "all_deals"])
+    assert spec.group_name == "deals"
+    assert {"pipedrive", "duckdb"} == spec.kinds
+    assert spec.owners == ["team:crm", "someone@example.com"]
+    assert "All deals" in (spec.description or "")
+    assert "`*/15 * * * *` (UTC) until 2027-12-31" in (spec.description or "")
+    assert spec.metadata["dagster/table_name"].value == "pipedrive.all_deals"
+    assert spec.metadata["body"].data == configured.body
+    assert asset.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_every_window_is_reported_once_with_its_figures(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    result = run(source(), instance, resources, ("2024-10-01", "2026-10-01"))
+    assert result.success
+    events = materializations(result, instance)
+    assert len(events) == 25
+    assert [key for key, _ in events] == sorted(instance.get_materialized_partitions(
+        dg.AssetKey(["pipedrive", "all_deals"])))  # fmt: skip
+    (count,) = rows(resources, "SELECT count(*) FROM pipedrive.all_deals")[0]
+    assert sum(metadata["rows_inserted"] for _, metadata in events) <= count
+    key, metadata = events[-1]
+    assert key == "2026-10-01"
+    assert metadata["dagster/partition_row_count"] == metadata["rows_read"]
+    assert metadata["dagster/table_name"] == "pipedrive.all_deals"
+    assert metadata["pull"] == "window"
+    assert metadata["seconds"] > 0
+    columns = {column.name: column for column in metadata["dagster/column_schema"].columns}
+    assert columns["value"].type == "DOUBLE"
+    assert columns["title"].description == "Title (varchar)"
+    assert metadata["preview"].startswith("| ID | Title | Value | Status | ")
+    assert "█" in metadata["rows_over_windows"]
+    about_all = totals(result, instance)
+    assert about_all["dagster/row_count"] == count
+    assert about_all["rows_inserted"] == count
+    assert about_all["requests"] > 0
+    assert about_all["tokens"] >= 10
+
+
+def test_a_pull_of_changes_reports_the_windows_it_reaches_over(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    now = datetime.now(UTC)
+    young = source(created_at=now - timedelta(days=2))
+    *_, before, current = [window.key for window in windows_until(young, now)]
+    assert run(young, instance, resources, (before, current)).success
+    result = run(young, instance, resources, (before, current), pull="changes")
+    assert result.success
+    (older, about_older), (newest, about_newest) = materializations(result, instance)
+    assert (older, newest) == (before, current)
+    assert about_older["pull"] == about_newest["pull"] == "changes"
+    assert about_newest["watermark"] >= now.timestamp()
+    assert about_newest["tokens"] >= 10
+    assert "tokens" not in about_older
+
+
+def test_a_pull_of_changes_that_has_to_read_everything_reports_every_window_once(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    old = source(created_at="2026-01-15T00:00:00Z")
+    keys = [window.key for window in windows_until(old, datetime.now(UTC))]
+    assert run(old, instance, resources, (keys[-1], keys[-1]), pull="changes").success
+    changed = old.model_copy(update={"properties": ("id", "title", "currency")})
+    result = run(changed, instance, resources, (keys[-1], keys[-1]), pull="changes")
+    assert result.success
+    assert [key for key, _ in materializations(result, instance)] == keys
+    assert "full pull" in totals(result, instance)["notes"]
+
+
+def test_a_snapshot_is_one_materialisation(instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:
+    configured = source(object_type="stages", slug="stages", properties=["id", "name"])
+    result = run(configured, instance, resources)
+    assert result.success
+    ((partition, metadata),) = materializations(result, instance)
+    assert partition is None
+    assert metadata["rows_inserted"] == metadata["dagster/row_count"] > 0
+
+
+def test_windows_that_were_committed_stay_green_when_the_run_fails(
+    instance: dg.DagsterInstance, resources: dict[str, Any], fresh_demo: FreshDemo
+) -> None:
+    # The budget pays the fields and the first page of a large window only, so windows before it commit.
+    poor = fresh_demo(scale=0.3, daily_tokens=25)
+    resources["pipedrive"] = PipedriveResource(url=poor.url, token=poor.token)
+    asset = build_source_asset(source())
+    result = run(source(), instance, resources, ("2024-10-01", "2026-10-01"))
+    assert not result.success
+    assert "daily token budget" in failure(result)
+    status = get_and_update_asset_status_cache_value(instance, asset.key, asset.partitions_def)
+    assert status is not None
+    assert asset.partitions_def is not None
+    green = set(status.deserialize_materialized_partition_subsets(asset.partitions_def).get_partition_keys())
+    red = set(status.deserialize_failed_partition_subsets(asset.partitions_def).get_partition_keys())
+    assert green
+    assert red
+    assert green.isdisjoint(red)
+    assert len(green | red) == 25
+    assert green == {key for key, _ in materializations(result, instance)}
+    assert green == {
+        key
+        for (key,) in rows(resources, 'SELECT "window" FROM import_ledger.windows WHERE "window" IS NOT NULL')
+    }
+
+
+def test_a_run_may_deviate_from_the_body(instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:
+    windows = ("2026-10-01", "2026-10-01")
+    assert run(source(), instance, resources, windows, properties=["id", "currency"]).success
+    names = [name for name, *_ in rows(resources, "DESCRIBE pipedrive.all_deals")]
+    assert "currency" in names
+    assert "title" not in names
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"object_type": "persons"}, "object_type: Was fixed"),
+        ({"options": {"partitions": "daily"}}, "options.partitions: Was fixed"),
+        ({"properties": []}, "properties: Must not be empty"),
+        ({"schedule": "* *"}, "schedule: .* has 2 fields"),
+        ({"filters": {"conditions": [{"values": [1]}]}}, r"filters.conditions\[0\].variable: This field"),
+    ],
+)
+def test_a_config_that_is_no_body_fails_with_its_problems(
+    instance: dg.DagsterInstance, resources: dict[str, Any], config: dict[str, Any], message: str
+) -> None:
+    result = run(source(), instance, resources, ("2026-10-01", "2026-10-01"), **config)
+    assert not result.success
+    assert re.search(message, failure(result))
+
+
+@pytest.mark.parametrize("config", [{"propertes": []}, {"pull": "all"}, {"options": {"partition": "daily"}}])
+def test_a_config_of_the_wrong_shape_is_refused_before_the_run(
+    instance: dg.DagsterInstance, resources: dict[str, Any], config: dict[str, Any]
+) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        run(source(), instance, resources, ("2026-10-01", "2026-10-01"), **config)
+
+
+def test_a_missing_or_refused_token_fails_clearly_and_is_never_shown(
+    instance: dg.DagsterInstance, resources: dict[str, Any], demo: DemoServer, tmp_path: Path
+) -> None:
+    secret = "0123456789abcdef0123456789abcdef01234567"
+    for token in ("", secret):
+        resources["pipedrive"] = PipedriveResource(url=demo.url, token=token)
+        result = run(source(), instance, resources, ("2026-10-01", "2026-10-01"))
+        assert not result.success
+        assert "User is not connected to 'pipedrive'." in failure(result)
+        assert secret not in "".join(str(record) for record in instance.all_logs(result.run_id))
+    assert secret not in repr(resources["pipedrive"])
+    assert not (tmp_path / "warehouse.duckdb").exists()
+
+
+def test_the_resource_closes_its_connection_when_the_block_raises(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    assert run(source(object_type="stages", properties=["id"]), instance, resources).success
+    with pytest.raises(duckdb.Error), resources["warehouse"].get_connection() as connection:
+        connection.execute("SELECT * FROM nowhere")
+    with duckdb.connect(resources["warehouse"].database) as writer:
+        writer.execute("CREATE TABLE free (x INTEGER)")
+
+
+def test_no_cell_breaks_out_of_its_table() -> None:
+    table = markdown_table(["a|b"], [["x\n| y |"], [None], ["<img src=x>"], ["z" * 200]])
+    assert len(table.splitlines()) == 6
+    assert all(line.count("|") - line.count(r"\|") == 2 for line in table.splitlines())
+    assert r"\<img src=x\>" in table
+    assert "…" in table
