@@ -49,24 +49,34 @@ def custom_value(kind: str, number: int) -> object:
 class Account:
     """Persons, evenly spread over the months before ``now``, and the rules of a limited API."""
 
-    def __init__(self, persons: int, burst: int, latency: float, changed: float) -> None:
+    def __init__(self, persons: int, burst: int, latency: float) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         begun = now - timedelta(days=30.4 * MONTHS)
         step = (now - timedelta(hours=1) - begun) / persons
         tails = [_tail(number) for number in range(997)]
-        recent = int(persons * changed)
-        self.times = [_stamp(begun + step * index) for index in range(persons - recent)]
-        self.times += [_stamp(now + timedelta(seconds=1))] * recent
-        records = [
+        self.times = [_stamp(begun + step * index) for index in range(persons)]
+        self.records = [
             b'{"id":%d,"name":"Person %d","add_time":"2022-01-01T00:00:00Z","update_time":"%s",%s'
             % (index + 1, index + 1, stamp.encode(), tails[index % 997])
             for index, stamp in enumerate(self.times)
         ]
-        self.offsets = [0, *accumulate(len(record) + 1 for record in records)]
-        self.buffer = b",".join(records) + b","
+        self.arrange()
         self.burst, self.latency = burst, latency
         self.arrivals: deque[float] = deque()
-        self.requests = self.refused = 0
+
+    def arrange(self) -> None:
+        """Lay the records out for slicing."""
+        self.offsets = [0, *accumulate(len(record) + 1 for record in self.records)]
+        self.buffer = b",".join(self.records) + b","
+
+    def change(self, share: float) -> None:
+        """Update that share of the persons, the ones that have not been for longest, just now."""
+        count, now = int(len(self.records) * share), _stamp(datetime.now(UTC))
+        for _ in range(count):
+            record, stamp = self.records.pop(0), self.times.pop(0)
+            self.records.append(record.replace(stamp.encode(), now.encode(), 1))
+            self.times.append(now)
+        self.arrange()
 
     def page(self, query: dict[str, str]) -> bytes:
         """A page of ``/api/v2/persons``."""
@@ -92,7 +102,10 @@ class Account:
 
 
 def _tail(number: int) -> bytes:
-    custom = {key: custom_value(kind, number + place) for place, (key, kind) in enumerate(zip(KEYS, _KINDS, strict=True))}
+    custom = {
+        key: custom_value(kind, number + place)
+        for place, (key, kind) in enumerate(zip(KEYS, _KINDS, strict=True))
+    }
     rest = {
         "first_name": "Person", "last_name": str(number), "owner_id": number % 12 + 1, "org_id": number,
         "emails": [{"value": f"person{number}@example.com", "primary": True, "label": "work"}],
@@ -154,9 +167,7 @@ class _Surface(asyncio.Protocol):
 
     def answer(self, head: bytes, left: int | None) -> tuple[bytes, bytes]:
         target = urlsplit(head.split(b" ", 2)[1].decode())
-        self.account.requests += 1
         if left is None:
-            self.account.refused += 1
             return b"429 Too Many Requests", b'{"success":false,"error":"request over limit"}'
         if target.path == "/api/v2/personFields":
             return b"200 OK", _fields()
@@ -168,9 +179,9 @@ class _Surface(asyncio.Protocol):
             return b"200 OK", self.account.page(query)
         if target.path == "/v1/recents":
             return b"200 OK", b'{"success":true,"data":null}'
-        if target.path == "/counts":
-            counts = {"requests": self.account.requests, "refused": self.account.refused}
-            return b"200 OK", json.dumps(counts).encode()
+        if target.path == "/change":
+            self.account.change(float(dict(parse_qsl(target.query))["share"]))
+            return b"200 OK", b"{}"
         return b"404 Not Found", b'{"success":false,"error":"not here"}'
 
 
@@ -186,6 +197,5 @@ if __name__ == "__main__":
     parser.add_argument("--persons", type=int, default=200_000)
     parser.add_argument("--burst", type=int, default=0)
     parser.add_argument("--latency-ms", type=float, default=0)
-    parser.add_argument("--changed", type=float, default=0.0, help="share of persons changed just now")
     chosen = parser.parse_args()
-    asyncio.run(serve(Account(chosen.persons, chosen.burst, chosen.latency_ms / 1000, chosen.changed)))
+    asyncio.run(serve(Account(chosen.persons, chosen.burst, chosen.latency_ms / 1000)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,10 +16,10 @@ from rich.console import Console
 
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.failing import BAD_INPUT, FAILED, explained
+from pipedrive_orchestration.cli.failing import FAILED, exit_code_of_import, explained
 from pipedrive_orchestration.cli.running import use_home
 from pipedrive_orchestration.cli.showing import Outcome, changed_rows, sample_table
-from pipedrive_orchestration.cli.sources import import_sources, show_outcomes
+from pipedrive_orchestration.cli.sources import chosen_sources, import_sources, show_outcomes
 from pipedrive_orchestration.demo.working_day import work
 from pipedrive_orchestration.importing import Pull
 
@@ -52,12 +53,12 @@ def import_command(
     environment = Environment.read()
     with explained(err):
         environment.connection  # noqa: B018 - says at once that there is no token
-        loaded = environment.store.load()
-        sources = [loaded.find(slug) for slug in slugs] if slugs else list(loaded.sources)
-        outcomes, failed = import_sources(environment, sources, out, pull)
-    show_outcomes(out, outcomes, failed, [] if slugs else loaded.bad_files)
-    out.print(f"Database: {environment.warehouse.database}")
-    raise typer.Exit(FAILED if failed else BAD_INPUT if loaded.bad_files and not slugs else 0)
+        chosen = chosen_sources(environment.store.load(), slugs)
+        outcomes, failed = import_sources(environment, chosen.sources, out, pull)
+    show_outcomes(out, outcomes, failed, chosen.bad_files)
+    if environment.warehouse.exists:
+        out.print(f"Database: {environment.warehouse.database}", highlight=False)
+    raise typer.Exit(exit_code_of_import(failed.values(), bad_files=bool(chosen.bad_files)))
 
 
 @app.command()
@@ -76,7 +77,7 @@ def demo(
         _show_samples(environment, outcomes)
         _say_what_was_done(outcomes)
         out.print(f"Database: {environment.warehouse.database}   UI: make dev", highlight=False)
-    raise typer.Exit(FAILED if failed or loaded.bad_files else 0)
+    raise typer.Exit(exit_code_of_import(failed.values(), bad_files=bool(loaded.bad_files)))
 
 
 def _show_samples(environment: Environment, outcomes: Sequence[Outcome]) -> None:
@@ -110,9 +111,13 @@ def dev(
             out.print(f"No PIPEDRIVE_API_TOKEN: the demo account answers at {account.url}")
         os.environ.update(environment.variables)
         use_home(Path.cwd())
+        # The command recommends its successor, which reads other configuration, on every start.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`:FutureWarning")
         out.print(f"Dagster UI: http://127.0.0.1:{port}   (Ctrl-C ends it)", highlight=False)
         command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml"]
         process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S603
+        # Whoever ends this command with a signal ends Dagster's processes with it.
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             process.wait()
         except KeyboardInterrupt:

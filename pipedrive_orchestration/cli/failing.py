@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import duckdb
 import typer
 from rich.console import Console
 
 from pipedrive_orchestration.cli.demo_account import DemoAccountError
+from pipedrive_orchestration.cli.running import RunFailedError
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.sources import InvalidBodyError, UnknownSourceError
@@ -27,6 +29,8 @@ _CODES: dict[type[Exception], int] = {
     StagingError: FAILED,
     WarehouseError: FAILED,
     DemoAccountError: FAILED,
+    RunFailedError: FAILED,
+    duckdb.Error: FAILED,
 }
 """Exit code by error; more special errors stand before more general ones."""
 
@@ -39,11 +43,26 @@ def exit_code(error: Exception) -> int:
     return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED)
 
 
+def exit_code_of_import(errors: Iterable[Exception], *, bad_files: bool) -> int:
+    """The exit code of a command that went on after errors, and after leaving out files."""
+    codes = {exit_code(error) for error in errors} | ({BAD_INPUT} if bad_files else set())
+    return FAILED if FAILED in codes else max(codes, default=0)
+
+
 @contextmanager
 def explained(console: Console) -> Iterator[None]:
     """Turn expected errors into a paragraph on the error console and an exit code."""
     try:
         yield
     except EXPECTED as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(_paragraph(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(exit_code(error)) from None
+
+
+def _paragraph(error: Exception) -> str:
+    if not isinstance(error, duckdb.Error):
+        return str(error)
+    return (
+        f"The database cannot be used: {str(error).splitlines()[0]}. Restore a copy, or move it away and "
+        "import again; set PIPEDRIVE_WAREHOUSE to use another file."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,10 @@ from pipedrive_orchestration.warehouse import Warehouse, ledger
 
 
 class RunFailedError(Exception):
-    """A run ended without success; the message is that of the step that failed."""
+    """A run ended in a way that nobody foresaw; its page in the Dagster UI shows where."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error} (the run's page in the Dagster UI shows more)")
 
 
 def use_home(folder: Path) -> None:
@@ -30,39 +33,30 @@ def run_import(definitions: dg.Definitions, instance: dg.DagsterInstance, source
     """Materialise a source's asset in this process.
 
     Raises:
-        RunFailedError: the run failed.
+        RunFailedError: the run failed in a way that nobody foresaw; errors with a message of their own,
+            such as ``PipedriveError``, are raised themselves.
     """
     windows = windows_until(source, datetime.now(UTC)) if source.type.partitioned else []
-    result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=instance,
-        asset_selection=[asset_key(source.slug)],
-        tags=_range(windows),
-        run_config={
-            "ops": {op_name(source.slug): {"config": {"pull": pull.value}}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
-        raise_on_error=False,
-    )
-    if not result.success:
-        raise RunFailedError(_reason(result))
+    try:
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[asset_key(source.slug)],
+            tags=_range(windows),
+            run_config={
+                "ops": {op_name(source.slug): {"config": {"pull": pull.value}}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+    except dg.Failure as failure:
+        # To Dagster the asset says no more than the message; the error that it had in hand is the context.
+        foreseen = failure.__context__
+        raise (foreseen if isinstance(foreseen, Exception) else RunFailedError(failure)) from None
+    except Exception as error:
+        raise RunFailedError(error) from error
 
 
 def _range(windows: Sequence[Window]) -> dict[str, str]:
     return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key} if windows else {}
-
-
-def _reason(result: dg.ExecuteInProcessResult) -> str:
-    return next(_failures(result), "the run failed; see its page in the Dagster UI")
-
-
-def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data and data.user_failure_data.description:
-                yield data.user_failure_data.description
-            elif data.error:
-                yield (data.error.cause or data.error).message.strip()
 
 
 def due_pull(warehouse: Warehouse, source: Source) -> Pull | None:

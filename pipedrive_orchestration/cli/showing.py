@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import duckdb
 from rich.table import Table
@@ -87,14 +88,20 @@ def _cells(outcome: Outcome) -> list[str | Text]:
 def sample_table(connection: duckdb.DuckDBPyConnection, slug: str, *, rows: int, width: int) -> Table:
     """Some rows of a source under their labels, as many columns as fit."""
     sample = connection.execute(f"SELECT * FROM {quoted(LABELED, slug)} LIMIT {rows}")
-    names = [column[0] for column in sample.description or []]
-    shown = min(len(names), max(3, width // 16))
+    names = [Text(column[0]) for column in sample.description or []]
+    records = [[Text(cell_text(value)) for value in record] for record in sample.fetchall()]
     table = Table(title=f"{LABELED}.{slug}", title_justify="left")
+    shown = _columns_that_fit([names, *records], width)
     for name in names[:shown]:
-        table.add_column(Text(name), no_wrap=True)
-    for record in sample.fetchall():
-        table.add_row(*(Text(cell_text(value)) for value in record[:shown]))
+        table.add_column(name, no_wrap=True)
+    for record in records:
+        table.add_row(*record[:shown])
     return table
+
+
+def _columns_that_fit(lines: Sequence[Sequence[Text]], width: int) -> int:
+    widths = [max(text.cell_len for text in column) + 3 for column in zip(*lines, strict=True)]
+    return max(1, sum(1 for total in accumulate(widths) if total < width))
 
 
 def cell_text(value: object) -> str:

@@ -132,7 +132,13 @@ def _scalar(leaf: str, kind: str, sql_type: str) -> str:
         return _reference(leaf)
     if sql_type == "BIGINT":
         return _whole(leaf)
-    return f"TRY_CAST({leaf} AS {sql_type})"
+    value = f"TRY_CAST({leaf} AS {sql_type})"
+    if sql_type in _WITH_INFINITY:
+        return f"CASE WHEN isfinite({value}) THEN {value} END"
+    return value
+
+
+_WITH_INFINITY = frozenset({"DOUBLE", "DATE", "TIMESTAMPTZ"})
 
 
 def _whole(leaf: str) -> str:

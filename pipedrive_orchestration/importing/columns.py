@@ -71,7 +71,7 @@ def typed_column(field: Field, object_type: ObjectType, label: str | None = None
             sql_type=sql_type,
             label=label or field.label,
             field_type=field.field_type,
-            has_options=bool(field.options) and field.field_type in _OPTION_TYPES,
+            has_options=_has_options(field),
         ),
         cast=_CASTS[layout](field.key, field.field_type, sql_type),
         nested=layout is CustomFields.NESTED,
@@ -84,7 +84,12 @@ _CASTS = {
     CustomFields.FLAT: flat_cast,
 }
 
-_OPTION_TYPES = frozenset({"enum", "set", "status", "visible_to", "ids", "varchar_options", "varchar", "int"})
+_OPTION_TYPES = frozenset({"status", "visible_to", "ids", "varchar_options", "varchar", "int"})
+
+
+def _has_options(field: Field) -> bool:
+    # Options that are all deleted leave an enum or set without a list; their labels are still known.
+    return field.field_type in ("enum", "set") or (bool(field.options) and field.field_type in _OPTION_TYPES)
 
 
 def sql_type_of(field: Field) -> str:

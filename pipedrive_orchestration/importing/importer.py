@@ -19,6 +19,7 @@ from types import MappingProxyType
 from pipedrive_orchestration.importing.committing import Committed, Committer
 from pipedrive_orchestration.importing.definition import Definition, define
 from pipedrive_orchestration.importing.estimating import estimate_tokens
+from pipedrive_orchestration.importing.inbox import Inbox
 from pipedrive_orchestration.importing.planning import OVERLAP, Plan, Range, make_plan
 from pipedrive_orchestration.importing.reading import Reading, Span
 from pipedrive_orchestration.importing.remembering import remember
@@ -43,9 +44,6 @@ from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.paging import pages
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
-
-PAGES_PER_FILE = 24
-"""Staged pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
 
 MAX_CATCH_UPS = 10
 """How often a busy account is asked once more for what changed while it was being read."""
@@ -98,12 +96,6 @@ class _Import:
         self._import_id = uuid.uuid4()
         self._started_at = datetime.now(UTC)
         self._clock = time.monotonic()
-        self._pages = 0
-        self._records = 0
-        self._longest = 0
-        self._untyped: list[Path] = []
-        self._typed: list[Path] = []
-        self._merged: list[Path] = []
         self._removed: list[RemovedId] = []
         self._recently_removed: list[RemovedId] | None = None
         self._reports: list[WindowReport] = []
@@ -131,8 +123,9 @@ class _Import:
             )
             with (
                 stage(staging, self._source.slug, self._import_id) as self._staged,
-                closing(TypedPages(self._object_type, self._definition.columns)) as self._typing,
+                closing(TypedPages(self._object_type, self._definition.columns)) as typing,
             ):
+                self._inbox = Inbox(self._staged, typing)
                 try:
                     await self._estimate()
                     await self._read()
@@ -170,23 +163,30 @@ class _Import:
             await self._read_archived(self._plan.ranges)
         reading = self._reading(self._plan.ranges)
         pending = list(self._plan.windows)
-        async with aclosing(reading.spans()) as spans:
-            async for span in spans:
-                await self._take(span)
-                pending = await self._commit_covered(reading, pending)
-        await self._commit_covered(reading, pending)
+        committing: asyncio.Task[None] | None = None
+        try:
+            async with aclosing(reading.spans()) as spans:
+                async for span in spans:
+                    await self._take(span)
+                    covered = [window for window in pending if reading.covers(window.start, window.end)]
+                    # Reading goes on during a commit; the windows that it completes wait for the next.
+                    if covered and (committing is None or committing.done()):
+                        await _finished(committing)
+                        committing = asyncio.create_task(self._settle_and_commit(covered))
+                        pending = [window for window in pending if window not in covered]
+        finally:
+            await _finished(committing)
+        if pending:
+            await self._settle_and_commit(pending)
         if not _read_to_its_end(self._plan, reading):
             await self._read_undated()
             await self._catch_up()
         if self._plan.resumes and self._object_type.recents_item:
             self._removed += await self._removed_since(self._plan.changed_since)
 
-    async def _commit_covered(self, reading: Reading, pending: list[Window]) -> list[Window]:
-        covered = [window for window in pending if reading.covers(window.start, window.end)]
-        if covered:
-            await self._settle(covered)
-            await self._commit(covered, last=False)
-        return [window for window in pending if window not in covered]
+    async def _settle_and_commit(self, windows: Sequence[Window]) -> None:
+        await self._settle(windows)
+        await self._commit(windows, last=False)
 
     async def _read_changes(self) -> None:
         """What changed since the watermark, and what is gone since."""
@@ -268,7 +268,7 @@ class _Import:
 
     async def _settle(self, windows: Sequence[Window] | None) -> None:
         """Find out about rows that should have come with the windows (None: at all) and did not."""
-        await asyncio.to_thread(self._type)
+        await self._inbox.type_staged()
         missing = await asyncio.to_thread(self._missing, windows)
         if not missing:
             return
@@ -284,9 +284,7 @@ class _Import:
         if not self._warehouse.exists:
             return []
         with self._warehouse.reading() as connection:
-            return missing_rows(
-                connection, self._source.slug, windows, [*self._merged, *self._typed], self._started_at
-            )
+            return missing_rows(connection, self._source.slug, windows, self._inbox.seen, self._started_at)
 
     async def _reasons(self, gone: Sequence[str]) -> list[RemovedId]:
         watermark = self._memory.watermark
@@ -307,33 +305,18 @@ class _Import:
         return await asyncio.to_thread(removed_in_recents, staged, longest)
 
     async def _take(self, span: Span) -> None:
-        self._pages += 1
-        self._records += span.records
-        self._longest = max(self._longest, span.longest)
-        if span.lines:
-            self._untyped.append(self._staged.add(span.lines))
-        if len(self._untyped) >= PAGES_PER_FILE:
-            await asyncio.to_thread(self._type)
+        await self._inbox.add(span)
         usage = self._client.usage
-        self._listener(Progress(self._pages, self._records, usage.requests, usage.tokens, span.reached))
-
-    def _type(self) -> None:
-        if not self._untyped:
-            return
-        path = self._staged.next_file("parquet")
-        self._typing.write(self._untyped, path, longest=self._longest)
-        self._typed.append(path)
-        for page in self._untyped:
-            page.unlink()
-        self._untyped.clear()
+        progress = Progress(
+            self._inbox.pages, self._inbox.records, usage.requests, usage.tokens, span.reached
+        )
+        self._listener(progress)
 
     async def _commit(self, windows: Sequence[Window], *, last: bool) -> None:
-        await asyncio.to_thread(self._type)
+        await self._inbox.type_staged()
         before = self._committer.so_far.rows
-        await asyncio.to_thread(self._committer.commit, self._typed, self._removed, windows, last=last)
-        self._merged += self._typed
-        self._typed.clear()
-        self._removed.clear()
+        removed, self._removed = self._removed, []
+        await asyncio.to_thread(self._committer.commit, self._inbox.take_typed(), removed, windows, last=last)
         self._report(windows, before)
 
     def _report(self, windows: Sequence[Window], before: RowCounts) -> None:
@@ -375,6 +358,11 @@ class _Import:
             quarantined=so_far.quarantined,
             notes=tuple(so_far.notes),
         )
+
+
+async def _finished(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        await task
 
 
 def _vanished(definition: Definition) -> list[str]:

@@ -21,6 +21,9 @@ from pipedrive_orchestration.pipedrive.paging import keyset_pages, pages
 MAX_READERS = 12
 """Readers at once. Each has one request under way, so this bounds concurrency and memory."""
 
+QUEUED_PAGES = 4
+"""Pages read and not yet staged; with those in the readers' hands they bound memory."""
+
 MIN_PAGES_TO_SPLIT = 8
 """A range is split only where about this many pages are left of it: each split costs up to a page."""
 
@@ -147,7 +150,7 @@ class Reading:
         self._pages = 0
         self._reading = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._queue: asyncio.Queue[_Waiting | _End] = asyncio.Queue(maxsize=2 * MAX_READERS)
+        self._queue: asyncio.Queue[_Waiting | _End] = asyncio.Queue(maxsize=QUEUED_PAGES)
 
     def covers(self, start: datetime | None, end: datetime) -> bool:
         """Whether everything in ``[start, end)`` has been handed out by :meth:`spans`."""

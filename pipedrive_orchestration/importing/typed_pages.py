@@ -72,12 +72,12 @@ class TypedPages:
 
 
 def _select(object_type: ObjectType, columns: Sequence[TypedColumn]) -> str:
-    candidates = ", ".join(
-        ["record", "page", *(f"{column.cast.value} AS {quoted(column.column.key)}" for column in columns)]
-    )
+    """Three steps on one pass: what each value may be, what of it stays, and what was set aside."""
+    candidates = ["record", "page", *(f"{column.cast.value} AS {_name(column)}" for column in columns)]
+    values = ["record", "page", *(f"{_value(column)} AS {_name(column)}" for column in columns)]
     finals = [
         f"TRY_CAST(record.id AS {ID_TYPES[object_type.id_type]}) AS _id",
-        *(f"{_final(column)} AS {quoted(column.column.key)}" for column in columns),
+        *map(_name, columns),
         "TRY_CAST(record.add_time AS TIMESTAMPTZ) AS _add_time",
         "TRY_CAST(record.update_time AS TIMESTAMPTZ) AS _update_time",
         "coalesce(TRY_CAST(record.is_archived AS BOOLEAN), false) AS _is_archived",
@@ -85,24 +85,34 @@ def _select(object_type: ObjectType, columns: Sequence[TypedColumn]) -> str:
         f"{_misfits(columns)} AS _misfits",
         "page AS _page",
     ]
-    return f", candidates AS (SELECT {candidates} FROM opened) SELECT {', '.join(finals)} FROM candidates"
+    return (
+        f", candidates AS (SELECT {', '.join(candidates)} FROM opened), "
+        f"kept AS (SELECT {', '.join(values)} FROM candidates) SELECT {', '.join(finals)} FROM kept"
+    )
 
 
-def _final(column: TypedColumn) -> str:
-    name = quoted(column.column.key)
+def _name(column: TypedColumn) -> str:
+    return quoted(column.column.key)
+
+
+def _value(column: TypedColumn) -> str:
     if column.cast.fits == "true":
-        return name
-    return f"CASE WHEN {column.cast.fits} THEN {name} END"
+        return _name(column)
+    return f"CASE WHEN {column.cast.fits} THEN {_name(column)} END"
 
 
 def _misfits(columns: Sequence[TypedColumn]) -> str:
-    casts = {column.column.key: column.cast for column in columns if column.cast.fits != "true"}
-    if not casts:
+    fallible = [column for column in columns if column.cast.fits != "true"]
+    if not fallible:
         return "NULL::STRUCT(property VARCHAR, value VARCHAR)[]"
-    checks = {key: f"({cast.leaf} IS NOT NULL AND {cast.fits} IS NOT TRUE)" for key, cast in casts.items()}
-    listed = ", ".join(
-        f"CASE WHEN {check} THEN {{'property': {literal(key)}, 'value': {casts[key].raw}}} END"
-        for key, check in checks.items()
+    # A value that is NULL though its leaf is not is all that has to be looked for in every record; why
+    # is asked only of the few that have one.
+    suspicious = " OR ".join(
+        f"({column.cast.leaf} IS NOT NULL AND {_name(column)} IS NULL)" for column in fallible
     )
-    any_misfit = " OR ".join(checks.values())
-    return f"CASE WHEN {any_misfit} THEN list_filter([{listed}], lambda x: x IS NOT NULL) END"
+    listed = ", ".join(
+        f"CASE WHEN {column.cast.leaf} IS NOT NULL AND {column.cast.fits} IS NOT TRUE "
+        f"THEN {{'property': {literal(column.column.key)}, 'value': {column.cast.raw}}} END"
+        for column in fallible
+    )
+    return f"CASE WHEN {suspicious} THEN nullif(list_filter([{listed}], lambda x: x IS NOT NULL), []) END"

@@ -71,7 +71,7 @@ async def read_fields(client: Client, object_type: ObjectType) -> tuple[Field, .
     answers = await _read_answers(client, object_type) if object_type.fields_path else []
     listed = {answer.field_code: answer for answer in answers}
     known = [_built_in(prop, listed) for prop in object_type.properties]
-    taken = {field.key for field in known} | set(_LISTED_AS.values())
+    taken = {field.key for field in known} | {_LISTED_AS.get(field.key, "") for field in known}
     carries_custom = object_type.custom_fields is not CustomFields.NONE
     own = [
         _of(answer)

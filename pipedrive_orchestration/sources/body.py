@@ -78,7 +78,9 @@ def _month(value: str) -> str:
     return value
 
 
-_OWNER = re.compile(r"team:[\w.-]+|[A-Z0-9][\w.%+-]*@[A-Z0-9][A-Z0-9.-]*\.[A-Z]{2,7}", re.ASCII | re.IGNORECASE)
+_OWNER = re.compile(
+    r"team:[\w.-]+|[A-Z0-9][\w.%+-]*@[A-Z0-9][A-Z0-9.-]*\.[A-Z]{2,7}", re.ASCII | re.IGNORECASE
+)
 
 
 def _owner(value: str) -> str:

@@ -27,5 +27,5 @@ def fresh_trial(fresh_demo: Callable[..., DemoServer], tmp_path: Path) -> FreshT
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists are asked for in pages of seven, so that a small account has pages between which things happen."""
-    monkeypatch.setattr(paging, "MAX_PAGE_SIZE", 7)
+    """Lists are asked for in pages of 20, so that a small account has pages between which things happen."""
+    monkeypatch.setattr(paging, "MAX_PAGE_SIZE", 20)

@@ -2,40 +2,177 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import subprocess
+import sys
+from datetime import timedelta
 
 import pytest
 
-from pipedrive_orchestration.importing import windows_until
-from pipedrive_orchestration.pipedrive.errors import BudgetSpent, Unavailable
+from pipedrive_orchestration.importing import ImportEvent, Window, WindowReport
+from pipedrive_orchestration.pipedrive.errors import BudgetSpent
+from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
-from pipedrive_orchestration_tests.exactness.trial import Trial, all_windows
+from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.exactness.truth import members
 from pipedrive_orchestration_tests.exactness.values import instant
 
+pytestmark = pytest.mark.usefixtures("small_pages")
 
-@pytest.mark.usefixtures("small_pages")
-@pytest.mark.parametrize("object_type", ["persons", "notes", "products"])
-@pytest.mark.parametrize("commit", [1, 3])
-def test_a_committed_window_has_all_its_rows(
-    fresh_trial: FreshTrial, object_type: str, commit: int
-) -> None:
-    trial = fresh_trial()
-    source = trial.source(object_type)
-    listener = EndsAt(commit=commit)
-    with pytest.raises(Interrupted):
-        trial.windows(source, listener=listener)
-    windows = {window.key: window for window in all_windows(source)}
-    done = [windows[row[0]] for row in trial.ask('SELECT "window" FROM import_ledger.windows')]
-    assert {window.key for window in done} >= set(listener.committed)
-    ids = {
+
+def ids_in(trial: Trial, source: Source, window: Window) -> frozenset[str]:
+    """The members whose ``update_time`` lies in a window."""
+    return frozenset(
         record_id
         for record_id, record in members(trial.demo.account, source).items()
-        for window in done
         if (updated := record["update_time"]) is not None
         and (window.start is None or window.start <= instant(updated))
         and instant(updated) < window.end
-    }
-    assert trial.differences(source, only=frozenset(ids)) == []
+    )
+
+
+@pytest.mark.parametrize("object_type", ["persons", "notes", "products"])
+def test_a_window_is_reported_once_all_its_rows_are_committed(
+    fresh_trial: FreshTrial, object_type: str
+) -> None:
+    trial = fresh_trial()
+    source = trial.source(object_type)
+    checked = []
+
+    def check(event: ImportEvent) -> None:
+        if isinstance(event, WindowReport) and event.window is not None:
+            ids = ids_in(trial, source, event.window)
+            assert trial.differences(source, only=ids) == []
+            recorded = trial.ask('SELECT 1 FROM import_ledger.windows WHERE "window" = ?', event.window.key)
+            assert recorded == [(1,)]
+            checked.append(len(ids))
+
+    trial.windows(source, listener=check)
+    assert len(checked) == 25
+    assert sum(checked) + 4 >= len(members(trial.demo.account, source))
+
+
+@pytest.mark.parametrize("event", [1, 2, 4, 12, 29])
+def test_an_import_that_ended_at_any_event_is_gone_on_with(fresh_trial: FreshTrial, event: int) -> None:
+    trial = fresh_trial()
+    source = trial.source("persons")
+    churn = Churn(trial.demo, seed=event)
+    listener = EndsAt(event=event)
+    with pytest.raises(Interrupted):
+        trial.windows(source, listener=listener)
+    churn.steps(40)
+    report = trial.windows(source)
+    again = [one.window.key for one in report.windows if one.window is not None]
+    assert not set(again) & set(listener.committed), "committed windows are not read again"
+    churn.steps(10)
+    trial.changes(source)
+    assert trial.differences(source) == []
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_commit_that_fails_leaves_nothing_of_itself(fresh_trial: FreshTrial, at: int) -> None:
+    trial = fresh_trial()
+    source = trial.source("deals")
+    with pytest.raises(Interrupted):
+        trial.windows(source, warehouse=EndsInTransaction(trial.folder / "warehouse.duckdb", at))
+    if at == 1:
+        assert trial.ask("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'pipedrive'") == [
+            (0,)
+        ]
+    Churn(trial.demo, seed=at).steps(30)
+    with pytest.raises(Interrupted):
+        trial.changes(source, warehouse=EndsInTransaction(trial.folder / "warehouse.duckdb", 1))
+    trial.windows(source)
+    trial.changes(source)
+    assert trial.differences(source) == []
+
+
+def test_changes_that_were_not_committed_do_not_move_the_watermark(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial()
+    source = trial.source("organizations")
+    trial.windows(source)
+    before = trial.changes(source).watermark
+    Churn(trial.demo, seed=7).steps(30)
+    for broken in (EndsInTransaction(trial.folder / "warehouse.duckdb", 1), None):
+        listener = EndsAt(event=1) if broken is None else EndsAt()
+        with pytest.raises(Interrupted):
+            trial.changes(source, listener=listener, warehouse=broken)
+        assert trial.ask("SELECT watermark FROM import_ledger.watermarks") == [(before,)]
+    assert trial.differences(source) != []
+    trial.changes(source)
+    assert trial.differences(source) == []
+
+
+def test_a_budget_that_runs_out_again_and_again(fresh_trial: FreshTrial) -> None:
+    """Each day pays for a part of the import; what is committed is not paid for twice."""
+    trial = fresh_trial(daily_tokens=65)
+    source = trial.source("activities")
+    churn = Churn(trial.demo, seed=8)
+    committed: list[str] = []
+
+    def note(event: ImportEvent) -> None:
+        if isinstance(event, WindowReport) and event.window is not None:
+            committed.append(event.window.key)
+
+    for _day in range(6):
+        try:
+            trial.windows(source, listener=note)
+        except BudgetSpent:
+            churn.steps(5)
+            trial.demo.account.clock.advance(timedelta(days=1))
+        else:
+            break
+    else:
+        pytest.fail("the import never came to its end")
+    assert len(committed) == len(set(committed)) == 25
+    trial.demo.account.clock.advance(timedelta(days=1))
+    trial.changes(source)
+    assert trial.differences(source) == []
+
+
+_KILLED = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from pipedrive_orchestration.importing import Pull, WindowReport, import_source, windows_until
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive import paging
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse
+
+url, token, folder, source = sys.argv[1:]
+source = Source.model_validate_json(source)
+paging.MAX_PAGE_SIZE = 20
+
+def listener(event):
+    if isinstance(event, WindowReport):
+        print("committed", flush=True)
+        sys.stdin.read()
+
+import_source(
+    source, connection=Connection.of(url, token), warehouse=Warehouse(folder + "/warehouse.duckdb"),
+    staging=Path(folder, "staging"), pull=Pull.WINDOW, windows=windows_until(source, datetime.now(UTC)),
+    listener=listener,
+)
+"""
+
+
+def test_a_process_that_is_killed_is_gone_on_with(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial()
+    source = trial.source("persons")
+    arguments = [trial.demo.url, trial.demo.token, str(trial.folder), source.model_dump_json()]
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "committed\n"
+        assert any(trial.staging.iterdir()), "pages were staged"
+        process.kill()
+    Churn(trial.demo, seed=9).steps(30)
+    report = trial.windows(source)
+    assert any("goes on with" in note for note in report.notes)
+    trial.changes(source)
+    assert trial.differences(source) == []
+    left = [path.name for path in trial.staging.iterdir() if not path.name.startswith(".")]
+    assert left == [], "what the killed process had staged is swept"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -18,8 +19,10 @@ from pipedrive_orchestration.warehouse import Warehouse
 CREATED = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 
 
-def source(object_type: str, properties: Sequence[str], **choices: Any) -> Source:
-    """A static source named like its object type."""
+def source(
+    object_type: str, properties: Sequence[str], options: Any = MappingProxyType({}), **choices: Any
+) -> Source:
+    """A static source named like its object type, with one window."""
     body = {
         "slug": object_type,
         "id": id_of_slug(object_type),
@@ -28,6 +31,7 @@ def source(object_type: str, properties: Sequence[str], **choices: Any) -> Sourc
         "object_type": object_type,
         "properties": tuple(properties),
         "pull_mode": "static",
+        "options": {"partitions_start": f"{CREATED:%Y-%m}"} | dict(options),
     }
     return Source.model_validate(body | choices)
 

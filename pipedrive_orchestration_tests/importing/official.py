@@ -63,8 +63,9 @@ def _answers(version: str, path: str) -> Iterator[tuple[str, Any]]:
             continue
         for status, response in operation["responses"].items():
             content = response.get("content", {}).get("application/json", {})
-            named = [entry["value"] for entry in content.get("examples", {}).values()]
-            for example in [content["example"], *named] if "example" in content else named:
+            named: list[Any] = [entry["value"] for entry in content.get("examples", {}).values()]
+            given: list[Any] = [content["example"]] if "example" in content else []
+            for example in [*given, *named]:
                 if str(status).startswith("2"):
                     yield f"{method.upper()} {path}", example
 
@@ -87,7 +88,7 @@ def _of(object_type: ObjectType) -> list[Example]:
     for path in (root, f"{root}/archived", f"{root}/{{id}}", f"{root}/{{id}}/duplicate"):
         for operation, answer in _answers(object_type.version, path):
             data = answer["data"]
-            body = answer if isinstance(data, list) else {"success": True, "data": [data]}
+            body: dict[str, Any] = answer if isinstance(data, list) else {"success": True, "data": [data]}
             if not all(isinstance(record, dict) and _is_id(record.get("id")) for record in body["data"]):
                 continue
             key = json.dumps(body["data"], default=str, sort_keys=True)
@@ -99,3 +100,8 @@ def _of(object_type: ObjectType) -> list[Example]:
 def _is_id(value: Any) -> bool:
     # DELETE /filters answers with a list of ids, which is no record.
     return isinstance(value, int | str)
+
+
+def recents_example() -> Any:
+    """The example of ``/recents``: an activity and a deal as v1 writes them."""
+    return next(example for _, example in _answers("v1", "/recents"))

@@ -13,7 +13,7 @@ import pytest
 
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, CustomFields, ObjectType
 from pipedrive_orchestration_tests.importing.canned import serving
-from pipedrive_orchestration_tests.importing.imports import CREATED, quarantine, rows, run, source
+from pipedrive_orchestration_tests.importing.imports import quarantine, rows, run, source
 from pipedrive_orchestration_tests.importing.official import FOLDER, Example, examples, fields_example
 
 EXAMPLES = examples() if FOLDER.is_dir() else []
@@ -87,7 +87,7 @@ def wanted_properties(object_type: ObjectType) -> list[str]:
 
 def imported(example: Example, folder: Path) -> dict[Any, dict[str, Any]]:
     object_type = example.object_type
-    options = {"include_archived": example.archived, "partitions_start": f"{CREATED:%Y-%m}"}
+    options = {"include_archived": example.archived}
     with serving(example.replies()) as account:
         run(
             source(object_type.name, wanted_properties(object_type), options=options),

@@ -1,0 +1,77 @@
+"""What an import has read: pages to be typed, typed files to be merged, and those merged already.
+
+Reading, typing and merging go on at the same time; here is what they hand to each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from pipedrive_orchestration.importing.reading import Span
+from pipedrive_orchestration.importing.staging import Stage
+from pipedrive_orchestration.importing.typed_pages import TypedPages
+
+PAGES_PER_FILE = 24
+"""Staged pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
+
+
+class Inbox:
+    """The files of one import.
+
+    Attributes:
+        pages: pages read so far.
+        records: records read so far, each as often as it came.
+    """
+
+    def __init__(self, stage: Stage, typing: TypedPages) -> None:
+        self.pages = 0
+        self.records = 0
+        self._stage = stage
+        self._typing = typing
+        self._one_at_a_time = asyncio.Lock()
+        self._longest = 0
+        self._untyped: list[Path] = []
+        self._typed: list[Path] = []
+        self._merged: list[Path] = []
+
+    @property
+    def seen(self) -> list[Path]:
+        """Typed files of everything that has been typed so far, merged or not."""
+        return [*self._merged, *self._typed]
+
+    async def add(self, span: Span) -> None:
+        """Stage a page; type what is staged when there is enough of it.
+
+        Raises:
+            StagingError: it cannot be written.
+        """
+        self.pages += 1
+        self.records += span.records
+        self._longest = max(self._longest, span.longest)
+        if span.lines:
+            self._untyped.append(self._stage.add(span.lines))
+        if len(self._untyped) >= PAGES_PER_FILE:
+            await self.type_staged()
+
+    async def type_staged(self) -> None:
+        """Type every page staged so far.
+
+        Raises:
+            StagingError: the typed file cannot be written.
+        """
+        async with self._one_at_a_time:
+            pages, self._untyped = self._untyped, []
+            if not pages:
+                return
+            path = self._stage.next_file("parquet")
+            await asyncio.to_thread(self._typing.write, pages, path, longest=self._longest)
+            self._typed.append(path)
+            for page in pages:
+                page.unlink()
+
+    def take_typed(self) -> list[Path]:
+        """The typed files that are not merged yet; from now on they count as merged."""
+        files, self._typed = self._typed, []
+        self._merged += files
+        return files
