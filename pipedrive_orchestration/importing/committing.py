@@ -165,7 +165,8 @@ class Committer:
                 import_id=self.import_id,
                 now=now,
                 started_at=self.started_at,
-                only_added_since=None if source.pull_existing else source.created_at,
+                # Pipedrive's times are whole seconds, so the second of the creation counts as after it.
+                only_added_since=None if source.pull_existing else source.created_at.replace(microsecond=0),
                 include_archived=source.options.include_archived,
                 history=source.options.history,
             ),

@@ -65,9 +65,13 @@ class Definition:
 
 
 def fingerprint_of(source: Source) -> str:
-    """What a watermark is good for: it changes when properties or the filter change."""
-    filters = source.filters.model_dump(mode="json") if source.filters else None
-    return json.dumps({"properties": sorted(source.properties), "filters": filters}, sort_keys=True)
+    """What a watermark is good for: it changes with the properties and with which records belong."""
+    wanted = {
+        "properties": sorted(source.properties),
+        "filters": source.filters.model_dump(mode="json") if source.filters else None,
+        "include_archived": source.options.include_archived,
+    }
+    return json.dumps(wanted, sort_keys=True)
 
 
 def define(source: Source, fields: Sequence[Field], vanished: Mapping[str, Column]) -> Definition:

@@ -181,7 +181,7 @@ def _keep_versions(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS "
-        "SELECT i._id, v.verdict, coalesce(i._update_time, $now) AS begun "
+        "SELECT i._id, v.verdict, coalesce(i._update_time, i._add_time, $now) AS begun "
         "FROM incoming AS i JOIN verdicts AS v USING (_id) WHERE v.verdict <> 'pass'",
         {"now": plan.now},
     )

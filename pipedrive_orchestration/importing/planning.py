@@ -89,7 +89,7 @@ def _reason_for_full_pull(source: Source, memory: Memory, now: datetime) -> str 
     if memory.watermark is None:
         return None
     if memory.definition != fingerprint_of(source):
-        return "full pull: the source's properties or filter have changed"
+        return "full pull: the source's properties, filter or include_archived have changed"
     if now - memory.watermark > timedelta(days=RECENTS_DAYS):
         days = (now - memory.watermark).days
         return (

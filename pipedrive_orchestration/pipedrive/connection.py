@@ -47,7 +47,7 @@ class Connection:
             raise NotConnected("PIPEDRIVE_API_TOKEN holds characters that no token has.")
         address = (url.strip() or DEFAULT_URL).rstrip("/").removesuffix("/api/v2").removesuffix("/v1")
         if not address.startswith(("https://", "http://")):
-            raise NotConnected(f"PIPEDRIVE_API_URL must begin with https://, not {address[:40]!r}.")
+            raise NotConnected("PIPEDRIVE_API_URL must begin with https://.")
         if _malformed(address):
             raise NotConnected("PIPEDRIVE_API_URL is not an address such as https://acme.pipedrive.com.")
         return cls(url=address.removesuffix("/api"), token=token)

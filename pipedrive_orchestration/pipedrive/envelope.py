@@ -72,7 +72,7 @@ class Page:
 
     def lines(self) -> bytes:
         """The records one per line: a line feed in JSON is blank space, so none is lost."""
-        lines = b"\n".join(memoryview(record) for record in self.records)
+        lines = b"\n".join(self.records)
         if lines.count(b"\n") >= len(self.records):
             lines = b"\n".join(bytes(record).replace(b"\n", b" ") for record in self.records)
         return lines + b"\n" if self.records else b""
@@ -130,7 +130,8 @@ def _whole_characters(body: bytes) -> bytes:
             body.decode()
         except UnicodeDecodeError:
             body = body.decode(errors="replace").encode()
-    if b"\\ud" in body or b"\\uD" in body:
+    # Looking for one byte first is what keeps bodies without any escape cheap.
+    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
         body = _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)
     return body
 

@@ -74,8 +74,22 @@ def prepare_table(
 def prepare_history(
     connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column]
 ) -> None:
-    """Make the table of versions, or add the columns it lacks."""
+    """Make the table of versions, or add the columns it lacks.
+
+    A new one begins with the current rows, where the source has some; its own table has to be prepared
+    before.
+    """
+    is_new = not column_types(connection, slug, HISTORY)
     _prepare(connection, HISTORY, slug, id_type, columns, VERSION_COLUMNS)
+    if is_new:
+        shared = ", ".join(
+            ["_id", *(quoted(column.key) for column in columns), "_update_time", "_is_archived"]
+        )
+        connection.execute(
+            f"INSERT INTO {quoted(HISTORY, slug)} ({shared}, _valid_from) "
+            f"SELECT {shared}, coalesce(_update_time, _first_imported_at) "
+            f"FROM {quoted(ROWS, slug)} WHERE _is_current"
+        )
 
 
 def _prepare(

@@ -40,7 +40,7 @@ def test_other_properties(fresh_trial: FreshTrial) -> None:
     trial.changes(few)
     churn.steps(30)
     report = trial.changes(every)
-    assert "full pull: the source's properties or filter have changed" in report.notes
+    assert "full pull: the source's properties, filter or include_archived have changed" in report.notes
     assert trial.differences(every) == []
     churn.steps(30)
     report = trial.changes(every)
