@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
@@ -22,8 +22,8 @@ from pipedrive_orchestration.pipedrive.catalogue import (
     Paging,
 )
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, open_page
-from pipedrive_orchestration.pipedrive.errors import Refused
+from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, open_page, parse_time
+from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
 
 EVERY_STATUS = {"status": "open,won,lost,deleted"}
 """Makes a list of deals give those of every status, the deleted ones of the last 30 days included."""
@@ -126,24 +126,52 @@ def _open_one(body: bytes) -> msgspec.Raw:
 async def recent_changes(client: Client, object_type: ObjectType, since: datetime) -> AsyncIterator[Page]:
     """The recents feed of a collection since an instant: the last state of what changed, deleted or not.
 
+    The feed comes in ascending ``update_time`` and shifts like any v1 list (see
+    :func:`~pipedrive_orchestration.pipedrive.paging.keyset_pages`): what changes meanwhile moves to its end.
+    So it is followed by its times, and by offset only where one second fills more than a page.
+
     Raises:
+        EndlessList: a page has nothing new and says that there is more.
         PipedriveError: see :meth:`Client.get`.
     """
     assert object_type.recents_item is not None
-    asked: dict[str, str | int] = {
-        "since_timestamp": f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        "items": object_type.recents_item,
-        "limit": MAX_PAGE_SIZE,
-        "start": 0,
-    }
+    start = 0
+    seen: set[int | str | None] = set()
     while True:
+        asked: dict[str, str | int] = {
+            "since_timestamp": f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            "items": object_type.recents_item,
+            "limit": MAX_PAGE_SIZE,
+            "start": start,
+        }
         page = await client.get(
             RECENTS_PATH, asked, cost=RECENTS_COST, read=partial(open_page, paging=Paging.OFFSET)
         )
         yield page
-        if page.next is None or page.next == asked["start"]:
+        ids = page.ids()
+        if start and (not ids or ids[0] not in seen):
+            start = max(0, start - MAX_PAGE_SIZE)
+            continue
+        if page.next is None:
             return
-        asked["start"] = page.next
+        if len(ids) <= bool(start):
+            raise EndlessList(RECENTS_PATH, page.next)
+        seen.update(ids)
+        reached = _changed_at(page.records[-1])
+        # Whether the bound is inclusive is not documented, so the last second is asked for once more.
+        if reached is not None and reached - timedelta(seconds=1) > since:
+            since, start, seen = reached - timedelta(seconds=1), 0, set()
+        else:
+            start += len(ids) - 1
+
+
+class _Change(msgspec.Struct):
+    data: dict[str, object] | None = None
+
+
+def _changed_at(item: msgspec.Raw) -> datetime | None:
+    changed = (msgspec.json.decode(item, type=_Change).data or {}).get("update_time")
+    return parse_time(changed) if isinstance(changed, str) else None
 
 
 def reasons(

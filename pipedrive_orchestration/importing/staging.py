@@ -14,9 +14,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-_SWEEPING = ".sweeping"
-_SWEEPING_SECONDS = 60
-
 
 class StagingError(Exception):
     """A page cannot be staged: the disk is full or the folder cannot be written."""
@@ -65,14 +62,13 @@ def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
     folder = root / f"{slug}-{import_id}"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        # Whoever sweeps must not meet a lock that is made and not yet held.
-        with FileLock(root / _SWEEPING, timeout=_SWEEPING_SECONDS):
-            _sweep(root)
-            lock = FileLock(root / f"{folder.name}.lock", thread_local=False)
-            lock.acquire(timeout=0)
-            folder.mkdir()
-    except Timeout as error:
-        raise StagingError(root, f"another import has been sweeping it for {_SWEEPING_SECONDS} s") from error
+        _sweep(root)
+        # A sweep looks for locks by name, so this one gets its name when it is held.
+        unnamed = folder.with_suffix(".new")
+        lock = FileLock(unnamed, thread_local=False)
+        lock.acquire(timeout=0)
+        unnamed.rename(folder.with_suffix(".lock"))
+        folder.mkdir()
     except OSError as error:
         raise StagingError(root, error.strerror or str(error)) from error
     try:
@@ -80,7 +76,7 @@ def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
-        (root / f"{folder.name}.lock").unlink(missing_ok=True)
+        folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _sweep(root: Path) -> None:

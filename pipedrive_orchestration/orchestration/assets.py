@@ -6,8 +6,16 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import Pull, StagingError, UnknownPropertiesError, import_source
+from pipedrive_orchestration.importing import (
+    ImportReport,
+    Pull,
+    StagingError,
+    UnknownPropertiesError,
+    import_source,
+)
+from pipedrive_orchestration.orchestration.checks import check_specs_of, evaluate_checks
 from pipedrive_orchestration.orchestration.config import config_schema_of, source_of_run
+from pipedrive_orchestration.orchestration.initial_import import earlier_initial_import
 from pipedrive_orchestration.orchestration.names import asset_key, op_name
 from pipedrive_orchestration.orchestration.partitions import partitions_of, requested_windows
 from pipedrive_orchestration.orchestration.reporting import Reporter
@@ -25,38 +33,69 @@ EXPECTED_ERRORS = (InvalidBodyError, PipedriveError, StagingError, UnknownProper
 """What can go wrong in ways whose message says all there is to know."""
 
 
-def build_source_asset(source: Source) -> dg.AssetsDefinition:
-    """The asset of a source; it touches neither network nor database until it runs."""
+def build_source_asset(source: Source, windows_per_run: int | None = None) -> dg.AssetsDefinition:
+    """The asset of a source with its checks; it touches neither network nor database until it runs.
+
+    Args:
+        source: what to import.
+        windows_per_run: how many windows one run of a backfill reads at most; None for all of them.
+    """
     with warnings.catch_warnings():
-        # One run reads all windows of a backfill. The parameter that says so is marked as beta.
+        # The parameter that says how many windows a run reads is marked as beta.
         warnings.filterwarnings("ignore", message=".*`backfill_policy`", category=dg.BetaWarning)
 
-        @dg.asset(
-            key=asset_key(source.slug),
-            description=description_of(source),
-            group_name=source.object_type,
-            kinds={"pipedrive", "duckdb"},
-            owners=list(source.options.owners),
-            tags={"pipedrive/object_type": source.object_type, "pipedrive/pull_mode": source.pull_mode},
-            metadata=metadata_of(source),
+        @dg.multi_asset(
+            name=op_name(source.slug),
+            specs=[_spec_of(source)],
+            check_specs=check_specs_of(source),
             partitions_def=partitions_of(source),
-            backfill_policy=dg.BackfillPolicy.single_run() if source.type.partitioned else None,
+            backfill_policy=_backfill_policy_of(source, windows_per_run),
             config_schema=config_schema_of(source),
             pool=POOL,
-            # Windows are reported as they commit; an output would report all of them once more.
-            output_required=False,
+            # Makes checks that have nothing to say optional, and lets them be run without an import.
+            can_subset=True,
         )
         def import_asset(
             context: dg.AssetExecutionContext, pipedrive: PipedriveResource, warehouse: WarehouseResource
         ) -> Iterator[dg.AssetCheckResult]:
-            try:
-                _import(context, source, pipedrive, warehouse)
-            except EXPECTED_ERRORS as error:
-                raise dg.Failure(str(error), allow_retries=False) from None
-            yield from ()
+            report = None
+            if context.selected_asset_keys and not _imported_already(context):
+                try:
+                    report = _import(context, source, pipedrive, warehouse)
+                except EXPECTED_ERRORS as error:
+                    raise dg.Failure(str(error), allow_retries=False) from None
+            yield from evaluate_checks(context, source, warehouse.warehouse(), report)
 
-    assert import_asset.op.name == op_name(source.slug)
     return import_asset
+
+
+def _spec_of(source: Source) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(source.slug),
+        description=description_of(source),
+        group_name=source.object_type,
+        kinds={"pipedrive", "duckdb"},
+        owners=list(source.options.owners),
+        tags={"pipedrive/object_type": source.object_type, "pipedrive/pull_mode": source.pull_mode},
+        metadata=metadata_of(source),
+        # Windows are reported as they commit; an output would report all of them once more.
+        skippable=True,
+    )
+
+
+def _backfill_policy_of(source: Source, windows_per_run: int | None) -> dg.BackfillPolicy | None:
+    if not source.type.partitioned:
+        return None
+    if windows_per_run is None:
+        return dg.BackfillPolicy.single_run()
+    return dg.BackfillPolicy.multi_run(windows_per_run)
+
+
+def _imported_already(context: dg.AssetExecutionContext) -> bool:
+    earlier = earlier_initial_import(context.instance, context.run)
+    if earlier:
+        context.log.info(f"The run {earlier} was this source's initial import; this one has nothing to do.")
+    return earlier is not None
 
 
 def _import(
@@ -64,7 +103,7 @@ def _import(
     source: Source,
     pipedrive: PipedriveResource,
     warehouse: WarehouseResource,
-) -> None:
+) -> ImportReport:
     config = context.op_execution_context.op_config
     source, pull = source_of_run(source, config), Pull(config["pull"])
     windows = requested_windows(context, source, datetime.now(UTC))
@@ -79,6 +118,7 @@ def _import(
         listener=reporter,
     )
     reporter.finish(report)
+    return report
 
 
 def description_of(source: Source) -> str:

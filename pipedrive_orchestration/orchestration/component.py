@@ -38,9 +38,11 @@ def build_definitions(loaded: LoadedSources) -> dg.Definitions:
     A source that Dagster refuses is left out like a file that does not validate.
     """
     built, refused = [], []
+    windows_per_run = _windows_per_run()
+    own_job = len(loaded.sources) <= MAX_OWN_JOBS
     for source in loaded.sources:
         try:
-            built.append((source, _definitions_of(source)))
+            built.append((source, _definitions_of(source, windows_per_run, own_job=own_job)))
         except Exception as error:  # noqa: BLE001 - one source must not take all others with it
             problem = Problem("", "refused_by_dagster", str(error))
             refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
@@ -48,14 +50,23 @@ def build_definitions(loaded: LoadedSources) -> dg.Definitions:
     return dg.Definitions.merge(
         dg.Definitions(resources=resources_of_environment(), executor=dg.in_process_executor),
         source_files_definitions(accepted),
+        dg.Definitions(sensors=_sensors_of(accepted.sources), jobs=[*JOBS]),
         *(definitions for _, definitions in built),
     )
 
 
-def _definitions_of(source: Source) -> dg.Definitions:
-    asset = build_source_asset(source)
-    schedule = build_source_schedule(source, asset)
+def _definitions_of(source: Source, windows_per_run: int | None, *, own_job: bool) -> dg.Definitions:
+    asset = build_source_asset(source, windows_per_run)
+    schedule = build_source_schedule(source, asset, own_job=own_job)
     return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
+
+
+def _sensors_of(sources: Sequence[Source]) -> list[dg.SensorDefinition]:
+    return [
+        build_initial_import_sensor(sources),
+        build_expiration_sensor(sources),
+        build_freshness_sensor(sources),
+    ]
 
 
 class ImportSources(dg.StateBackedComponent):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dagster as dg
 
+LOCATION = "pipedrive_orchestration"
+"""The code location, as workspace.yaml and pyproject.toml name it too."""
+
 PREFIX = "pipedrive"
 
 SOURCE_TAG = "pipedrive/source"
-"""Tag of a scheduled run with its source's slug; at most one such run per source is under way."""
+"""Tag of an unattended run with its source's slug; at most one such run per source is under way."""
 PULL_TAG = "pipedrive/pull"
-"""Tag of a scheduled run with what it pulls."""
+"""Tag of an unattended run with what it pulls."""
+INITIAL_IMPORT_TAG = "pipedrive/initial_import"
+"""Tag of a source's first import with the source's id."""
 
 
 def asset_key(slug: str) -> dg.AssetKey:

@@ -403,7 +403,14 @@ FILTERS = ObjectType(
     list_cost=20,
     get_cost=2,
     recents_item="filter",
-    scopes=("deals:read", "deals:full", "activities:read", "activities:full", "contacts:read", "contacts:full"),
+    scopes=(
+        "deals:read",
+        "deals:full",
+        "activities:read",
+        "activities:full",
+        "contacts:read",
+        "contacts:full",
+    ),
     properties=_properties(
         """int: id; varchar: name filter_code; boolean: is_editable active_flag; varchar: type;
         boolean: temporary_flag; user: user_id; datetime: add_time update_time; visible_to: visible_to;

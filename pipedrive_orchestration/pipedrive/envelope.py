@@ -43,6 +43,10 @@ class _Failure(msgspec.Struct):
     code: str | int | None = None
 
 
+class _Identified(msgspec.Struct):
+    id: int | str | None = None
+
+
 class _Updated(msgspec.Struct):
     update_time: str | None = None
 
@@ -55,6 +59,7 @@ _ESCAPES = re.compile(
 
 _envelopes = msgspec.json.Decoder(_Envelope)
 _failures = msgspec.json.Decoder(_Failure)
+_identified = msgspec.json.Decoder(_Identified)
 _updated = msgspec.json.Decoder(_Updated)
 
 
@@ -81,6 +86,10 @@ class Page:
         """Bytes of the longest record."""
         return max((memoryview(record).nbytes for record in self.records), default=0)
 
+    def ids(self) -> list[int | str | None]:
+        """The ids of the records, None where one has none."""
+        return [_id(record) for record in self.records]
+
     def first_update_time(self) -> datetime | None:
         """``update_time`` of the first record, where it has one."""
         return _update_time(self.records[0]) if self.records else None
@@ -88,6 +97,13 @@ class Page:
     def last_update_time(self) -> datetime | None:
         """``update_time`` of the last record, where it has one."""
         return _update_time(self.records[-1]) if self.records else None
+
+
+def _id(record: msgspec.Raw) -> int | str | None:
+    try:
+        return _identified.decode(record).id
+    except msgspec.DecodeError:
+        return None
 
 
 def _update_time(record: msgspec.Raw) -> datetime | None:

@@ -2,12 +2,14 @@
 
 Pipedrive allows ``x-ratelimit-limit`` requests in any two seconds per token and says in every answer
 how many are left (API facts 5.3, 5.4). The limiter keeps its own account of the last two seconds and
-lowers it to what the headers say, so that several processes on one token give way to each other.
+lowers it to what the headers say. Where several processes on one token are refused all the same, each
+halves its share and takes it back slowly, as the ends of a network do that share a line.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,6 +18,9 @@ from types import TracebackType
 
 WINDOW_SECONDS = 2.0
 """Length of the rolling window of the burst limit."""
+
+REGAINED_PER_WINDOW = 0.05
+"""How much of the limit a client that was refused takes back in every window without a refusal."""
 
 MAX_IN_FLIGHT = 32
 """Requests under way at once, whatever the plan allows: bounds memory, not speed."""
@@ -36,6 +41,8 @@ class Limiter:
         self._others = 0
         self._others_until = 0.0
         self._paused_until = 0.0
+        self._share = math.inf
+        self._share_fixed_until = 0.0
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -71,6 +78,8 @@ class Limiter:
             self._limit = self._limit or 1
             return
         self._limit = limit
+        if self._share < limit:
+            self._share += REGAINED_PER_WINDOW * limit / self._share
         if remaining is not None:
             self._forget_returned()
             self._others = max(0, limit - remaining - self._in_flight - len(self._returning))
@@ -78,7 +87,12 @@ class Limiter:
 
     def pause(self, seconds: float) -> None:
         """Let nothing through for that long: Pipedrive said that the limit was exceeded."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
+        now = self._clock()
+        self._paused_until = max(self._paused_until, now + seconds)
+        if now >= self._share_fixed_until:
+            # Refusals come in groups; one group halves the share once.
+            self._share = max(1.0, min(self._share, self._limit or 1) / 2)
+            self._share_fixed_until = self._paused_until + WINDOW_SECONDS
 
     def _seconds_to_wait(self) -> float:
         now = self._clock()
@@ -86,10 +100,11 @@ class Limiter:
             return self._paused_until - now
         self._forget_returned()
         others = self._others if self._others_until > now else 0
-        room = min((self._limit or 1) - others - len(self._returning), MAX_IN_FLIGHT) - self._in_flight
+        allowed = min((self._limit or 1) - others, self._share)
+        room = min(allowed - len(self._returning), MAX_IN_FLIGHT) - self._in_flight
         if self._limit is None:
             return float("inf") if self._in_flight else 0.0
-        if room > 0:
+        if room >= 1:
             return 0.0
         events = [*list(self._returning)[:1], *([self._others_until] if others else [])]
         return max(min(events) - now, 0.001) if events else float("inf")

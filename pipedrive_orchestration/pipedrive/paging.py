@@ -79,28 +79,36 @@ async def keyset_pages(
 
     Rows that change while a list is read by offset move to its end and pull the rest up, past the
     reader. Going on from the last second read cannot miss any. The offset is used only inside one second
-    and among records without ``update_time``.
+    and among records without ``update_time``, where each page has to begin with a record that has come
+    before; if it does not, the page before it is read once more.
 
     Raises:
-        EndlessList: a page is empty and says that there is more.
+        EndlessList: a page has nothing new and says that there is more.
         PipedriveError: see :meth:`Client.get`.
     """
-    asked: dict[str, str | int] = {**parameters, "limit": MAX_PAGE_SIZE, "start": 0}
+    asked: dict[str, str | int] = {**parameters, "limit": MAX_PAGE_SIZE}
+    start = 0
+    seen: set[int | str | None] = set()
     while True:
         page = await client.get(
             object_type.path,
-            asked,
+            {**asked, "start": start},
             cost=object_type.list_cost,
             read=partial(open_page, paging=object_type.paging),
         )
         yield page
+        ids = page.ids()
+        if start and (not ids or ids[0] not in seen):
+            start = max(0, start - MAX_PAGE_SIZE)
+            continue
         if page.next is None:
             return
-        if not page.records:
+        if len(ids) <= bool(start):
             raise EndlessList(object_type.path, page.next)
+        seen.update(ids)
         reached = page.last_update_time()
         since = f"{reached:%Y-%m-%dT%H:%M:%SZ}" if reached else None
         if since and since != asked.get("updated_since"):
-            asked |= {"updated_since": since, "start": 0}
+            asked["updated_since"], start, seen = since, 0, set()
         else:
-            asked["start"] = int(asked["start"]) + len(page.records)
+            start += len(ids) - 1

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration_tests.cli.conftest import COMMAND, PERSONS, PIPELINES, Ended, Project
+from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, Ended, Project
 
 
 def ids(demo: DemoServer, object_type: str) -> set[int]:
@@ -140,27 +135,3 @@ class TestUnusableDatabase:
         assert "set PIPEDRIVE_WAREHOUSE to use another file" in said
         assert "Traceback" not in said
         assert small.database.read_bytes() == damaged
-
-    def test_a_database_that_someone_has_open_is_waited_for(self, small: Project) -> None:
-        assert small.run("import", "pipelines").code == 0
-        with small.opened(), importing(small.folder) as process:
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=5)
-        out, err = process.communicate()
-        assert (process.returncode, err) == (0, ""), out
-
-
-@contextmanager
-def importing(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [COMMAND, "import", "pipelines"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        except BaseException:
-            process.kill()
-            raise

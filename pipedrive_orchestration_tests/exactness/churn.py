@@ -12,7 +12,8 @@ import httpx
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
-from pipedrive_orchestration_tests.exactness.custom_values import custom_value, day, text
+from pipedrive_orchestration_tests.exactness.bodies import BODIES
+from pipedrive_orchestration_tests.exactness.custom_values import custom_value
 
 Record = dict[str, Any]
 Write = Callable[[str, str, Any], Any]
@@ -24,6 +25,7 @@ FAMILIES = (
 """What can be written; users and currencies cannot be in the demo account."""
 
 _WEIGHTS = {"pipelines": 1, "stages": 1, "lead_labels": 1, "activity_types": 1, "filters": 1}
+
 
 def is_live(record: Record) -> bool:
     """Neither deleted nor archived: what a user sees and can edit."""
@@ -108,7 +110,9 @@ class Churn:
             ids = [record["id"] for record in self._account[family] if is_live(record)]
         return self._rng.choice(ids) if ids else None
 
-    def send(self, method: str, family: str, record_id: Any = None, body: Any = None, suffix: str = "") -> Any:
+    def send(
+        self, method: str, family: str, record_id: Any = None, body: Any = None, suffix: str = ""
+    ) -> Any:
         """A write to a family's path."""
         path = CATALOGUE[family].path + ("" if record_id is None else f"/{record_id}") + suffix
         return self._write(method, path, body)
@@ -127,7 +131,7 @@ class Churn:
 
     def body(self, family: str) -> Record:
         """Some built-in values."""
-        return _BODIES[family](self, self._rng)
+        return BODIES[family](self.some, self._rng)
 
 
 Action = Callable[[Churn, str, Any], bool]
@@ -137,10 +141,10 @@ _OWN_ONLY = frozenset({"pipelines", "stages", "lead_labels", "activity_types", "
 
 
 def _create(churn: Churn, family: str, _target: Any) -> bool:
-    body = churn.body(family) | _REQUIRED[family](churn)
-    if family in {"notes", "leads"} and body is None:
-        return False
-    body |= _custom_part(churn, family)
+    required = _REQUIRED[family](churn)
+    if required and all(value is None for value in required.values()):
+        return False  # nothing is left that it could be linked to
+    body = churn.body(family) | required | _custom_part(churn, family)
     record = churn.send("POST", family, body=body)
     churn._own[family].add(record["id"])
     return True
@@ -225,101 +229,6 @@ _ACTIONS: dict[str, tuple[Action, ...]] = {
     **dict.fromkeys(_OWN_ONLY, _WRITTEN),
 }
 
-
-def _deal(churn: Churn, rng: Random) -> Record:
-    body: Record = {"title": text(rng), "value": rng.choice((0, 99.5, 10**6)), "currency": "EUR"}
-    status = rng.choice(("open", "won", "lost"))
-    body |= {"status": status} | ({"lost_reason": text(rng)} if status == "lost" else {})
-    body |= {"expected_close_date": day(rng), "person_id": churn.some("persons")}
-    return _some_of(rng, body, always=("title",) if status != "lost" else ("title", "status"))
-
-
-def _person(churn: Churn, rng: Random) -> Record:
-    contact = {"value": f"{rng.randrange(10**6)}@mail.example", "primary": True, "label": "work"}
-    body = {
-        "name": text(rng),
-        "emails": rng.choice(([], [contact], [contact, {**contact, "primary": False}])),
-        "phones": [],
-        "org_id": churn.some("organizations"),
-        "label_ids": rng.choice(([], [21], [21, 22])),
-        "birthday": day(rng),
-        "job_title": text(rng),
-        "visible_to": rng.choice((1, 3)),
-    }
-    return _some_of(rng, body, always=("name",))
-
-
-def _organization(_churn: Churn, rng: Random) -> Record:
-    body = {
-        "name": text(rng),
-        "address": {"value": text(rng), "country": "Estonia"},
-        "website": "https://firm.example",
-        "annual_revenue": rng.randrange(10**9),
-        "employee_count": rng.randrange(1000),
-    }
-    return _some_of(rng, body, always=("name",))
-
-
-def _activity(churn: Churn, rng: Random) -> Record:
-    person = churn.some("persons")
-    body = {
-        "subject": text(rng),
-        "done": rng.random() < 0.5,
-        "due_date": day(rng),
-        "due_time": "15:30",
-        "deal_id": churn.some("deals"),
-        "participants": [{"person_id": person, "primary": True}] if person else [],
-        "note": text(rng),
-    }
-    return _some_of(rng, body, always=("subject",))
-
-
-def _product(_churn: Churn, rng: Random) -> Record:
-    body = {
-        "name": text(rng),
-        "code": text(rng),
-        "tax": rng.choice((0, 19, 7.5)),
-        "prices": [{"price": 12.5, "currency": "EUR"}],
-    }
-    return _some_of(rng, body, always=("name",))
-
-
-def _lead(_churn: Churn, rng: Random) -> Record:
-    body = {
-        "title": text(rng),
-        "value": {"amount": rng.randrange(10**6), "currency": "EUR"},
-        "expected_close_date": day(rng),
-        "was_seen": rng.random() < 0.5,
-    }
-    return _some_of(rng, body, always=("title",))
-
-
-def _some_of(rng: Random, body: Record, always: tuple[str, ...]) -> Record:
-    return {
-        key: value
-        for key, value in body.items()
-        if key in always or key == "lost_reason" or rng.random() < 0.5
-    }
-
-
-def _type_name(rng: Random) -> str:
-    return f"Type {rng.randrange(10**9)}"
-
-
-_BODIES: dict[str, Callable[[Churn, Random], Record]] = {
-    "deals": _deal,
-    "persons": _person,
-    "organizations": _organization,
-    "activities": _activity,
-    "products": _product,
-    "leads": _lead,
-    "notes": lambda _churn, rng: {"content": f"<p>{text(rng)}</p>"},
-    "pipelines": lambda _churn, rng: {"name": text(rng)},
-    "stages": lambda _churn, rng: {"name": text(rng), "deal_probability": rng.randrange(101)},
-    "lead_labels": lambda _churn, rng: {"name": text(rng), "color": rng.choice(("red", "blue"))},
-    "activity_types": lambda _churn, rng: {"name": _type_name(rng), "icon_key": rng.choice(("car", "task"))},
-    "filters": lambda _churn, rng: {"name": text(rng)},
-}
 
 _REQUIRED: dict[str, Callable[[Churn], Record]] = {family: lambda _churn: {} for family in FAMILIES} | {
     "leads": lambda churn: {"person_id": churn.some("persons")},

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.demo import DemoServer, LoggedRequest
+from pipedrive_orchestration.importing import settling
 from pipedrive_orchestration.pipedrive import paging
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
 FreshTrial = Callable[..., Trial]
+BetweenRequests = Callable[[DemoServer, Callable[[LoggedRequest], None]], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -28,4 +31,27 @@ def fresh_trial(fresh_demo: Callable[..., DemoServer], tmp_path: Path) -> FreshT
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists are asked for in pages of 20, so that a small account has pages between which things happen."""
-    monkeypatch.setattr(paging, "MAX_PAGE_SIZE", 20)
+    for module in (paging, settling):
+        monkeypatch.setattr(module, "MAX_PAGE_SIZE", 20)
+
+
+@pytest.fixture
+def between_requests(monkeypatch: pytest.MonkeyPatch) -> BetweenRequests:
+    """Lets something happen at the account right after each answer was made, before it is received.
+
+    As long as the block lasts.
+    """
+
+    @contextmanager
+    def happening(server: DemoServer, then: Callable[[LoggedRequest], None]) -> Iterator[None]:
+        log = server.account.log
+
+        def log_and_then(request: LoggedRequest) -> None:
+            log(request)
+            then(request)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(server.account, "log", log_and_then)
+            yield
+
+    return happening

@@ -56,14 +56,11 @@ def test_archived_records_that_are_asked_for_later(fresh_trial: FreshTrial) -> N
     trial.windows(without)
     trial.changes(without)
     Churn(trial.demo, seed=4, families=("deals",)).steps(40)
-    for source in (without.model_copy(update={"options": _with_archived(without)}), without):
+    every = trial.source("deals", created_at=without.created_at, options={"include_archived": True})
+    for source in (every, without):
         report = trial.changes(source)
         assert any(note.startswith("full pull") for note in report.notes)
         assert trial.differences(source) == []
-
-
-def _with_archived(source: object) -> object:
-    return source.options.model_copy(update={"include_archived": True})  # type: ignore[attr-defined]
 
 
 def test_records_added_before_a_source_that_starts_empty_stay_out(fresh_trial: FreshTrial) -> None:

@@ -45,8 +45,9 @@ def gaps(trial: Trial, source: Source) -> int:
     ((count,),) = trial.ask(
         f"""
         SELECT count(*) FROM (
-            SELECT _valid_from, lag(_valid_to) OVER (PARTITION BY _id ORDER BY _valid_from, _valid_to) AS ended
+            SELECT _valid_from, lag(_valid_to) OVER versions AS ended
             FROM pipedrive_history."{source.slug}"
+            WINDOW versions AS (PARTITION BY _id ORDER BY _valid_from, _valid_to)
         ) WHERE ended <> _valid_from"""
     )
     return int(count)
@@ -92,7 +93,7 @@ def test_history_that_is_asked_for_later_begins_with_what_is_there(fresh_trial: 
     plain = trial.source("persons")
     trial.windows(plain)
     trial.changes(plain)
-    source = plain.model_copy(update={"options": plain.options.model_copy(update={"history": True})})
+    source = trial.source("persons", created_at=plain.created_at, options={"history": True})
     Churn(trial.demo, seed=2, families=("persons",)).steps(10)
     trial.changes(source)
     assert trial.differences(source) == []

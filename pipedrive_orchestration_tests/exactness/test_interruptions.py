@@ -77,9 +77,9 @@ def test_a_commit_that_fails_leaves_nothing_of_itself(fresh_trial: FreshTrial, a
     with pytest.raises(Interrupted):
         trial.windows(source, warehouse=EndsInTransaction(trial.folder / "warehouse.duckdb", at))
     if at == 1:
-        assert trial.ask("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'pipedrive'") == [
-            (0,)
-        ]
+        assert trial.ask(
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'pipedrive'"
+        ) == [(0,)]
     Churn(trial.demo, seed=at).steps(30)
     with pytest.raises(Interrupted):
         trial.changes(source, warehouse=EndsInTransaction(trial.folder / "warehouse.duckdb", 1))

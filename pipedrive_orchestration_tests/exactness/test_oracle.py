@@ -78,7 +78,9 @@ def test_every_column_is_compared(imported: tuple[Trial, Source]) -> None:
         if record_id is None:
             continue
         only = frozenset({record_id})
-        with damaged(trial, f'UPDATE pipedrive.deals SET "{kind.key}" = NULL WHERE _id = {record_id}') as wrong:
+        with damaged(
+            trial, f'UPDATE pipedrive.deals SET "{kind.key}" = NULL WHERE _id = {record_id}'
+        ) as wrong:
             listed = differences(wrong, trial.demo.account, source, only=only)
         assert [difference.split(" ")[0] for difference in listed] == [f"{record_id}.{kind.key}"]
         seen.add(kind.field_type)
@@ -104,9 +106,7 @@ def test_the_same_seed_writes_the_same(fresh_demo: Callable[..., DemoServer]) ->
     for server in accounts:
         with server.account.clock.at(born):
             Churn(server, seed=6).steps(60)
-    one, other = (
-        {family: server.account.records(family) for family in FAMILIES} for server in accounts
-    )
+    one, other = ({family: server.account.records(family) for family in FAMILIES} for server in accounts)
     assert one == other
 
 

@@ -39,21 +39,25 @@ class Trial:
 
     def source(self, object_type: str, **choices: Any) -> Source:
         """A source of every property that every answer carries; ``choices`` are fields of `Source`."""
-        choices = {
+        body: dict[str, Any] = {
             "slug": object_type,
             "name": object_type,
             "created_at": datetime.now(UTC),
             "properties": tuple(truth.kinds_of(self.demo.account, object_type)),
             "pull_mode": "static",
         } | choices
-        return Source(object_type=object_type, id=uuid.uuid4(), **choices)
+        return Source(object_type=object_type, id=uuid.uuid4(), **body)
 
     def changes(self, source: Source, listener: Listener = _silent, **how: Any) -> ImportReport:
         """One ``changes`` pull."""
         return self._import(source, Pull.CHANGES, (), listener, **how)
 
     def windows(
-        self, source: Source, windows: Sequence[Window] | None = None, listener: Listener = _silent, **how: Any
+        self,
+        source: Source,
+        windows: Sequence[Window] | None = None,
+        listener: Listener = _silent,
+        **how: Any,
     ) -> ImportReport:
         """One ``window`` pull, of every window unless some are given."""
         return self._import(

@@ -96,7 +96,9 @@ def differences(
     current = {record_id: row for record_id, row in table.items() if row["_is_current"]}
     found_differences = [f"{record_id} is missing" for record_id in truth.keys() - current.keys()]
     if only is None:
-        found_differences += [f"{record_id} should not be current" for record_id in current.keys() - truth.keys()]
+        found_differences += [
+            f"{record_id} should not be current" for record_id in current.keys() - truth.keys()
+        ]
         found_differences += _wrong_removals(account, source, table)
     for record_id in truth.keys() & current.keys():
         found_differences += _wrong_cells(record_id, current[record_id], truth[record_id], compared)

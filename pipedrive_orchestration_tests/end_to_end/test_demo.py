@@ -1,0 +1,112 @@
+"""``demo`` twice in a fresh checkout: first everything, then only what changed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from pipedrive_orchestration.importing import windows_until
+from pipedrive_orchestration.orchestration.names import asset_key
+from pipedrive_orchestration.sources import Source, SourceStore
+from pipedrive_orchestration_tests.end_to_end.conftest import (
+    COMMAND,
+    SCALE,
+    clean_environment,
+    demo_account_of,
+)
+from pipedrive_orchestration_tests.exactness.truth import differences
+
+OBJECT_TYPES = {"persons", "organizations", "deals", "activities", "leads", "pipelines", "stages", "users"}
+
+
+def test_the_demo_brings_everything_and_then_the_changes(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = demo(checkout)
+    sources = SourceStore(checkout / "project").load().sources
+    assert {source.object_type for source in sources} == OBJECT_TYPES
+    total = sum(rows_of_table(first).values())
+    assert f"Imported everything: {total:,} rows." in first
+    assert all(read > 0 for read in rows_of_table(first).values())
+    assert exact_tables(checkout, sources)
+    assert ended_runs(checkout, monkeypatch) == {"SUCCESS": len(sources)}
+
+    second = demo(checkout)
+    assert "Since the last time: 3 persons added" in second
+    changed = re.search(r"Pulled only changes: (\d+) rows changed\.", second)
+    assert changed is not None
+    assert 0 < int(changed[1]) < total / 4
+    assert exact_tables(checkout, [source for source in sources if source.pull_mode == "active"])
+    active = [source for source in sources if source.pull_mode == "active"]
+    assert ended_runs(checkout, monkeypatch) == {"SUCCESS": len(sources) + len(active)}
+    assert not unmaterialized(checkout, sources, monkeypatch)
+
+
+def demo(checkout: Path) -> str:
+    ended = subprocess.run(
+        [COMMAND, "demo", "--scale", SCALE],
+        cwd=checkout, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    return ended.stdout
+
+
+def rows_of_table(said: str) -> dict[str, int]:
+    """Rows by source, as the table of a demo shows them."""
+    lines = re.findall(r"^│ (\w+) +│ (?:window|changes|once, done) +│ +([\d,]+) │", said, re.MULTILINE)
+    return {slug: int(rows.replace(",", "")) for slug, rows in lines}
+
+
+def without_derived(source: Source) -> Source:
+    """The source without properties that Pipedrive derives on request, which no record holds."""
+    derived = source.type.include_fields
+    kept = tuple(key for key in source.properties if key not in derived)
+    return source.model_copy(update={"properties": kept})
+
+
+def exact_tables(checkout: Path, sources: list[Source] | tuple[Source, ...]) -> bool:
+    """Whether every source's table equals the account, row by row and cell by cell."""
+    database = duckdb.connect(str(checkout / "data" / "demo" / "warehouse.duckdb"), read_only=True)
+    with demo_account_of(checkout) as account, closing(database) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        found = {source.slug: differences(connection, account, without_derived(source)) for source in sources}
+    assert not any(found.values()), found
+    return True
+
+
+@contextmanager
+def instance_of(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.chdir(checkout)  # paths in dagster.yaml are relative
+    with dg.DagsterInstance.from_config(str(checkout)) as instance:
+        yield instance
+
+
+def ended_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """How many runs Dagster knows, by status."""
+    with instance_of(checkout, monkeypatch) as instance:
+        statuses = [record.dagster_run.status.value for record in instance.get_run_records()]
+    return {status: statuses.count(status) for status in statuses}
+
+
+def unmaterialized(
+    checkout: Path, sources: tuple[Source, ...], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, set[str]]:
+    """Windows that are not green, by source; of a snapshot its slug if it never was materialised."""
+    missing: dict[str, set[str]] = {}
+    with instance_of(checkout, monkeypatch) as instance:
+        for source in sources:
+            key = asset_key(source.slug)
+            if source.type.partitioned:
+                wanted = {window.key for window in windows_until(source, datetime.now(UTC))}
+                missing[source.slug] = wanted - instance.get_materialized_partitions(key)
+            elif instance.get_latest_materialization_event(key) is None:
+                missing[source.slug] = {source.slug}
+    return {slug: keys for slug, keys in missing.items() if keys}

@@ -1,0 +1,182 @@
+"""``dev``: Dagster's own server and daemon on the demo account, driven as its UI drives them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import httpx
+import pytest
+
+from pipedrive_orchestration.demo import Settings
+from pipedrive_orchestration.importing import windows_until
+from pipedrive_orchestration.orchestration.schedules import RANGE_END_TAG, RANGE_START_TAG
+from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration_tests.cli.searching import files_with
+from pipedrive_orchestration_tests.end_to_end.conftest import (
+    COMMAND,
+    SCALE,
+    clean_environment,
+    demo_account_of,
+)
+
+T = TypeVar("T")
+SELECTOR = {
+    "repositoryName": "__repository__",
+    "repositoryLocationName": "pipedrive_orchestration",
+}
+LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus
+    locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+SCHEDULES = """query($s: RepositorySelector!) { schedulesOrError(repositorySelector: $s) { ... on Schedules {
+    results { name scheduleState { status } } } } }"""
+LAUNCH = """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) { __typename
+    ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+ASSET = """query($k: AssetKeyInput!) { assetOrError(assetKey: $k) { ... on Asset {
+    assetMaterializations(limit: 100) { runId partition metadataEntries { label
+        ... on IntMetadataEntry { intValue } ... on TextMetadataEntry { text }
+        ... on TableSchemaMetadataEntry { schema { columns { name type description } } }
+        ... on MarkdownMetadataEntry { mdStr } } } } } }"""
+FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+
+@dataclass(frozen=True)
+class Dev:
+    """A running ``dev`` command."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    folder: Path
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30)
+        content = answer.json()
+        assert "errors" not in content, content
+        (data,) = content["data"].values()
+        return data
+
+    def wait_until(self, look: Callable[[], T | None], seconds: float) -> T:
+        """Look again and again until there is something to see."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log()
+            try:
+                seen = look()
+            except httpx.TransportError:
+                seen = None
+            if seen:
+                return seen
+            time.sleep(0.25)
+        raise AssertionError(f"nothing to see after {seconds:.0f} s:\n{self.log()}")
+
+    def log(self) -> str:
+        return (self.folder / "dev.log").read_text()
+
+
+@pytest.fixture
+def dev(checkout: Path) -> Iterator[Dev]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (checkout / "dev.log").open("wb") as log:
+        process = subprocess.Popen(
+            [COMMAND, "dev", "--port", str(port), "--scale", SCALE],
+            cwd=checkout, env=clean_environment(), stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield Dev(process, f"http://127.0.0.1:{port}", checkout)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
+
+
+def test_a_click_on_materialize_becomes_rows(dev: Dev) -> None:
+    location = dev.wait_until(lambda: loaded_location(dev), seconds=90)
+    assert location["locationOrLoadError"]["__typename"] == "RepositoryLocation", location
+    schedules = dev.ask(SCHEDULES, s=SELECTOR)["results"]
+    assert {schedule["scheduleState"]["status"] for schedule in schedules} == {"RUNNING"}
+    assert "all_persons_schedule" in {schedule["name"] for schedule in schedules}
+
+    started = dev.ask(LAUNCH, p=execution_of(dev, "all_persons"))
+    assert started["__typename"] == "LaunchRunSuccess", started
+    run_id = started["run"]["runId"]
+    assert dev.wait_until(lambda: ended(dev, run_id), seconds=60) == "SUCCESS", dev.log()
+
+    database = duckdb.connect(str(dev.folder / "data" / "demo" / "warehouse.duckdb"), read_only=True)
+    with closing(database) as connection:
+        rows = {row[0] for row in connection.execute("SELECT _id FROM pipedrive.all_persons").fetchall()}
+    materializations = dev.ask(ASSET, k={"path": ["pipedrive", "all_persons"]})["assetMaterializations"]
+    ours = [event for event in materializations if event["runId"] == run_id]
+    assert len({event["partition"] for event in ours}) == len(ours) == 25
+    check_metadata(ours, len(rows))
+
+    stop(dev)
+    with demo_account_of(dev.folder) as account:
+        truth = {record["id"] for record in account.records("persons") if not record["is_deleted"]}
+    assert rows == truth
+    assert files_with(Settings().token, dev.folder) == set()
+
+
+def loaded_location(dev: Dev) -> Any:
+    (entry,) = dev.ask(LOCATIONS)["locationEntries"] or [None]
+    return entry if entry and entry["loadStatus"] == "LOADED" else None
+
+
+def execution_of(dev: Dev, slug: str) -> dict[str, Any]:
+    """All windows of a source in one run, as the UI asks for a range of partitions."""
+    source = SourceStore(dev.folder / "project").load().find(slug)
+    windows = windows_until(source, datetime.now(UTC))
+    tags = [
+        {"key": RANGE_START_TAG, "value": windows[0].key},
+        {"key": RANGE_END_TAG, "value": windows[-1].key},
+    ]
+    asset = {"path": ["pipedrive", slug]}
+    return {
+        "selector": SELECTOR | {"pipelineName": "__ASSET_JOB", "assetSelection": [asset]},
+        "runConfigData": {},
+        "mode": "default",
+        "executionMetadata": {"tags": tags},
+    }
+
+
+def ended(dev: Dev, run_id: str) -> str | None:
+    status: str = dev.ask(RUN, id=run_id)["status"]
+    return status if status in FINISHED else None
+
+
+def check_metadata(events: list[dict[str, Any]], rows: int) -> None:
+    newest = max(events, key=lambda event: event["partition"])
+    metadata = {entry["label"]: entry for entry in newest["metadataEntries"]}
+    assert metadata["dagster/row_count"]["intValue"] == rows
+    assert metadata["dagster/table_name"]["text"] == "pipedrive.all_persons"
+    assert metadata["pull"]["text"] == "window"
+    assert sum(figure(event, "rows_inserted") for event in events) == rows
+    assert sum(figure(event, "tokens") for event in events) >= 20
+    columns = {column["name"]: column for column in metadata["dagster/column_schema"]["schema"]["columns"]}
+    assert columns["_id"]["type"] == "BIGINT"
+    assert columns["emails"]["description"] == "Email (contacts)"
+    assert metadata["preview"]["mdStr"].count("\n") == 6
+
+
+def figure(event: dict[str, Any], label: str) -> int:
+    (entry,) = [entry for entry in event["metadataEntries"] if entry["label"] == label]
+    return int(entry["intValue"])
+
+
+def stop(dev: Dev) -> None:
+    """End the command as a service manager does, and see that nothing outlives it."""
+    dev.process.send_signal(signal.SIGTERM)
+    assert dev.process.wait(timeout=60) == 0, dev.log()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(dev.url)

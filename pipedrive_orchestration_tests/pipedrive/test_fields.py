@@ -1,0 +1,154 @@
+"""The fields of an account: built-in ones as records have them, the account's own as it names them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pipedrive_orchestration.pipedrive.catalogue import (
+    ACTIVITIES,
+    CATALOGUE,
+    DEALS,
+    LEADS,
+    NOTES,
+    PERSONS,
+    ObjectType,
+    near_matches,
+)
+from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, Unavailable
+from pipedrive_orchestration.pipedrive.fields import Field, Option, read_fields
+from pipedrive_orchestration_tests.conftest import FreshDemo
+from pipedrive_orchestration_tests.importing.accounts import field, options
+from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, records, serving
+from pipedrive_orchestration_tests.pipedrive.asking import HURRY
+
+KEY = "f" * 40
+
+
+def fields_of(connection: Connection, object_type: ObjectType) -> dict[str, Field]:
+    async def reading() -> tuple[Field, ...]:
+        async with Client(connection, patience=HURRY) as client:
+            return await read_fields(client, object_type)
+
+    found = asyncio.run(reading())
+    by_key = {found_field.key: found_field for found_field in found}
+    assert len(by_key) == len(found)
+    return by_key
+
+
+def listed(object_type: ObjectType, *fields: Any, reply: Reply | None = None) -> dict[str, Field]:
+    assert object_type.fields_path is not None
+    with serving({object_type.fields_path: reply or records(*fields)}) as served:
+        return fields_of(served.connection, object_type)
+
+
+def test_built_in_fields_take_their_label_and_options_from_the_account() -> None:
+    found = listed(
+        DEALS,
+        field("title", "varchar", "Deal Title", is_custom_field=False),
+        field("value", "monetary", "Value", is_custom_field=False),
+        field("label", "set", "Label", is_custom_field=False, options=options(_9="VIP")),
+        field("status", "status", "State", is_custom_field=False, options=[{"id": "open", "label": "Open"}]),
+    )
+    assert found["title"] == Field("title", "Deal Title", "varchar")
+    assert found["value"].field_type == "double"
+    assert (found["label_ids"].label, found["label_ids"].options) == ("Label", (Option(9, "VIP"),))
+    assert found["status"].options == (Option("open", "Open"),)
+    assert found["probability"].label == "Probability"
+    assert "label" not in found
+
+
+def test_emails_and_phones_are_listed_under_their_older_names() -> None:
+    found = listed(PERSONS, field("email", "varchar", "E-mail", is_custom_field=False))
+    assert (found["emails"].label, found["emails"].field_type) == ("E-mail", "contacts")
+    assert "email" not in found
+
+
+def test_custom_fields_and_newer_built_in_ones_follow_as_the_account_lists_them() -> None:
+    found = listed(
+        DEALS,
+        field("sentiment", "varchar", "Sentiment", is_custom_field=False),
+        field(KEY, "enum", "Größe 👕", options=[*options(_1="S"), {"id": 2, "label": None}, {"id": None}]),
+        field("forecast", "double", None, is_custom_field=False, is_optional_response_field=True),
+        {"field_code": "bare"},
+    )
+    assert list(found)[-4:] == ["sentiment", KEY, "forecast", "bare"]
+    assert found[KEY] == Field(KEY, "Größe 👕", "enum", (Option(1, "S"), Option(2, "2")), is_custom=True)
+    assert found["forecast"].optional
+    assert found["bare"] == Field("bare", "bare", "varchar")
+
+
+def test_leads_have_the_custom_fields_of_deals_and_none_of_their_built_in_ones() -> None:
+    found = listed(LEADS, field("pipeline_id", "pipeline", is_custom_field=False), field(KEY, "date"))
+    assert set(found) == {prop.key for prop in LEADS.properties} | {KEY}
+
+
+def test_activities_carry_no_custom_fields() -> None:
+    assert KEY not in listed(ACTIVITIES, field(KEY, "date"))
+
+
+def test_collections_without_a_field_list_cost_nothing() -> None:
+    with serving({}) as served:
+        assert set(fields_of(served.connection, NOTES)) == {prop.key for prop in NOTES.properties}
+        assert served.asked == []
+
+
+def test_every_page_of_fields_is_read_and_a_field_that_comes_twice_counts_once() -> None:
+    def reply(asked: Asked) -> Answer:
+        first = asked.query.get("cursor") is None
+        fields = [field("a" * 40, "date"), field("b" * 40, "date")] if first else [field("b" * 40, "text")]
+        return Answer(
+            {"success": True, "data": fields, "additional_data": {"next_cursor": "n" if first else None}}
+        )
+
+    found = listed(DEALS, reply=reply)
+    assert (found["a" * 40].field_type, found["b" * 40].field_type) == ("date", "text")
+
+
+def test_a_field_list_without_end_is_an_error() -> None:
+    body = {"success": True, "data": [field(KEY, "date")], "additional_data": {"next_cursor": "again"}}
+    with pytest.raises(EndlessList, match="/api/v2/dealFields"):
+        listed(DEALS, reply=lambda _: Answer(body))
+
+
+def test_a_field_list_that_failed_is_not_an_empty_one() -> None:
+    with pytest.raises(Unavailable, match="success: False"):
+        listed(DEALS, reply=lambda _: Answer({"success": False, "error": "later"}))
+
+
+def test_a_field_that_cannot_be_read_is_a_clear_error() -> None:
+    with pytest.raises(Refused, match="a field that cannot be read"):
+        listed(DEALS, {"field_name": "no code"})
+
+
+@pytest.mark.parametrize("name", ["deals", "persons", "organizations", "activities", "products", "leads"])
+def test_the_demo_account_lists_its_fields(fresh_demo: FreshDemo, name: str) -> None:
+    demo = fresh_demo()
+    found = fields_of(Connection.of(demo.url, demo.token), CATALOGUE[name])
+    assert {prop.key for prop in CATALOGUE[name].properties} <= set(found)
+    custom = [one for one in found.values() if one.is_custom]
+    assert bool(custom) is (name != "activities")
+    assert all(option.label for one in custom for option in one.options)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("activityTypes", "activity_types"),
+        ("Deals", "deals"),
+        ("lead-labels", "lead_labels"),
+        ("organisations", "organizations"),
+        ("person", "persons"),
+    ],
+)
+def test_near_matches_look_through_spelling(written: str, meant: str) -> None:
+    assert near_matches(written, list(CATALOGUE))[0] == meant
+
+
+def test_what_is_far_from_everything_has_no_near_match() -> None:
+    assert near_matches("zzzzzz", list(CATALOGUE)) == []
+    assert len(near_matches("s", [f"s{digit}" for digit in range(9)])) <= 3
