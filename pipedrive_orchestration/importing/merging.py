@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
@@ -34,6 +35,8 @@ class Merge:
         started_at: when the pull began; a row found removed later than that is not brought back by it.
         only_added_since: rows that are new here enter only if added since, where a source starts empty.
         include_archived: whether archived records belong to the source.
+        on_leave: whether the row of a record that left the segment is marked (``flag``) or taken out
+            (``delete``).
         history: whether versions are kept.
     """
 
@@ -45,6 +48,7 @@ class Merge:
     started_at: datetime
     only_added_since: datetime | None = None
     include_archived: bool = False
+    on_leave: Literal["flag", "delete"] = "flag"
     history: bool = False
 
 
@@ -65,8 +69,10 @@ def merge(
     if plan.history:
         _keep_versions(connection, plan)
     _quarantine(connection, plan)
+    if plan.on_leave == "delete":
+        _take_out(connection, plan)
     counts = _counts(connection)
-    connection.execute("DROP VIEW incoming; DROP TABLE verdicts; DROP TABLE outdated")
+    connection.execute("DROP VIEW incoming; DROP VIEW nameless; DROP TABLE verdicts; DROP TABLE outdated")
     return counts
 
 
@@ -96,7 +102,12 @@ def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan:
         newest += " AND (file, file_row_number) NOT IN (FROM outdated)"
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW incoming AS "
-        f"SELECT *, CASE WHEN _is_deleted THEN 'deleted' {archived}END AS _removal {newest}"
+        f"SELECT *, CASE WHEN _is_deleted THEN 'deleted' {archived}"
+        f"WHEN NOT _matches THEN 'left_segment' END AS _removal {newest}"
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW nameless AS SELECT unnest(_misfits).value AS record "
+        f"FROM read_parquet({listed}) WHERE _id IS NULL"
     )
 
 
@@ -123,8 +134,9 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
             CASE
                 WHEN t._id IS NULL THEN CASE WHEN {enters} THEN 'insert' ELSE 'pass' END
                 WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
-                WHEN NOT t._is_current AND t._removed_at > $started_at THEN 'pass'
-                WHEN NOT ({differs}) THEN 'pass'
+                WHEN NOT t._is_current AND t._removed_at > $started_at AND t._removal <> 'left_segment'
+                    THEN 'pass'
+                WHEN NOT ({differs}) THEN 'same'
                 WHEN i._removal IS NULL THEN 'update'
                 WHEN t._is_current THEN 'remove'
                 WHEN t._removal = 'archived' THEN 'remove'
@@ -182,7 +194,8 @@ def _keep_versions(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS "
         "SELECT i._id, v.verdict, coalesce(i._update_time, i._add_time, $now) AS begun "
-        "FROM incoming AS i JOIN verdicts AS v USING (_id) WHERE v.verdict <> 'pass'",
+        "FROM incoming AS i JOIN verdicts AS v USING (_id) "
+        "WHERE v.verdict IN ('insert', 'update', 'remove')",
         {"now": plan.now},
     )
     connection.execute(
@@ -213,6 +226,29 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
         SEMI JOIN (SELECT _id FROM verdicts WHERE verdict <> 'pass') AS v ON v._id = i._id
         """,
         {"source": plan.slug, "import_id": plan.import_id, "now": plan.now},
+    )
+    connection.execute(
+        """
+        INSERT INTO import_ledger.quarantine
+        SELECT $source, NULL, 'id', 'id', record, 'no usable id', $import_id, $now
+        FROM (SELECT DISTINCT record FROM nameless) AS n
+        ANTI JOIN (FROM import_ledger.quarantine WHERE source = $source AND record_id IS NULL) AS q
+            ON q.value = n.record
+        """,
+        {"source": plan.slug, "import_id": plan.import_id, "now": plan.now},
+    )
+
+
+def _take_out(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    left = (
+        "SELECT i._id FROM incoming AS i JOIN verdicts AS v USING (_id) "
+        "WHERE v.verdict = 'remove' AND i._removal = 'left_segment'"
+    )
+    connection.execute(f"DELETE FROM {quoted(ROWS, plan.slug)} WHERE _id IN ({left})")
+    connection.execute(
+        "DELETE FROM import_ledger.quarantine WHERE source = ? AND record_id IN "
+        f"(SELECT _id::VARCHAR FROM ({left}))",
+        [plan.slug],
     )
 
 

@@ -22,7 +22,13 @@ from pipedrive_orchestration.pipedrive.catalogue import (
     Paging,
 )
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, open_page, parse_time
+from pipedrive_orchestration.pipedrive.envelope import (
+    BrokenBody,
+    Page,
+    open_page,
+    parse_time,
+    whole_characters,
+)
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
 
 EVERY_STATUS = {"status": "open,won,lost,deleted"}
@@ -115,7 +121,7 @@ async def _look_up_one(client: Client, object_type: ObjectType, record_id: str, 
 
 def _open_one(body: bytes) -> msgspec.Raw:
     try:
-        one = msgspec.json.decode(body, type=_One)
+        one = msgspec.json.decode(whole_characters(body), type=_One)
     except msgspec.DecodeError as error:
         raise BrokenBody(f"the body is not a record ({error})") from None
     if not one.success:

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from pipedrive_orchestration.importing.columns import TypedColumn, structure_of
+from pipedrive_orchestration.importing.selection import EVERYTHING, Selection
 from pipedrive_orchestration.importing.staging import StagingError
 from pipedrive_orchestration.pipedrive.catalogue import ObjectType
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
@@ -31,13 +32,21 @@ class TypedPages:
     """Turns staged pages of one object type into typed Parquet files.
 
     Every file has ``_id``, the wanted properties, ``_add_time``, ``_update_time``, ``_is_archived``,
-    ``_is_deleted``, ``_misfits`` (a list of ``{property, value}``, NULL where every value fits) and
-    ``_page`` (which page the record came with; later pages sort later).
+    ``_is_deleted``, ``_misfits`` (a list of ``{property, value}``, NULL where every value fits; the whole
+    record under ``id`` where it has none) and ``_page`` (which page the record came with; later pages
+    sort later).
     """
 
-    def __init__(self, object_type: ObjectType, columns: Sequence[TypedColumn]) -> None:
-        self._structure = json.dumps(structure_of(columns))
-        self._select = _select(object_type, columns)
+    def __init__(
+        self, object_type: ObjectType, columns: Sequence[TypedColumn], selection: Selection = EVERYTHING
+    ) -> None:
+        keys = {column.column.key for column in columns}
+        looked_at = [column for column in selection.columns if column.column.key not in keys]
+        self._parameters = {
+            "structure": json.dumps(structure_of([*columns, *looked_at])),
+            **selection.parameters,
+        }
+        self._select = _select(object_type, columns, looked_at, selection.predicate)
         self._connection = duckdb.connect(config={"preserve_insertion_order": False, "threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
 
@@ -49,7 +58,7 @@ class TypedPages:
         """
         files = "[" + ", ".join(literal(str(page)) for page in pages) + "]"
         source = (
-            f"SELECT json_transform(json, $structure) AS record, filename AS page "
+            f"SELECT json_transform(json, $structure) AS record, json AS raw, filename AS page "
             f"FROM read_json_objects({files}, format = 'newline_delimited', filename = true, "
             f"maximum_object_size = {longest + 1024})"
         )
@@ -61,7 +70,7 @@ class TypedPages:
             self._connection.execute(
                 f"COPY (WITH opened AS ({source}) {self._select}) TO {literal(str(to))} "
                 "(FORMAT parquet, COMPRESSION snappy)",
-                {"structure": self._structure},
+                self._parameters,
             )
         except duckdb.IOException as error:
             raise StagingError(to.parent, str(error).splitlines()[0]) from error
@@ -71,18 +80,27 @@ class TypedPages:
         self._connection.close()
 
 
-def _select(object_type: ObjectType, columns: Sequence[TypedColumn]) -> str:
-    """Three steps on one pass: what each value may be, what of it stays, and what was set aside."""
-    candidates = ["record", "page", *(f"{column.cast.value} AS {_name(column)}" for column in columns)]
-    values = ["record", "page", *(f"{_value(column)} AS {_name(column)}" for column in columns)]
+def _select(
+    object_type: ObjectType, columns: Sequence[TypedColumn], looked_at: Sequence[TypedColumn], predicate: str
+) -> str:
+    """Three steps on one pass: what each value may be, what of it stays, and what was set aside.
+
+    The predicate sees all values that stay; those that are only ``looked_at`` go no further.
+    """
+    opened = [*columns, *looked_at]
+    candidates = ["record", "raw", "page", *(f"{column.cast.value} AS {_name(column)}" for column in opened)]
+    values = ["record", "raw", "page", *(f"{_value(column)} AS {_name(column)}" for column in opened)]
+    record_id = f"TRY_CAST(record.id AS {ID_TYPES[object_type.id_type]})"
+    nameless = f"WHEN {record_id} IS NULL THEN [{{'property': 'id', 'value': raw::VARCHAR}}]"
     finals = [
-        f"TRY_CAST(record.id AS {ID_TYPES[object_type.id_type]}) AS _id",
+        f"{record_id} AS _id",
         *map(_name, columns),
         "TRY_CAST(record.add_time AS TIMESTAMPTZ) AS _add_time",
         "TRY_CAST(record.update_time AS TIMESTAMPTZ) AS _update_time",
         "coalesce(TRY_CAST(record.is_archived AS BOOLEAN), false) AS _is_archived",
         "coalesce(TRY_CAST(record.is_deleted AS BOOLEAN), false) AS _is_deleted",
-        f"{_misfits(columns)} AS _misfits",
+        f"{predicate} AS _matches",
+        f"CASE {nameless} ELSE {_misfits(columns)} END AS _misfits",
         "page AS _page",
     ]
     return (

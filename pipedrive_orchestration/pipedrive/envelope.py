@@ -130,7 +130,7 @@ def open_page(body: bytes, paging: Paging) -> Page:
             without saying where.
     """
     try:
-        envelope = _envelopes.decode(_whole_characters(body))
+        envelope = _envelopes.decode(whole_characters(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BrokenBody(f"the body is not a list of records ({error})") from None
     if envelope.success is not True:
@@ -138,7 +138,8 @@ def open_page(body: bytes, paging: Paging) -> Page:
     return Page(records=envelope.data or [], next=_next(envelope.additional_data, paging))
 
 
-def _whole_characters(body: bytes) -> bytes:
+def whole_characters(body: bytes) -> bytes:
+    """A body whose texts are all valid Unicode: halves of characters become U+FFFD."""
     # A text that was cut inside an emoji ends in half of it: as an escape, or as bytes that are no UTF-8.
     # Both are refused by every strict reader, and one such text would hide the whole page.
     if not body.isascii():

@@ -110,6 +110,8 @@ def test_the_newest_state_of_a_record_that_comes_twice_wins(tmp_path: Path) -> N
 @pytest.mark.parametrize("stranger", [{"title": "no id"}, {"id": None}, {"id": "x"}, {}, None, 5, [], "text"])
 def test_what_has_no_id_does_not_stop_the_others(tmp_path: Path, stranger: Any) -> None:
     assert set(land(tmp_path, records(deal(1), stranger, deal(2)), ["title"])) == {1, 2}
+    [(record_id, key, value)] = quarantine(tmp_path)
+    assert (record_id, key, json.loads(value)) == (None, "id", stranger)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"], ids=repr)

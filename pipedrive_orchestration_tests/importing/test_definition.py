@@ -17,9 +17,11 @@ FIELDS = [field(key, "varchar", f"Field {number}") for number, key in enumerate(
 
 
 def asked_of_deals(folder: Path, properties: list[str]) -> dict[str, str]:
+    """The query of the first page of deals, which comes after one that only looks how many there are."""
     with serving(account("deals", [deal(1, dict.fromkeys(KEYS, "x"))], FIELDS)) as served:
         run(source("deals", properties), served.connection, folder)
-        return next(asked.query for asked in served.asked if asked.path == DEALS.path)
+        queries = [asked.query for asked in served.asked if asked.path == DEALS.path]
+        return next(query for query in queries if query["limit"] != "1")
 
 
 def test_optional_properties_are_asked_for(tmp_path: Path) -> None:

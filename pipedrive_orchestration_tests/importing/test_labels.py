@@ -159,7 +159,7 @@ def test_a_retyped_field_takes_along_what_fits_and_sets_the_rest_aside(tmp_path:
     fields = [field(HOT, "int", "Hot")]
     report = imported(tmp_path, fields, [*unchanged, *later], ["id", HOT], options={"history": True})
     assert {number: row[HOT] for number, row in rows(tmp_path, "deals").items()} == {1: 12, 2: None, 3: 5}
-    assert ("2", HOT, "twelve") in quarantine(tmp_path)
+    assert quarantine(tmp_path) == [("2", HOT, '"twelve"')]
     assert any(
         note.startswith(f"column {HOT} changed from VARCHAR to BIGINT; 1 values") for note in report.notes
     )

@@ -80,7 +80,7 @@ def leads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typer]:
 custom_values = st.lists(
     st.fixed_dictionaries({f"k_{kind}": values for kind in KINDS}), min_size=1, max_size=5
 )
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(custom_values)
