@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import Pull, Window, windows_until
+from pipedrive_orchestration.importing import Pull, windows_until
 from pipedrive_orchestration.orchestration.names import asset_key, op_name
-from pipedrive_orchestration.orchestration.schedules import RANGE_END_TAG, RANGE_START_TAG
+from pipedrive_orchestration.orchestration.schedules import (
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    request_of_changes,
+)
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 
@@ -36,12 +39,11 @@ def run_import(definitions: dg.Definitions, instance: dg.DagsterInstance, source
         RunFailedError: the run failed in a way that nobody foresaw; errors with a message of their own,
             such as ``PipedriveError``, are raised themselves.
     """
-    windows = windows_until(source, datetime.now(UTC)) if source.type.partitioned else []
     try:
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             asset_selection=[asset_key(source.slug)],
-            tags=_range(windows),
+            tags=_range(source, pull, instance),
             run_config={
                 "ops": {op_name(source.slug): {"config": {"pull": pull.value}}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -55,8 +57,16 @@ def run_import(definitions: dg.Definitions, instance: dg.DagsterInstance, source
         raise RunFailedError(error) from error
 
 
-def _range(windows: Sequence[Window]) -> dict[str, str]:
-    return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key} if windows else {}
+def _range(source: Source, pull: Pull, instance: dg.DagsterInstance) -> dict[str, str]:
+    """The windows of a run as tags: all for a window pull, for changes those that a tick would take."""
+    now = datetime.now(UTC)
+    if not source.type.partitioned:
+        return {}
+    if pull is Pull.CHANGES:
+        tags = request_of_changes(source, now, instance, run_key="").tags
+        return {name: tags[name] for name in (RANGE_START_TAG, RANGE_END_TAG)}
+    windows = windows_until(source, now)
+    return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
 
 
 def due_pull(warehouse: Warehouse, source: Source) -> Pull | None:

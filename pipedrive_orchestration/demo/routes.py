@@ -30,6 +30,7 @@ from pipedrive_orchestration.demo.v2 import (
     lists,
     queries,
     record_writes,
+    search,
 )
 from pipedrive_orchestration.pipedrive import catalogue
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
@@ -45,7 +46,7 @@ FIELD_PATHS = {
 BodyModels = tuple[type[Body], type[Body]]
 FieldModels = tuple[type[queries.FieldsQuery], type[queries.FieldQuery]]
 
-V2_GET, V2_WRITE, V2_DELETE = 1, 5, 3
+V2_GET, V2_WRITE, V2_DELETE, V2_SEARCH = 1, 5, 3, 20
 V1_LIST, V1_WRITE, V1_DELETE, V1_BULK_DELETE, V1_MERGE = 20, 10, 6, 10, 40
 """Tokens of whatever the catalogue, which is about reading records, does not price (API facts 5.2)."""
 
@@ -85,6 +86,8 @@ def _v2_records() -> Iterator[Route]:
     deals = CATALOGUE["deals"]
     archived = lists.list_of("deals", queries.ArchivedDealsQuery, archived=True)
     yield Route("GET", "/deals/archived", "v2", deals.archived_cost, archived)
+    for name, model in (("persons", search.PersonSearch), ("organizations", search.OrganizationSearch)):
+        yield Route("GET", f"/{name}/search", "v2", V2_SEARCH, search.search(name, model))
     for name, list_model, one_model in (
         ("deals", queries.DealsQuery, queries.DealQuery),
         ("persons", queries.PersonsQuery, queries.PersonQuery),

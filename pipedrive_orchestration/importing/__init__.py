@@ -1,7 +1,9 @@
 """One import: windows, fetch, stage, type, merge, removals, watermark."""
 
-from pipedrive_orchestration.importing.definition import UnknownPropertiesError
+from pipedrive_orchestration.importing.definition import UnfitSourceError, UnknownPropertiesError
 from pipedrive_orchestration.importing.importer import import_source
+from pipedrive_orchestration.importing.options import property_options
+from pipedrive_orchestration.importing.preview import Preview, preview
 from pipedrive_orchestration.importing.report import (
     Estimate,
     ImportEvent,
@@ -25,15 +27,19 @@ __all__ = [
     "ImportEvent",
     "ImportReport",
     "Listener",
+    "Preview",
     "Progress",
     "Pull",
     "RowCounts",
     "StagingError",
+    "UnfitSourceError",
     "UnknownPropertiesError",
     "Window",
     "WindowReport",
     "grid_start",
     "import_source",
+    "preview",
+    "property_options",
     "windows_between",
     "windows_until",
 ]

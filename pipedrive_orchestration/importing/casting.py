@@ -128,10 +128,8 @@ def _scalar(leaf: str, kind: str, sql_type: str) -> str:
     if sql_type == "BOOLEAN":
         text = _text(leaf)
         return f"CASE WHEN {text} IN ('true', '1') THEN true WHEN {text} IN ('false', '0') THEN false END"
-    if kind in REFERENCES:
-        return _reference(leaf)
     if sql_type == "BIGINT":
-        return _whole(leaf)
+        return _reference(leaf) if kind in REFERENCES else _whole(leaf)
     value = f"TRY_CAST({leaf} AS {sql_type})"
     if sql_type in _WITH_INFINITY:
         return f"CASE WHEN isfinite({value}) THEN {value} END"

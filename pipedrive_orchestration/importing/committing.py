@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipedrive_orchestration.importing.definition import Definition, fingerprint_of
+from pipedrive_orchestration.importing.definition import Definition
 from pipedrive_orchestration.importing.merging import Merge, count_current, merge
 from pipedrive_orchestration.importing.planning import Plan
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
@@ -26,6 +26,10 @@ from pipedrive_orchestration.warehouse.tables import (
     prepare_labeled_view,
     prepare_table,
 )
+
+
+LAST_WORDS_SECONDS = 5.0
+"""How long a failing import waits for the database to say why it fails."""
 
 
 @dataclass(slots=True)
@@ -106,7 +110,8 @@ class Committer:
         """Say in the ledger why the import ended, where there is a ledger."""
         if not self.warehouse.exists:
             return
-        with self.warehouse.writing() as connection:
+        # Who had to wait for a busy database already should not wait as long again to read the reason.
+        with self.warehouse.with_patience(LAST_WORDS_SECONDS).writing() as connection:
             ledger.prepare(connection)
             ledger.record_import(connection, self.entry("failed", datetime.now(UTC), reason))
 
@@ -120,7 +125,7 @@ class Committer:
             object_type=self.definition.object_type.name,
             pull=self.pull.value,
             windows=self.requested,
-            definition=fingerprint_of(self.definition.source),
+            definition=self.definition.fingerprint,
             started_at=self.started_at,
             finished_at=now,
             status=status,
@@ -148,7 +153,7 @@ class Committer:
             prepare_history(connection, source.slug, ID_TYPES[object_type.id_type], columns)
         if ledger.watermark_of(connection, source.slug) is None:
             ledger.move_watermark(
-                connection, source.slug, source.created_at, fingerprint_of(self.definition.source), now
+                connection, source.slug, source.created_at, self.definition.fingerprint, now
             )
         self.so_far.notes += notes
         self.so_far.prepared = True
@@ -168,6 +173,7 @@ class Committer:
                 # Pipedrive's times are whole seconds, so the second of the creation counts as after it.
                 only_added_since=None if source.pull_existing else source.created_at.replace(microsecond=0),
                 include_archived=source.options.include_archived,
+                on_leave=source.options.on_leave,
                 history=source.options.history,
             ),
         )
@@ -193,7 +199,7 @@ class Committer:
                 connection,
                 self.definition.source.slug,
                 self.plan.watermark,
-                fingerprint_of(self.definition.source),
+                self.definition.fingerprint,
                 now,
             )
 

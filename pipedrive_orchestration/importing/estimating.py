@@ -37,12 +37,19 @@ async def estimate_tokens(client: Client, definition: Definition, plan: Plan, me
     if plan.pull is Pull.CHANGES:
         feed = RECENTS_COST if object_type.recents_item else 0
         return object_type.list_cost + object_type.archived_cost + feed
-    records = memory.rows_in_windows or await _newest_id(client, object_type)
+    # Rows tell how many records there are only where every record has one.
+    rows = memory.rows_in_windows if definition.source.filters is None else 0
+    records = rows or await newest_id(client, object_type)
     archived = object_type.archived_cost if definition.source.options.include_archived else 0
     return (object_type.list_cost + archived) * max(1, -(-records // MAX_PAGE_SIZE))
 
 
-async def _newest_id(client: Client, object_type: ObjectType) -> int:
+async def newest_id(client: Client, object_type: ObjectType) -> int:
+    """The newest record's id: no list has more records than that. 0 where it cannot be asked for.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
     if object_type.paging is not Paging.CURSOR:
         return 0
     page = await client.get(

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipedrive_orchestration.importing.committing import Committed, Committer
-from pipedrive_orchestration.importing.definition import Definition, define
+from pipedrive_orchestration.importing.definition import Definition, define, fingerprint_of
 from pipedrive_orchestration.importing.estimating import estimate_tokens
+from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.inbox import Inbox
 from pipedrive_orchestration.importing.planning import OVERLAP, Plan, Range, make_plan
 from pipedrive_orchestration.importing.reading import Reading, Span
@@ -74,6 +75,7 @@ def import_source(
     Raises:
         PipedriveError: the account cannot be read; what was committed before stays.
         UnknownPropertiesError: the source names properties that the account does not have.
+        UnfitSourceError: the source's filter does not fit the account.
         StagingError: pages cannot be staged.
         WarehouseError: the database cannot be opened or written.
     """
@@ -102,13 +104,15 @@ class _Import:
         self._spent: tuple[int, int, int, float] = (0, 0, 0, 0.0)
 
     async def run(self, staging: Path, windows: Sequence[Window]) -> ImportReport:
-        self._memory = await asyncio.to_thread(
-            remember, self._warehouse, self._source, windows, self._started_at
-        )
-        self._plan = make_plan(self._source, self._pull, windows, self._memory, self._started_at)
         async with Client(self._connection) as self._client:
             fields = await read_fields(self._client, self._object_type)
-            self._definition = define(self._source, fields, self._memory.columns)
+            selection = await select(self._client, self._source, fields, self._started_at)
+            fingerprint = fingerprint_of(self._source, selection)
+            self._memory = await asyncio.to_thread(
+                remember, self._warehouse, self._source, windows, fingerprint, self._started_at
+            )
+            self._definition = define(self._source, fields, self._memory.columns, selection)
+            self._plan = make_plan(self._definition, self._pull, windows, self._memory, self._started_at)
             self._committer = Committer(
                 warehouse=self._warehouse,
                 definition=self._definition,
@@ -123,7 +127,7 @@ class _Import:
             )
             with (
                 stage(staging, self._source.slug, self._import_id) as self._staged,
-                closing(TypedPages(self._object_type, self._definition.columns)) as typing,
+                closing(TypedPages(self._object_type, self._definition.columns, selection)) as typing,
             ):
                 self._inbox = Inbox(self._staged, typing)
                 try:
@@ -161,7 +165,7 @@ class _Import:
         """Everything in the plan's windows, each committed once all of it has been read."""
         if self._source.options.include_archived:
             await self._read_archived(self._plan.ranges)
-        reading = self._reading(self._plan.ranges)
+        reading = self._reading(self._plan.ranges, self._plan.restrictions)
         pending = list(self._plan.windows)
         committing: asyncio.Task[None] | None = None
         try:
@@ -178,8 +182,11 @@ class _Import:
             await _finished(committing)
         if pending:
             await self._settle_and_commit(pending)
-        if not _read_to_its_end(self._plan, reading):
+        read_to_its_end = _read_to_its_end(self._plan, reading)
+        if not read_to_its_end:
             await self._read_undated()
+        # What no longer satisfied a filter of Pipedrive's when its turn came has not been met at all.
+        if not read_to_its_end or self._plan.restrictions:
             await self._catch_up()
         if self._plan.resumes and self._object_type.recents_item:
             self._removed += await self._removed_since(self._plan.changed_since)
@@ -208,14 +215,14 @@ class _Import:
     async def _read_archived(self, ranges: Sequence[Range]) -> None:
         path, cost = self._object_type.archived_path, self._object_type.archived_cost
         assert path is not None
+        restrictions = self._plan.restrictions
         if self._object_type.paging is Paging.OFFSET:
             # The list of archived leads cannot be bounded.
-            async for page in pages(
-                self._client, self._object_type, self._definition.parameters, path=path, cost=cost
-            ):
+            parameters = {**self._definition.parameters, **restrictions}
+            async for page in pages(self._client, self._object_type, parameters, path=path, cost=cost):
                 await self._take(Span.of(page, None))
             return
-        extra = EVERY_STATUS if self._object_type is DEALS else {}
+        extra = {**(EVERY_STATUS if self._object_type is DEALS else {}), **restrictions}
         await self._read_all(self._reading(ranges, extra, path=path, cost=cost))
 
     async def _read_undated(self) -> None:
@@ -231,7 +238,8 @@ class _Import:
         ):
             return
         order = {"sort_by": "update_time", "sort_direction": "desc"}
-        async for page in pages(self._client, self._object_type, self._definition.parameters | order):
+        parameters = {**self._definition.parameters, **self._plan.restrictions, **order}
+        async for page in pages(self._client, self._object_type, parameters):
             if page.first_update_time() is not None:
                 return
             await self._take(Span.of(page, None))
@@ -342,6 +350,7 @@ class _Import:
         )
 
     async def _finish(self) -> ImportReport:
+        self._committer.so_far.notes += self._saving()
         await self._commit([], last=True)
         usage, so_far = self._client.usage, self._committer.so_far
         return ImportReport(
@@ -358,6 +367,15 @@ class _Import:
             quarantined=so_far.quarantined,
             notes=tuple(so_far.notes),
         )
+
+    def _saving(self) -> list[str]:
+        if not self._plan.restrictions:
+            return []
+        asked = ", ".join(f"{name}={value}" for name, value in self._plan.restrictions.items())
+        spent = f"Pipedrive itself filtered by {asked}: {self._client.usage.tokens:,} tokens were spent"
+        if self._plan.ranges != ((None, None),):
+            return [spent]
+        return [f"{spent}, where reading every record would have cost up to {self._estimated:,}"]
 
 
 async def _finished(task: asyncio.Task[None] | None) -> None:

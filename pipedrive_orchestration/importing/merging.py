@@ -138,9 +138,9 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
                     THEN 'pass'
                 WHEN NOT ({differs}) THEN 'same'
                 WHEN i._removal IS NULL THEN 'update'
-                WHEN t._is_current THEN 'remove'
-                WHEN t._removal = 'archived' THEN 'remove'
-                ELSE 'pass'
+                -- A list shows a merged record as deleted; only the recents feed knows better.
+                WHEN t._removal = 'merged' AND i._removal = 'deleted' THEN 'pass'
+                ELSE 'remove'
             END AS verdict
         FROM incoming AS i LEFT JOIN {quoted(ROWS, plan.slug)} AS t USING (_id)
         """,

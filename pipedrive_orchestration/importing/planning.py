@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipedrive_orchestration.importing.definition import fingerprint_of
+from pipedrive_orchestration.importing.definition import Definition, differ_only_in_values, is_same_filter
 from pipedrive_orchestration.importing.remembering import Memory
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window, windows_until
 from pipedrive_orchestration.pipedrive.catalogue import RECENTS_DAYS
-from pipedrive_orchestration.sources import Source
 
 OVERLAP = timedelta(minutes=5)
 """How far before the watermark a ``changes`` pull begins: changes can become visible late."""
@@ -30,6 +29,8 @@ class Plan:
         ranges: to be read; empty for snapshots, which are read in full.
         changed_since: from when on changes have to be caught up with after the windows.
         watermark: where the watermark moves at the end, or None to leave it.
+        restrictions: parameters by which Pipedrive itself leaves out records that do not satisfy the
+            filter while windows are read.
         notes: why this is not the pull that was asked for, if it is not.
         resumes: whether an interrupted pull is gone on with.
     """
@@ -39,36 +40,51 @@ class Plan:
     ranges: tuple[Range, ...]
     changed_since: datetime
     watermark: datetime | None
+    restrictions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     resumes: bool = False
 
 
-def make_plan(source: Source, pull: Pull, windows: Sequence[Window], memory: Memory, now: datetime) -> Plan:
+def make_plan(
+    definition: Definition, pull: Pull, windows: Sequence[Window], memory: Memory, now: datetime
+) -> Plan:
     """Plan a pull.
 
     Args:
-        source: what is to be imported.
+        definition: what is to be imported.
         pull: as asked for.
         windows: of a ``WINDOW`` pull, oldest first.
         memory: what the warehouse knows of the source.
         now: the instant the pull starts.
     """
-    if not source.type.partitioned:
+    if not definition.object_type.partitioned:
         return Plan(pull, (), (), now, now if pull is Pull.CHANGES else None)
+    restrictions = _restrictions(definition, memory)
     if pull is Pull.WINDOW:
-        return _plan_windows(windows, memory, now)
-    reason = _reason_for_full_pull(source, memory, now)
+        return _plan_windows(windows, memory, now, restrictions)
+    reason = _reason_for_full_pull(definition, memory, now)
     if reason is None:
-        since = (memory.watermark or source.created_at) - OVERLAP
+        since = (memory.watermark or definition.source.created_at) - OVERLAP
         return Plan(pull, (), ((since, None),), since, now)
-    everything = windows_until(source, now)
-    return Plan(Pull.WINDOW, tuple(everything), tuple(ranges_of(everything, now)), now, now, (reason,))
+    everything = tuple(windows_until(definition.source, now))
+    ranges = tuple(ranges_of(everything, now))
+    return Plan(Pull.WINDOW, everything, ranges, now, now, restrictions, (reason,))
 
 
-def _plan_windows(windows: Sequence[Window], memory: Memory, now: datetime) -> Plan:
+def _restrictions(definition: Definition, memory: Memory) -> Mapping[str, str]:
+    # Rows that Pipedrive leaves out are looked up by their ids. After a change of the filter these can
+    # be most of them, and reading all records costs less.
+    if memory.definition is not None and not is_same_filter(memory.definition, definition.fingerprint):
+        return {}
+    return definition.selection.restrictions
+
+
+def _plan_windows(
+    windows: Sequence[Window], memory: Memory, now: datetime, restrictions: Mapping[str, str]
+) -> Plan:
     interrupted = memory.interrupted
     if interrupted is None:
-        return Plan(Pull.WINDOW, tuple(windows), tuple(ranges_of(windows, now)), now, None)
+        return Plan(Pull.WINDOW, tuple(windows), tuple(ranges_of(windows, now)), now, None, restrictions)
     left = [window for window in windows if window.key not in interrupted.windows]
     note = (
         f"goes on with the pull of {interrupted.started_at:%Y-%m-%d %H:%M} UTC, which ended early: "
@@ -80,15 +96,19 @@ def _plan_windows(windows: Sequence[Window], memory: Memory, now: datetime) -> P
         tuple(ranges_of(left, now)),
         interrupted.started_at,
         None,
+        restrictions,
         (note,),
         resumes=True,
     )
 
 
-def _reason_for_full_pull(source: Source, memory: Memory, now: datetime) -> str | None:
+def _reason_for_full_pull(definition: Definition, memory: Memory, now: datetime) -> str | None:
     if memory.watermark is None:
         return None
-    if memory.definition != fingerprint_of(source):
+    fingerprint = definition.fingerprint
+    if memory.definition is not None and memory.definition != fingerprint:
+        if differ_only_in_values(memory.definition, fingerprint):
+            return "full pull: dates, names or options of the filter stand for something else by now"
         return "full pull: the source's properties, filter or include_archived have changed"
     if now - memory.watermark > timedelta(days=RECENTS_DAYS):
         days = (now - memory.watermark).days

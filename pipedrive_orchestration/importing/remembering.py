@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipedrive_orchestration.importing.definition import fingerprint_of
 from pipedrive_orchestration.importing.removals import count_in_windows
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.sources import Source
@@ -37,8 +36,17 @@ class Memory:
     interrupted: Interrupted | None = None
 
 
-def remember(warehouse: Warehouse, source: Source, windows: Sequence[Window], now: datetime) -> Memory:
+def remember(
+    warehouse: Warehouse, source: Source, windows: Sequence[Window], fingerprint: str, now: datetime
+) -> Memory:
     """Look up what is known of a source.
+
+    Args:
+        warehouse: where it is remembered.
+        source: the source.
+        windows: those to be pulled.
+        fingerprint: of what they are to be pulled for.
+        now: when the import begins.
 
     Raises:
         WarehouseError: the database cannot be opened.
@@ -61,7 +69,7 @@ def remember(warehouse: Warehouse, source: Source, windows: Sequence[Window], no
                 connection,
                 source.slug,
                 [window.key for window in windows],
-                fingerprint_of(source),
+                fingerprint,
                 now - timedelta(days=RESUME_DAYS),
             ),
         )

@@ -108,15 +108,19 @@ def _import(
     source, pull = source_of_run(source, config), Pull(config["pull"])
     windows = requested_windows(context, source, datetime.now(UTC))
     reporter = Reporter(context, source, pull, windows, warehouse.warehouse())
-    report = import_source(
-        source,
-        connection=pipedrive.connection(),
-        warehouse=warehouse.warehouse(),
-        staging=warehouse.staging_folder(),
-        pull=pull,
-        windows=windows,
-        listener=reporter,
-    )
+    try:
+        report = import_source(
+            source,
+            connection=pipedrive.connection(),
+            warehouse=warehouse.warehouse(),
+            staging=warehouse.staging_folder(),
+            pull=pull,
+            windows=windows,
+            listener=reporter,
+        )
+    except BaseException:
+        reporter.report_committed_windows()
+        raise
     reporter.finish(report)
     return report
 

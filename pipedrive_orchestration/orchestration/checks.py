@@ -43,7 +43,6 @@ class _Check:
     name: str
     description: str
     evaluate: Callable[[_Evaluation], dg.AssetCheckResult | None]
-    blocking: bool = False
 
 
 def check_specs_of(source: Source) -> list[dg.AssetCheckSpec]:
@@ -53,7 +52,6 @@ def check_specs_of(source: Source) -> list[dg.AssetCheckSpec]:
             check.name,
             asset=asset_key(source.slug),
             description=check.description,
-            blocking=check.blocking,
         )
         for check in _checks_of(source)
     ]
@@ -120,23 +118,21 @@ def _quarantine_empty(evaluation: _Evaluation) -> dg.AssetCheckResult:
 def _schema_drift(evaluation: _Evaluation) -> dg.AssetCheckResult:
     drifted = evaluation.connection.execute(
         """
-        SELECT key, arg_max(label, valid_from), CASE
-                WHEN count(*) FILTER (WHERE valid_to IS NULL) = 0 THEN 'gone at Pipedrive'
-                ELSE 'was ' || list(field_type ORDER BY valid_from)[-2] || ', is ' || arg_max(field_type, valid_from)
-            END
-        FROM import_ledger.fields WHERE object_type = ? AND list_contains(?, key)
-        GROUP BY key
-        HAVING count(*) FILTER (WHERE valid_to IS NULL) = 0 OR (
-            list(field_type ORDER BY valid_from)[-2] <> arg_max(field_type, valid_from)
-            AND max(valid_from) >= ?
+        WITH versions AS (
+            SELECT key, arg_max(label, valid_from) AS label, list(field_type ORDER BY valid_from) AS types,
+                count(*) FILTER (WHERE valid_to IS NULL) = 0 AS is_gone, max(valid_from) AS changed_at
+            FROM import_ledger.fields WHERE object_type = $object_type AND list_contains($properties, key)
+            GROUP BY key
         )
-        ORDER BY key
+        SELECT key, label,
+            CASE WHEN is_gone THEN 'gone at Pipedrive' ELSE 'was ' || types[-2] || ', is ' || types[-1] END
+        FROM versions WHERE is_gone OR (types[-2] <> types[-1] AND changed_at >= $since) ORDER BY key
         """,
-        [
-            evaluation.source.object_type,
-            list(evaluation.source.properties),
-            evaluation.now - DRIFT_SHOWN_FOR,
-        ],
+        {
+            "object_type": evaluation.source.object_type,
+            "properties": list(evaluation.source.properties),
+            "since": evaluation.now - DRIFT_SHOWN_FOR,
+        },
     ).fetchall()
     table = markdown_table(["property", "label", "drift"], drifted)
     return _result(
@@ -184,7 +180,7 @@ def _read_everything(report: ImportReport, source: Source, now: datetime) -> boo
 
 
 _CHECKS = (
-    _Check("unique_ids", "Every record is one row.", _unique_ids, blocking=True),
+    _Check("unique_ids", "Every record is one row.", _unique_ids),
     _Check(
         "quarantine_empty", "Every value fits the type that its field has at Pipedrive.", _quarantine_empty
     ),

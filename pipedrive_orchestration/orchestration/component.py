@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -18,12 +19,16 @@ from dagster.components import DefsStateConfig, DefsStateConfigArgs
 from pydantic import TypeAdapter
 
 from pipedrive_orchestration.orchestration.assets import build_source_asset
+from pipedrive_orchestration.orchestration.expiration import build_expiration_sensor
+from pipedrive_orchestration.orchestration.freshness import build_freshness_sensor
+from pipedrive_orchestration.orchestration.initial_import import build_initial_import_sensor
+from pipedrive_orchestration.orchestration.jobs import JOBS
+from pipedrive_orchestration.orchestration.names import STATE_KEY
 from pipedrive_orchestration.orchestration.resources import resources_of_environment
-from pipedrive_orchestration.orchestration.schedules import build_source_schedule
+from pipedrive_orchestration.orchestration.schedules import MAX_OWN_JOBS, build_source_schedule
 from pipedrive_orchestration.orchestration.source_files import source_files_definitions
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem, Source, SourceStore
 
-STATE_KEY = "ImportSources"
 _SNAPSHOT = TypeAdapter(LoadedSources)
 
 
@@ -53,6 +58,19 @@ def build_definitions(loaded: LoadedSources) -> dg.Definitions:
         dg.Definitions(sensors=_sensors_of(accepted.sources), jobs=[*JOBS]),
         *(definitions for _, definitions in built),
     )
+
+
+def _windows_per_run() -> int | None:
+    """How many windows one run of a backfill reads: ``PIPEDRIVE_WINDOWS_PER_RUN``, or all."""
+    chosen = os.environ.get("PIPEDRIVE_WINDOWS_PER_RUN", "").strip()
+    if not chosen:
+        return None
+    if not chosen.isdecimal() or int(chosen) == 0:
+        raise ValueError(
+            f"PIPEDRIVE_WINDOWS_PER_RUN is {chosen!r}; write how many windows one run of a backfill reads, "
+            "such as 6, or leave it unset for all of them."
+        )
+    return int(chosen)
 
 
 def _definitions_of(source: Source, windows_per_run: int | None, *, own_job: bool) -> dg.Definitions:

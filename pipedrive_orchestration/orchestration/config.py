@@ -1,6 +1,8 @@
-"""The run config of a source's asset: its body, with the source's own values as defaults, and the pull.
+"""Run config that mirrors the body of a source.
 
-The Launchpad shows the body as it is configured and lets one run deviate from it.
+An asset takes its source's body, with the source's own values as defaults, and the pull: the Launchpad
+shows the body as it is configured and lets one run deviate from it. A job takes a body as a user would
+post it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 
 
@@ -23,6 +26,10 @@ _PULL = _choice("Pull", *(pull.value for pull in Pull))
 _PULL_MODE = _choice("PullMode", "static", "active")
 _PARTITIONS = _choice("Partitions", "daily", "weekly", "monthly")
 _ON_LEAVE = _choice("OnLeave", "flag", "delete")
+
+_OPERATOR = _choice("Operator", "AND", "OR")
+OBJECT_TYPE = _choice("ObjectType", *CATALOGUE)
+"""The object types of the catalogue, as a choice."""
 
 _ANYTHING = dg.Permissive()  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
 
@@ -47,6 +54,32 @@ _OPTIONS: Mapping[str, tuple[Any, str]] = {
     "owners": ([str], "E-mail addresses or team:<name>."),
 }
 
+_LABEL = {
+    "name": (str, "The property, as an item {name, label, field_type?}."),
+    "label": (str, "What it is called here."),
+    "field_type": (str, "Its field type."),
+    "value": (str, "The property, as an item {value, label, extras} of the property options."),
+    "extras": (_ANYTHING, "What the property options say beside value and label."),
+}
+
+_LEAF = {
+    "variable": (str, "The field to test; it need not be imported."),
+    "condition": (str, "equals, not equals, contains, starts with, is empty, greater than, is between, ..."),
+    "operator": (str, "An alias of condition; AND or OR in a group."),
+    "variable_type": (
+        _choice("VariableType", "string", "number", "date", "datetime", "boolean", "enum", "array"),
+        "How to compare; follows from the field if not given.",
+    ),
+    "values": ([dg.Any], "What to compare with."),
+    "value": (dg.Any, "The same, for a single value."),
+    "case_sensitive": (bool, "Whether capitals count; they do not unless told so."),
+}
+
+FILTER_LEVELS = 3
+"""How deeply groups of a filter can be nested in the config of a job; files know no such limit."""
+
+_REQUIRED = ("name", "object_type", "properties", "pull_mode")
+
 _FIXED = ("object_type", "options.partitions", "options.partitions_start")
 
 
@@ -67,6 +100,41 @@ def config_schema_of(source: Source) -> dict[str, dg.Field]:
         description="window reads the chosen windows completely, changes what changed since the watermark.",
     )
     return schema
+
+
+def body_schema() -> dict[str, dg.Field]:
+    """The config schema of a job that takes a body: strict at every level, nothing filled in."""
+    groups = {
+        "operator": dg.Field(_OPERATOR, is_required=False, description="How the conditions are joined."),
+        "conditions": _conditions(FILTER_LEVELS),
+    }
+    mirrored: dict[str, tuple[Any, str]] = {
+        **_FIELDS,
+        "object_type": (OBJECT_TYPE, "The Pipedrive collection."),
+        "properties_metadata": ([_optional(_LABEL)], "Labels for properties."),
+        "filters": (groups, "Which records: groups of conditions joined by AND or OR."),
+        "schedule": (str, "Five cron fields, UTC; needed when active."),
+        "expiration_date": (str, "The last day (UTC) on which the schedule fires, YYYY-MM-DD."),
+        "options": (_optional(_OPTIONS), "Extensions of the body."),
+    }
+    return {
+        field: dg.Field(type_, is_required=field in _REQUIRED, description=description)
+        for field, (type_, description) in mirrored.items()
+    }
+
+
+def _conditions(levels: int) -> dg.Field:
+    node = _optional(_LEAF)
+    if levels > 1:
+        node["conditions"] = _conditions(levels - 1)
+    return dg.Field([node], is_required=False, description="Leaves, or groups of them.")
+
+
+def _optional(fields: Mapping[str, tuple[Any, str]]) -> dict[str, dg.Field]:
+    return {
+        field: dg.Field(type_, is_required=False, description=description)
+        for field, (type_, description) in fields.items()
+    }
 
 
 def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:

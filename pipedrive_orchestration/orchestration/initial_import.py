@@ -146,8 +146,8 @@ def earlier_initial_import(instance: dg.DagsterInstance, run: dg.DagsterRun) -> 
         return None
     worked = [status for status in dg.DagsterRunStatus if status not in _LEFT_UNDONE]
     runs = dg.RunsFilter(tags={INITIAL_IMPORT_TAG: source_id}, statuses=worked)
-    (first, *_) = instance.get_run_records(runs, ascending=True, limit=1) or [None]
-    return first.dagster_run.run_id if first and first.dagster_run.run_id != run.run_id else None
+    first = [record.dagster_run.run_id for record in instance.get_run_records(runs, ascending=True, limit=1)]
+    return next((run_id for run_id in first if run_id != run.run_id), None)
 
 
 _LEFT_UNDONE = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}

@@ -7,6 +7,9 @@ import dagster as dg
 LOCATION = "pipedrive_orchestration"
 """The code location, as workspace.yaml and pyproject.toml name it too."""
 
+STATE_KEY = "ImportSources"
+"""Under which the instance keeps snapshots of the project folder."""
+
 PREFIX = "pipedrive"
 
 SOURCE_TAG = "pipedrive/source"

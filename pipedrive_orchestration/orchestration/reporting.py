@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import dagster as dg
+import duckdb
 
 from pipedrive_orchestration.importing import (
     Estimate,
@@ -19,9 +20,13 @@ from pipedrive_orchestration.importing import (
     Window,
     WindowReport,
 )
-from pipedrive_orchestration.orchestration.tables import table_metadata, table_name
+from pipedrive_orchestration.orchestration.tables import (
+    table_metadata,
+    table_name,
+    windows_committed_since,
+)
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
 LOG_SECONDS = 5.0
 """Longest silence of the log while pages come."""
@@ -58,6 +63,7 @@ class Reporter:
         self._warehouse = Warehouse(warehouse.database, patience=LOOK_PATIENCE_SECONDS)
         self._reported: set[str] = set()
         self._estimate: Estimate | None = None
+        self._began_at = datetime.now(UTC)
         self._began = self._logged_at = time.monotonic()
         self._looked_at = float("-inf")
         self._look: dict[str, dg.MetadataValue] = {}
@@ -88,6 +94,23 @@ class Reporter:
             self._report_covered_windows(totals)
         else:
             self._context.log_event(dg.AssetObservation(self._context.asset_key, metadata=totals))
+
+    def report_committed_windows(self) -> None:
+        """Reports windows that an import committed before it ended early and could not tell of.
+
+        A cancelled run is interrupted wherever it is, also between a commit and its report.
+        """
+        try:
+            with self._warehouse.reading() as connection:
+                committed = windows_committed_since(connection, self._source, self._began_at)
+        except (WarehouseError, duckdb.CatalogException):
+            return
+        for window in self._requested:
+            if window.key in committed and window.key not in self._reported:
+                self._reported.add(window.key)
+                rows = {f"rows_{name}": dg.MetadataValue.int(n) for name, n in committed[window.key].items()}
+                own = {"pull": dg.MetadataValue.text(self._pull.value), **rows}
+                self._materialize(window.key, own | _metadata_of_window(window))
 
     def _log_progress(self, progress: Progress) -> None:
         now = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 import duckdb
@@ -41,6 +42,19 @@ def table_metadata(warehouse: Warehouse, source: Source) -> dict[str, dg.Metadat
             return metadata
     except WarehouseError as error:
         return {"preview": dg.MetadataValue.text(str(error))}
+
+
+def windows_committed_since(
+    connection: duckdb.DuckDBPyConnection, source: Source, instant: datetime
+) -> dict[str, dict[str, int]]:
+    """The windows of a source that were committed from an instant on: row counts by key."""
+    rows = connection.execute(
+        'SELECT "window", rows_read, rows_inserted, rows_updated, rows_removed FROM import_ledger.windows '
+        'WHERE source = ? AND committed_at >= ? AND "window" IS NOT NULL',
+        [source.slug, instant],
+    ).fetchall()
+    names = ("read", "inserted", "updated", "removed")
+    return {key: dict(zip(names, counts, strict=True)) for key, *counts in rows}
 
 
 def _schema(connection: duckdb.DuckDBPyConnection, source: Source) -> dg.TableSchema:

@@ -47,6 +47,10 @@ class Warehouse:
         """The database that ``PIPEDRIVE_WAREHOUSE`` names."""
         return cls(environment.get("PIPEDRIVE_WAREHOUSE") or DEFAULT_DATABASE)
 
+    def with_patience(self, seconds: float) -> Warehouse:
+        """The same database, with another time to wait for it."""
+        return Warehouse(self.database, patience=seconds)
+
     @property
     def path(self) -> Path | None:
         """The database file, or None where the database is not a local file."""

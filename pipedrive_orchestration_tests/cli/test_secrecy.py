@@ -16,11 +16,11 @@ def test_the_token_is_written_nowhere(small: Project, demo: DemoServer) -> None:
     assert small.current("all_persons")
 
     small.connect_to(demo, token=REFUSED)
-    refused = small.execute("import", "all_persons")
+    refused = small.run("import", "all_persons")
     assert refused.code == 4
 
     small.reach("http://127.0.0.1:1", demo.token)
-    unreachable = small.execute("import", "pipelines")
+    unreachable = small.run("import", "pipelines")
     assert unreachable.code == 1
 
     for token in (demo.token, REFUSED):

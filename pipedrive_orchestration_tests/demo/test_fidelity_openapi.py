@@ -41,6 +41,8 @@ VALID_VALUES = {
     "items": "deal",
     "type": "deals",
     "term": "EUR",
+    "fields": "name",
+    "exact_match": "true",
 }
 """A value that suits the parameter wherever it is accepted; any other parameter takes ``1``."""
 

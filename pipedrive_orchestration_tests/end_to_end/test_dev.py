@@ -102,7 +102,7 @@ def dev(checkout: Path) -> Iterator[Dev]:
 
 
 def test_a_click_on_materialize_becomes_rows(dev: Dev) -> None:
-    location = dev.wait_until(lambda: loaded_location(dev), seconds=90)
+    location = dev.wait_until(lambda: loaded_location(dev), seconds=150)
     assert location["locationOrLoadError"]["__typename"] == "RepositoryLocation", location
     schedules = dev.ask(SCHEDULES, s=SELECTOR)["results"]
     assert {schedule["scheduleState"]["status"] for schedule in schedules} == {"RUNNING"}
@@ -111,7 +111,7 @@ def test_a_click_on_materialize_becomes_rows(dev: Dev) -> None:
     started = dev.ask(LAUNCH, p=execution_of(dev, "all_persons"))
     assert started["__typename"] == "LaunchRunSuccess", started
     run_id = started["run"]["runId"]
-    assert dev.wait_until(lambda: ended(dev, run_id), seconds=60) == "SUCCESS", dev.log()
+    assert dev.wait_until(lambda: ended(dev, run_id), seconds=120) == "SUCCESS", dev.log()
 
     database = duckdb.connect(str(dev.folder / "data" / "demo" / "warehouse.duckdb"), read_only=True)
     with closing(database) as connection:
@@ -120,6 +120,8 @@ def test_a_click_on_materialize_becomes_rows(dev: Dev) -> None:
     ours = [event for event in materializations if event["runId"] == run_id]
     assert len({event["partition"] for event in ours}) == len(ours) == 25
     check_metadata(ours, len(rows))
+    # A schedule may have been at it as well, whose runs count like ours.
+    assert sum(figure(event, "rows_inserted") for event in materializations) == len(rows)
 
     stop(dev)
     with demo_account_of(dev.folder) as account:
@@ -161,7 +163,7 @@ def check_metadata(events: list[dict[str, Any]], rows: int) -> None:
     assert metadata["dagster/row_count"]["intValue"] == rows
     assert metadata["dagster/table_name"]["text"] == "pipedrive.all_persons"
     assert metadata["pull"]["text"] == "window"
-    assert sum(figure(event, "rows_inserted") for event in events) == rows
+    assert sum(figure(event, "rows_read") for event in events) >= rows
     assert sum(figure(event, "tokens") for event in events) >= 20
     columns = {column["name"]: column for column in metadata["dagster/column_schema"]["schema"]["columns"]}
     assert columns["_id"]["type"] == "BIGINT"
@@ -170,8 +172,7 @@ def check_metadata(events: list[dict[str, Any]], rows: int) -> None:
 
 
 def figure(event: dict[str, Any], label: str) -> int:
-    (entry,) = [entry for entry in event["metadataEntries"] if entry["label"] == label]
-    return int(entry["intValue"])
+    return sum(entry["intValue"] for entry in event["metadataEntries"] if entry["label"] == label)
 
 
 def stop(dev: Dev) -> None:

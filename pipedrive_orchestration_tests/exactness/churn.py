@@ -32,6 +32,11 @@ def is_live(record: Record) -> bool:
     return not (record.get("is_deleted") or record.get("is_archived") or record.get("active_flag") is False)
 
 
+def _is_linked(note: Record) -> bool:
+    # What a note was linked to can be gone, and then Pipedrive refuses to change it.
+    return any(note[link] is not None for link in ("deal_id", "person_id", "org_id", "lead_id"))
+
+
 class Churn:
     """A stream of writes.
 
@@ -100,6 +105,7 @@ class Churn:
             record
             for record in self._account[family]
             if _SUITS.get(action, is_live)(record)
+            and (family != "notes" or _is_linked(record))
             and (family not in _OWN_ONLY or action is not _delete or record["id"] in self._own[family])
         ]
         return self._rng.choice(candidates) if candidates else None

@@ -49,10 +49,9 @@ def test_different_sources_into_one_new_warehouse(fresh_trial: FreshTrial) -> No
         assert_ended_well(trial, source, imports=2)
 
 
-@pytest.mark.parametrize("object_type", ["deals", "notes"])
-def test_the_same_source_twice(fresh_trial: FreshTrial, object_type: str) -> None:
+def test_the_same_source_twice(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    source = trial.source(object_type, options={"history": True})
+    source = trial.source("deals", options={"history": True})
     churn = Churn(trial.demo, seed=2)
     writing = WritesBetweenPages(churn)
     at_once(lambda: trial.windows(source, listener=writing), lambda: trial.windows(source))

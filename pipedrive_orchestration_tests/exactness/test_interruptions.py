@@ -32,7 +32,7 @@ def ids_in(trial: Trial, source: Source, window: Window) -> frozenset[str]:
     )
 
 
-@pytest.mark.parametrize("object_type", ["persons", "notes", "products"])
+@pytest.mark.parametrize("object_type", ["persons", "notes"])
 def test_a_window_is_reported_once_all_its_rows_are_committed(
     fresh_trial: FreshTrial, object_type: str
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_window_is_reported_once_all_its_rows_are_committed(
     assert sum(checked) + 4 >= len(members(trial.demo.account, source))
 
 
-@pytest.mark.parametrize("event", [1, 2, 4, 12, 29])
+@pytest.mark.parametrize("event", [1, 4, 29])
 def test_an_import_that_ended_at_any_event_is_gone_on_with(fresh_trial: FreshTrial, event: int) -> None:
     trial = fresh_trial()
     source = trial.source("persons")
@@ -70,7 +70,7 @@ def test_an_import_that_ended_at_any_event_is_gone_on_with(fresh_trial: FreshTri
     assert trial.differences(source) == []
 
 
-@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("at", [1, 3])
 def test_a_commit_that_fails_leaves_nothing_of_itself(fresh_trial: FreshTrial, at: int) -> None:
     trial = fresh_trial()
     source = trial.source("deals")

@@ -2,62 +2,78 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.churn import Churn, over_http
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import WritesBetweenPages
+from pipedrive_orchestration_tests.exactness.trial import Trial
 
 pytestmark = pytest.mark.usefixtures("small_pages")
 
-OBJECT_TYPES = list(CATALOGUE)
-WITH_ARCHIVE = [name for name, object_type in CATALOGUE.items() if object_type.archived_path]
+PARTITIONED = [name for name, object_type in CATALOGUE.items() if object_type.partitioned]
+SNAPSHOTS = [name for name in CATALOGUE if name not in PARTITIONED]
+WITH_ARCHIVE = [name for name in PARTITIONED if CATALOGUE[name].archived_path]
 
 
-@pytest.mark.parametrize("object_type", OBJECT_TYPES)
-def test_changes_after_an_import_under_writes_make_it_exact(
-    fresh_trial: FreshTrial, object_type: str
-) -> None:
+@pytest.mark.parametrize("object_type", PARTITIONED)
+def test_writes_during_pulls_of_records(fresh_trial: FreshTrial, object_type: str) -> None:
     trial = fresh_trial()
     source = trial.source(object_type)
     with over_http(trial.demo) as write:
         churn = Churn(trial.demo, seed=1, write=write)
         with churn.running(per_second=150):
             trial.windows(source)
+        churn.steps(40)
+        trial.changes(source, listener=WritesBetweenPages(churn, 5))
         trial.changes(source)
         assert trial.differences(source) == []
-        for _ in range(2):
-            churn.steps(40)
-            trial.changes(source, listener=WritesBetweenPages(churn, 5))
-            trial.changes(source)
-            assert trial.differences(source) == []
+        churn.steps(60)
+    trial.windows(source)
+    assert trial.differences(source, unstamped=True) == []
 
 
-@pytest.mark.parametrize("object_type", OBJECT_TYPES)
+@pytest.mark.parametrize("object_type", SNAPSHOTS)
+def test_writes_during_pulls_of_snapshots(fresh_trial: FreshTrial, object_type: str) -> None:
+    trial = fresh_trial()
+    source = trial.source(object_type)
+    with over_http(trial.demo) as write:
+        churn = Churn(trial.demo, seed=1, write=write)
+        with churn.running(per_second=150):
+            trial.windows(source)
+        churn.steps(100)
+    trial.changes(source)
+    assert trial.differences(source) == []
+
+
+@pytest.mark.parametrize("object_type", ["deals", "organizations", "notes", "stages"])
 def test_pulling_every_window_again_leaves_what_a_fresh_import_does(
     fresh_trial: FreshTrial, object_type: str
 ) -> None:
     trial = fresh_trial()
     source = trial.source(object_type)
-    churn = Churn(trial.demo, seed=2)
-    churn.steps(50)
     trial.windows(source)
-    churn.steps(150)
+    Churn(trial.demo, seed=2).steps(150)
     trial.windows(source)
     fresh = trial.fresh()
     fresh.windows(source)
-    assert trial.differences(source, unstamped=True) == []
-    imported = {"_first_imported_at", "_imported_at"}
-    ours, theirs = (
-        {
-            record_id: {name: cell for name, cell in row.items() if name not in imported}
-            for record_id, row in one.rows(source).items()
-            if row["_is_current"]
-        }
-        for one in (trial, fresh)
-    )
-    assert ours == theirs
+    assert current_rows(trial, source) == current_rows(fresh, source)
+    assert all(row["_is_current"] for row in fresh.rows(source).values())
+
+
+def current_rows(trial: Trial, source: Source) -> dict[str, dict[str, Any]]:
+    """Every current row without the times at which it came here."""
+    return {
+        record_id: {name: cell for name, cell in row.items() if not name.endswith("imported_at")}
+        for record_id, row in trial.rows(source).items()
+        if row["_is_current"]
+    }
 
 
 @pytest.mark.parametrize("object_type", WITH_ARCHIVE)
@@ -69,9 +85,8 @@ def test_archived_records_are_members_where_the_source_says_so(
     churn = Churn(trial.demo, seed=3, families=(object_type,))
     churn.steps(20)
     trial.windows(source, listener=WritesBetweenPages(churn))
-    for _ in range(3):
-        churn.steps(40)
-        trial.changes(source, listener=WritesBetweenPages(churn))
+    churn.steps(60)
+    trial.changes(source, listener=WritesBetweenPages(churn))
     trial.changes(source)
     assert trial.differences(source) == []
     archived = [row for row in trial.rows(source).values() if row["_is_archived"] and row["_is_current"]]
@@ -79,6 +94,38 @@ def test_archived_records_are_members_where_the_source_says_so(
     churn.steps(40)
     trial.windows(source)
     assert trial.differences(source) == []
+
+
+STATES: dict[str, list[tuple[str, dict[str, bool] | None]]] = {
+    "live": [],
+    "deleted": [("DELETE", None)],
+    "archived": [("PATCH", {"is_archived": True})],
+}
+BACK: dict[str, list[tuple[str, dict[str, bool] | None]]] = {
+    "live": [],
+    "deleted": [("PATCH", {"is_deleted": False})],
+    "archived": [("PATCH", {"is_archived": False})],
+}
+
+
+@pytest.mark.parametrize("include_archived", [False, True])
+def test_deals_in_every_state_coming_to_every_other(fresh_trial: FreshTrial, include_archived: bool) -> None:
+    trial = fresh_trial()
+    source = trial.source("deals", options={"include_archived": include_archived})
+    trial.windows(source)
+    deals = [one for one, row in trial.rows(source).items() if row["_is_current"] and not row["_is_archived"]]
+    ways = list(zip(itertools.product(STATES, repeat=3), deals, strict=False))
+    assert len(ways) == 27
+    for turn in range(3):
+        for states, deal in ways:
+            before = BACK[states[turn - 1]] if turn else []
+            for method, body in [*before, *STATES[states[turn]]]:
+                trial.demo.write(method, f"/api/v2/deals/{deal}", body)
+        trial.demo.account.clock.advance(timedelta(minutes=1))
+        if turn == 1:
+            trial.windows(source)
+        trial.changes(source)
+        assert trial.differences(source) == []
 
 
 def test_persons_merged_away_say_so(fresh_trial: FreshTrial) -> None:

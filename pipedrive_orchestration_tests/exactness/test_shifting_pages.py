@@ -96,10 +96,8 @@ def test_deletions_in_a_feed_that_shifts_while_it_is_read(
 @pytest.mark.parametrize(
     ("object_type", "include_archived"),
     [
-        ("deals", False),
         ("deals", True),
         ("persons", False),
-        ("leads", False),
         ("leads", True),
         ("notes", False),
     ],

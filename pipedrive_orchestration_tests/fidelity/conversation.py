@@ -12,7 +12,11 @@ from pipedrive_orchestration.demo import ROUTES, DemoServer, Route
 from pipedrive_orchestration_tests.fidelity.openapi import Document
 
 PREFIXES = {"v1": "/v1", "v2": "/api/v2"}
-REQUIRED = {"/recents": {"since_timestamp": "2000-01-01 00:00:00"}}
+REQUIRED = {
+    "/recents": {"since_timestamp": "2000-01-01 00:00:00"},
+    "/persons/search": {"term": "an"},
+    "/organizations/search": {"term": "an"},
+}
 """Parameters without which a list refuses to answer."""
 
 _SINGLES = 12
@@ -77,7 +81,8 @@ class Conversation:
 
     def cursor(self, route: Route) -> str:
         """A cursor that the v2 list gives out after its first record."""
-        response = self._http.get(PREFIXES["v2"] + route.path, params={"limit": 1})
+        parameters = {"limit": "1"} | REQUIRED.get(route.path, {})
+        response = self._http.get(PREFIXES["v2"] + route.path, params=parameters)
         return str(response.json()["additional_data"]["next_cursor"])
 
     def status(self, route: Route, values: dict[str, Any], parameters: dict[str, Any]) -> int:

@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ import httpx
 import yaml
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.orchestration.reloading import reload_sources
 
 ROOT = Path(__file__).parents[2]
 LOCATION = "pipedrive_orchestration"
@@ -66,16 +67,19 @@ class LiveDagster:
         self._write_settings()
         self._log = folder / "dagster.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("PIPEDRIVE_", "DAGSTER_"))},
+        self.environment = {
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("PIPEDRIVE_", "DAGSTER_"))
+            },
             "DAGSTER_HOME": str(folder),
             "DAGSTER_DISABLE_TELEMETRY": "true",
             "PIPEDRIVE_API_URL": account.url,
             "PIPEDRIVE_API_TOKEN": account.token,
             "PIPEDRIVE_PROJECT": str(self.project),
             "PIPEDRIVE_WAREHOUSE": str(self.warehouse),
-            "PIPEDRIVE_DAGSTER_URL": self.url,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{Path(__file__).with_name('quick_daemon')}{os.pathsep}{ROOT}",
             **environment,
         }
 
@@ -94,11 +98,12 @@ class LiveDagster:
         (self.project / "sources" / f"{slug}.yaml").write_text(yaml.safe_dump(body))
 
     def start(self) -> None:
+        self._started_at = time.time()
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "--host", "127.0.0.1"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
-                cwd=self.folder, env=self._environment, stdout=log, stderr=log, start_new_session=True,
+                cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         wait_for("running Dagster", self._is_up, seconds=90)
 
@@ -107,42 +112,153 @@ class LiveDagster:
         if self._process.poll() is not None:
             raise RuntimeError(f"Dagster ended:\n{self.log()[-4000:]}")
         try:
-            answer = self.graphql("{ locationStatusesOrError { ... on WorkspaceLocationStatusEntries { entries "
-                                  "{ loadStatus } } } instance { daemonHealth { allDaemonStatuses { healthy "
-                                  "required } } } }")  # fmt: skip
+            locations = self.ask(LOCATIONS)["entries"]
+            daemons = self.ask(DAEMONS)["daemonHealth"]["allDaemonStatuses"]
         except (httpx.HTTPError, ValueError):
             return False
-        locations = answer["locationStatusesOrError"]["entries"]
-        daemons = answer["instance"]["daemonHealth"]["allDaemonStatuses"]
         return (
             bool(locations)
             and all(entry["loadStatus"] == "LOADED" for entry in locations)
             and all(daemon["healthy"] for daemon in daemons if daemon["required"])
         )
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Ends every process of it: politely, or with SIGKILL as a power cut would."""
+    def stop(self) -> None:
+        """Ends every process of it at once, as a power cut would."""
         if self._process is None:
             return
-        if how is not signal.SIGKILL:
-            self._process.send_signal(how)
-            try:
-                self._process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         self._process = None
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def graphql(self, query: str, **variables: Any) -> Any:
+    def ask(self, query: str, **variables: Any) -> Any:
+        """The one thing that a query asks for."""
         answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
         body = answer.json()
         if body.get("errors"):
             raise AssertionError(body["errors"])
-        return body["data"]
+        (data,) = body["data"].values()
+        if data.get("__typename") in {"PythonError", "RunConfigValidationInvalid"}:
+            raise AssertionError(data)
+        return data
+
+    def launch(
+        self, job: str, config: Mapping[str, Any], *, assets: Sequence[str] = (), tags: Mapping[str, str] = {}
+    ) -> str:
+        """Launches a run as the Launchpad does, of a job or of some sources' assets; returns its id."""
+        selector: dict[str, Any] = {**SELECTOR, "pipelineName": job}
+        if assets:
+            selector["assetSelection"] = [{"path": ["pipedrive", slug]} for slug in assets]
+        execution = {
+            "selector": selector,
+            "runConfigData": config,
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        }
+        launched = self.ask(LAUNCH, p=execution)
+        return str(launched["run"]["runId"])
+
+    def runs(self, **tags: str) -> list[dict[str, Any]]:
+        """All runs with some tags, newest first."""
+        wanted = [{"key": key, "value": value} for key, value in tags.items()]
+        return list(self.ask(RUNS, f={"tags": wanted} if wanted else {})["results"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return dict(self.ask(RUN, id=run_id))
+
+    def wait_for_run(self, run_id: str, seconds: float = 60) -> str:
+        """The status in which a run ends."""
+
+        def ended() -> str | None:
+            status = str(self.run(run_id)["status"])
+            return status if status in FINISHED else None
+
+        try:
+            return wait_for(f"end of run {run_id}", ended, seconds)
+        except TimeoutError:
+            raise TimeoutError(f"{self.run(run_id)}\n{self.log()[-6000:]}") from None
+
+    def slugs(self) -> set[str]:
+        """The sources that the code location shows."""
+        nodes = self.ask(ASSETS, s=SELECTOR)["assetNodes"]
+        return {node["assetKey"]["path"][1] for node in nodes if node["assetKey"]["path"][0] == "pipedrive"}
+
+    def partitions(self, slug: str) -> dict[str, list[str]]:
+        """The partition keys of a source: all, the green ones and the red ones."""
+        node = self.ask(PARTITIONS, k={"path": ["pipedrive", slug]})
+        ranges = node["assetPartitionStatuses"]["ranges"]
+        keys = node["partitionKeys"]
+
+        def of(status: str) -> list[str]:
+            spans = [(span["startKey"], span["endKey"]) for span in ranges if span["status"] == status]
+            return [key for key in keys if any(start <= key <= end for start, end in spans)]
+
+        return {"all": keys, "green": of("MATERIALIZED"), "red": of("FAILED")}
+
+    def backfill(self, slug: str, keys: Sequence[str]) -> str:
+        """Launches a backfill as the partitions page does; returns its id."""
+        parameters = {"assetSelection": [{"path": ["pipedrive", slug]}], "partitionNames": list(keys)}
+        return str(self.ask(BACKFILL, p=parameters)["backfillId"])
+
+    def backfill_state(self, backfill_id: str) -> dict[str, Any]:
+        return dict(self.ask(BACKFILL_STATE, id=backfill_id))
+
+    @staticmethod
+    def selector(**of: str) -> dict[str, str]:
+        """What names a schedule or sensor of the code location."""
+        return {**SELECTOR, **of}
+
+    def reload(self) -> None:
+        """Lets the code location take a new snapshot of the project folder."""
+        reload_sources(self.url)
+
+    def sensor(self, name: str) -> dict[str, Any]:
+        return dict(self.ask(SENSOR, s=self.selector(sensorName=name))["sensorState"])
+
+    def switch_sensor(self, name: str, *, on: bool) -> None:
+        if on:
+            self.ask(START_SENSOR, s=self.selector(sensorName=name))
+        else:
+            self.ask(STOP_SENSOR, id=self.sensor(name)["id"])
+
+    def evaluations_since_start(self, sensor: str) -> int:
+        """How often a sensor was evaluated since Dagster was started last."""
+        ticks = self.sensor(sensor)["ticks"]
+        return sum(tick["timestamp"] > self._started_at and tick["status"] != "STARTED" for tick in ticks)
+
+    def schedule(self, name: str) -> dict[str, Any]:
+        """A schedule's state: id, status and ticks, newest first."""
+        return dict(self.ask(SCHEDULE, s=self.selector(scheduleName=name))["scheduleState"])
+
+
+LOCATIONS = (
+    """{ locationStatusesOrError { ... on WorkspaceLocationStatusEntries { entries { loadStatus } } } }"""
+)
+DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { healthy required } } } }"
+SELECTOR = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION}
+LAUNCH = """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) { __typename
+    ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+    ... on RunConfigValidationInvalid { errors { message } } } }"""
+ASSETS = """query($s: RepositorySelector!) { repositoryOrError(repositorySelector: $s) { ... on Repository {
+    assetNodes { assetKey { path } } } } }"""
+RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { runId status tags { key value } } } }"""
+RUNS = """query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results {
+    runId status tags { key value } } } } }"""
+PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode { partitionKeys
+    assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey status } } } } } }"""
+BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { __typename
+    ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+BACKFILL_STATE = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
+    ... on PartitionBackfill { status runs { runId: id status } } } }"""
+SENSOR = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor {
+    sensorState { id status ticks { status timestamp } } } } }"""
+START_SENSOR = """mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) { __typename
+    ... on PythonError { message } } }"""
+STOP_SENSOR = (
+    """mutation($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }"""
+)
+SCHEDULE = """query($s: ScheduleSelector!) { scheduleOrError(scheduleSelector: $s) { ... on Schedule {
+    scheduleState { id status ticks { status skipReason runIds } } } } }"""

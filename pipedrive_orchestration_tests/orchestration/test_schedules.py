@@ -101,13 +101,13 @@ def test_ticks_skip_after_the_last_day(instance: dg.DagsterInstance) -> None:
 
 
 @pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
-def test_a_tick_skips_while_a_scheduled_run_of_the_source_is_under_way(
+def test_a_tick_skips_while_a_run_of_the_source_is_under_way(
     instance: dg.DagsterInstance, status: str
 ) -> None:
     tags = {"pipedrive/source": "all_deals"}
     run = dg.DagsterRun(job_name="x", tags=tags, status=dg.DagsterRunStatus[status])
     instance.add_run(run)
-    assert tick(source(), instance) == f"The scheduled run {run.run_id} of this source has not finished yet."
+    assert tick(source(), instance) == f"The run {run.run_id} of this source has not finished yet."
     assert isinstance(tick(source(slug="others"), instance), dg.RunRequest)
 
 

@@ -190,7 +190,7 @@ def test_headers_can_be_missing() -> None:
 
 
 def test_two_clients_share_the_burst_of_a_real_server(fresh_demo: FreshDemo) -> None:
-    demo = fresh_demo(burst=30)
+    demo = fresh_demo(burst=40)
     connection = Connection.of(demo.url, demo.token)
 
     async def reading(count: int) -> None:

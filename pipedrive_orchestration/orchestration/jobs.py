@@ -1,0 +1,187 @@
+"""What the Launchpad can do with a body: try it, create a source from it, and look up properties."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
+from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema
+from pipedrive_orchestration.orchestration.names import asset_key, schedule_name
+from pipedrive_orchestration.orchestration.reloading import ReloadError, reload_location
+from pipedrive_orchestration.orchestration.resources import PipedriveResource
+from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
+from pipedrive_orchestration.orchestration.tables import markdown_table, table_name
+from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.sources import FirstSeenError, InvalidBodyError, Source, SourceBody, SourceStore
+
+PREVIEW_ROWS = 20
+"""How many rows of a preview the run page shows."""
+
+
+def _mapping_to(op: str, schema: Mapping[str, dg.Field]) -> dg.ConfigMapping:
+    """Makes a body the run config of a job, instead of something below its op."""
+    return dg.ConfigMapping(
+        config_schema=dict(schema), config_fn=lambda body: {"ops": {op: {"config": dict(body)}}}
+    )
+
+
+@contextmanager
+def _problems_shown() -> Iterator[None]:
+    """Fails the run with all that there is to say: a wrong body as a table of its problems."""
+    try:
+        yield
+    except InvalidBodyError as error:
+        rows = [[problem.field, problem.code, problem.message] for problem in error.problems]
+        raise dg.Failure(
+            str(error),
+            metadata={"problems": dg.MetadataValue.md(markdown_table(["field", "code", "problem"], rows))},
+            allow_retries=False,
+        ) from None
+    except (FirstSeenError, OSError, PipedriveError, StagingError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+
+
+def _body_of(context: dg.OpExecutionContext) -> SourceBody:
+    return SourceBody.parse(context.op_config, created_on=datetime.now(UTC).date())
+
+
+@dg.op(name="read_preview", config_schema=body_schema(), out=dg.Out(dg.Nothing))
+def _read_preview(context: dg.OpExecutionContext, pipedrive: PipedriveResource) -> None:
+    with _problems_shown():
+        body = _body_of(context)
+        found = preview(body, connection=pipedrive.connection())
+    matching = f"{found.total_results:,} of the records that were read match"
+    more = "; there are more than were read" if found.capped else ""
+    context.log.info(f"{matching}{more}. An import will cost about {found.estimated_tokens:,} tokens.")
+    context.add_output_metadata(_metadata_of_preview(found))
+
+
+def _metadata_of_preview(found: Preview) -> dict[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {
+        "rows": dg.MetadataValue.md(markdown_table(list(found.labels.values()), found.texts[:PREVIEW_ROWS])),
+        "rows_as_json": dg.MetadataValue.json({"rows": _plain(found.rows)}),
+        "total_results": dg.MetadataValue.int(found.total_results),
+        "capped": dg.MetadataValue.bool(found.capped),
+        "estimated_tokens": dg.MetadataValue.int(found.estimated_tokens),
+        "labels": dg.MetadataValue.json(found.labels),
+    }
+    if found.restrictions:
+        metadata["filtered_by_pipedrive"] = dg.MetadataValue.json(dict(found.restrictions))
+    return metadata
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON knows it; dates and times as text."""
+    if isinstance(value, Mapping):
+        return {key: _plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+@dg.job(
+    description="Shows which records a body would import, and what that would cost. Writes nothing.",
+    config=_mapping_to("read_preview", body_schema()),
+    executor_def=dg.in_process_executor,
+)
+def preview_import_source() -> None:
+    """The job that tries a body."""
+    _read_preview()
+
+
+@dg.op(name="write_source_file", config_schema=body_schema(), out=dg.Out(dg.Nothing))
+def _write_source_file(context: dg.OpExecutionContext) -> None:
+    with _problems_shown():
+        source = _created(_body_of(context))
+    # A schedule of the same name that was stopped once must not be stopped now.
+    ScheduleStates(context.instance).reset(schedule_name(source.slug))
+    context.log.info(f"Wrote sources/{source.slug}.yaml")
+    try:
+        reload_location(context.run)
+        shown = "The code location shows the source."
+    except ReloadError as error:
+        shown = str(error)
+        context.log.warning(shown)
+    context.add_output_metadata(_metadata_of_created(source, shown))
+
+
+def _created(body: SourceBody) -> Source:
+    return SourceStore(os.environ.get("PIPEDRIVE_PROJECT") or "project").create(body)
+
+
+def _metadata_of_created(source: Source, shown: str) -> dict[str, dg.MetadataValue]:
+    return {
+        "source": dg.MetadataValue.asset(asset_key(source.slug)),
+        "id": dg.MetadataValue.text(str(source.id)),
+        "created_at": dg.MetadataValue.timestamp(source.created_at),
+        "table": dg.MetadataValue.text(table_name(source)),
+        "body": dg.MetadataValue.json(source.body),
+        "definitions": dg.MetadataValue.text(shown),
+    }
+
+
+@dg.job(
+    description="Writes a source's file and reloads the code location; its first import starts by itself.",
+    config=_mapping_to("write_source_file", body_schema()),
+    executor_def=dg.in_process_executor,
+)
+def create_import_source() -> None:
+    """The job that creates a source."""
+    _write_source_file()
+
+
+_OPTIONS_SCHEMA = {
+    "context": dg.Field(
+        {"object_type": dg.Field(OBJECT_TYPE, description="The Pipedrive collection.")},
+        description="What the properties are wanted for.",
+    )
+}
+
+
+@dg.op(name="read_property_options", config_schema=_OPTIONS_SCHEMA, out=dg.Out(dg.Nothing))
+def _read_property_options(context: dg.OpExecutionContext, pipedrive: PipedriveResource) -> None:
+    object_type = context.op_config["context"]["object_type"]
+    with _problems_shown():
+        options = property_options(object_type, connection=pipedrive.connection())
+    context.log.info(f"{len(options)} properties of {object_type}")
+    context.add_output_metadata(
+        {
+            "options": dg.MetadataValue.md(_table_of_options(options)),
+            "options_as_json": dg.MetadataValue.json({"options": options}),
+            "properties": dg.MetadataValue.int(len(options)),
+        }
+    )
+
+
+def _table_of_options(options: Sequence[Mapping[str, Any]]) -> str:
+    header = ["value", "label", "field type", "column type", "custom", "options"]
+    rows = [
+        [
+            option["value"],
+            option["label"],
+            option["extras"]["field_type"],
+            option["extras"]["column_type"],
+            "yes" if option["extras"]["is_custom"] else "",
+            ", ".join(choice["label"] for choice in option["extras"].get("options", [])),
+        ]
+        for option in options
+    ]
+    return markdown_table(header, rows)
+
+
+@dg.job(
+    description="Lists the properties that an object type has in the account, with their labels and options.",
+    config=_mapping_to("read_property_options", _OPTIONS_SCHEMA),
+    executor_def=dg.in_process_executor,
+)
+def resolve_property_options() -> None:
+    """The job that lists properties."""
+    _read_property_options()
+
+
+JOBS = (create_import_source, preview_import_source, resolve_property_options)
+"""The jobs of the code location."""

@@ -1,0 +1,122 @@
+"""A made-up account for filters: a deal field of every type, and what a filter finds among records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipedrive_orchestration.importing.filter_names import Names
+from pipedrive_orchestration.importing.filtering import compile_filter
+from pipedrive_orchestration.importing.selection import Selection
+from pipedrive_orchestration.importing.typed_pages import TypedPages
+from pipedrive_orchestration.pipedrive.catalogue import DEALS
+from pipedrive_orchestration.pipedrive.fields import Field, Option
+from pipedrive_orchestration.sources import SourceBody
+
+NOW = datetime(2026, 5, 31, 13, 45, 30, tzinfo=UTC)
+"""A Sunday, the last day of a month that is longer than the next."""
+
+OPTIONS = {7: "Hot", 8: "Cold", 12: "Not so hot", 15: "7"}
+STATUSES = {"open": "Open", "won": "Won", "lost": "Lost"}
+VISIBILITY = {"1": "Owner", "3": "Everyone, always"}
+
+TYPES = [
+    "varchar",
+    "varchar_auto",
+    "text",
+    "phone",
+    "varchar_options",
+    "int",
+    "double",
+    "boolean",
+    "date",
+    "datetime",
+    "enum",
+    "set",
+    "status",
+    "visible_to",
+    "ids",
+    "monetary",
+    "daterange",
+    "time",
+    "timerange",
+    "address",
+    "contacts",
+    "clock",
+    "uuid",
+    "user",
+    "org",
+    "people",
+    "stage",
+    "pipeline",
+    "deal",
+    "json",
+]
+
+
+def _options(field_type: str) -> dict[Any, str]:
+    if field_type in ("enum", "set", "ids"):
+        return OPTIONS
+    return {"status": STATUSES, "visible_to": VISIBILITY}.get(field_type, {})
+
+
+FIELDS = [
+    Field(
+        key=f"k_{kind}",
+        label=f"The {kind}",
+        field_type=kind,
+        options=tuple(Option(option, label) for option, label in _options(kind).items()),
+        is_custom=True,
+    )
+    for kind in TYPES
+]
+
+NAMES = Names(
+    {
+        "user": [("Jane Doe", 1), ("John Roe", 2), ("jane doe", 3)],
+        "stage": [("Qualified", 4), ("Qualified", 9)],
+        "pipeline": [("Sales", 5)],
+        "org": [("Acme, Inc.", 6)],
+        "people": [("Ann", 7)],
+    }
+)
+
+
+def body_of(filters: Any, **more: Any) -> SourceBody:
+    """A body of deals with that filter, read as any other."""
+    return SourceBody.parse(
+        {
+            "name": "Filtered",
+            "object_type": "deals",
+            "properties": ["k_varchar"],
+            "pull_mode": "static",
+            "filters": filters,
+        }
+        | more
+    )
+
+
+def compiled(filters: Any, now: datetime = NOW) -> Selection:
+    """The selection of a filter in the made-up account."""
+    return compile_filter(body_of(filters), FIELDS, NAMES, now)
+
+
+def found(filters: Any, records: Sequence[dict[str, Any]], folder: Path, now: datetime = NOW) -> list[bool]:
+    """Which of the records a filter finds: values by key, as Pipedrive writes custom fields."""
+    selection = compiled(filters, now)
+    assert selection.problems == ()
+    page = folder / "page.ndjson"
+    lines = [json.dumps({"id": number, "custom_fields": record}) for number, record in enumerate(records)]
+    page.write_text("\n".join(lines), "utf-8")
+    typed = folder / "typed.parquet"
+    with closing(TypedPages(DEALS, [], selection)) as typing:
+        typing.write([page], typed, longest=max(map(len, lines)) * 4)
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT _matches FROM read_parquet('{typed}') ORDER BY _id").fetchall()
+    return [row[0] for row in rows]

@@ -1,0 +1,143 @@
+"""Dagster as it really runs: sensors, schedules, jobs, reloads, killed processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration_tests.orchestration.live import FINISHED, LiveDagster, wait_for
+
+STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename
+    ... on PythonError { message } } }"""
+START = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename
+    ... on PythonError { message } } }"""
+LOGS = """query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events {
+    ... on MessageEvent { message } } } } }"""
+INITIAL = "pipedrive/initial_import"
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[DemoServer]:
+    with running_demo(Settings(scale=0.05, burst=0)) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def slow_account() -> Iterator[DemoServer]:
+    with running_demo(Settings(scale=0.05, burst=0, latency_ms=20_000)) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
+    live = LiveDagster(tmp_path_factory.mktemp("live"), account)
+    live.write("deals", **active("deals", schedule="* * * * *"))
+    live.write("stages", **active("stages", properties=["id", "name"], schedule="0 0 1 1 *"))
+    live.start()
+    yield live
+    live.stop()
+
+
+def active(object_type: str, **changes: Any) -> dict[str, Any]:
+    body = {"name": object_type, "object_type": object_type, "properties": ["id", "add_time"],
+            "pull_mode": "active", "schedule": "0 0 1 1 *"}  # fmt: skip
+    return body | changes
+
+
+def initial_run(dagster: LiveDagster, slug: str) -> dict[str, Any] | None:
+    runs = [run for run in dagster.runs(**{"pipedrive/source": slug}) if INITIAL in tags(run)]
+    assert len(runs) <= 1
+    return runs[0] if runs and runs[0]["status"] in FINISHED else None
+
+
+def tags(run: dict[str, Any]) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in run["tags"]}
+
+
+def test_a_new_source_is_imported_by_itself(dagster: LiveDagster, account: DemoServer) -> None:
+    for slug in ("deals", "stages"):
+        run = wait_for(f"first import of {slug}", partial(initial_run, dagster, slug))
+        assert run["status"] == "SUCCESS"
+    windows = dagster.partitions("deals")
+    assert windows["green"] == windows["all"]
+    with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
+        rows = connection.execute("SELECT count(*) FROM pipedrive.deals WHERE _is_current").fetchone()
+    records = account.account.records("deals")
+    assert rows == (sum(not (record["is_deleted"] or record["is_archived"]) for record in records),)
+
+
+def test_the_create_job_writes_a_source_that_is_there_at_once(dagster: LiveDagster) -> None:
+    run = dagster.launch("create_import_source", active("persons", name="All persons"))
+    assert dagster.wait_for_run(run) == "SUCCESS"
+    assert (dagster.project / "sources" / "all_persons.yaml").exists()
+    wait_for("new source", lambda: "all_persons" in dagster.slugs(), seconds=10)
+    assert dagster.schedule("all_persons_schedule")["status"] == "RUNNING"
+    first = wait_for("its first import", lambda: initial_run(dagster, "all_persons"))
+    assert first["status"] == "SUCCESS"
+
+
+def test_a_body_with_an_unknown_key_is_refused_before_the_run(dagster: LiveDagster) -> None:
+    with pytest.raises(AssertionError, match=r'unexpected config entry \\?"propertys\\?"'):
+        dagster.launch("create_import_source", active("persons", propertys=[]))
+
+
+def test_a_reload_shows_what_the_folder_holds(dagster: LiveDagster) -> None:
+    dagster.write("users", **active("users", properties=["id", "name"], pull_existing=False))
+    dagster.write("broken", **active("personz"))
+    assert "users" not in dagster.slugs()
+    dagster.reload()
+    shown = dagster.slugs()
+    assert "users" in shown
+    assert "broken" not in shown
+
+
+def test_a_killed_worker_is_marked_and_its_source_runs_again(
+    dagster: LiveDagster, slow_account: DemoServer
+) -> None:
+    slow = {"resources": {"pipedrive": {"config": {"url": slow_account.url, "token": slow_account.token}}}}
+    run = dagster.launch("__ASSET_JOB", slow, assets=["stages"], tags={"pipedrive/source": "stages"})
+    worker = wait_for("worker", lambda: worker_of(dagster, run))
+    os.kill(worker, signal.SIGKILL)
+    assert dagster.wait_for_run(run) == "FAILURE"
+    again = dagster.launch("__ASSET_JOB", {}, assets=["stages"], tags={"pipedrive/source": "stages"})
+    assert dagster.wait_for_run(again) == "SUCCESS"
+
+
+def worker_of(dagster: LiveDagster, run_id: str) -> int | None:
+    """The process that executes a run, as the run's log tells once the import has begun."""
+    messages = [event.get("message", "") for event in dagster.ask(LOGS, id=run_id)["events"]]
+    if not any("STEP_START" in message or "Started execution of step" in message for message in messages):
+        return None
+    found = re.search(r"\(pid: (\d+)\)", "\n".join(messages))
+    return int(found[1]) if found else None
+
+
+def test_a_schedule_ticks_and_is_paused_for_good(dagster: LiveDagster) -> None:
+    def ticked() -> dict[str, Any] | None:
+        runs = [run for run in dagster.runs(**{"pipedrive/source": "deals"}) if INITIAL not in tags(run)]
+        return runs[-1] if runs and runs[-1]["status"] in FINISHED else None
+
+    run = wait_for("scheduled run", ticked, seconds=90)
+    assert run["status"] == "SUCCESS"
+    assert tags(run)["pipedrive/pull"] == "changes"
+    assert tags(run)["dagster/asset_partition_range_end"] == f"{datetime.now(UTC):%Y-%m-01}"
+
+    dagster.ask(STOP, id=dagster.schedule("deals_schedule")["id"])
+    launched = {run["runId"] for run in dagster.runs()}
+    dagster.stop()
+    dagster.start()
+    assert dagster.schedule("deals_schedule")["status"] == "STOPPED"
+    assert dagster.schedule("all_persons_schedule")["status"] == "RUNNING"
+    wait_for("evaluation of the sensor", lambda: dagster.evaluations_since_start("initial_import_sensor"))
+    assert {run["runId"] for run in dagster.runs()} == launched
+    dagster.ask(START, s=dagster.selector(scheduleName="deals_schedule"))
+    assert dagster.schedule("deals_schedule")["status"] == "RUNNING"

@@ -1,0 +1,106 @@
+"""Backfills by the real daemon: cancelled in the middle, gone on with, and in several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration_tests.orchestration.live import LiveDagster, wait_for
+
+CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename
+    ... on PythonError { message } } }"""
+DONE = {"COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[DemoServer]:
+    """An account whose answers take so long that an import can be interrupted."""
+    with running_demo(Settings(scale=1.5, burst=0, latency_ms=1200)) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
+    live = LiveDagster(tmp_path_factory.mktemp("backfills"), account)
+    live.start()
+    # Otherwise the sources below would be imported before anybody launches a backfill.
+    live.switch_sensor("initial_import_sensor", on=False)
+    for slug in ("deals", "persons"):
+        live.write(
+            slug, name=slug, object_type=slug, properties=["id", "add_time"], pull_mode="static",
+            options={"partitions_start": "2023-12"},
+        )  # fmt: skip
+    live.reload()
+    yield live
+    live.stop()
+
+
+def end_of(dagster: LiveDagster, backfill: str) -> dict[str, Any]:
+    """What became of a backfill."""
+
+    def ended() -> dict[str, Any] | None:
+        state = dagster.backfill_state(backfill)
+        return state if state["status"] in DONE else None
+
+    return wait_for("end of the backfill", ended, seconds=90)
+
+
+def rows(dagster: LiveDagster, slug: str) -> set[int]:
+    with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
+        found = connection.execute(f"SELECT _id FROM pipedrive.{slug} WHERE _is_current").fetchall()
+    assert len(found) == len(set(found))
+    return {row[0] for row in found}
+
+
+def truth(account: DemoServer, collection: str) -> set[int]:
+    gone = ("is_deleted", "is_archived")
+    return {
+        record["id"]
+        for record in account.account.records(collection)
+        if not any(record.get(flag) for flag in gone)
+    }
+
+
+def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
+    dagster: LiveDagster, account: DemoServer
+) -> None:
+    keys = dagster.partitions("deals")["all"]
+    assert len(keys) >= 36
+    first = dagster.backfill("deals", keys)
+    wait_for("committed window", lambda: dagster.partitions("deals")["green"], pause=0.1)
+    dagster.ask(CANCEL, id=first)
+    state = end_of(dagster, first)
+    assert state["status"] == "CANCELED"
+    assert [run["status"] for run in state["runs"]] == ["CANCELED"]
+
+    windows = dagster.partitions("deals")
+    assert windows["red"] == []
+    assert 0 < len(windows["green"]) < len(keys)
+    with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
+        committed = connection.execute('SELECT DISTINCT "window" FROM import_ledger.windows').fetchall()
+    assert {key for (key,) in committed} == set(windows["green"])
+    assert rows(dagster, "deals") < truth(account, "deals")
+
+    rest = [key for key in keys if key not in windows["green"]]
+    state = end_of(dagster, dagster.backfill("deals", rest))
+    assert state["status"] == "COMPLETED_SUCCESS"
+    assert len(state["runs"]) == 1
+    assert dagster.partitions("deals") == {"all": keys, "green": keys, "red": []}
+    assert rows(dagster, "deals") == truth(account, "deals")
+
+
+def test_a_backfill_in_several_runs_that_share_the_database(dagster: LiveDagster, demo: DemoServer) -> None:
+    dagster.stop()
+    dagster.environment |= {"PIPEDRIVE_API_URL": demo.url, "PIPEDRIVE_WINDOWS_PER_RUN": "18"}
+    dagster.start()
+    keys = dagster.partitions("persons")["all"]
+    backfill = dagster.backfill("persons", keys)
+    state = end_of(dagster, backfill)
+    assert state["status"] == "COMPLETED_SUCCESS"
+    assert [run["status"] for run in state["runs"]] == ["SUCCESS"] * -(-len(keys) // 18)
+    assert dagster.partitions("persons")["green"] == keys
+    assert rows(dagster, "persons") == truth(demo, "persons")
