@@ -17,8 +17,8 @@ from rich.console import Console
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.failing import FAILED, exit_code_of_import, explained
-from pipedrive_orchestration.cli.running import use_home
-from pipedrive_orchestration.cli.showing import Outcome, changed_rows, sample_table
+from pipedrive_orchestration.cli.running import Request, use_home
+from pipedrive_orchestration.cli.showing import Outcome, as_json, changed_rows, sample_table
 from pipedrive_orchestration.cli.sources import chosen_sources, import_sources, show_outcomes
 from pipedrive_orchestration.demo.working_day import work
 from pipedrive_orchestration.importing import Pull
@@ -48,16 +48,31 @@ def import_command(
         Pull | None,
         typer.Option(help="All windows, or the changes since the watermark; what is due if not given."),
     ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First window to pull, YYYY-MM; implies --pull window.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last window to pull, YYYY-MM; implies --pull window.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for a single source, else a list of them.")
+    ] = False,
 ) -> None:
     """Import sources from the account that PIPEDRIVE_API_TOKEN opens."""
     environment = Environment.read()
     with explained(err):
         environment.connection  # noqa: B018 - says at once that there is no token
         chosen = chosen_sources(environment.store.load(), slugs)
-        outcomes, failed = import_sources(environment, chosen.sources, out, pull)
-    show_outcomes(out, outcomes, failed, chosen.bad_files)
-    if environment.warehouse.exists:
-        out.print(f"Database: {environment.warehouse.database}", highlight=False)
+        request = Request(Pull.WINDOW if (first or last) and pull is None else pull, first, last)
+        outcomes, failed = import_sources(environment, chosen.sources, err if json else out, request)
+    if json:
+        shown = [as_json(outcome, failed.get(outcome.slug)) for outcome in outcomes]
+        out.print_json(data=shown[0] if len(shown) == 1 and slugs else shown)
+        show_outcomes(err, [], failed, chosen.bad_files)
+    else:
+        show_outcomes(out, outcomes, failed, chosen.bad_files)
+        if environment.warehouse.exists:
+            out.print(f"Database: {environment.warehouse.database}", highlight=False)
     raise typer.Exit(exit_code_of_import(failed.values(), bad_files=bool(chosen.bad_files)))
 
 

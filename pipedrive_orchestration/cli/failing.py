@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from pipedrive_orchestration.cli.demo_account import DemoAccountError
-from pipedrive_orchestration.cli.running import RunFailedError
+from pipedrive_orchestration.cli.running import NoWindowsError, RunFailedError
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.sources import InvalidBodyError, UnknownSourceError
@@ -24,6 +24,7 @@ _CODES: dict[type[Exception], int] = {
     NotConnected: NOT_CONNECTED,
     InvalidBodyError: BAD_INPUT,
     UnknownSourceError: BAD_INPUT,
+    NoWindowsError: BAD_INPUT,
     UnknownPropertiesError: BAD_INPUT,
     PipedriveError: FAILED,
     StagingError: FAILED,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import Pull, windows_until
+from pipedrive_orchestration.importing import Pull, windows_between, windows_until
 from pipedrive_orchestration.orchestration.names import asset_key, op_name
 from pipedrive_orchestration.orchestration.schedules import (
     RANGE_END_TAG,
@@ -26,24 +27,55 @@ class RunFailedError(Exception):
         super().__init__(f"{type(error).__name__}: {error} (the run's page in the Dagster UI shows more)")
 
 
+class NoWindowsError(Exception):
+    """A source has no windows where some were asked for."""
+
+    def __init__(self, source: Source, request: Request) -> None:
+        asked = f"from {request.first or 'the first'} to {request.last or 'the current one'}"
+        known = windows_until(source, datetime.now(UTC))
+        super().__init__(
+            f"{source.slug} has no windows {asked}: its windows go from {known[0].key} to {known[-1].key}. "
+            "Give months as YYYY-MM or windows as YYYY-MM-DD."
+        )
+
+
 def use_home(folder: Path) -> None:
     """Keep Dagster's state in ``folder`` unless DAGSTER_HOME names another place."""
     os.environ.setdefault("DAGSTER_HOME", str(folder.resolve()))
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
 
 
-def run_import(definitions: dg.Definitions, instance: dg.DagsterInstance, source: Source, pull: Pull) -> None:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an import is asked for.
+
+    Attributes:
+        pull: None does what is due.
+        first: key or month of the first window of a window pull, None for the grid's first.
+        last: the same of the last window, None for the current one.
+    """
+
+    pull: Pull | None = None
+    first: str | None = None
+    last: str | None = None
+
+
+def run_import(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, source: Source, pull: Pull, request: Request
+) -> None:
     """Materialise a source's asset in this process.
 
     Raises:
+        NoWindowsError: the source has no window between the first and the last one asked for.
         RunFailedError: the run failed in a way that nobody foresaw; errors with a message of their own,
             such as ``PipedriveError``, are raised themselves.
     """
+    tags = _range(source, pull, request, instance)
     try:
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             asset_selection=[asset_key(source.slug)],
-            tags=_range(source, pull, instance),
+            tags=tags,
             run_config={
                 "ops": {op_name(source.slug): {"config": {"pull": pull.value}}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -57,15 +89,17 @@ def run_import(definitions: dg.Definitions, instance: dg.DagsterInstance, source
         raise RunFailedError(error) from error
 
 
-def _range(source: Source, pull: Pull, instance: dg.DagsterInstance) -> dict[str, str]:
-    """The windows of a run as tags: all for a window pull, for changes those that a tick would take."""
+def _range(source: Source, pull: Pull, request: Request, instance: dg.DagsterInstance) -> dict[str, str]:
+    """The windows of a run as tags: those asked for, or for changes those that a tick would take."""
     now = datetime.now(UTC)
     if not source.type.partitioned:
         return {}
     if pull is Pull.CHANGES:
         tags = request_of_changes(source, now, instance, run_key="").tags
         return {name: tags[name] for name in (RANGE_START_TAG, RANGE_END_TAG)}
-    windows = windows_until(source, now)
+    windows = windows_between(windows_until(source, now), request.first, request.last)
+    if not windows:
+        raise NoWindowsError(source, request)
     return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate
 
 import duckdb
@@ -25,22 +26,56 @@ class Outcome:
     Attributes:
         entry: its newest import in the ledger, None if it never succeeded.
         current: rows it has now.
+        watermark: up to when its changes are loaded.
         state: ``imported``, ``kept`` (a static source that was imported before) or ``failed``.
     """
 
     slug: str
     entry: ImportEntry | None
     current: int
+    watermark: datetime | None
     state: str
 
 
 def outcome_of(warehouse: Warehouse, slug: str, state: str) -> Outcome:
     """Look up what the ledger says of a source."""
     if not warehouse.exists:
-        return Outcome(slug, None, 0, state)
+        return Outcome(slug, None, 0, None, state)
     with warehouse.reading() as connection:
         entry = ledger.last_import(connection, slug)
-        return Outcome(slug, entry, count_current(connection, slug) if entry else 0, state)
+        current = count_current(connection, slug) if entry else 0
+        watermark, _ = ledger.watermark_of(connection, slug) or (None, None)
+        return Outcome(slug, entry, current, watermark, state)
+
+
+def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:
+    """What a program reads of an import; the keys are stable.
+
+    ``state`` is ``imported``, ``kept`` or ``failed``; ``error`` is there only where it failed. The figures
+    are those of the source's last import that succeeded.
+    """
+    entry = outcome.entry
+    shown: dict[str, object] = {"source": outcome.slug, "state": outcome.state}
+    if error is not None:
+        shown["error"] = str(error)
+    if entry is None:
+        return shown
+    return shown | {
+        "pull": entry.pull,
+        "windows": list(entry.windows),
+        "rows": {
+            "read": entry.rows_read,
+            "inserted": entry.rows_inserted,
+            "updated": entry.rows_updated,
+            "removed": entry.rows_removed,
+            "current": outcome.current,
+        },
+        "requests": entry.requests,
+        "tokens": entry.tokens,
+        "seconds": entry.seconds,
+        "watermark": outcome.watermark.isoformat() if outcome.watermark else None,
+        "note": entry.note,
+    }
 
 
 def imports_table(outcomes: Sequence[Outcome]) -> Table:

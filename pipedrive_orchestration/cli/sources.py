@@ -11,9 +11,8 @@ from rich.console import Console
 
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.failing import EXPECTED
-from pipedrive_orchestration.cli.running import due_pull, run_import, use_home
+from pipedrive_orchestration.cli.running import Request, due_pull, run_import, use_home
 from pipedrive_orchestration.cli.showing import Outcome, imports_table, outcome_of
-from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.orchestration import build_definitions
 from pipedrive_orchestration.pipedrive.errors import NotConnected
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Source
@@ -34,7 +33,10 @@ def chosen_sources(loaded: LoadedSources, slugs: Sequence[str] | None) -> Loaded
 
 
 def import_sources(
-    environment: Environment, sources: Sequence[Source], console: Console, pull: Pull | None = None
+    environment: Environment,
+    sources: Sequence[Source],
+    console: Console,
+    request: Request = Request(),
 ) -> tuple[list[Outcome], dict[str, Exception]]:
     """Import sources through Dagster.
 
@@ -42,7 +44,7 @@ def import_sources(
         environment: the account, warehouse and project.
         sources: what to import.
         console: shows what is going on.
-        pull: for all of them; None does for each what is due.
+        request: what to do for each of them.
 
     Returns:
         What became of every source, and why some failed.
@@ -58,11 +60,11 @@ def import_sources(
     with dg.DagsterInstance.get() as instance, console.status("") as status:
         for number, source in enumerate(sources, 1):
             status.update(f"{number}/{len(sources)} {source.slug}")
-            due = pull or due_pull(environment.warehouse, source)
+            due = request.pull or due_pull(environment.warehouse, source)
             state = "kept"
             if due is not None:
                 try:
-                    run_import(definitions, instance, source, due)
+                    run_import(definitions, instance, source, due, request)
                     state = "imported"
                 except NotConnected:
                     raise

@@ -27,7 +27,6 @@ from pipedrive_orchestration.warehouse.tables import (
     prepare_table,
 )
 
-
 LAST_WORDS_SECONDS = 5.0
 """How long a failing import waits for the database to say why it fails."""
 

@@ -127,7 +127,7 @@ def _import(
 
 def description_of(source: Source) -> str:
     """What a reader of the asset's page wants to know first."""
-    lines = [f"**{source.name}**: {source.object_type} of Pipedrive, {len(source.properties)} properties."]
+    lines = [f"{source.name}: {source.object_type} of Pipedrive, {len(source.properties)} properties."]
     if source.pull_mode == "active":
         until = f" until {source.expiration_date}" if source.expiration_date else ""
         lines.append(f"Follows changes at `{source.schedule}` (UTC){until}.")

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import duckdb
 import pytest
 
 from pipedrive_orchestration.importing import ImportReport
@@ -61,32 +60,3 @@ def test_the_same_source_twice(fresh_trial: FreshTrial) -> None:
     at_once(lambda: trial.changes(source), lambda: trial.changes(source))
     trial.changes(source)
     assert_ended_well(trial, source, imports=7)
-
-
-def test_a_reader_in_another_process_delays_an_import_and_does_not_fail_it(fresh_trial: FreshTrial) -> None:
-    trial = fresh_trial()
-    source = trial.source("organizations")
-    trial.windows(source)
-    Churn(trial.demo, seed=3).steps(20)
-    held, release = threading.Event(), threading.Event()
-
-    def read_for_a_while() -> None:
-        # A connection of this process holds the file as a shell in another one would, for writers that
-        # ask for another access mode.
-        with duckdb.connect(trial.warehouse.database, read_only=True):
-            held.set()
-            release.wait(timeout=30)
-
-    reader = threading.Thread(target=read_for_a_while)
-    reader.start()
-    assert held.wait(timeout=10)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            importing = pool.submit(trial.changes, source)
-            assert not importing.done()
-            release.set()
-            importing.result(timeout=60)
-    finally:
-        release.set()
-        reader.join()
-    assert trial.differences(source) == []

@@ -28,7 +28,7 @@ def test_writes_during_pulls_of_records(fresh_trial: FreshTrial, object_type: st
     source = trial.source(object_type)
     with over_http(trial.demo) as write:
         churn = Churn(trial.demo, seed=1, write=write)
-        with churn.running(per_second=150):
+        with churn.running(per_second=80):
             trial.windows(source)
         churn.steps(40)
         trial.changes(source, listener=WritesBetweenPages(churn, 5))
@@ -45,14 +45,14 @@ def test_writes_during_pulls_of_snapshots(fresh_trial: FreshTrial, object_type: 
     source = trial.source(object_type)
     with over_http(trial.demo) as write:
         churn = Churn(trial.demo, seed=1, write=write)
-        with churn.running(per_second=150):
+        with churn.running(per_second=80):
             trial.windows(source)
         churn.steps(100)
     trial.changes(source)
     assert trial.differences(source) == []
 
 
-@pytest.mark.parametrize("object_type", ["deals", "organizations", "notes", "stages"])
+@pytest.mark.parametrize("object_type", ["deals", "notes", "stages"])
 def test_pulling_every_window_again_leaves_what_a_fresh_import_does(
     fresh_trial: FreshTrial, object_type: str
 ) -> None:
@@ -108,10 +108,9 @@ BACK: dict[str, list[tuple[str, dict[str, bool] | None]]] = {
 }
 
 
-@pytest.mark.parametrize("include_archived", [False, True])
-def test_deals_in_every_state_coming_to_every_other(fresh_trial: FreshTrial, include_archived: bool) -> None:
+def test_deals_in_every_state_coming_to_every_other(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    source = trial.source("deals", options={"include_archived": include_archived})
+    source = trial.source("deals")
     trial.windows(source)
     deals = [one for one, row in trial.rows(source).items() if row["_is_current"] and not row["_is_archived"]]
     ways = list(zip(itertools.product(STATES, repeat=3), deals, strict=False))

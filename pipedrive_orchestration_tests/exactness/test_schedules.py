@@ -25,7 +25,7 @@ from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
 from pipedrive_orchestration_tests.exactness.trial import Trial, all_windows
 
-SCHEDULES = int(os.environ.get("EXACTNESS_SCHEDULES", "6"))
+SCHEDULES = int(os.environ.get("EXACTNESS_SCHEDULES", "5"))
 
 
 @dataclass(frozen=True)

@@ -26,38 +26,11 @@ OPTIONS = {7: "Hot", 8: "Cold", 12: "Not so hot", 15: "7"}
 STATUSES = {"open": "Open", "won": "Won", "lost": "Lost"}
 VISIBILITY = {"1": "Owner", "3": "Everyone, always"}
 
-TYPES = [
-    "varchar",
-    "varchar_auto",
-    "text",
-    "phone",
-    "varchar_options",
-    "int",
-    "double",
-    "boolean",
-    "date",
-    "datetime",
-    "enum",
-    "set",
-    "status",
-    "visible_to",
-    "ids",
-    "monetary",
-    "daterange",
-    "time",
-    "timerange",
-    "address",
-    "contacts",
-    "clock",
-    "uuid",
-    "user",
-    "org",
-    "people",
-    "stage",
-    "pipeline",
-    "deal",
-    "json",
-]
+TYPES = (
+    *("varchar", "varchar_auto", "text", "phone", "varchar_options", "int", "double", "boolean", "date"),
+    *("datetime", "enum", "set", "status", "visible_to", "ids", "monetary", "daterange", "time", "timerange"),
+    *("address", "contacts", "clock", "uuid", "user", "org", "people", "stage", "pipeline", "deal", "json"),
+)
 
 
 def _options(field_type: str) -> dict[Any, str]:

@@ -10,7 +10,7 @@ import calendar
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 Json = dict[str, Any]
 
@@ -94,6 +94,8 @@ class Evaluation:
         kind = known.field_type
         if kind in ("date", "daterange"):
             return lambda element: _date_fits(element, positive, values, self.now)
+        if kind == "uuid":
+            sensitive = False
         if kind == "datetime":
             return lambda element: _instant_fits(element, positive, values, self.now)
         return lambda element: _plain_fits(element, positive, values, sensitive)
@@ -123,7 +125,7 @@ def _read(value: Any, field_type: str, part: str) -> Any:
         return date.fromisoformat(value)
     if field_type == "datetime":
         return datetime.fromisoformat(value)
-    if field_type in ("time", "timerange") and part in ("", "until"):
+    if field_type in ("time", "timerange", "clock") and part in ("", "until"):
         return Clock(value)
     return value
 
@@ -131,7 +133,9 @@ def _read(value: Any, field_type: str, part: str) -> Any:
 class Clock(str):
     """A time of the day, comparable as text."""
 
-    def __new__(cls, text: str) -> Clock:
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
         return super().__new__(cls, text if len(text) == 8 else text + ":00")
 
 
@@ -194,22 +198,20 @@ def days_of(text: str, today: date) -> Days:
         return day, day
     name = text.lower().replace(" ", "_")
     monday = today - timedelta(days=today.weekday())
-    if name.endswith("_week"):
-        first = monday + timedelta(weeks={"last": -1, "this": 0, "next": 1}[name[:4]])
-        return first, first + timedelta(days=6)
-    if name.endswith("_month"):
-        if name[:4] in ("last", "this", "next"):
-            return _month(today.year, today.month + {"last": -1, "this": 0, "next": 1}[name[:4]])
-        return (day := _shift(today, int(name.split("_")[1]))), day  # in_1_month
-    if name.endswith("_quarter"):
-        start = (today.month - 1) // 3 * 3 + 1 + {"last": -3, "this": 0}[name[:4]]
-        return _month(today.year, start)[0], _month(today.year, start + 2)[1]
     if name.endswith("_ago") or name.startswith("in_"):
         words = name.split("_")
         count = int(words[1]) if words[0] == "in" else -int(words[0])
         unit = words[2] if words[0] == "in" else words[1]
         day = _shift(today, count) if unit.startswith("month") else today + timedelta(weeks=count)
         return day, day
+    if name.endswith("_week"):
+        first = monday + timedelta(weeks={"last": -1, "this": 0, "next": 1}[name[:4]])
+        return first, first + timedelta(days=6)
+    if name.endswith("_month"):
+        return _month(today.year, today.month + {"last": -1, "this": 0, "next": 1}[name[:4]])
+    if name.endswith("_quarter"):
+        start = (today.month - 1) // 3 * 3 + 1 + {"last": -3, "this": 0}[name[:4]]
+        return _month(today.year, start)[0], _month(today.year, start + 2)[1]
     return {
         "now": (today, today),
         "today": (today, today),

@@ -13,7 +13,11 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import windows_until
-from pipedrive_orchestration.orchestration import PipedriveResource, build_source_asset
+from pipedrive_orchestration.orchestration import (
+    PipedriveResource,
+    build_source_asset,
+    build_source_schedule,
+)
 from pipedrive_orchestration.orchestration.tables import markdown_table
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.conftest import FreshDemo
@@ -144,6 +148,39 @@ def test_a_pull_of_changes_that_has_to_read_everything_reports_every_window_once
     assert result.success
     assert [key for key, _ in materializations(result, instance)] == keys
     assert "full pull" in totals(result, instance)["notes"]
+
+
+@pytest.mark.parametrize(("days", "heals_by"), [(1, "a pull of changes"), (62, "full pull")])
+def test_the_first_tick_after_a_pause_heals_it(
+    instance: dg.DagsterInstance, resources: dict[str, Any], days: int, heals_by: str
+) -> None:
+    now = datetime.now(UTC)
+    paused = source(created_at=now - timedelta(days=days + 1))
+    keys = [window.key for window in windows_until(paused, now)]
+    assert run(paused, instance, resources, (keys[0], keys[-1])).success
+    with resources["warehouse"].warehouse().writing() as connection:
+        connection.execute("UPDATE import_ledger.watermarks SET watermark = ?", [now - timedelta(days=days)])
+        connection.execute(
+            "DELETE FROM pipedrive.all_deals WHERE _update_time > ?", [now - timedelta(days=days)]
+        )
+        before = connection.execute("SELECT count(*) FROM pipedrive.all_deals").fetchone()
+
+    asset = build_source_asset(paused)
+    schedule = build_source_schedule(paused, asset)
+    assert schedule is not None
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=now) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+    result = dg.materialize(
+        [asset], instance=instance, resources=resources, tags=request.tags, run_config=request.run_config
+    )
+    counted = (
+        totals(result, instance) if heals_by == "full pull" else materializations(result, instance)[-1][1]
+    )
+    assert ("full pull" in counted.get("notes", "")) is (heals_by == "full pull")
+    (watermark,) = rows(resources, "SELECT watermark FROM import_ledger.watermarks")
+    assert watermark[0] >= now
+    assert before is not None
+    assert counted["dagster/row_count"] > before[0]
 
 
 def test_a_snapshot_is_one_materialisation(instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,14 @@ import pytest
 import yaml
 from dagster._core.scheduler.instigation import InstigatorStatus
 
-from pipedrive_orchestration.orchestration.jobs import create_import_source
+from pipedrive_orchestration.orchestration import PipedriveResource
+from pipedrive_orchestration.orchestration.jobs import (
+    create_import_source,
+    preview_import_source,
+    resolve_property_options,
+)
 from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import SourceBody, SourceStore
 from pipedrive_orchestration_tests.orchestration.test_expiration import store_state
 
 BODY: dict[str, Any] = {
@@ -41,8 +47,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(job: dg.JobDefinition, instance: dg.DagsterInstance, body: object) -> dg.ExecuteInProcessResult:
-    return job.execute_in_process(run_config=body, instance=instance, raise_on_error=False)  # type: ignore[arg-type]
+def run(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    body: Mapping[str, Any],
+    resources: Mapping[str, object] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Runs a job with a body as its run config, as the Launchpad does."""
+    return job.execute_in_process(
+        run_config=body, instance=instance, resources=resources, raise_on_error=False
+    )
 
 
 def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
@@ -107,3 +121,66 @@ def test_all_problems_of_a_body_are_in_the_failure(project: Path, instance: dg.D
         assert f"{field}: " in description
         assert f"| {field.replace('_', chr(92) + '_')} |" in metadata["problems"]
     assert not (project / "sources").exists()
+
+
+def test_a_preview_shows_rows_totals_and_cost_and_writes_nothing(
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    result = run(preview_import_source, instance, BODY, resources)
+    assert result.success
+    metadata = shown(result)
+    header, _, *rows = metadata["rows"].splitlines()
+    assert header == "| Title | Value |"
+    assert 0 < len(rows) == min(20, metadata["total_results"])
+    assert len(metadata["rows_as_json"]["rows"]) >= len(rows)
+    assert all(row["value"]["value"] > 100 for row in metadata["rows_as_json"]["rows"])
+    assert metadata["capped"] is False
+    assert metadata["estimated_tokens"] > 0
+    assert metadata["labels"] == {"title": "Title", "value": "Value"}
+    assert list(project.iterdir()) == []
+
+
+def test_a_preview_of_what_the_account_does_not_have_lists_all_problems(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    wrong = {
+        "properties": ["titel"],
+        "filters": {"conditions": [{"variable": "colour", "condition": "equals", "values": ["red"]}]},
+    }
+    result = run(preview_import_source, instance, BODY | wrong, resources)
+    assert not result.success
+    _, metadata = failure(result)
+    assert len(metadata["problems"].splitlines()) == 4
+    assert "titel" in metadata["problems"]
+    assert "colour" in metadata["problems"]
+
+
+def test_property_options_are_a_table_and_the_metadata_of_a_body(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    asked = {"context": {"object_type": "deals"}}
+    result = run(resolve_property_options, instance, asked, resources)
+    assert result.success
+    metadata = shown(result)
+    assert "| status | Status | " in metadata["options"]
+    options = metadata["options_as_json"]["options"]
+    assert len(options) == metadata["properties"] == len(metadata["options"].splitlines()) - 2
+    assert SourceBody.parse(BODY | {"properties_metadata": options}).labels["title"] == "Title"
+
+
+def test_property_options_of_an_unknown_object_type_are_refused(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        run(resolve_property_options, instance, {"context": {"object_type": "dealz"}}, resources)
+
+
+@pytest.mark.parametrize("job", [preview_import_source, resolve_property_options])
+def test_jobs_without_an_account_say_so(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    resources["pipedrive"] = PipedriveResource(url="http://127.0.0.1:1", token="")
+    body = BODY if job is preview_import_source else {"context": {"object_type": "deals"}}
+    result = run(job, instance, body, resources)
+    description, _ = failure(result)
+    assert "User is not connected to 'pipedrive'." in description
