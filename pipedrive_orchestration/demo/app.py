@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import format_datetime
 
 import orjson
 from starlette.applications import Starlette
@@ -111,14 +112,16 @@ class Surface:
     async def _admitted(self, request: Request, tokens: int, work: Work) -> Response:
         """The work's answer, if the request is let through to it."""
         correlation_id = str(uuid.uuid4())
-        headers = {**_COMMON_HEADERS, "x-correlation-id": correlation_id}
+        now = self.account.clock.now()
+        date = format_datetime(now, usegmt=True)
+        headers = {**_COMMON_HEADERS, "x-correlation-id": correlation_id, "date": date}
         try:
             api_token = self._authenticate(request, correlation_id)
         except ApiError as error:
             # The gateway answers before it knows an account, so that no limit is told.
             return self._refused(request, error, headers)
-        seconds, today = time.monotonic(), self.account.clock.now().date()
-        verdict = self.limits.admit(tokens, seconds, today, api_token=api_token)
+        seconds = time.monotonic()
+        verdict = self.limits.admit(tokens, seconds, now.date(), api_token=api_token)
         headers |= self.limits.headers(seconds)
         if self.settings.latency_ms:
             await asyncio.sleep(self.settings.latency_ms / 1000)

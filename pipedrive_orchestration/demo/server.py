@@ -115,6 +115,7 @@ class Server(uvicorn.Server):
             lifespan="off",
             ws="none",
             server_header=False,
+            date_header=False,  # the account has a clock of its own
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)

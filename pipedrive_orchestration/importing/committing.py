@@ -17,7 +17,7 @@ from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
 from pipedrive_orchestration.importing.report import Pull, RowCounts
 from pipedrive_orchestration.importing.typed_pages import ID_TYPES
 from pipedrive_orchestration.importing.windows import Window, grid_start
-from pipedrive_orchestration.pipedrive.client import Usage
+from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, LedgerField, WindowEntry
@@ -73,7 +73,7 @@ class Committer:
     pull: Pull
     requested: Sequence[str]
     started_at: datetime
-    usage: Usage
+    client: Client
     so_far: Committed
 
     def commit(
@@ -128,9 +128,9 @@ class Committer:
             started_at=self.started_at,
             finished_at=now,
             status=status,
-            requests=self.usage.requests,
-            tokens=self.usage.tokens,
-            bytes=self.usage.bytes,
+            requests=self.client.usage.requests,
+            tokens=self.client.usage.tokens,
+            bytes=self.client.usage.bytes,
             rows_read=rows.read,
             rows_inserted=rows.inserted,
             rows_updated=rows.updated,
@@ -197,7 +197,8 @@ class Committer:
             ledger.move_watermark(
                 connection,
                 self.definition.source.slug,
-                self.plan.watermark,
+                # Changes carry the time of Pipedrive's clock, not of ours.
+                self.plan.watermark + self.client.clock_offset,
                 self.definition.fingerprint,
                 now,
             )

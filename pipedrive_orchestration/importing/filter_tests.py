@@ -50,7 +50,7 @@ def element_test(
     if kind in (Kind.DATE, Kind.DATETIME):
         return _dated(value, condition, operands, parameters)
     named = [parameters.add(operand) for operand in operands]
-    if kind is Kind.TEXT and case_sensitive:
+    if kind is Kind.TEXT and not case_sensitive:
         return _compared(f"lower({value})", condition, [f"lower({name})" for name in named])
     return _compared(value, condition, named)
 

@@ -109,7 +109,7 @@ class _Import:
             selection = await select(self._client, self._source, fields, self._started_at)
             fingerprint = fingerprint_of(self._source, selection)
             self._memory = await asyncio.to_thread(
-                remember, self._warehouse, self._source, windows, fingerprint, self._started_at
+                remember, self._warehouse, self._source, self._pull, windows, fingerprint, self._started_at
             )
             self._definition = define(self._source, fields, self._memory.columns, selection)
             self._plan = make_plan(self._definition, self._pull, windows, self._memory, self._started_at)
@@ -120,9 +120,9 @@ class _Import:
                 fields=fields,
                 import_id=self._import_id,
                 pull=self._pull,
-                requested=[window.key for window in windows or self._plan.windows],
+                requested=[window.key for window in self._plan.asked],
                 started_at=self._started_at,
-                usage=self._client.usage,
+                client=self._client,
                 so_far=Committed(notes=[*self._plan.notes, *_vanished(self._definition)]),
             )
             with (
@@ -246,9 +246,9 @@ class _Import:
 
     async def _catch_up(self) -> None:
         """What changed while reading: such records have moved ahead of the windows that were read."""
-        since = self._plan.changed_since
+        since = self._plan.changed_since + self._client.clock_offset
         for _ in range(MAX_CATCH_UPS):
-            began = datetime.now(UTC)
+            began = datetime.now(UTC) + self._client.clock_offset
             newest = await self._read_all(self._reading([(since, None)]))
             if newest is None or newest < began.replace(microsecond=0):
                 return

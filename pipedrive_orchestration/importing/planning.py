@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipedrive_orchestration.importing.definition import Definition, differ_only_in_values, is_same_filter
@@ -25,7 +25,8 @@ class Plan:
 
     Attributes:
         pull: ``WINDOW`` also where a pull of changes has to read everything.
-        windows: to be reported when they are complete; empty for snapshots and pulls of changes.
+        asked: the windows that the pull is about; empty for snapshots and pulls of changes.
+        windows: those of them that are still to be read, to be reported when they are complete.
         ranges: to be read; empty for snapshots, which are read in full.
         changed_since: from when on changes have to be caught up with after the windows.
         watermark: where the watermark moves at the end, or None to leave it.
@@ -36,6 +37,7 @@ class Plan:
     """
 
     pull: Pull
+    asked: tuple[Window, ...]
     windows: tuple[Window, ...]
     ranges: tuple[Range, ...]
     changed_since: datetime
@@ -58,17 +60,15 @@ def make_plan(
         now: the instant the pull starts.
     """
     if not definition.object_type.partitioned:
-        return Plan(pull, (), (), now, now if pull is Pull.CHANGES else None)
-    restrictions = _restrictions(definition, memory)
+        return Plan(pull, (), (), (), now, now if pull is Pull.CHANGES else None)
     if pull is Pull.WINDOW:
-        return _plan_windows(windows, memory, now, restrictions)
+        return _plan_windows(definition, tuple(windows), memory, now)
     reason = _reason_for_full_pull(definition, memory, now)
     if reason is None:
         since = (memory.watermark or definition.source.created_at) - OVERLAP
-        return Plan(pull, (), ((since, None),), since, now)
-    everything = tuple(windows_until(definition.source, now))
-    ranges = tuple(ranges_of(everything, now))
-    return Plan(Pull.WINDOW, everything, ranges, now, now, restrictions, (reason,))
+        return Plan(pull, (), (), ((since, None),), since, now)
+    everything = _plan_windows(definition, tuple(windows_until(definition.source, now)), memory, now)
+    return replace(everything, watermark=everything.changed_since, notes=(reason, *everything.notes))
 
 
 def _restrictions(definition: Definition, memory: Memory) -> Mapping[str, str]:
@@ -79,25 +79,30 @@ def _restrictions(definition: Definition, memory: Memory) -> Mapping[str, str]:
     return definition.selection.restrictions
 
 
-def _plan_windows(
-    windows: Sequence[Window], memory: Memory, now: datetime, restrictions: Mapping[str, str]
-) -> Plan:
+def _plan_windows(definition: Definition, windows: tuple[Window, ...], memory: Memory, now: datetime) -> Plan:
+    plan = Plan(
+        pull=Pull.WINDOW,
+        asked=windows,
+        windows=windows,
+        ranges=tuple(ranges_of(windows, now)),
+        changed_since=now,
+        watermark=None,
+        restrictions=_restrictions(definition, memory),
+    )
     interrupted = memory.interrupted
     if interrupted is None:
-        return Plan(Pull.WINDOW, tuple(windows), tuple(ranges_of(windows, now)), now, None, restrictions)
-    left = [window for window in windows if window.key not in interrupted.windows]
+        return plan
+    left = tuple(window for window in windows if window.key not in interrupted.windows)
     note = (
         f"goes on with the pull of {interrupted.started_at:%Y-%m-%d %H:%M} UTC, which ended early: "
         f"{len(windows) - len(left)} of {len(windows)} windows are committed already"
     )
-    return Plan(
-        Pull.WINDOW,
-        tuple(left),
-        tuple(ranges_of(left, now)),
-        interrupted.started_at,
-        None,
-        restrictions,
-        (note,),
+    return replace(
+        plan,
+        windows=left,
+        ranges=tuple(ranges_of(left, now)),
+        changed_since=interrupted.started_at,
+        notes=(note,),
         resumes=True,
     )
 

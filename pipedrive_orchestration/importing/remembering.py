@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipedrive_orchestration.importing.removals import count_in_windows
-from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.importing.report import Pull
+from pipedrive_orchestration.importing.windows import Window, windows_until
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.ledger import Interrupted
@@ -37,14 +38,20 @@ class Memory:
 
 
 def remember(
-    warehouse: Warehouse, source: Source, windows: Sequence[Window], fingerprint: str, now: datetime
+    warehouse: Warehouse,
+    source: Source,
+    pull: Pull,
+    windows: Sequence[Window],
+    fingerprint: str,
+    now: datetime,
 ) -> Memory:
     """Look up what is known of a source.
 
     Args:
         warehouse: where it is remembered.
         source: the source.
-        windows: those to be pulled.
+        pull: what is asked for.
+        windows: those of a ``WINDOW`` pull.
         fingerprint: of what they are to be pulled for.
         now: when the import begins.
 
@@ -53,6 +60,9 @@ def remember(
     """
     if not warehouse.exists:
         return Memory()
+    if pull is Pull.CHANGES and source.type.partitioned:
+        # It may turn out to need everything.
+        windows = windows_until(source, now)
     with warehouse.reading() as connection:
         types = column_types(connection, source.slug)
         fields = ledger.last_fields(connection, source.object_type, list(types))
@@ -68,6 +78,7 @@ def remember(
             interrupted=ledger.interrupted_import(
                 connection,
                 source.slug,
+                pull.value,
                 [window.key for window in windows],
                 fingerprint,
                 now - timedelta(days=RESUME_DAYS),

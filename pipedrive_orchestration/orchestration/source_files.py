@@ -65,7 +65,9 @@ def _sensor(loaded: LoadedSources) -> dg.SensorDefinition:
 def _description(loaded: LoadedSources) -> str:
     if not loaded.bad_files:
         return f"All {len(loaded.sources)} source files are valid."
-    return f"{len(loaded.sources)} sources are loaded, {len(loaded.bad_files)} left out:\n\n{_problems(loaded)}"
+    return (
+        f"{len(loaded.sources)} sources are loaded, {len(loaded.bad_files)} left out:\n\n{_problems(loaded)}"
+    )
 
 
 def _metadata(loaded: LoadedSources) -> dict[str, dg.MetadataValue]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import count
 from types import TracebackType
 from typing import Self, TypeVar
@@ -84,12 +85,15 @@ class Client:
         usage: requests, tokens and bytes so far.
         daily_tokens_left: the account's remaining budget as last told, or None.
         limiter: the burst limiter that all requests of this client share.
+        clock_offset: how far Pipedrive's clock is ahead of ours, by the ``Date`` of its first answer; it
+            tells whole seconds, so the truth is up to one second more.
     """
 
     def __init__(self, connection: Connection, *, patience: Patience = _USUAL) -> None:
         self.usage = Usage()
         self.daily_tokens_left: int | None = None
         self.limiter = Limiter()
+        self.clock_offset = timedelta()
         self._patience = patience
         self._answered = False
         self._http = httpx.AsyncClient(
@@ -160,6 +164,8 @@ class Client:
             except httpx.RequestError as error:
                 raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
             self.limiter.learn(response.headers)
+        if not self._answered:
+            self.clock_offset = _clock_offset(response.headers)
         self._answered = True
         self.daily_tokens_left = daily_tokens_left(response.headers)
         self.usage.bytes += len(response.content)
@@ -198,6 +204,13 @@ def next_budget(now: datetime | None = None) -> datetime:
     """When the daily budget is full again: the next midnight UTC (the zone is not documented)."""
     today = (now or datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0)
     return today + timedelta(days=1)
+
+
+def _clock_offset(headers: Mapping[str, str]) -> timedelta:
+    try:
+        return parsedate_to_datetime(headers.get("date", "")) - datetime.now(UTC)
+    except (TypeError, ValueError):
+        return timedelta()
 
 
 def _host_of(location: str) -> str:

@@ -143,6 +143,7 @@ class Interrupted:
 def interrupted_import(
     connection: duckdb.DuckDBPyConnection,
     source: str,
+    pull: str,
     windows: Sequence[str],
     definition: str,
     since: datetime,
@@ -158,17 +159,23 @@ def interrupted_import(
         """
         WITH attempts AS (
             SELECT import_id, started_at FROM import_ledger.imports
-            WHERE source = $source AND status <> 'succeeded' AND pull = 'window'
+            WHERE source = $source AND status <> 'succeeded' AND pull = $pull
                 AND windows = $windows AND definition = $definition AND started_at >= $since
                 AND started_at > coalesce((
                     SELECT max(started_at) FROM import_ledger.imports
-                    WHERE source = $source AND status = 'succeeded' AND pull = 'window'
+                    WHERE source = $source AND status = 'succeeded' AND pull = $pull
                 ), TIMESTAMPTZ 'epoch')
         )
         SELECT (SELECT min(started_at) FROM attempts), list(DISTINCT "window")
         FROM import_ledger.windows WHERE import_id IN (SELECT import_id FROM attempts)
         """,
-        {"source": source, "windows": list(windows), "definition": definition, "since": since},
+        {
+            "source": source,
+            "pull": pull,
+            "windows": list(windows),
+            "definition": definition,
+            "since": since,
+        },
     ).fetchone()
     return Interrupted(row[0], frozenset(row[1])) if row and row[1] else None
 

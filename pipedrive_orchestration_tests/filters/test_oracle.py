@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,12 @@ EVALUATION = Evaluation(
 TEXTS = st.text(st.sampled_from("aAbBéÉжЖ%_'\"\\$;- 7"), min_size=1, max_size=4).filter(str.strip)
 WHOLE = st.integers(-20, 20)
 NUMBERS = WHOLE | st.sampled_from([0.5, -2.25, 1e10])
-DAYS = st.dates(date(2026, 1, 1), date(2026, 8, 31))
-INSTANTS = st.integers(0, 242 * 86400).map(lambda s: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=s))
+BOUNDARIES = [NOW.date() + timedelta(days=days) for days in (-28, -7, -6, -1, 0, 1, 7, 14)]
+BOUNDARIES += [
+    date(2026, month, day) for month in (2, 4, 5, 6, 7) for day in (1, 28, 30) if (month, day) != (2, 30)
+]
+DAYS = st.sampled_from(BOUNDARIES) | st.dates(date(2026, 1, 1), date(2026, 8, 31))
+MOMENTS = st.sampled_from([time(0), time(0, 0, 1), time(23, 59, 59), NOW.time()])
 CLOCKS = st.times().map(lambda t: t.replace(microsecond=0))
 UUIDS = st.sampled_from(["adf21080-0e10-11eb-879b-05d71fb426ec", "00000000-0000-4000-8000-000000000000"])
 RELATIVE = st.sampled_from(
@@ -42,7 +46,6 @@ RELATIVE = st.sampled_from(
         *("3_months_ago", "6_months_ago", "in_1_week", "in_2_weeks", "in_1_month", "in_3_months"),
     ]
 )
-NEAR = st.integers(-40, 40).map(lambda days: NOW.date() + timedelta(days=days))
 
 
 def _stamp(instant: datetime) -> str:
@@ -53,8 +56,8 @@ def _clock(value: time) -> str:
     return f"{value:%H:%M:%S}"
 
 
-DATES = (DAYS | NEAR).map(str)
-TIMES = (INSTANTS | NEAR.map(lambda day: datetime.combine(day, time(0)))).map(_stamp)
+DATES = DAYS.map(str)
+TIMES = st.tuples(DAYS, MOMENTS).map(lambda parts: _stamp(datetime.combine(*parts)))
 CLOCK_TEXTS = CLOCKS.map(_clock)
 ADDRESSES = st.fixed_dictionaries({"value": TEXTS | st.none()}, optional={"locality": TEXTS | st.none()})
 CONTACTS = st.lists(

@@ -1,0 +1,68 @@
+"""Dagster's own UI in a headless browser, on a live Dagster with the template project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipedrive_orchestration.demo import Settings, running_demo
+from pipedrive_orchestration_tests.orchestration.live import FINISHED, ROOT, LiveDagster, wait_for
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+Shoot = Callable[[str], None]
+
+
+@pytest.fixture(scope="session")
+def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
+    """The template project, imported by the sensor that imports new sources, and one bad file."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    with running_demo(Settings(scale=0.5, burst=0)) as account:
+        live = LiveDagster(tmp_path_factory.mktemp("ui"), account)
+        shutil.copytree(ROOT / "project" / "sources", live.project / "sources", dirs_exist_ok=True)
+        live.start()
+        expected = len(list((live.project / "sources").iterdir()))
+
+        def imported() -> bool:
+            runs = live.runs()
+            return len(runs) >= expected and all(run["status"] in FINISHED for run in runs)
+
+        wait_for("first imports", imported, seconds=180)
+        yield live
+        live.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: sync_api.Browser, dagster: LiveDagster) -> Iterator[sync_api.Page]:
+    context = browser.new_context(base_url=dagster.url, viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def shoot(page: sync_api.Page, tmp_path: Path) -> Shoot:
+    """Keeps a picture of the page, in the folder that ``UI_SCREENSHOTS`` names if it names one."""
+    folder = Path(os.environ.get("UI_SCREENSHOTS") or tmp_path)
+
+    def shoot(name: str) -> None:
+        page.mouse.move(0, 0)
+        page.screenshot(path=folder / f"ui-{name}.png", animations="disabled")
+
+    return shoot
