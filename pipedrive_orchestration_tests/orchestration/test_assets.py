@@ -150,7 +150,7 @@ def test_a_pull_of_changes_that_has_to_read_everything_reports_every_window_once
     assert "full pull" in totals(result, instance)["notes"]
 
 
-@pytest.mark.parametrize(("days", "heals_by"), [(1, "a pull of changes"), (62, "full pull")])
+@pytest.mark.parametrize(("days", "heals_by"), [(20, "a pull of changes"), (62, "full pull")])
 def test_the_first_tick_after_a_pause_heals_it(
     instance: dg.DagsterInstance, resources: dict[str, Any], days: int, heals_by: str
 ) -> None:
