@@ -140,6 +140,8 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
                 WHEN i._removal IS NULL THEN 'update'
                 -- A list shows a merged record as deleted; only the recents feed knows better.
                 WHEN t._removal = 'merged' AND i._removal = 'deleted' THEN 'pass'
+                -- What becomes of a record outside the segment is no change of the source.
+                WHEN t._removal = 'left_segment' THEN 'pass'
                 ELSE 'remove'
             END AS verdict
         FROM incoming AS i LEFT JOIN {quoted(ROWS, plan.slug)} AS t USING (_id)

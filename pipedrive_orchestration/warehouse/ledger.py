@@ -107,8 +107,8 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _present(connection: duckdb.DuckDBPyConnection) -> bool:
     row = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_catalog = current_database() "
-        "AND table_schema = 'import_ledger' AND table_name IN ('imports', 'watermarks')"
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'import_ledger' AND table_name IN ('imports', 'watermarks')"
     ).fetchone()
     return bool(row and row[0] == 2)
 

@@ -183,9 +183,9 @@ def same_type(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bo
 def column_types(connection: duckdb.DuckDBPyConnection, slug: str, schema: str = ROWS) -> dict[str, str]:
     """The columns of the source's table with their types; empty where there is no table."""
     rows = connection.execute(
-        "SELECT column_name, data_type FROM information_schema.columns "
-        "WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ? "
-        "ORDER BY ordinal_position",
+        "SELECT column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ? "
+        "ORDER BY column_index",
         [schema, slug],
     ).fetchall()
     return dict(rows)

@@ -11,9 +11,10 @@ from typing import Any
 
 import duckdb
 
+from pipedrive_orchestration.importing.columns import typed_column
 from pipedrive_orchestration.importing.filter_names import Names
 from pipedrive_orchestration.importing.filtering import compile_filter
-from pipedrive_orchestration.importing.selection import Selection
+from pipedrive_orchestration.importing.selection import EVERYTHING, Selection
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 from pipedrive_orchestration.pipedrive.catalogue import DEALS
 from pipedrive_orchestration.pipedrive.fields import Field, Option
@@ -80,16 +81,36 @@ def compiled(filters: Any, now: datetime = NOW) -> Selection:
     return compile_filter(body_of(filters), FIELDS, NAMES, now)
 
 
-def found(filters: Any, records: Sequence[dict[str, Any]], folder: Path, now: datetime = NOW) -> list[bool]:
+class Typed:
+    """Typed records of the made-up account, of which filters can be asked one after the other."""
+
+    def __init__(
+        self, records: Sequence[dict[str, Any]], folder: Path, selection: Selection = EVERYTHING
+    ) -> None:
+        page, self._path = folder / "page.ndjson", folder / "typed.parquet"
+        lines = [json.dumps({"id": number, "custom_fields": record}) for number, record in enumerate(records)]
+        page.write_text("\n".join(lines), "utf-8")
+        columns = [typed_column(field, DEALS) for field in FIELDS if any(field.key in one for one in records)]
+        with closing(TypedPages(DEALS, columns, selection)) as typing:
+            typing.write([page], self._path, longest=max(map(len, lines)) * 4)
+
+    def asked(self, sql: str, parameters: Any = None) -> list[bool]:
+        """What an expression is for each record."""
+        statement = f"SELECT {sql} FROM read_parquet('{self._path}') ORDER BY _id"
+        return [row[0] for row in _READER.execute(statement, parameters).fetchall()]
+
+    def found(self, filters: Any) -> list[bool]:
+        """Which of the records a filter finds."""
+        selection = compiled(filters)
+        assert selection.problems == ()
+        return self.asked(selection.predicate, dict(selection.parameters))
+
+
+_READER = duckdb.connect(config={"threads": 1})
+
+
+def found(filters: Any, records: Sequence[dict[str, Any]], folder: Path) -> list[bool]:
     """Which of the records a filter finds: values by key, as Pipedrive writes custom fields."""
-    selection = compiled(filters, now)
+    selection = compiled(filters)
     assert selection.problems == ()
-    page = folder / "page.ndjson"
-    lines = [json.dumps({"id": number, "custom_fields": record}) for number, record in enumerate(records)]
-    page.write_text("\n".join(lines), "utf-8")
-    typed = folder / "typed.parquet"
-    with closing(TypedPages(DEALS, [], selection)) as typing:
-        typing.write([page], typed, longest=max(map(len, lines)) * 4)
-    with duckdb.connect() as connection:
-        rows = connection.execute(f"SELECT _matches FROM read_parquet('{typed}') ORDER BY _id").fetchall()
-    return [row[0] for row in rows]
+    return Typed(records, folder, selection).asked("_matches")

@@ -72,7 +72,7 @@ class Evaluation:
         key, _, part = leaf["variable"].partition(".")
         known = self.fields[key]
         elements = elements_of(record.get(key), known.field_type, part)
-        condition = BY_WORD[leaf.get("condition") or leaf["operator"]]
+        condition = BY_WORD[leaf.get("condition") or leaf.get("operator", "equals")]
         if condition == "is empty":
             return not elements
         if condition == "is not empty":

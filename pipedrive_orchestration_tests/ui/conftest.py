@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipedrive_orchestration.demo import Settings, running_demo
 from pipedrive_orchestration_tests.orchestration.live import FINISHED, ROOT, LiveDagster, wait_for
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+# Pages fetch what they show piece by piece, on a machine that is running imports at the same time.
+expect.set_options(timeout=20_000)
 
 Shoot = Callable[[str], None]
 
@@ -23,7 +25,7 @@ Shoot = Callable[[str], None]
 def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
     """The template project, imported by the sensor that imports new sources, and one bad file."""
     if CHROMIUM is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
+        pytest.skip("there is no chromium; on Debian: apt-get install chromium")
     with running_demo(Settings(scale=0.5, burst=0)) as account:
         live = LiveDagster(tmp_path_factory.mktemp("ui"), account)
         shutil.copytree(ROOT / "project" / "sources", live.project / "sources", dirs_exist_ok=True)
@@ -40,15 +42,15 @@ def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def page(browser: sync_api.Browser, dagster: LiveDagster) -> Iterator[sync_api.Page]:
+def page(browser: Browser, dagster: LiveDagster) -> Iterator[Page]:
     context = browser.new_context(base_url=dagster.url, viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.set_default_timeout(30_000)
@@ -57,7 +59,7 @@ def page(browser: sync_api.Browser, dagster: LiveDagster) -> Iterator[sync_api.P
 
 
 @pytest.fixture
-def shoot(page: sync_api.Page, tmp_path: Path) -> Shoot:
+def shoot(page: Page, tmp_path: Path) -> Shoot:
     """Keeps a picture of the page, in the folder that ``UI_SCREENSHOTS`` names if it names one."""
     folder = Path(os.environ.get("UI_SCREENSHOTS") or tmp_path)
 
