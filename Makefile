@@ -9,10 +9,10 @@ endif
 CLI := $(BIN)/pipedrive-orchestration
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev import test lint types tests bench fidelity constraints clean
+.PHONY: help demo dev import test lint types tests test-ui bench fidelity constraints clean
 
 help: ## Show the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/installed ## Import the template project from the embedded demo account
 	@$(CLI) demo
@@ -35,6 +35,9 @@ types: $(VENV)/installed-dev
 
 tests: $(VENV)/installed-dev
 	$(BIN)/pytest
+
+test-ui: $(VENV)/installed-dev ## Drive Dagster's UI in a headless browser (needs Debian's chromium)
+	$(BIN)/pytest -n 0 -m ui pipedrive_orchestration_tests/ui
 
 bench: $(VENV)/installed-dev ## Print figures
 	$(BIN)/python -m benchmarks
