@@ -1,4 +1,4 @@
-"""What a filter of 20 leaves adds to an import: ``python -m benchmarks.filters [--persons 200000] [--runs 3]``.
+"""What a filter of 20 leaves adds to an import: ``python -m benchmarks.filters [--persons N] [--runs N]``.
 
 Every person satisfies the filter, so that both imports write the same rows and differ in nothing but
 the filter. Plain and filtered imports alternate, each in a process of its own.

@@ -50,6 +50,9 @@ def element_test(
     if kind in (Kind.DATE, Kind.DATETIME):
         return _dated(value, condition, operands, parameters)
     named = [parameters.add(operand) for operand in operands]
+    if kind is not Kind.TEXT and condition is Condition.CONTAINS:
+        # A list of what is no text contains whole elements.
+        condition = Condition.EQUALS
     if kind is Kind.TEXT and not case_sensitive:
         return _compared(f"lower({value})", condition, [f"lower({name})" for name in named])
     return _compared(value, condition, named)

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
@@ -50,6 +51,10 @@ FIELDS = [
     )
     for kind in TYPES
 ]
+FIELDS += [
+    Field("k_loose", "Numbers without labels", "ids", is_custom=True),
+    Field("k_uuids", "Labels of leads", "uuids", is_custom=True),
+]
 
 NAMES = Names(
     {
@@ -58,6 +63,7 @@ NAMES = Names(
         "pipeline": [("Sales", 5)],
         "org": [("Acme, Inc.", 6)],
         "people": [("Ann", 7)],
+        "uuids": [("Warm", UUID("f08b42a0-4e75-11ea-9643-03698ef1cfd6"))],
     }
 )
 

@@ -97,6 +97,32 @@ STATUSES = (["", "open", "won", "lost"], {
     "ends with": [(["st"], "3")],
 })  # fmt: skip
 
+LOOSE_LISTS = ([None, [1], [2, 3], [1, 3]], {
+    **EMPTY,
+    "equals": [([1], "13"), (["2", 9], "2")],
+    "in": [([3], "23")],
+    "not equals": [([3], "01")],
+    "not in": [([1, 2], "0")],
+    "contains": [([2], "2")],
+    "does not contain": [(["3"], "01")],
+    "greater than": [([2], "23")],
+    "greater than or equal": [([2], "23")],
+    "less than": [([2], "13")],
+    "less than or equal": [([1], "13")],
+    "is between": [([2, 2], "2")],
+})  # fmt: skip
+
+WARM = "f08b42a0-4e75-11ea-9643-03698ef1cfd6"
+LEAD_LABELS = ([[], [LEAD], [WARM], [LEAD, WARM]], {
+    **EMPTY,
+    "equals": [(["warm"], "23"), ([LEAD, "Warm"], "123")],
+    "in": [([WARM], "23")],
+    "not equals": [(["warm"], "01")],
+    "not in": [([LEAD], "02")],
+    "contains": [(["Warm"], "23")],
+    "does not contain": [([LEAD], "02")],
+})  # fmt: skip
+
 VISIBILITIES = ([None, 1, 3, 5], {
     **EMPTY,
     "equals": [([3], "2"), (["Everyone, always"], "2")],
@@ -162,6 +188,8 @@ EXAMPLES: dict[str, tuple[list[Any], Cases]] = {
     "boolean": BOOLEANS,
     "enum": OPTIONS,
     **dict.fromkeys(("set", "ids"), LISTS),
+    "loose": LOOSE_LISTS,
+    "uuids": LEAD_LABELS,
     "status": STATUSES,
     "visible_to": VISIBILITIES,
     "address": (ADDRESSES, TEXTS[1]),
@@ -184,7 +212,7 @@ def leaf(field_type: str, condition: str, values: Any, **more: Any) -> dict[str,
 
 
 def test_every_field_type_has_examples() -> None:
-    assert set(EXAMPLES) == set(TYPES)
+    assert set(EXAMPLES) == {*TYPES, "loose", "uuids"}
     assert len(ALL_CONDITIONS) == 17
 
 
@@ -246,6 +274,7 @@ PARTS: list[tuple[str, Any, str, list[Any]]] = [
     ("time.timezone_id", {"value": "08:00:00", **ZONE}, "is between", [17, 17]),
     ("contacts.label", [{"value": "a", "label": "Work", "primary": True}], "equals", ["work"]),
     ("contacts.primary", [{"value": "a", "label": "Work", "primary": True}], "is true", []),
+    ("contacts.primary", [{"value": "a", "label": "Work", "primary": True}], "contains", ["true"]),
     ("contacts.value", [{"value": "a", "label": "Work", "primary": True}], "ends with", ["A"]),
 ]
 
