@@ -74,9 +74,12 @@ def test_a_schedule_is_switched_off_and_on(page: Page, dagster: LiveDagster) -> 
     # The first one selects the row; the switch comes when the page knows the schedule's state.
     expect(row.locator("label")).to_have_count(2)
     switch = row.locator("label").last
+    expect(switch.locator("input")).to_be_checked()
     switch.click()
+    expect(switch.locator("input")).not_to_be_checked()
     wait_for_status("STOPPED")
     switch.click()
+    expect(switch.locator("input")).to_be_checked()
     wait_for_status("RUNNING")
 
 
