@@ -27,7 +27,7 @@ T = TypeVar("T")
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = 60, pause: float = 0.25) -> T:
+def wait_for(what: str, look: Callable[[], T | None], seconds: float = 240, pause: float = 0.25) -> T:
     """What ``look`` finds, as soon as it finds something that is true.
 
     Raises:
@@ -169,7 +169,7 @@ class LiveDagster:
     def run(self, run_id: str) -> dict[str, Any]:
         return dict(self.ask(RUN, id=run_id))
 
-    def wait_for_run(self, run_id: str, seconds: float = 60) -> str:
+    def wait_for_run(self, run_id: str, seconds: float = 240) -> str:
         """The status in which a run ends."""
 
         def ended() -> str | None:
