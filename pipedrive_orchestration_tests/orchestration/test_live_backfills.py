@@ -49,6 +49,22 @@ def end_of(dagster: LiveDagster, backfill: str) -> dict[str, Any]:
     return wait_for("end of the backfill", ended, seconds=90)
 
 
+def until_a_window_is_committed(dagster: LiveDagster, slug: str, backfill: str) -> None:
+    """Waits for the first green square; shows what Dagster said where a backfill ended without one."""
+
+    def committed() -> bool:
+        green = bool(dagster.partitions(slug)["green"])
+        state = dagster.backfill_state(backfill)
+        if not green and state["status"] in DONE:
+            raise AssertionError(f"{state}\n{dagster.log()[-6000:]}")
+        return green
+
+    try:
+        wait_for("committed window", committed, seconds=120, pause=0.1)
+    except TimeoutError:
+        raise TimeoutError(f"{dagster.backfill_state(backfill)}\n{dagster.log()[-6000:]}") from None
+
+
 def rows(dagster: LiveDagster, slug: str) -> set[int]:
     with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
         found = connection.execute(f"SELECT _id FROM pipedrive.{slug} WHERE _is_current").fetchall()
@@ -71,7 +87,7 @@ def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
     keys = dagster.partitions("deals")["all"]
     assert len(keys) >= 36
     first = dagster.backfill("deals", keys)
-    wait_for("committed window", lambda: dagster.partitions("deals")["green"], pause=0.1)
+    until_a_window_is_committed(dagster, "deals", first)
     dagster.ask(CANCEL, id=first)
     state = end_of(dagster, first)
     assert state["status"] == "CANCELED"
