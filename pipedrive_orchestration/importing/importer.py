@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,10 +21,10 @@ from pipedrive_orchestration.importing.definition import Definition, define, fin
 from pipedrive_orchestration.importing.estimating import estimate_tokens
 from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.inbox import Inbox
-from pipedrive_orchestration.importing.planning import OVERLAP, Plan, Range, make_plan
+from pipedrive_orchestration.importing.looking_up import EVERY_STATUS
+from pipedrive_orchestration.importing.planning import Plan, Range, make_plan
 from pipedrive_orchestration.importing.reading import Reading, Span
 from pipedrive_orchestration.importing.remembering import remember
-from pipedrive_orchestration.importing.removals import RemovedId, missing_rows, removed_in_recents
 from pipedrive_orchestration.importing.report import (
     Estimate,
     ImportReport,
@@ -34,17 +34,21 @@ from pipedrive_orchestration.importing.report import (
     RowCounts,
     WindowReport,
 )
-from pipedrive_orchestration.importing.settling import EVERY_STATUS, look_up, reasons, recent_changes
+from pipedrive_orchestration.importing.settling import Settler
 from pipedrive_orchestration.importing.staging import stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.pipedrive.catalogue import DEALS, RECENTS_DAYS, Paging
+from pipedrive_orchestration.pipedrive.catalogue import DEALS, Paging
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.pipedrive.fields import read_fields
-from pipedrive_orchestration.pipedrive.paging import pages
+from pipedrive_orchestration.pipedrive.paging import pages, shifting_pages
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+
+SECONDS_BETWEEN_COMMITS = 3.0
+"""How much reading an interruption can undo: each commit costs as much time as typing a dozen pages."""
 
 MAX_CATCH_UPS = 10
 """How often a busy account is asked once more for what changed while it was being read."""
@@ -98,8 +102,6 @@ class _Import:
         self._import_id = uuid.uuid4()
         self._started_at = datetime.now(UTC)
         self._clock = time.monotonic()
-        self._removed: list[RemovedId] = []
-        self._recently_removed: list[RemovedId] | None = None
         self._reports: list[WindowReport] = []
         self._spent: tuple[int, int, int, float] = (0, 0, 0, 0.0)
 
@@ -126,10 +128,20 @@ class _Import:
                 so_far=Committed(notes=[*self._plan.notes, *_vanished(self._definition)]),
             )
             with (
-                stage(staging, self._source.slug, self._import_id) as self._staged,
+                stage(staging, self._source.slug, self._import_id) as staged,
                 closing(TypedPages(self._object_type, self._definition.columns, selection)) as typing,
             ):
-                self._inbox = Inbox(self._staged, typing)
+                self._inbox = Inbox(staged, typing)
+                self._settler = Settler(
+                    client=self._client,
+                    warehouse=self._warehouse,
+                    definition=self._definition,
+                    staged=staged,
+                    inbox=self._inbox,
+                    take=self._take,
+                    started_at=self._started_at,
+                    watermark=self._memory.watermark,
+                )
                 try:
                     await self._estimate()
                     await self._read()
@@ -155,7 +167,7 @@ class _Import:
         if not self._object_type.partitioned:
             async for page in pages(self._client, self._object_type, self._definition.parameters):
                 await self._take(Span.of(page, None))
-            await self._settle(None)
+            await self._settler.settle(None)
         elif self._plan.pull is Pull.WINDOW:
             await self._read_windows()
         else:
@@ -166,22 +178,8 @@ class _Import:
         if self._source.options.include_archived:
             await self._read_archived(self._plan.ranges)
         reading = self._reading(self._plan.ranges, self._plan.restrictions)
-        pending = list(self._plan.windows)
-        committing: asyncio.Task[None] | None = None
-        try:
-            async with aclosing(reading.spans()) as spans:
-                async for span in spans:
-                    await self._take(span)
-                    covered = [window for window in pending if reading.covers(window.start, window.end)]
-                    # Reading goes on during a commit; the windows that it completes wait for the next.
-                    if covered and (committing is None or committing.done()):
-                        await _finished(committing)
-                        committing = asyncio.create_task(self._settle_and_commit(covered))
-                        pending = [window for window in pending if window not in covered]
-        finally:
-            await _finished(committing)
-        if pending:
-            await self._settle_and_commit(pending)
+        pending = await self._commit_while_reading(reading)
+        await self._settle_and_commit(pending)
         read_to_its_end = _read_to_its_end(self._plan, reading)
         if not read_to_its_end:
             await self._read_undated()
@@ -189,10 +187,39 @@ class _Import:
         if not read_to_its_end or self._plan.restrictions:
             await self._catch_up()
         if self._plan.resumes and self._object_type.recents_item:
-            self._removed += await self._removed_since(self._plan.changed_since)
+            await self._settler.note_removed_since(self._plan.changed_since)
+
+    async def _commit_while_reading(self, reading: Reading) -> list[Window]:
+        """Take a reading to its end. Returns the windows that are left to be committed."""
+        pending = list(self._plan.windows)
+        committing: asyncio.Task[None] | None = None
+        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
+        try:
+            async with aclosing(reading.spans()) as spans:
+                async for span in spans:
+                    await self._take(span)
+                    # Reading goes on during a commit; the windows that it completes wait for the next.
+                    if time.monotonic() < due or (committing and not committing.done()):
+                        continue
+                    if covered := reading.covered(pending):
+                        await _finished(committing)
+                        committing = asyncio.create_task(self._settle_and_commit(covered))
+                        pending = [window for window in pending if window not in covered]
+                        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
+        except PipedriveError:
+            await _finished(committing)
+            # Where rows are missing, finding out why takes requests, which may fail for the same reason.
+            with suppress(PipedriveError):
+                await self._settle_and_commit(reading.covered(pending))
+            raise
+        finally:
+            await _finished(committing)
+        return pending
 
     async def _settle_and_commit(self, windows: Sequence[Window]) -> None:
-        await self._settle(windows)
+        if not windows:
+            return
+        await self._settler.settle(windows)
         await self._commit(windows, last=False)
 
     async def _read_changes(self) -> None:
@@ -204,13 +231,13 @@ class _Import:
         if self._object_type.recents_item is None:
             # Nothing tells of its deletions, so they show only in a complete reading.
             await self._read_all(self._reading([(None, None)]))
-            await self._settle(None)
+            await self._settler.settle(None)
             return
         await self._read_all(
             self._reading(self._plan.ranges, EVERY_STATUS if self._object_type is DEALS else {})
         )
         if self._object_type is not DEALS:
-            self._removed += await self._removed_since(since)
+            await self._settler.note_removed_since(since)
 
     async def _read_archived(self, ranges: Sequence[Range]) -> None:
         path, cost = self._object_type.archived_path, self._object_type.archived_cost
@@ -219,7 +246,7 @@ class _Import:
         if self._object_type.paging is Paging.OFFSET:
             # The list of archived leads cannot be bounded.
             parameters = {**self._definition.parameters, **restrictions}
-            async for page in pages(self._client, self._object_type, parameters, path=path, cost=cost):
+            async for page in shifting_pages(self._client, path, parameters, cost=cost):
                 await self._take(Span.of(page, None))
             return
         extra = {**(EVERY_STATUS if self._object_type is DEALS else {}), **restrictions}
@@ -274,44 +301,6 @@ class _Import:
                 newest = max(filter(None, (newest, span.reached)), default=None)
         return newest
 
-    async def _settle(self, windows: Sequence[Window] | None) -> None:
-        """Find out about rows that should have come with the windows (None: at all) and did not."""
-        await self._inbox.type_staged()
-        missing = await asyncio.to_thread(self._missing, windows)
-        if not missing:
-            return
-        if not self._object_type.partitioned:
-            self._removed += [(record_id, "deleted", None) for record_id in missing]
-            return
-        settled = await look_up(self._client, self._definition, missing)
-        for span in settled.spans:
-            await self._take(span)
-        self._removed += await self._reasons(settled.gone)
-
-    def _missing(self, windows: Sequence[Window] | None) -> list[str]:
-        if not self._warehouse.exists:
-            return []
-        with self._warehouse.reading() as connection:
-            return missing_rows(connection, self._source.slug, windows, self._inbox.seen, self._started_at)
-
-    async def _reasons(self, gone: Sequence[str]) -> list[RemovedId]:
-        watermark = self._memory.watermark
-        if not gone or watermark is None or self._object_type.recents_item is None:
-            return reasons(gone, [], all_seen_in_recents=False)
-        since = max(watermark - OVERLAP, self._started_at - timedelta(days=RECENTS_DAYS))
-        if self._recently_removed is None:
-            self._recently_removed = await self._removed_since(since)
-        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= watermark)
-
-    async def _removed_since(self, since: datetime) -> list[RemovedId]:
-        staged: list[Path] = []
-        longest = 0
-        async for page in recent_changes(self._client, self._object_type, since):
-            if page.records:
-                staged.append(self._staged.add(page.lines()))
-                longest = max(longest, page.longest())
-        return await asyncio.to_thread(removed_in_recents, staged, longest)
-
     async def _take(self, span: Span) -> None:
         await self._inbox.add(span)
         usage = self._client.usage
@@ -323,7 +312,7 @@ class _Import:
     async def _commit(self, windows: Sequence[Window], *, last: bool) -> None:
         await self._inbox.type_staged()
         before = self._committer.so_far.rows
-        removed, self._removed = self._removed, []
+        removed = self._settler.take_removed()
         await asyncio.to_thread(self._committer.commit, self._inbox.take_typed(), removed, windows, last=last)
         self._report(windows, before)
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.catalogue import Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.client import Client, Parameters
 from pipedrive_orchestration.pipedrive.envelope import Page
@@ -24,11 +25,12 @@ MAX_READERS = 12
 QUEUED_PAGES = 4
 """Pages read and not yet staged; with those in the readers' hands they bound memory."""
 
-MIN_PAGES_TO_SPLIT = 8
+MIN_PAGES_TO_SPLIT = 4
 """A range is split only where about this many pages are left of it: each split costs up to a page."""
 
-SPLIT_SHARE = 0.04
-"""Splits may add this share of requests to those of reading without splits."""
+SPLIT_SHARE = 0.05
+"""Splits may add this share of requests to those of reading without splits, so that no list of less than
+20 pages is split: there it would cost a good part of the tokens and save a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,13 @@ class Reading:
         self._tasks: list[asyncio.Task[None]] = []
         self._queue: asyncio.Queue[_Waiting | _End] = asyncio.Queue(maxsize=QUEUED_PAGES)
 
-    def covers(self, start: datetime | None, end: datetime) -> bool:
-        """Whether everything in ``[start, end)`` has been handed out by :meth:`spans`."""
-        return not any(range_.unread_intersects(start, end) for range_ in self._not_handed_out)
+    def covered(self, windows: Sequence[Window]) -> list[Window]:
+        """The windows of which everything has been handed out by :meth:`spans`."""
+        return [
+            window
+            for window in windows
+            if not any(range_.unread_intersects(window.start, window.end) for range_ in self._not_handed_out)
+        ]
 
     async def spans(self) -> AsyncGenerator[Span, None]:
         """Every page of the ranges, in whatever order they come.
@@ -188,7 +194,7 @@ class Reading:
             self._tasks.append(asyncio.create_task(self._read(range_)))
 
     def _next_range(self) -> _Range | None:
-        if self._reading and self._client.limiter.is_saturated:
+        if self._reading and not self._client.has_room_for(self._reading + 1):
             return None
         if self._waiting:
             return self._waiting.pop(0)
@@ -197,7 +203,7 @@ class Reading:
         slowest = max(left, key=lambda range_: left[range_], default=None)
         if slowest is None or left[slowest] < MIN_PAGES_TO_SPLIT:
             return None
-        if self.splits + 1 > SPLIT_SHARE * (self._pages + sum(left.values())) + 1:
+        if self.splits + 1 > SPLIT_SHARE * (self._pages + sum(left.values())):
             return None
         later = slowest.split(now)
         if later is not None:

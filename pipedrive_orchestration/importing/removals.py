@@ -97,14 +97,25 @@ def _in_windows(windows: Sequence[Window] | None) -> str:
     if windows is None:
         return "true"
     bounds = [
-        f"(_update_time < {_instant(window.end)})"
-        if window.start is None
-        else f"(_update_time >= {_instant(window.start)} AND _update_time < {_instant(window.end)})"
-        for window in windows
+        f"(_update_time < {_instant(end)})"
+        if start is None
+        else f"(_update_time >= {_instant(start)} AND _update_time < {_instant(end)})"
+        for start, end in _joined(windows)
     ]
     if any(window.start is None for window in windows):
         bounds.append("_update_time IS NULL")
     return "(" + " OR ".join(bounds) + ")"
+
+
+def _joined(windows: Sequence[Window]) -> list[tuple[datetime | None, datetime]]:
+    """The spans of some windows; those that follow each other as one."""
+    spans: list[tuple[datetime | None, datetime]] = []
+    for window in windows:
+        if spans and spans[-1][1] == window.start:
+            spans[-1] = (spans[-1][0], window.end)
+        else:
+            spans.append((window.start, window.end))
+    return spans
 
 
 def _instant(instant: datetime) -> str:

@@ -1,183 +1,105 @@
-"""Settling what became of rows that a complete reading did not bring: look them up by id."""
+"""Settling what became of rows that a complete reading did not bring."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
-
-import msgspec
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from pipedrive_orchestration.importing.definition import Definition
+from pipedrive_orchestration.importing.inbox import Inbox
+from pipedrive_orchestration.importing.looking_up import look_up
+from pipedrive_orchestration.importing.planning import OVERLAP
 from pipedrive_orchestration.importing.reading import Span
-from pipedrive_orchestration.importing.removals import RemovedId
-from pipedrive_orchestration.pipedrive.catalogue import (
-    DEALS,
-    MAX_IDS_PER_REQUEST,
-    MAX_PAGE_SIZE,
-    RECENTS_COST,
-    RECENTS_PATH,
-    ObjectType,
-    Paging,
-)
+from pipedrive_orchestration.importing.recents import recent_changes
+from pipedrive_orchestration.importing.removals import RemovedId, missing_rows, removed_in_recents
+from pipedrive_orchestration.importing.staging import Stage
+from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.pipedrive.catalogue import RECENTS_DAYS
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.envelope import (
-    BrokenBody,
-    Page,
-    open_page,
-    parse_time,
-    whole_characters,
-)
-from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
-
-EVERY_STATUS = {"status": "open,won,lost,deleted"}
-"""Makes a list of deals give those of every status, the deleted ones of the last 30 days included."""
+from pipedrive_orchestration.warehouse import Warehouse
 
 
 @dataclass(slots=True)
-class Settled:
-    """What a look-up has found.
+class Settler:
+    """Finds out about removals, and keeps them until a commit takes them.
 
     Attributes:
-        spans: records that are still there, in whatever state.
-        gone: ids that nothing was found for.
+        take: receives the pages of records that a look-up finds.
+        started_at: when the import began.
+        watermark: the source's, before this import.
     """
 
-    spans: list[Span] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    client: Client
+    warehouse: Warehouse
+    definition: Definition
+    staged: Stage
+    inbox: Inbox
+    take: Callable[[Span], Awaitable[None]]
+    started_at: datetime
+    watermark: datetime | None
+    _removed: list[RemovedId] = field(default_factory=list, init=False)
+    _recently_removed: list[RemovedId] | None = field(default=None, init=False)
 
+    def take_removed(self) -> list[RemovedId]:
+        """The removals found since the last call."""
+        removed, self._removed = self._removed, []
+        return removed
 
-class _Found(msgspec.Struct):
-    id: int | str
+    async def settle(self, windows: Sequence[Window] | None) -> None:
+        """Find out about rows that should have come with the windows (None: at all) and did not.
 
-
-async def look_up(client: Client, definition: Definition, ids: Sequence[str]) -> Settled:
-    """Ask for records by their ids: 100 at a time where the list takes ids, else one by one.
-
-    Raises:
-        PipedriveError: see :meth:`Client.get`.
-    """
-    object_type = definition.object_type
-    settled = Settled()
-    if object_type.paging is Paging.OFFSET:
-        for record_id in ids:
-            await _look_up_one(client, object_type, record_id, settled)
-        return settled
-    remaining = list(ids)
-    lists = [(object_type.path, object_type.list_cost)]
-    if object_type.archived_path:
-        lists.append((object_type.archived_path, object_type.archived_cost))
-    for path, cost in lists:
-        remaining = await _look_up_in(client, definition, path, cost, remaining, settled)
-    settled.gone += remaining
-    return settled
-
-
-async def _look_up_in(
-    client: Client, definition: Definition, path: str, cost: int, ids: Sequence[str], settled: Settled
-) -> list[str]:
-    found: set[str] = set()
-    parameters = definition.parameters | (EVERY_STATUS if definition.object_type is DEALS else {})
-    for start in range(0, len(ids), MAX_IDS_PER_REQUEST):
-        asked = ",".join(ids[start : start + MAX_IDS_PER_REQUEST])
-        page = await client.get(
-            path,
-            {**parameters, "ids": asked, "limit": MAX_PAGE_SIZE},
-            cost=cost,
-            read=partial(open_page, paging=definition.object_type.paging),
-        )
-        found |= {str(msgspec.json.decode(record, type=_Found).id) for record in page.records}
-        settled.spans.append(Span.of(page, None))
-    return [record_id for record_id in ids if record_id not in found]
-
-
-class _One(msgspec.Struct):
-    success: bool
-    data: msgspec.Raw
-
-
-class _State(msgspec.Struct):
-    active_flag: bool = True
-
-
-async def _look_up_one(client: Client, object_type: ObjectType, record_id: str, settled: Settled) -> None:
-    assert object_type.get_cost is not None
-    try:
-        record = await client.get(
-            f"{object_type.path}/{record_id}", {}, cost=object_type.get_cost, read=_open_one
-        )
-    except Refused as refused:
-        if refused.status not in (404, 410):
-            raise
-        settled.gone.append(record_id)
-        return
-    # A deleted note is still answered, as inactive (API facts 2.4).
-    if msgspec.json.decode(record, type=_State).active_flag:
-        settled.spans.append(Span.of(Page([record], None), None))
-    else:
-        settled.gone.append(record_id)
-
-
-def _open_one(body: bytes) -> msgspec.Raw:
-    try:
-        one = msgspec.json.decode(whole_characters(body), type=_One)
-    except msgspec.DecodeError as error:
-        raise BrokenBody(f"the body is not a record ({error})") from None
-    if not one.success:
-        raise BrokenBody("the body says success: false")
-    return one.data.copy()
-
-
-async def recent_changes(client: Client, object_type: ObjectType, since: datetime) -> AsyncIterator[Page]:
-    """The recents feed of a collection since an instant: the last state of what changed, deleted or not.
-
-    The feed comes in ascending ``update_time`` and shifts like any v1 list (see
-    :func:`~pipedrive_orchestration.pipedrive.paging.keyset_pages`): what changes meanwhile moves to its end.
-    So it is followed by its times, and by offset only where one second fills more than a page.
-
-    Raises:
-        EndlessList: a page has nothing new and says that there is more.
-        PipedriveError: see :meth:`Client.get`.
-    """
-    assert object_type.recents_item is not None
-    start = 0
-    seen: set[int | str | None] = set()
-    while True:
-        asked: dict[str, str | int] = {
-            "since_timestamp": f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-            "items": object_type.recents_item,
-            "limit": MAX_PAGE_SIZE,
-            "start": start,
-        }
-        page = await client.get(
-            RECENTS_PATH, asked, cost=RECENTS_COST, read=partial(open_page, paging=Paging.OFFSET)
-        )
-        yield page
-        ids = page.ids()
-        if start and (not ids or ids[0] not in seen):
-            start = max(0, start - MAX_PAGE_SIZE)
-            continue
-        if page.next is None:
+        Raises:
+            PipedriveError: see :meth:`Client.get`.
+            StagingError: a page cannot be staged.
+            WarehouseError: the database cannot be opened.
+        """
+        await self.inbox.type_staged()
+        missing = await asyncio.to_thread(self._missing, windows)
+        if not missing:
             return
-        if len(ids) <= bool(start):
-            raise EndlessList(RECENTS_PATH, page.next)
-        seen.update(ids)
-        reached = _changed_at(page.records[-1])
-        # Whether the bound is inclusive is not documented, so the last second is asked for once more.
-        if reached is not None and reached - timedelta(seconds=1) > since:
-            since, start, seen = reached - timedelta(seconds=1), 0, set()
-        else:
-            start += len(ids) - 1
+        if not self.definition.object_type.partitioned:
+            self._removed += [(record_id, "deleted", None) for record_id in missing]
+            return
+        settled = await look_up(self.client, self.definition, missing)
+        for span in settled.spans:
+            await self.take(span)
+        self._removed += await self._reasons(settled.gone)
 
+    async def note_removed_since(self, since: datetime) -> None:
+        """Keep the removals that the recents feed tells of.
 
-class _Change(msgspec.Struct):
-    data: dict[str, object] | None = None
+        Raises:
+            PipedriveError: see :meth:`Client.get`.
+            StagingError: a page cannot be staged.
+        """
+        self._removed += await self._removed_since(since)
 
+    def _missing(self, windows: Sequence[Window] | None) -> list[str]:
+        if not self.warehouse.exists:
+            return []
+        slug = self.definition.source.slug
+        with self.warehouse.reading() as connection:
+            return missing_rows(connection, slug, windows, self.inbox.seen, self.started_at)
 
-def _changed_at(item: msgspec.Raw) -> datetime | None:
-    changed = (msgspec.json.decode(item, type=_Change).data or {}).get("update_time")
-    return parse_time(changed) if isinstance(changed, str) else None
+    async def _reasons(self, gone: Sequence[str]) -> list[RemovedId]:
+        if not gone or self.watermark is None or self.definition.object_type.recents_item is None:
+            return reasons(gone, [], all_seen_in_recents=False)
+        since = max(self.watermark - OVERLAP, self.started_at - timedelta(days=RECENTS_DAYS))
+        if self._recently_removed is None:
+            self._recently_removed = await self._removed_since(since)
+        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= self.watermark)
+
+    async def _removed_since(self, since: datetime) -> list[RemovedId]:
+        pages: list[Path] = []
+        longest = 0
+        async for page in recent_changes(self.client, self.definition.object_type, since):
+            if page.records:
+                pages.append(self.staged.add(page.lines()))
+                longest = max(longest, page.longest())
+        return await asyncio.to_thread(removed_in_recents, pages, longest)
 
 
 def reasons(

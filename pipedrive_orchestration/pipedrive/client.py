@@ -11,6 +11,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -26,13 +27,13 @@ from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.envelope import BrokenBody, failure_of
 from pipedrive_orchestration.pipedrive.errors import (
     BudgetSpent,
-    NotConnected,
     Refused,
     Unavailable,
 )
 from pipedrive_orchestration.pipedrive.limits import (
     Limiter,
     burst_left,
+    daily_token_budget,
     daily_tokens_left,
     seconds_to_reset,
 )
@@ -79,6 +80,9 @@ class _TryAgain(Exception):
 
 _USUAL = Patience()
 
+PACE_SHARE = 0.2
+"""The share of the last answer in the average of how long answers take."""
+
 
 class Client:
     """A connection in use. An async context manager; one per import.
@@ -86,7 +90,9 @@ class Client:
     Attributes:
         usage: requests, tokens and bytes so far.
         daily_tokens_left: the account's remaining budget as last told, or None.
+        daily_token_budget: the budget of a whole day as last told, or None.
         limiter: the burst limiter that all requests of this client share.
+        seconds_per_answer: how long an answer takes from asking to its last byte, of late.
         clock_offset: how far Pipedrive's clock is ahead of ours, by the ``Date`` of its first answer; it
             tells whole seconds, so the truth is up to one second more.
     """
@@ -94,17 +100,17 @@ class Client:
     def __init__(self, connection: Connection, *, patience: Patience = _USUAL) -> None:
         self.usage = Usage()
         self.daily_tokens_left: int | None = None
+        self.daily_token_budget: int | None = None
         self.limiter = Limiter()
+        self.seconds_per_answer = 0.0
         self.clock_offset = timedelta()
         self._patience = patience
         self._answered = False
+        self._connection = connection
         self._http = httpx.AsyncClient(
             base_url=connection.url,
-            headers={
-                "x-api-token": connection.token,
-                "accept": "application/json",
-                "user-agent": "pipedrive-orchestration",
-            },
+            auth=connection.auth(),
+            headers={"accept": "application/json", "user-agent": "pipedrive-orchestration"},
             timeout=httpx.Timeout(30, connect=10, pool=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=40),
             follow_redirects=False,
@@ -129,7 +135,7 @@ class Client:
             read: makes the result of the body and raises ``BrokenBody`` where it cannot.
 
         Raises:
-            NotConnected: 401.
+            NotConnected: 401, also with a fresh access token.
             Refused: any other answer that asking again would not change.
             BudgetSpent: the daily tokens cannot pay this request.
             Unavailable: nothing usable came before the deadline.
@@ -153,26 +159,42 @@ class Client:
             await asyncio.sleep(wait)
         raise AssertionError  # the loop has no end of its own
 
+    def has_room_for(self, readers: int) -> bool:
+        """Whether that many tasks that ask one request after the other get more than fewer would."""
+        useful = self.limiter.helpful_readers(self.seconds_per_answer)
+        return readers <= useful and not self.limiter.is_saturated
+
     def _deadline(self) -> float:
         return self._patience.deadline if self._answered else self._patience.first_deadline
 
     async def _answer(self, path: str, parameters: Parameters, cost: int) -> httpx.Response:
-        async with self.limiter:
-            self.usage.requests += 1
-            try:
-                async with asyncio.timeout(self._patience.attempt):
-                    response = await self._http.get(path, params=parameters)
-            except TimeoutError:
-                raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
-            except httpx.RequestError as error:
-                raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
-            self.limiter.learn(response.headers)
+        try:
+            response = await self._whole_answer(path, parameters)
+        except TimeoutError:
+            raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
+        except httpx.RequestError as error:
+            raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
         if not self._answered:
             self.clock_offset = _clock_offset(response.headers)
         self._answered = True
         self.daily_tokens_left = daily_tokens_left(response.headers)
+        self.daily_token_budget = daily_token_budget(response.headers)
         self.usage.bytes += len(response.content)
         self.usage.tokens += cost if response.status_code != httpx.codes.TOO_MANY_REQUESTS else 0
+        return response
+
+    async def _whole_answer(self, path: str, parameters: Parameters) -> httpx.Response:
+        request = self._http.build_request("GET", path, params=parameters)
+        async with self.limiter:
+            self.usage.requests += 1
+            began = time.monotonic()
+            async with asyncio.timeout(self._patience.attempt) as patience:
+                response = await self._http.send(request, stream=True)
+            self.limiter.learn(response.headers)
+        # Pipedrive has counted the request by now, so its slot need not wait for the body.
+        async with aclosing(response), asyncio.timeout_at(patience.when()):
+            await response.aread()
+        self.seconds_per_answer += PACE_SHARE * (time.monotonic() - began - self.seconds_per_answer)
         return response
 
     def _usable(self, request: str, response: httpx.Response, cost: int) -> bytes:
@@ -180,7 +202,7 @@ class Client:
         if status == httpx.codes.OK:
             return response.content
         if status == httpx.codes.UNAUTHORIZED:
-            raise NotConnected("Pipedrive does not accept the API token (401).")
+            raise self._connection.refusal()
         if status == httpx.codes.TOO_MANY_REQUESTS:
             raise self._over_limit(request, response, cost)
         if response.is_redirect:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
-from pipedrive_orchestration.pipedrive.errors import NotConnected
+from pipedrive_orchestration.pipedrive.addresses import base_address
+from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected
+from pipedrive_orchestration.pipedrive.oauth import OAuth
+from pipedrive_orchestration.pipedrive.signing import ApiToken, Bearer
 
 DEFAULT_URL = "https://api.pipedrive.com"
+
+STATE_FOLDER = Path(".state/oauth")
+"""Where OAuth tokens are kept: below the folder of Dagster's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,46 +24,57 @@ class Connection:
     """The address of an account and the secret that opens it.
 
     Attributes:
-        url: base without ``/api/v2``, such as ``https://acme.pipedrive.com``.
+        url: base without ``/api/v2``, such as ``https://acme.pipedrive.com``; as an installed app, what
+            Pipedrive names as ``api_domain`` counts instead.
         token: sent as ``x-api-token``; never part of a URL, a log line or this object's ``repr``.
+        oauth: the installed app to sign in as, where there is no API token.
     """
 
     url: str
     token: str = field(repr=False)
+    oauth: OAuth | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Connection:
-        """Read ``PIPEDRIVE_API_URL`` and ``PIPEDRIVE_API_TOKEN``.
+        """Read ``PIPEDRIVE_API_URL`` and ``PIPEDRIVE_API_TOKEN``, or the variables of an installed app.
+
+        An API token counts where both are given. OAuth tokens are kept in `STATE_FOLDER` of
+        ``DAGSTER_HOME``, or of the working folder.
 
         Raises:
-            NotConnected: there is no token, or it cannot be sent in a header.
+            NotConnected: there is neither, or what there is cannot be used.
         """
-        return cls.of(environment.get("PIPEDRIVE_API_URL", ""), environment.get("PIPEDRIVE_API_TOKEN", ""))
+        url, token = environment.get("PIPEDRIVE_API_URL", ""), environment.get("PIPEDRIVE_API_TOKEN", "")
+        if not token.strip():
+            state = Path(environment.get("DAGSTER_HOME") or ".") / STATE_FOLDER
+            oauth = OAuth.from_environment(environment, state)
+            if oauth is not None:
+                return cls(url=DEFAULT_URL, token="", oauth=oauth)
+        return cls.of(url, token)
 
     @classmethod
     def of(cls, url: str, token: str) -> Connection:
         """Check and normalise; an empty ``url`` means Pipedrive's own host.
 
         Raises:
-            NotConnected: as above.
+            NotConnected: there is no token, it cannot be sent in a header, or the address is none.
         """
         token = token.strip()
         if not token:
             raise NotConnected("There is no API token.")
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise NotConnected("PIPEDRIVE_API_TOKEN holds characters that no token has.")
-        address = (url.strip() or DEFAULT_URL).rstrip("/").removesuffix("/api/v2").removesuffix("/v1")
-        if not address.startswith(("https://", "http://")):
-            raise NotConnected("PIPEDRIVE_API_URL must begin with https://.")
-        if _malformed(address):
-            raise NotConnected("PIPEDRIVE_API_URL is not an address such as https://acme.pipedrive.com.")
-        return cls(url=address.removesuffix("/api"), token=token)
+        address = base_address(url.strip() or DEFAULT_URL)
+        if address is None:
+            raise NotConnected(f"PIPEDRIVE_API_URL is not an address such as {DEFAULT_URL}.")
+        return cls(url=address, token=token)
 
+    def auth(self) -> httpx.Auth:
+        """What signs the requests of one client."""
+        return ApiToken(self.token) if self.oauth is None else Bearer(self.oauth)
 
-def _malformed(address: str) -> bool:
-    try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL:
-        return True
-    wrong_port = url.port is not None and not 0 < url.port < 2**16
-    return not url.host or wrong_port or bool(url.userinfo or url.query or url.fragment)
+    def refusal(self) -> NotConnected:
+        """The error for an answer that does not accept the secret."""
+        if self.oauth is None:
+            return NotConnected("Pipedrive does not accept the API token (401).")
+        return NotConnected("Pipedrive does not accept the OAuth access token (401).", OAUTH_REMEDY)

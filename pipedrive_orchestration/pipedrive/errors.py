@@ -4,6 +4,7 @@
 
     PipedriveError
     ├── NotConnected     no token, or Pipedrive refuses it (401)
+    ├── OAuthStateError  the file of OAuth tokens cannot be read or written
     ├── Refused          Pipedrive understood and will not do it (400, 402, 403, 404, 410, ...)
     ├── Unavailable      no usable answer before the deadline: host unreachable, 5xx, broken bodies
     ├── EndlessList      a list names the same next page for ever
@@ -16,6 +17,7 @@ in a header.
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
 
@@ -24,14 +26,34 @@ class PipedriveError(Exception):
     """Base of everything this package raises for an answer, or a missing answer, of Pipedrive."""
 
 
+USUAL_REMEDY = (
+    "Set PIPEDRIVE_API_TOKEN to a token of the account (Pipedrive: Personal preferences > API) and, for a "
+    "company host, PIPEDRIVE_API_URL to https://<company>.pipedrive.com."
+)
+"""How to connect with an API token."""
+
+OAUTH_REMEDY = (
+    "Install the app for the user again and set PIPEDRIVE_OAUTH_REFRESH_TOKEN to the refresh token that it "
+    "gives, beside PIPEDRIVE_OAUTH_CLIENT_ID and PIPEDRIVE_OAUTH_CLIENT_SECRET of the app; or set "
+    "PIPEDRIVE_API_TOKEN instead."
+)
+"""How to connect as an installed app."""
+
+
 class NotConnected(PipedriveError):
     """There is no token, or Pipedrive does not accept it."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, remedy: str = USUAL_REMEDY) -> None:
+        super().__init__(f"{NOT_CONNECTED} {reason} {remedy}")
+
+
+class OAuthStateError(PipedriveError):
+    """The file that keeps the newest OAuth tokens cannot be used."""
+
+    def __init__(self, file: Path, error: OSError) -> None:
         super().__init__(
-            f"{NOT_CONNECTED} {reason} Set PIPEDRIVE_API_TOKEN to a token of the account "
-            "(Pipedrive: Personal preferences > API) and, for a company host, PIPEDRIVE_API_URL to "
-            "https://<company>.pipedrive.com."
+            f"The OAuth tokens cannot be kept in {file}: {error.strerror or error}. Make the folder "
+            "writable, and only by this user; it lies in .state/ of the working folder, or of DAGSTER_HOME."
         )
 
 

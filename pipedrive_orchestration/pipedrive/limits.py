@@ -29,7 +29,7 @@ MAX_IN_FLIGHT = 32
 class Limiter:
     """Lets a request through when the burst limit has room for it; used as an async context manager.
 
-    A slot comes back two seconds after the answer, which is never before the server forgets the
+    A slot comes back two seconds after the answer has begun, which is never before the server forgets the
     request. Until the first answer has told the limit, requests go one by one.
     """
 
@@ -70,6 +70,14 @@ class Limiter:
     def is_saturated(self) -> bool:
         """Whether a request would have to wait: more readers would not read faster."""
         return self._turn.locked() or self._seconds_to_wait() > 0
+
+    def helpful_readers(self, seconds_per_answer: float) -> int:
+        """How many tasks that ask one request after the other it takes to use the limit.
+
+        Args:
+            seconds_per_answer: how long an answer takes from asking to its last byte.
+        """
+        return 1 + math.ceil((self._limit or 1) / WINDOW_SECONDS * seconds_per_answer)
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Take over what an answer says about the limit. Call it before the slot is given back."""
@@ -124,6 +132,11 @@ def seconds_to_reset(headers: Mapping[str, str]) -> float:
 def daily_tokens_left(headers: Mapping[str, str]) -> int | None:
     """What is left of the account's daily budget; the header can be missing."""
     return _number(headers, "x-daily-ratelimit-token-remaining")
+
+
+def daily_token_budget(headers: Mapping[str, str]) -> int | None:
+    """The company's budget for a day, all its users and apps together; the header can be missing."""
+    return _number(headers, "x-daily-ratelimit-token-limit")
 
 
 def burst_left(headers: Mapping[str, str]) -> int | None:

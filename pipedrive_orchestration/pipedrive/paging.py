@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE, ObjectType, Paging
@@ -77,24 +77,58 @@ async def keyset_pages(
 ) -> AsyncIterator[Page]:
     """A v1 list in ascending ``update_time``, by following ``updated_since`` instead of the offset.
 
-    Rows that change while a list is read by offset move to its end and pull the rest up, past the
-    reader. Going on from the last second read cannot miss any. The offset is used only inside one second
-    and among records without ``update_time``, where each page has to begin with a record that has come
-    before; if it does not, the page before it is read once more.
+    Raises:
+        EndlessList: a page has nothing new and says that there is more.
+        PipedriveError: see :meth:`Client.get`.
+    """
+
+    def from_its_end(page: Page) -> Mapping[str, str]:
+        reached = page.last_update_time()
+        return {"updated_since": f"{reached:%Y-%m-%dT%H:%M:%SZ}"} if reached else {}
+
+    walk = shifting_pages(
+        client, object_type.path, parameters, cost=object_type.list_cost, from_its_end=from_its_end
+    )
+    async for page in walk:
+        yield page
+
+
+async def shifting_pages(
+    client: Client,
+    path: str,
+    parameters: Parameters,
+    *,
+    cost: int,
+    from_its_end: Callable[[Page], Mapping[str, str]] = lambda _: {},
+) -> AsyncIterator[Page]:
+    """A v1 list that may shift while it is read.
+
+    Rows that change or go while a list is read by offset pull the rest up, past the reader. So the list
+    is followed by a bound where it has one, and by offset only where that bound does not move on. Then
+    each page has to begin with a record that has come before; if it does not, the page before it is read
+    once more.
+
+    Args:
+        client: the connection in use.
+        path: of the list.
+        parameters: filters, bounds and order.
+        cost: of a page, in tokens.
+        from_its_end: the bound that makes the list begin where a page ends, as text that grows with it;
+            none where nothing does.
 
     Raises:
         EndlessList: a page has nothing new and says that there is more.
         PipedriveError: see :meth:`Client.get`.
     """
-    asked: dict[str, str | int] = {**parameters, "limit": MAX_PAGE_SIZE}
+    asked: dict[str, str] = {name: str(value) for name, value in parameters.items()}
     start = 0
     seen: set[int | str | None] = set()
     while True:
         page = await client.get(
-            object_type.path,
-            {**asked, "start": start},
-            cost=object_type.list_cost,
-            read=partial(open_page, paging=object_type.paging),
+            path,
+            {**asked, "limit": MAX_PAGE_SIZE, "start": start},
+            cost=cost,
+            read=partial(open_page, paging=Paging.OFFSET),
         )
         yield page
         ids = page.ids()
@@ -104,11 +138,11 @@ async def keyset_pages(
         if page.next is None:
             return
         if len(ids) <= bool(start):
-            raise EndlessList(object_type.path, page.next)
+            raise EndlessList(path, page.next)
         seen.update(ids)
-        reached = page.last_update_time()
-        since = f"{reached:%Y-%m-%dT%H:%M:%SZ}" if reached else None
-        if since and since != asked.get("updated_since"):
-            asked["updated_since"], start, seen = since, 0, set()
+        bound = from_its_end(page)
+        if any(value > asked.get(name, "") for name, value in bound.items()):
+            asked |= bound
+            start, seen = 0, set()
         else:
             start += len(ids) - 1

@@ -18,6 +18,8 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
+from pipedrive_orchestration.warehouse.schema_version import NewerSchemaError, is_outdated, migrate
+
 DEFAULT_DATABASE = "./data/warehouse.duckdb"
 
 PATIENCE_SECONDS = 120.0
@@ -73,12 +75,14 @@ class Warehouse:
         """One transaction: committed at the end of the block, rolled back if it raises anything.
 
         Raises:
-            WarehouseError: the database cannot be opened for writing, or its disk is full.
+            WarehouseError: the database cannot be opened for writing, its disk is full, or a later version of
+                this program wrote it.
         """
         self._check_writable()
         with self._locked(), self._opened(read_only=False) as connection:
             connection.begin()
             try:
+                self._migrate(connection)
                 yield connection
                 connection.commit()
             except BaseException as error:
@@ -96,12 +100,42 @@ class Warehouse:
         """A read-only connection.
 
         Raises:
-            WarehouseError: there is no database yet, or it cannot be opened.
+            WarehouseError: there is no database yet, it cannot be opened, or a later version of this program
+                wrote it.
         """
         if not self.exists:
             raise WarehouseError(f"There is no database at {self.database} yet: run an import first.")
-        with self._locked(), self._opened(read_only=True) as connection:
-            yield connection
+        with self._locked():
+            with self._opened(read_only=True) as connection:
+                outdated = self._is_outdated(connection)
+                if not outdated:
+                    yield connection
+            if outdated:
+                self._check_writable()
+                with self._opened(read_only=False) as connection:
+                    connection.begin()
+                    self._migrate(connection)
+                    connection.commit()
+                with self._opened(read_only=True) as connection:
+                    yield connection
+
+    def _is_outdated(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        try:
+            return is_outdated(connection)
+        except NewerSchemaError as error:
+            raise self._newer(error) from None
+
+    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            migrate(connection)
+        except NewerSchemaError as error:
+            raise self._newer(error) from None
+
+    def _newer(self, error: NewerSchemaError) -> WarehouseError:
+        return WarehouseError(
+            f"{self.database} was written by a later version of pipedrive_orchestration: {error}. "
+            "Upgrade this installation, or set PIPEDRIVE_WAREHOUSE to another file."
+        )
 
     def _check_writable(self) -> None:
         if self.path is None:

@@ -13,6 +13,9 @@ from datetime import datetime
 
 import duckdb
 
+from pipedrive_orchestration.warehouse.identifiers import quoted
+from pipedrive_orchestration.warehouse.schema_version import stamp
+
 SCHEMA = "import_ledger"
 
 _DDL = """
@@ -103,6 +106,7 @@ class WindowEntry:
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the ledger's tables where they are missing."""
     connection.execute(_DDL)
+    stamp(connection)
 
 
 def _present(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -202,8 +206,9 @@ def record_window(connection: duckdb.DuckDBPyConnection, entry: WindowEntry) -> 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, entry: ImportEntry | WindowEntry) -> None:
     values = [getattr(entry, name) for name in entry.__slots__]
+    names = ", ".join(map(quoted, entry.__slots__))
     marks = ", ".join("?" for _ in values)
-    connection.execute(f"INSERT INTO import_ledger.{table} VALUES ({marks})", values)
+    connection.execute(f"INSERT INTO import_ledger.{table} ({names}) VALUES ({marks})", values)
 
 
 def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[datetime, str] | None:

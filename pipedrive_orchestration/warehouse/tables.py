@@ -108,10 +108,9 @@ def _prepare(
         definitions += [f"{quoted(column.key)} {column.sql_type}" for column in columns]
         definitions += [f"{name} {sql_type}" for name, (sql_type, _) in system_columns.items()]
         connection.execute(f"CREATE TABLE {table} ({', '.join(definitions)})")
-        _comment(connection, table, {"_id": "Pipedrive's id"})
-        _comment(connection, table, {name: comment for name, (_, comment) in system_columns.items()})
     changes = _migrate(connection, schema, slug, existing, columns) if existing else []
-    _comment(connection, table, {column.key: column.comment for column in columns})
+    comments = {"_id": "Pipedrive's id"} | {name: comment for name, (_, comment) in system_columns.items()}
+    _comment(connection, schema, slug, comments | {column.key: column.comment for column in columns})
     return changes
 
 
@@ -130,7 +129,7 @@ def _migrate(
         if had is None:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {column.sql_type}")
             changes.append(f"column {column.key} added as {column.sql_type}")
-        elif not same_type(connection, had, column.sql_type):
+        elif had != column.sql_type and not same_type(connection, had, column.sql_type):
             lost = _retype(connection, schema, slug, column, had)
             changes.append(
                 f"column {column.key} changed from {had} to {column.sql_type}"
@@ -191,9 +190,15 @@ def column_types(connection: duckdb.DuckDBPyConnection, slug: str, schema: str =
     return dict(rows)
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, table: str, comments: dict[str, str]) -> None:
-    for name, comment in comments.items():
-        connection.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(comment)}")
+def _comment(connection: duckdb.DuckDBPyConnection, schema: str, slug: str, comments: dict[str, str]) -> None:
+    rows = connection.execute(
+        "SELECT column_name, comment FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [schema, slug],
+    ).fetchall()
+    # A statement for each column takes longer than an import that finds nothing changed.
+    for name, comment in comments.items() - set(rows):
+        connection.execute(f"COMMENT ON COLUMN {quoted(schema, slug)}.{quoted(name)} IS {literal(comment)}")
 
 
 def prepare_labeled_view(

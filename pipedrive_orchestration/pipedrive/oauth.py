@@ -1,0 +1,186 @@
+"""Signing in as an installed app: access tokens by OAuth 2.0, refreshed when they end (API facts 1.3).
+
+Pipedrive may give another refresh token at each refresh, and the one before may be worth nothing then.
+So the newest is kept in a file, and several processes on one grant take turns: whoever comes second
+finds what the first one was given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import msgspec
+from filelock import FileLock, Timeout
+
+from pipedrive_orchestration.pipedrive.addresses import base_address
+from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected, OAuthStateError
+from pipedrive_orchestration.pipedrive.oauth_tokens import Tokens, store_tokens, stored_tokens
+
+DEFAULT_OAUTH_URL = "https://oauth.pipedrive.com"
+
+TURN_SECONDS = 60.0
+"""How long one process waits for another that is refreshing."""
+
+VARIABLES = ("PIPEDRIVE_OAUTH_CLIENT_ID", "PIPEDRIVE_OAUTH_CLIENT_SECRET", "PIPEDRIVE_OAUTH_REFRESH_TOKEN")
+"""What has to be set to sign in as an installed app."""
+
+_TIMEOUT = httpx.Timeout(30, connect=10)
+
+
+class OAuthUnavailable(httpx.RequestError):
+    """There is no access token now, and another try may give one."""
+
+
+class _Answer(msgspec.Struct):
+    access_token: str
+    api_domain: str
+    refresh_token: str | None = None
+    expires_in: float = 0.0
+
+
+class _Failure(msgspec.Struct):
+    error: str = "no reason given"
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """An app that a user of the company has installed.
+
+    Attributes:
+        client_id: of the app.
+        client_secret: of the app.
+        refresh_token: what the installation gave; newer ones are in ``file``.
+        url: base address of the server that refreshes.
+        file: where the newest tokens are.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    url: str
+    file: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], state: Path) -> OAuth | None:
+        """Read the variables of `VARIABLES` and ``PIPEDRIVE_OAUTH_URL``; None where none of them is set.
+
+        Args:
+            environment: the variables.
+            state: folder of the tokens' files.
+
+        Raises:
+            NotConnected: some of the variables are missing, or the address is none; names all of that.
+        """
+        given = {name: environment.get(name, "").strip() for name in VARIABLES}
+        if not any(given.values()):
+            return None
+        missing = [name for name, value in given.items() if not value]
+        url = base_address(environment.get("PIPEDRIVE_OAUTH_URL", "").strip() or DEFAULT_OAUTH_URL)
+        problems = [f"{name} is not set." for name in missing]
+        if url is None:
+            problems.append(f"PIPEDRIVE_OAUTH_URL is not an address such as {DEFAULT_OAUTH_URL}.")
+        if url is None or problems:
+            raise NotConnected(" ".join(problems), OAUTH_REMEDY)
+        client_id, client_secret, refresh_token = given.values()
+        grant = hashlib.sha256(" ".join((url, client_id, refresh_token)).encode()).hexdigest()[:16]
+        return cls(client_id, client_secret, refresh_token, url, state / f"{grant}.json")
+
+    def tokens(self, refused: str | None = None) -> Tokens:
+        """Tokens that should be good for a request now; asks for new ones where that takes it.
+
+        Args:
+            refused: an access token that Pipedrive has not accepted.
+
+        Raises:
+            NotConnected: the server does not accept the app or its refresh token.
+            OAuthUnavailable: no answer that says so, nor tokens.
+            OAuthStateError: the tokens' file cannot be read or written.
+        """
+        stored = stored_tokens(self.file)
+        if stored is not None and stored.is_good(refused):
+            return stored
+        with self._turn():
+            stored = stored_tokens(self.file)
+            if stored is not None and stored.is_good(refused):
+                return stored
+            tokens = self._refreshed(stored.refresh_token if stored else self.refresh_token)
+            store_tokens(self.file, tokens)
+        return tokens
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        try:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = FileLock(f"{self.file}.lock", thread_local=False)
+            lock.acquire(timeout=TURN_SECONDS)
+        except Timeout:
+            raise OAuthUnavailable(f"another process has been refreshing for {TURN_SECONDS:.0f} s") from None
+        except OSError as error:
+            raise OAuthStateError(self.file, error) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _refreshed(self, refresh_token: str) -> Tokens:
+        # Without the slash at the end: that form redirects, and the body is lost (API facts 1.3).
+        address = f"{self.url}/oauth/token"
+        asked_at = time.time()
+        try:
+            answer = httpx.post(
+                address,
+                data={"grant_type": "refresh_token", "refresh_token": refresh_token},
+                auth=(self.client_id, self.client_secret),
+                headers={"accept": "application/json", "user-agent": "pipedrive-orchestration"},
+                timeout=_TIMEOUT,
+                follow_redirects=False,
+            )
+        except httpx.RequestError as error:
+            raise OAuthUnavailable(f"POST {address}: {type(error).__name__} {error}".strip()) from None
+        if answer.status_code != httpx.codes.OK:
+            raise self._refusal(address, answer, refresh_token)
+        try:
+            given = msgspec.json.decode(answer.content, type=_Answer)
+        except msgspec.DecodeError:
+            raise OAuthUnavailable(f"POST {address} answered without tokens") from None
+        domain = base_address(given.api_domain)
+        if domain is None:
+            raise OAuthUnavailable(f"POST {address} answered an api_domain that is not an address")
+        return Tokens(
+            given.access_token, given.refresh_token or refresh_token, domain, asked_at + given.expires_in
+        )
+
+    def _refusal(self, address: str, answer: httpx.Response, refresh_token: str) -> Exception:
+        status = answer.status_code
+        if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            return OAuthUnavailable(f"POST {address} answered {status}")
+        failure = _failure_of(answer.content)
+        reason = f"{failure.error} {failure.message}".lower()
+        said = (failure.message or failure.error).replace(refresh_token, "***").rstrip(".")
+        if "client" in reason and "refresh" not in reason:
+            refused = (
+                f"Pipedrive does not accept the OAuth app ({status}: {said}). Check "
+                "PIPEDRIVE_OAUTH_CLIENT_ID and PIPEDRIVE_OAUTH_CLIENT_SECRET."
+            )
+        elif status == httpx.codes.BAD_REQUEST:
+            refused = (
+                f"Pipedrive does not accept the OAuth refresh token ({status}: {said}). It was revoked, the "
+                "app was uninstalled, or it was not used for 60 days."
+            )
+        else:
+            refused = f"PIPEDRIVE_OAUTH_URL is wrong: {address} answered {status}."
+        return NotConnected(refused, OAUTH_REMEDY)
+
+
+def _failure_of(body: bytes) -> _Failure:
+    try:
+        return msgspec.json.decode(body, type=_Failure)
+    except msgspec.DecodeError:
+        return _Failure("the answer is not JSON")

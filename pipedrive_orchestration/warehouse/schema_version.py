@@ -1,0 +1,71 @@
+"""The version of the warehouse's own tables: older ones are migrated when opened, newer ones refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+
+VERSION = 1
+"""Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
+
+_TABLE = "import_ledger.schema_version"
+
+
+class NewerSchemaError(Exception):
+    """The database was written by a later version of this program."""
+
+
+def stored_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The version of a database; 0 before versions were kept, None where there is nothing of ours yet."""
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'import_ledger' AND table_name IN ('imports', 'schema_version')"
+    ).fetchall()
+    if ("schema_version",) in tables:
+        row = connection.execute(f"SELECT max(version) FROM {_TABLE}").fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+    return 0 if tables else None
+
+
+def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the database has to be migrated before it can be used.
+
+    Raises:
+        NewerSchemaError: a later version of this program wrote it.
+    """
+    version = stored_version(connection)
+    if version is not None and version > VERSION:
+        raise NewerSchemaError(
+            f"its tables are of version {version}, and this program knows versions up to {VERSION}"
+        )
+    return version is not None and version < VERSION
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take a database from its version to the present one, in the transaction of the caller.
+
+    Raises:
+        NewerSchemaError: a later version of this program wrote it.
+    """
+    if is_outdated(connection):
+        for step in _STEPS[stored_version(connection) or 0 :]:
+            step(connection)
+        stamp(connection)
+
+
+def stamp(connection: duckdb.DuckDBPyConnection) -> None:
+    """Record that the tables are of the present version."""
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (version INTEGER, since TIMESTAMPTZ)")
+    connection.execute(
+        f"INSERT INTO {_TABLE} SELECT $version, now() WHERE $version NOT IN (SELECT version FROM {_TABLE})",
+        {"version": VERSION},
+    )
+
+
+def _keep_definitions(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("ALTER TABLE import_ledger.imports ADD COLUMN IF NOT EXISTS definition VARCHAR")
+
+
+_STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_keep_definitions,)
+"""The step at index ``n`` leads from version ``n`` to the next."""
