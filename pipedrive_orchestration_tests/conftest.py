@@ -35,3 +35,8 @@ def fresh_demo() -> Iterator[FreshDemo]:
             return running.enter_context(running_demo(settings))
 
         yield start
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what waits most, so that everything else is done meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

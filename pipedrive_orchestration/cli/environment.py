@@ -10,6 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.oauth import VARIABLES
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 
@@ -30,9 +31,9 @@ class Environment:
         return cls({**merged, **{name: value for name, value in os.environ.items() if value}})
 
     @property
-    def has_token(self) -> bool:
-        """Whether a real account is meant."""
-        return bool(self.variables.get("PIPEDRIVE_API_TOKEN", "").strip())
+    def has_account(self) -> bool:
+        """Whether a real account is meant, however incomplete what is said of it."""
+        return any(self.variables.get(name, "").strip() for name in ("PIPEDRIVE_API_TOKEN", *VARIABLES))
 
     @property
     def connection(self) -> Connection:

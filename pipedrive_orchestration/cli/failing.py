@@ -10,27 +10,41 @@ import typer
 from rich.console import Console
 
 from pipedrive_orchestration.cli.demo_account import DemoAccountError
-from pipedrive_orchestration.cli.running import NoWindowsError, RunFailedError
+from pipedrive_orchestration.cli.links import NoSyncError
+from pipedrive_orchestration.cli.pages import NotImportedError
+from pipedrive_orchestration.cli.running import BrokenOffError, NoWindowsError, RunFailedError
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
+from pipedrive_orchestration.orchestration.lifecycle import StatusConflictError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
-from pipedrive_orchestration.sources import InvalidBodyError, UnknownSourceError
+from pipedrive_orchestration.sources import FirstSeenError, HoldsError, InvalidBodyError, UnknownSourceError
 from pipedrive_orchestration.warehouse import WarehouseError
+from pipedrive_orchestration.workflows import UnknownWorkflowError
 
 FAILED = 1
 BAD_INPUT = 2
 NOT_CONNECTED = 4
+BROKEN_OFF = 130
+"""What a shell gives to a command that Ctrl-C ended."""
 
 _CODES: dict[type[Exception], int] = {
     NotConnected: NOT_CONNECTED,
     InvalidBodyError: BAD_INPUT,
     UnknownSourceError: BAD_INPUT,
     NoWindowsError: BAD_INPUT,
+    StatusConflictError: BAD_INPUT,
+    NoSyncError: BAD_INPUT,
+    UnknownWorkflowError: BAD_INPUT,
     UnknownPropertiesError: BAD_INPUT,
     PipedriveError: FAILED,
     StagingError: FAILED,
     WarehouseError: FAILED,
     DemoAccountError: FAILED,
     RunFailedError: FAILED,
+    BrokenOffError: BROKEN_OFF,
+    NotImportedError: FAILED,
+    FirstSeenError: FAILED,
+    HoldsError: FAILED,
+    OSError: FAILED,
     duckdb.Error: FAILED,
 }
 """Exit code by error; more special errors stand before more general ones."""
@@ -58,6 +72,9 @@ def explained(console: Console) -> Iterator[None]:
     except EXPECTED as error:
         console.print(_paragraph(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        console.print("Broken off; what was committed stays.", style="red")
+        raise typer.Exit(BROKEN_OFF) from None
 
 
 def _paragraph(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,24 @@ class RunFailedError(Exception):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error} (the run's page in the Dagster UI shows more)")
+
+
+BROKEN_OFF = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+"""What Ctrl-C comes as, from inside a run or from around it."""
+
+
+class BrokenOffError(Exception):
+    """An import that somebody ended before its end; says what is left to do."""
+
+    def __init__(
+        self, source: Source, left: Sequence[str], committed: int, following: Sequence[Source]
+    ) -> None:
+        stay = f"{committed} windows are committed and stay" if committed else "nothing of it is committed"
+        rest = f"; {len(left)} are left, {left[0]} to {left[-1]}" if committed and left else ""
+        others = f" Not begun: {', '.join(one.slug for one in following)}." if following else ""
+        super().__init__(
+            f"Broken off at {source.slug}: {stay}{rest}. Run the command again to go on from there.{others}"
+        )
 
 
 class NoWindowsError(Exception):
@@ -101,6 +120,14 @@ def _range(source: Source, pull: Pull, request: Request, instance: dg.DagsterIns
     if not windows:
         raise NoWindowsError(source, request)
     return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
+
+
+def windows_left(source: Source, pull: Pull, request: Request, committed: Collection[str]) -> list[str]:
+    """Keys of the windows that a window pull was asked for and has not committed."""
+    if pull is not Pull.WINDOW or not source.type.partitioned:
+        return []
+    asked = windows_between(windows_until(source, datetime.now(UTC)), request.first, request.last)
+    return [window.key for window in asked if window.key not in committed]
 
 
 def due_pull(warehouse: Warehouse, source: Source) -> Pull | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -37,15 +37,24 @@ class Outcome:
     state: str
 
 
-def outcome_of(warehouse: Warehouse, slug: str, state: str) -> Outcome:
-    """Look up what the ledger says of a source."""
+def outcomes_of(warehouse: Warehouse, states: Mapping[str, str]) -> list[Outcome]:
+    """Look up what the ledger says of some sources.
+
+    Args:
+        warehouse: where their rows are.
+        states: what became of each, by slug.
+    """
     if not warehouse.exists:
-        return Outcome(slug, None, 0, None, state)
+        return [Outcome(slug, None, 0, None, state) for slug, state in states.items()]
     with warehouse.reading() as connection:
-        entry = ledger.last_import(connection, slug)
-        current = count_current(connection, slug) if entry else 0
-        watermark, _ = ledger.watermark_of(connection, slug) or (None, None)
-        return Outcome(slug, entry, current, watermark, state)
+        return [_outcome(connection, slug, state) for slug, state in states.items()]
+
+
+def _outcome(connection: duckdb.DuckDBPyConnection, slug: str, state: str) -> Outcome:
+    entry = ledger.last_import(connection, slug)
+    current = count_current(connection, slug) if entry else 0
+    watermark, _ = ledger.watermark_of(connection, slug) or (None, None)
+    return Outcome(slug, entry, current, watermark, state)
 
 
 def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:
@@ -123,14 +132,24 @@ def _cells(outcome: Outcome) -> list[str | Text]:
 def sample_table(connection: duckdb.DuckDBPyConnection, slug: str, *, rows: int, width: int) -> Table:
     """Some rows of a source under their labels, as many columns as fit."""
     sample = connection.execute(f"SELECT * FROM {quoted(LABELED, slug)} LIMIT {rows}")
-    names = [Text(column[0]) for column in sample.description or []]
-    records = [[Text(cell_text(value)) for value in record] for record in sample.fetchall()]
-    table = Table(title=f"{LABELED}.{slug}", title_justify="left")
-    shown = _columns_that_fit([names, *records], width)
-    for name in names[:shown]:
+    names = [column[0] for column in sample.description or []]
+    table = rows_table(names, sample.fetchall(), width=width)
+    table.title, table.title_justify = f"{LABELED}.{slug}", "left"
+    return table
+
+
+def rows_table(names: Sequence[str], rows: Iterable[Sequence[object]], *, width: int) -> Table:
+    """Rows of any kind, as many columns as fit; the caption names the columns that do not."""
+    header = [Text(name) for name in names]
+    records = [[Text(cell_text(value)) for value in row] for row in rows]
+    table = Table(caption_justify="left")
+    shown = _columns_that_fit([header, *records], width)
+    for name in header[:shown]:
         table.add_column(name, no_wrap=True)
     for record in records:
         table.add_row(*record[:shown])
+    if names[shown:]:
+        table.caption = Text(f"not shown: {', '.join(names[shown:])}", overflow="ellipsis")
     return table
 
 

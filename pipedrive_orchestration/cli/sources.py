@@ -11,9 +11,19 @@ from rich.console import Console
 
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.failing import EXPECTED
-from pipedrive_orchestration.cli.running import Request, due_pull, run_import, use_home
-from pipedrive_orchestration.cli.showing import Outcome, imports_table, outcome_of
+from pipedrive_orchestration.cli.progress import ImportProgress
+from pipedrive_orchestration.cli.running import (
+    BROKEN_OFF,
+    BrokenOffError,
+    Request,
+    due_pull,
+    run_import,
+    use_home,
+    windows_left,
+)
+from pipedrive_orchestration.cli.showing import Outcome, imports_table, outcomes_of
 from pipedrive_orchestration.orchestration import build_definitions
+from pipedrive_orchestration.orchestration.watching import watching
 from pipedrive_orchestration.pipedrive.errors import NotConnected
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Source
 
@@ -51,28 +61,32 @@ def import_sources(
 
     Raises:
         NotConnected: Pipedrive does not accept the token; the sources that follow are not tried.
+        BrokenOffError: somebody pressed Ctrl-C; says what is committed and what is left.
     """
     os.environ.update(environment.variables)
     use_home(Path.cwd())
     definitions = build_definitions(environment.store.load())
-    outcomes: list[Outcome] = []
+    states: dict[str, str] = {}
     failed: dict[str, Exception] = {}
-    with dg.DagsterInstance.get() as instance, console.status("") as status:
+    with dg.DagsterInstance.get() as instance, ImportProgress(console) as progress, watching(progress):
         for number, source in enumerate(sources, 1):
-            status.update(f"{number}/{len(sources)} {source.slug}")
+            progress.begin(f"{number}/{len(sources)} {source.slug}")
             due = request.pull or due_pull(environment.warehouse, source)
-            state = "kept"
-            if due is not None:
-                try:
-                    run_import(definitions, instance, source, due, request)
-                    state = "imported"
-                except NotConnected:
-                    raise
-                except EXPECTED as error:
-                    failed[source.slug] = error
-                    state = "failed"
-            outcomes.append(outcome_of(environment.warehouse, source.slug, state))
-    return outcomes, failed
+            states[source.slug] = "kept"
+            if due is None:
+                continue
+            try:
+                run_import(definitions, instance, source, due, request)
+                states[source.slug] = "imported"
+            except NotConnected:
+                raise
+            except EXPECTED as error:
+                failed[source.slug] = error
+                states[source.slug] = "failed"
+            except BROKEN_OFF:
+                left = windows_left(source, due, request, progress.committed)
+                raise BrokenOffError(source, left, len(progress.committed), sources[number:]) from None
+    return outcomes_of(environment.warehouse, states), failed
 
 
 def show_outcomes(

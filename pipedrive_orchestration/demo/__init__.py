@@ -8,6 +8,8 @@ In a test or a script::
         demo.account.clock.advance(timedelta(days=31))  # deleted records are purged
         demo.account.records("deals")  # all of them: deleted and archived ones too
         demo.account.requests  # what was asked, with status and tokens
+    with running_demo(Settings(faults=Faults(0.05))) as demo:
+        demo.injected  # what went wrong on the way, and how often
 
 As a process: ``python -m pipedrive_orchestration.demo --help``.
 
@@ -22,12 +24,14 @@ Where nobody outside Pipedrive knows what it does (API facts 11), the account do
 * ``merge_what_id`` of a person in recents names the other one, on both of them;
 * the request that crosses the daily budget is answered, the next one is not; midnight is UTC;
 * a retired v1 route answers 410, or 404 if so chosen, and costs nothing;
-* an empty ``custom_fields`` object clears all custom fields.
+* an empty ``custom_fields`` object clears all custom fields;
+* one app is installed: ``demo.oauth`` has its credentials, and ``POST /oauth/token`` answers beside the API.
 """
 
 from pipedrive_orchestration.demo.account.account import Account, LoggedRequest
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.errors import ApiError
+from pipedrive_orchestration.demo.faults import Fault, Faults
 from pipedrive_orchestration.demo.journal import JournalError
 from pipedrive_orchestration.demo.limits import Limits
 from pipedrive_orchestration.demo.routes import ROUTES, Route
@@ -40,6 +44,8 @@ __all__ = [
     "ApiError",
     "Clock",
     "DemoServer",
+    "Fault",
+    "Faults",
     "JournalError",
     "Limits",
     "LoggedRequest",

@@ -11,9 +11,11 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from pipedrive_orchestration.demo.faults import Fault, Faults
 from pipedrive_orchestration.demo.journal import JournalError
 from pipedrive_orchestration.demo.server import Server, listening_socket, surface_of, url_of
 from pipedrive_orchestration.demo.settings import Settings
@@ -61,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--retired", type=int, choices=(410, 404), default=410, help="what retired v1 routes answer"
     )
+    parser.add_argument(
+        "--faults",
+        type=Faults.parse,
+        metavar="SHARE[:NAME,...]",
+        help=f"spoils that share of the answers, such as 0.05; names: {', '.join(Fault)}",
+    )
     parser.add_argument("--journal", type=Path, help="file that keeps the account and all changes to it")
     parser.add_argument(
         "--until-parent-exits", action="store_true", help="stop when the starting process is gone"
@@ -84,6 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         daily_tokens=chosen.daily_tokens,
         retired=chosen.retired,
         journal=chosen.journal,
+        faults=chosen.faults and replace(chosen.faults, seed=chosen.seed),
     )
     parent = os.getppid() if chosen.until_parent_exits else None
     try:

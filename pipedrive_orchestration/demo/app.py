@@ -28,6 +28,7 @@ from pipedrive_orchestration.demo.errors import (
 )
 from pipedrive_orchestration.demo.journal import Journal
 from pipedrive_orchestration.demo.limits import Limits, Verdict
+from pipedrive_orchestration.demo.oauth import InstalledApp
 from pipedrive_orchestration.demo.perform import PREFIXES, perform
 from pipedrive_orchestration.demo.routes import RETIRED, ROUTES, Route
 from pipedrive_orchestration.demo.settings import Settings
@@ -56,12 +57,14 @@ class Surface:
         settings: how it was started.
         limits: its limits.
         journal: where writes are kept, if anywhere.
+        oauth: the app that is installed in it.
     """
 
     account: Account
     settings: Settings
     limits: Limits
     journal: Journal | None
+    oauth: InstalledApp
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -75,6 +78,7 @@ class Surface:
             for method, path in RETIRED
             for prefix in PREFIXES["v1"]
         )
+        paths.append(Path("/oauth/token", self._oauth_token, methods=["POST"]))
         app = Starlette(routes=paths, exception_handlers={HTTPException: self._unrouted})
         app.router.redirect_slashes = False
         return app
@@ -99,6 +103,13 @@ class Surface:
             return await self._admitted(request, 0, work)
 
         return endpoint
+
+    async def _oauth_token(self, request: Request) -> Response:
+        address = str(request.base_url).rstrip("/")
+        now = self.account.clock.now()
+        answer = self.oauth.token(request.headers, await request.body(), now, address)
+        self._log(request, answer.status, 0)
+        return Response(answer.body, answer.status, media_type="application/json")
 
     async def _unrouted(self, request: Request, error: Exception) -> Response:
         async def work(_request: Request) -> Answer:
@@ -138,12 +149,14 @@ class Surface:
         return Response(answer.body, answer.status, headers, media_type="application/json")
 
     def _authenticate(self, request: Request, correlation_id: str) -> bool:
-        """Whether the request came with the API token, rather than with it as an OAuth bearer."""
+        """Whether the request came with the API token, rather than with an OAuth bearer."""
         if (token := request.headers.get("x-api-token")) is not None:
             if token == self.settings.token:
                 return True
-        elif request.headers.get("authorization") == f"Bearer {self.settings.token}":
-            return False
+        elif (sent := request.headers.get("authorization")) is not None:
+            bearer = sent.removeprefix("Bearer ")
+            if bearer == self.settings.token or self.oauth.accepts(bearer, self.account.clock.now()):
+                return False
         raise unauthorized(correlation_id)
 
     def _refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from typing import Any
 
 import orjson
 import uvicorn
+from starlette.types import ASGIApp
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.app import Surface
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.errors import ApiError
+from pipedrive_orchestration.demo.faults import Fault, FaultyProtocol, Injector
 from pipedrive_orchestration.demo.generator import generate
 from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
 from pipedrive_orchestration.demo.limits import Limits
+from pipedrive_orchestration.demo.oauth import InstalledApp
 from pipedrive_orchestration.demo.perform import perform_directly
 from pipedrive_orchestration.demo.settings import Settings
 
@@ -37,6 +41,8 @@ class DemoServer:
         account: the account itself, for direct access while the server runs.
         limits: its limits and how much of them is used.
         journal: where its writes are kept, if anywhere.
+        oauth: the app that is installed in it.
+        injected: how often each fault has come, where there are any.
     """
 
     url: str
@@ -44,6 +50,8 @@ class DemoServer:
     account: Account
     limits: Limits
     journal: Journal | None
+    oauth: InstalledApp
+    injected: Counter[Fault]
 
     def write(self, method: str, path: str, body: Any = None) -> Any:
         """Changes the account as Pipedrive's own user interface would: free of tokens and limits.
@@ -105,11 +113,19 @@ class Server(uvicorn.Server):
     Args:
         surface: what it serves.
         ready: called once connections are accepted.
+
+    Attributes:
+        injected: how often each fault has come.
     """
 
     def __init__(self, surface: Surface, ready: Callable[[], None]) -> None:
+        self.injected: Counter[Fault] = Counter()
+        app: ASGIApp = surface.app()
+        if surface.settings.faults is not None:
+            app = Injector(app, surface.settings.faults, self.injected)
         config = uvicorn.Config(
-            surface.app(),
+            app,
+            http="auto" if surface.settings.faults is None else FaultyProtocol,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -157,7 +173,8 @@ def surface_of(settings: Settings) -> Surface:
     """
     account, journal = open_account(settings)
     limits = Limits(settings.burst, settings.daily_tokens, settings.hammering, settings.shut_out_seconds)
-    return Surface(account, settings, limits, journal)
+    app = InstalledApp.of(settings.seed, settings.oauth_seconds)
+    return Surface(account, settings, limits, journal, app)
 
 
 @contextmanager
@@ -180,7 +197,13 @@ def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
             if not ready.wait(timeout=30):
                 raise RuntimeError("the demo account did not start within 30 s")
             yield DemoServer(
-                url_of(listener), settings.token, surface.account, surface.limits, surface.journal
+                url_of(listener),
+                settings.token,
+                surface.account,
+                surface.limits,
+                surface.journal,
+                surface.oauth,
+                server.injected,
             )
         finally:
             server.should_exit = True

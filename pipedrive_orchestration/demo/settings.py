@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pipedrive_orchestration.demo.faults import Faults
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -24,6 +26,8 @@ class Settings:
         shut_out_seconds: how long that lasts.
         retired: what retired v1 routes answer (API facts 2.1).
         journal: file that keeps the account between starts; none keeps nothing.
+        oauth_seconds: how long an OAuth access token is good for (API facts 1.3).
+        faults: what goes wrong on the way to the account; nothing if not given.
         born: the instant up to which data is generated; now if not given.
     """
 
@@ -37,6 +41,8 @@ class Settings:
     shut_out_seconds: float = 30.0
     retired: Literal[410, 404] = 410
     journal: Path | None = None
+    oauth_seconds: int = 3599
+    faults: Faults | None = None
     born: datetime | None = None
 
     @property

@@ -1,5 +1,6 @@
 """One import: windows, fetch, stage, type, merge, removals, watermark."""
 
+from pipedrive_orchestration.importing.appraising import Appraisal, appraise
 from pipedrive_orchestration.importing.definition import UnfitSourceError, UnknownPropertiesError
 from pipedrive_orchestration.importing.importer import import_source
 from pipedrive_orchestration.importing.options import property_options
@@ -23,6 +24,7 @@ from pipedrive_orchestration.importing.windows import (
 )
 
 __all__ = [
+    "Appraisal",
     "Estimate",
     "ImportEvent",
     "ImportReport",
@@ -36,6 +38,7 @@ __all__ = [
     "UnknownPropertiesError",
     "Window",
     "WindowReport",
+    "appraise",
     "grid_start",
     "import_source",
     "preview",

@@ -15,6 +15,7 @@ from pipedrive_orchestration.importing.merging import Merge, count_current, merg
 from pipedrive_orchestration.importing.planning import Plan
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
 from pipedrive_orchestration.importing.report import Pull, RowCounts
+from pipedrive_orchestration.importing.staging import imports_alive
 from pipedrive_orchestration.importing.typed_pages import ID_TYPES
 from pipedrive_orchestration.importing.windows import Window, grid_start
 from pipedrive_orchestration.pipedrive.client import Client
@@ -63,6 +64,7 @@ class Committer:
     Attributes:
         requested: keys of the windows that were asked for, those of an earlier attempt included.
         started_at: when the pull began.
+        staging: the folder that shows which imports are alive.
     """
 
     warehouse: Warehouse
@@ -74,6 +76,7 @@ class Committer:
     requested: Sequence[str]
     started_at: datetime
     client: Client
+    staging: Path
     so_far: Committed
 
     def commit(
@@ -145,6 +148,7 @@ class Committer:
         source, object_type = self.definition.source, self.definition.object_type
         columns = [column.column for column in self.definition.columns]
         ledger.prepare(connection)
+        ledger.record_interruptions(connection, source.slug, alive=imports_alive(self.staging))
         notes = ledger.record_fields(connection, object_type.name, map(_ledger_field, self.fields), now)
         notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
         prepare_labeled_view(connection, source.slug, object_type.name, self.definition.shown)
@@ -200,7 +204,7 @@ class Committer:
                 # Changes carry the time of Pipedrive's clock, not of ours.
                 self.plan.watermark + self.client.clock_offset,
                 self.definition.fingerprint,
-                now,
+                now + self.client.clock_offset,
             )
 
     def _record_window(self, connection: duckdb.DuckDBPyConnection, window: Window, now: datetime) -> None:

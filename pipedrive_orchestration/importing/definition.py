@@ -101,8 +101,8 @@ def fingerprint_of(source: Source, selection: Selection = EVERYTHING) -> str:
         "filters": source.filters.model_dump(mode="json") if source.filters else None,
         "include_archived": source.options.include_archived,
     }
-    if selection.parameters:
-        wanted["filter_values"] = [str(value) for value in selection.parameters.values()]
+    if selection.resolved:
+        wanted["filter_values"] = selection.resolved
     return json.dumps(wanted, sort_keys=True)
 
 

@@ -21,6 +21,7 @@ from pipedrive_orchestration.importing.definition import Definition, define, fin
 from pipedrive_orchestration.importing.estimating import estimate_tokens
 from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.inbox import Inbox
+from pipedrive_orchestration.importing.interrupting import run_interruptibly
 from pipedrive_orchestration.importing.looking_up import EVERY_STATUS
 from pipedrive_orchestration.importing.planning import Plan, Range, make_plan
 from pipedrive_orchestration.importing.reading import Reading, Span
@@ -84,7 +85,7 @@ def import_source(
         WarehouseError: the database cannot be opened or written.
     """
     running = _Import(source, connection, warehouse, pull, listener)
-    return asyncio.run(running.run(staging, windows))
+    return run_interruptibly(running.run(staging, windows))
 
 
 class _Import:
@@ -114,7 +115,14 @@ class _Import:
                 remember, self._warehouse, self._source, self._pull, windows, fingerprint, self._started_at
             )
             self._definition = define(self._source, fields, self._memory.columns, selection)
-            self._plan = make_plan(self._definition, self._pull, windows, self._memory, self._started_at)
+            self._plan = make_plan(
+                self._definition,
+                self._pull,
+                windows,
+                self._memory,
+                self._started_at,
+                self._client.clock_offset,
+            )
             self._committer = Committer(
                 warehouse=self._warehouse,
                 definition=self._definition,
@@ -125,6 +133,7 @@ class _Import:
                 requested=[window.key for window in self._plan.asked],
                 started_at=self._started_at,
                 client=self._client,
+                staging=staging,
                 so_far=Committed(notes=[*self._plan.notes, *_vanished(self._definition)]),
             )
             with (

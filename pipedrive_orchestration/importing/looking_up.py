@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import msgspec
 
@@ -18,8 +17,9 @@ from pipedrive_orchestration.pipedrive.catalogue import (
     Paging,
 )
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, open_page, whole_characters
+from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, whole_characters
 from pipedrive_orchestration.pipedrive.errors import Refused
+from pipedrive_orchestration.pipedrive.paging import page_reader
 
 EVERY_STATUS = {"status": "open,won,lost,deleted"}
 """Makes a list of deals give those of every status, the deleted ones of the last 30 days included."""
@@ -75,7 +75,7 @@ async def _look_up_in(
             path,
             {**parameters, "ids": asked, "limit": MAX_PAGE_SIZE},
             cost=cost,
-            read=partial(open_page, paging=definition.object_type.paging),
+            read=page_reader(definition.object_type.paging),
         )
         found |= {str(msgspec.json.decode(record, type=_Found).id) for record in page.records}
         settled.spans.append(Span.of(page, None))

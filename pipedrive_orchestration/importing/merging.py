@@ -124,7 +124,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
     enters = "i._removal IS NULL"
     if plan.only_added_since is not None:
         enters += " AND coalesce(i._add_time >= $only_added_since, false)"
-    parameters = {"started_at": plan.started_at}
+    parameters = {"started_at": plan.started_at, "now": plan.now}
     if plan.only_added_since is not None:
         parameters["only_added_since"] = plan.only_added_since
     connection.execute(
@@ -134,8 +134,8 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
             CASE
                 WHEN t._id IS NULL THEN CASE WHEN {enters} THEN 'insert' ELSE 'pass' END
                 WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
-                WHEN NOT t._is_current AND t._removed_at > $started_at AND t._removal <> 'left_segment'
-                    THEN 'pass'
+                WHEN NOT t._is_current AND t._removed_at > $started_at AND t._removed_at <= $now
+                        AND t._removal <> 'left_segment' THEN 'pass'
                 WHEN NOT ({differs}) THEN 'same'
                 WHEN i._removal IS NULL THEN 'update'
                 -- A list shows a merged record as deleted; only the recents feed knows better.

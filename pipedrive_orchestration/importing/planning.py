@@ -48,7 +48,12 @@ class Plan:
 
 
 def make_plan(
-    definition: Definition, pull: Pull, windows: Sequence[Window], memory: Memory, now: datetime
+    definition: Definition,
+    pull: Pull,
+    windows: Sequence[Window],
+    memory: Memory,
+    now: datetime,
+    clock_offset: timedelta = timedelta(),
 ) -> Plan:
     """Plan a pull.
 
@@ -58,12 +63,13 @@ def make_plan(
         windows: of a ``WINDOW`` pull, oldest first.
         memory: what the warehouse knows of the source.
         now: the instant the pull starts.
+        clock_offset: how far Pipedrive's clock is ahead of ours.
     """
     if not definition.object_type.partitioned:
         return Plan(pull, (), (), (), now, now if pull is Pull.CHANGES else None)
     if pull is Pull.WINDOW:
         return _plan_windows(definition, tuple(windows), memory, now)
-    reason = _reason_for_full_pull(definition, memory, now)
+    reason = _reason_for_full_pull(definition, memory, now + clock_offset)
     if reason is None:
         since = (memory.watermark or definition.source.created_at) - OVERLAP
         return Plan(pull, (), (), ((since, None),), since, now)
@@ -115,6 +121,11 @@ def _reason_for_full_pull(definition: Definition, memory: Memory, now: datetime)
         if differ_only_in_values(memory.definition, fingerprint):
             return "full pull: dates, names or options of the filter stand for something else by now"
         return "full pull: the source's properties, filter or include_archived have changed"
+    if memory.watermark > now + OVERLAP:
+        return (
+            f"full pull: the watermark {memory.watermark:%Y-%m-%d %H:%M} UTC lies in the future, so a clock "
+            "was wrong when it was set"
+        )
     if now - memory.watermark > timedelta(days=RECENTS_DAYS):
         days = (now - memory.watermark).days
         return (

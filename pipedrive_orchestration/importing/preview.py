@@ -18,21 +18,21 @@ from typing import Any
 
 import duckdb
 
+from pipedrive_orchestration.importing.appraising import cost_of_all, wanted_fields
 from pipedrive_orchestration.importing.cell_texts import text_of
 from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
-from pipedrive_orchestration.importing.definition import parameters_for, unknown_properties
-from pipedrive_orchestration.importing.estimating import newest_id
+from pipedrive_orchestration.importing.definition import parameters_for
 from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.selection import Selection
 from pipedrive_orchestration.importing.staging import Stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
-from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE, Bounds, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.catalogue import Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.envelope import Page
-from pipedrive_orchestration.pipedrive.fields import Field, read_fields
+from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.paging import pages
-from pipedrive_orchestration.sources import InvalidBodyError, SourceBody
+from pipedrive_orchestration.sources import SourceBody
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
 
 MAX_ROWS = 100
@@ -87,7 +87,7 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
     async with Client(connection) as client:
         fields = await read_fields(client, body.type)
         selection = await select(client, body, fields, datetime.now(UTC))
-        wanted = _wanted(body, fields, selection)
+        wanted = wanted_fields(body, fields, selection)
         before = client.usage.tokens
         with tempfile.TemporaryDirectory(prefix="pipedrive-preview-") as folder:
             scan = _Scan(client, body, parameters_for(body.type, [*wanted, *selection.fields]), selection)
@@ -96,7 +96,7 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
             total, found = await asyncio.to_thread(_matching, body, columns, selection, files, scan.longest)
         reading = client.usage.tokens - before
         if scan.capped:
-            reading = max(reading, await _cost_of_all(client, body))
+            reading = max(reading, await cost_of_all(client, body))
     return Preview(
         rows=tuple(
             {
@@ -114,14 +114,6 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
         ),
         restrictions=selection.restrictions,
     )
-
-
-def _wanted(body: SourceBody, fields: Sequence[Field], selection: Selection) -> list[Field]:
-    by_key = {field.key: field for field in fields}
-    unknown = [key for key in body.properties if key not in by_key]
-    if unknown or selection.problems:
-        raise InvalidBodyError([*unknown_properties(body, unknown, fields), *selection.problems])
-    return [by_key[key] for key in body.properties]
 
 
 class _Scan:
@@ -212,9 +204,3 @@ def _opened(row: tuple[Any, ...], columns: Sequence[TypedColumn]) -> tuple[Any, 
         json.loads(value) if column.column.sql_type == "JSON" and value is not None else value
         for column, value in zip(columns, row, strict=True)
     )
-
-
-async def _cost_of_all(client: Client, body: SourceBody) -> int:
-    archived = body.type.archived_cost if body.options.include_archived else 0
-    pages_of_all = -(-await newest_id(client, body.type) // MAX_PAGE_SIZE)
-    return (body.type.list_cost + archived) * pages_of_all

@@ -17,7 +17,7 @@ from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.catalogue import Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.client import Client, Parameters
 from pipedrive_orchestration.pipedrive.envelope import Page
-from pipedrive_orchestration.pipedrive.paging import keyset_pages, pages
+from pipedrive_orchestration.pipedrive.paging import ascending_pages, keyset_pages
 
 MAX_READERS = 12
 """Readers at once. Each has one request under way, so this bounds concurrency and memory."""
@@ -237,8 +237,7 @@ class Reading:
         bounded = self._object_type.bounds is Bounds.BOTH and range_.since is not None
         if bounded and range_.until is not None:
             parameters["updated_until"] = stamp(range_.until)
-        order = {"sort_by": "update_time", "sort_direction": "asc"}
-        return pages(self._client, self._object_type, parameters | order, path=self._path, cost=self._cost)
+        return ascending_pages(self._client, self._object_type, parameters, path=self._path, cost=self._cost)
 
 
 def stamp(instant: datetime) -> str:

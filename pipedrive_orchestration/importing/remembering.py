@@ -82,5 +82,6 @@ def remember(
                 [window.key for window in windows],
                 fingerprint,
                 now - timedelta(days=RESUME_DAYS),
+                now,
             ),
         )

@@ -8,7 +8,7 @@ of ours that a complete reading did not bring and that a look-up by id does not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -67,7 +67,8 @@ def missing_rows(
         slug: the source.
         windows: those that were read completely; None for a reading without bounds.
         seen: typed files of everything that came.
-        started_at: when the reading began; rows that came since, through another import, count as seen.
+        started_at: when the reading began; rows that came since, through another import, count as seen,
+            unless a wrong clock has dated them into the future.
     """
     if not column_types(connection, slug):
         return []
@@ -76,9 +77,10 @@ def missing_rows(
         files = "[" + ", ".join(literal(str(file)) for file in seen) + "]"
         came = f"SELECT _id::VARCHAR AS _id FROM read_parquet({files}) WHERE _id IS NOT NULL"
     rows = connection.execute(
-        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _is_current AND _imported_at < $started_at "
-        f"AND {_in_windows(windows)} AND _id::VARCHAR NOT IN ({came}) ORDER BY 1",
-        {"started_at": started_at},
+        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _is_current "
+        f"AND (_imported_at < $started_at OR _imported_at > $now) AND {_in_windows(windows)} "
+        f"AND _id::VARCHAR NOT IN ({came}) ORDER BY 1",
+        {"started_at": started_at, "now": datetime.now(UTC)},
     ).fetchall()
     return [row[0] for row in rows]
 

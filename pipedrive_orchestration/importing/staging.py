@@ -6,6 +6,7 @@ import left behind is swept when the next one starts.
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+_LOCK = re.compile(r".+-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.lock")
+"""The name of a stage's lock: the source's slug, a hyphen, and the import's id."""
 
 
 class StagingError(Exception):
@@ -79,8 +83,18 @@ def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
         folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
+def imports_alive(root: Path) -> set[uuid.UUID]:
+    """The imports that have a stage here. One that was killed is among them until the next sweep."""
+    return {uuid.UUID(path.stem[-36:]) for path in _locks(root)}
+
+
+def _locks(root: Path) -> list[Path]:
+    # The folder may be one that others keep their files in, and theirs are not to be swept.
+    return [path for path in root.glob("*.lock") if _LOCK.fullmatch(path.name)]
+
+
 def _sweep(root: Path) -> None:
-    for path in root.glob("*.lock"):
+    for path in _locks(root):
         abandoned = FileLock(path, thread_local=False)
         try:
             abandoned.acquire(timeout=0)

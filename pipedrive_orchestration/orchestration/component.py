@@ -10,6 +10,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -27,20 +28,37 @@ from pipedrive_orchestration.orchestration.names import STATE_KEY
 from pipedrive_orchestration.orchestration.resources import resources_of_environment
 from pipedrive_orchestration.orchestration.schedules import MAX_OWN_JOBS, build_source_schedule
 from pipedrive_orchestration.orchestration.source_files import source_files_definitions
+from pipedrive_orchestration.orchestration.workflow_assets import workflow_definitions
+from pipedrive_orchestration.orchestration.workflow_automation import build_automation_sensor
+from pipedrive_orchestration.orchestration.workflow_files import workflow_files_definitions
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem, Source, SourceStore
-
-_SNAPSHOT = TypeAdapter(LoadedSources)
-
-
-def read_project() -> LoadedSources:
-    """Reads the sources of the folder that ``PIPEDRIVE_PROJECT`` names."""
-    return SourceStore(os.environ.get("PIPEDRIVE_PROJECT") or "project").load()
+from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
 
 
-def build_definitions(loaded: LoadedSources) -> dg.Definitions:
-    """Everything Dagster knows of a project: an asset and, if active, a schedule for every source.
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a reading of the project folder gave."""
 
-    A source that Dagster refuses is left out like a file that does not validate.
+    sources: LoadedSources
+    workflows: LoadedWorkflows
+
+
+_SNAPSHOT = TypeAdapter(Project)
+
+NO_WORKFLOWS = LoadedWorkflows()
+
+
+def read_project() -> Project:
+    """Reads the folder that ``PIPEDRIVE_PROJECT`` names."""
+    folder = os.environ.get("PIPEDRIVE_PROJECT") or "project"
+    return Project(SourceStore(folder).load(), WorkflowStore(folder).load())
+
+
+def build_definitions(loaded: LoadedSources, workflows: LoadedWorkflows = NO_WORKFLOWS) -> dg.Definitions:
+    """Everything Dagster knows of a project.
+
+    There is an asset and, if active, a schedule for every source, and an asset for every workflow. What
+    Dagster refuses is left out like a file that does not validate.
     """
     built, refused = [], []
     windows_per_run = _windows_per_run()
@@ -57,6 +75,7 @@ def build_definitions(loaded: LoadedSources) -> dg.Definitions:
         source_files_definitions(accepted),
         dg.Definitions(sensors=_sensors_of(accepted.sources), jobs=[*JOBS]),
         *(definitions for _, definitions in built),
+        _definitions_of_workflows(workflows, accepted.sources),
     )
 
 
@@ -79,6 +98,24 @@ def _definitions_of(source: Source, windows_per_run: int | None, *, own_job: boo
     return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
 
 
+def _definitions_of_workflows(loaded: LoadedWorkflows, sources: Sequence[Source]) -> dg.Definitions:
+    if loaded == NO_WORKFLOWS:
+        return dg.Definitions()
+    built, refused = [], []
+    for workflow in loaded.workflows:
+        try:
+            built.append((workflow, workflow_definitions(workflow, sources)))
+        except Exception as error:  # noqa: BLE001 - one workflow must not take all others with it
+            problem = Problem("", "refused_by_dagster", str(error))
+            refused.append(BadFile(f"workflows/{workflow.slug}", workflow.slug, (problem,)))
+    accepted = LoadedWorkflows(tuple(workflow for workflow, _ in built), (*loaded.bad_files, *refused))
+    return dg.Definitions.merge(
+        workflow_files_definitions(accepted),
+        dg.Definitions(sensors=[build_automation_sensor()] if built else []),
+        *(definitions for _, definitions in built),
+    )
+
+
 def _sensors_of(sources: Sequence[Source]) -> list[dg.SensorDefinition]:
     return [
         build_initial_import_sensor(sources),
@@ -88,7 +125,7 @@ def _sensors_of(sources: Sequence[Source]) -> list[dg.SensorDefinition]:
 
 
 class ImportSources(dg.StateBackedComponent):
-    """All sources of the project folder."""
+    """All sources and workflows of the project folder."""
 
     @property
     def defs_state_config(self) -> DefsStateConfig:
@@ -105,8 +142,8 @@ class ImportSources(dg.StateBackedComponent):
         state_path: Path | None,
     ) -> dg.Definitions:
         """Builds the definitions of a snapshot, or of the folder where there is none."""
-        loaded = _SNAPSHOT.validate_json(state_path.read_bytes()) if state_path else read_project()
-        return build_definitions(loaded)
+        project = _SNAPSHOT.validate_json(state_path.read_bytes()) if state_path else read_project()
+        return build_definitions(project.sources, project.workflows)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Builds the definitions, of a new snapshot unless a run asks for the one it is pinned to.

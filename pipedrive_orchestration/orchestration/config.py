@@ -54,6 +54,7 @@ _OPTIONS: Mapping[str, tuple[Any, str]] = {
     "history": (bool, "Keep every version seen."),
     "on_leave": (_ON_LEAVE, "What becomes of a row that leaves the filter."),
     "owners": ([str], "E-mail addresses or team:<name>."),
+    "max_tokens": (dg.Noneable(int), "Tokens that the first import may cost; checked at creation."),
 }
 
 _LABEL = {

@@ -25,7 +25,7 @@ def build_expiration_sensor(
     show it. A schedule that it stopped runs again when the source is given a later day. Its cursor holds
     the day and whether it stopped the schedule, by slug.
     """
-    expiring = [source for source in sources if source.schedule]
+    expiring = [(source, source.schedule) for source in sources if source.schedule]
 
     @dg.sensor(
         name=SENSOR_NAME,
@@ -39,13 +39,13 @@ def build_expiration_sensor(
         running = states.running()
         after: dict[str, dict[str, str | bool]] = {}
         events = []
-        for source in expiring:
+        for source, cron in expiring:
             name, known = schedule_name(source.slug), before.get(source.slug, {})
             if is_expired(source, now):
                 if known.get("last_day") != str(source.expiration_date):
                     events.append(_observation(source))
                 if name in running:
-                    states.stop(name)
+                    states.stop(name, cron)
                 stopped = name in running or bool(known.get("stopped"))
                 after[source.slug] = {"last_day": str(source.expiration_date), "stopped": stopped}
             elif known.get("stopped"):

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import dagster as dg
 
 from pipedrive_orchestration.importing import Pull, windows_until
+from pipedrive_orchestration.orchestration.holding import (
+    Holds,
+    hold_of,
+    holds_of_environment,
+    was_imported,
+)
 from pipedrive_orchestration.orchestration.names import (
     INITIAL_IMPORT_TAG,
     PREFIX,
@@ -23,7 +30,7 @@ from pipedrive_orchestration.orchestration.schedules import (
     request_of_changes,
 )
 from pipedrive_orchestration.pipedrive.errors import NotConnected
-from pipedrive_orchestration.sources import Source, is_expired
+from pipedrive_orchestration.sources import Hold, Source, is_expired
 
 SENSOR_NAME = "initial_import_sensor"
 _SENSOR_SECONDS = 10
@@ -37,9 +44,11 @@ def _utc_now() -> datetime:
 
 
 def build_initial_import_sensor(
-    sources: Sequence[Source], clock: Callable[[], datetime] = _utc_now
+    sources: Sequence[Source],
+    clock: Callable[[], datetime] = _utc_now,
+    holds: Holds = holds_of_environment,
 ) -> dg.SensorDefinition:
-    """Launches one import of every source that was never imported.
+    """Launches one import of every source that was never imported and need not wait for tokens.
 
     It asks the instance for runs and materialised windows, never the network or the database. Its cursor
     names the sources about which nothing is left to do.
@@ -64,13 +73,17 @@ def build_initial_import_sensor(
             pipedrive.connection()
         except NotConnected as error:
             return dg.SkipReason(str(error))
-        return _evaluate(context.instance, sources, waiting, clock())
+        return _evaluate(context.instance, sources, waiting, holds(), clock())
 
     return initial_import_sensor
 
 
 def _evaluate(
-    instance: dg.DagsterInstance, sources: Sequence[Source], waiting: Sequence[Source], now: datetime
+    instance: dg.DagsterInstance,
+    sources: Sequence[Source],
+    waiting: Sequence[Source],
+    holds: Mapping[UUID, Hold],
+    now: datetime,
 ) -> dg.SensorResult:
     attempts = _attempts(instance, waiting)
     settled = {str(source.id) for source in sources} - {str(source.id) for source in waiting}
@@ -79,8 +92,11 @@ def _evaluate(
         earlier = attempts.get(str(source.id), [])
         if _is_settled(instance, source, earlier, now):
             settled.add(str(source.id))
+        elif hold_of(source, holds, instance, now):
+            continue
         elif not earlier or _is_to_be_retried(earlier[0], now):
-            requests.append(_request(source, now, instance, run_key=f"{source.id}/{len(earlier) + 1}"))
+            run_key = f"{source.id}/{len(earlier) + 1}"
+            requests.append(request_of_first_import(source, now, instance, run_key))
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else "The first imports that are due have been launched.",
@@ -105,15 +121,7 @@ def _is_settled(
         ended_well = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED}
         return attempts[0].dagster_run.status in ended_well
     nothing_to_do = source.pull_mode == "static" and not source.pull_existing
-    return nothing_to_do or is_expired(source, now) or _was_imported(instance, source, now)
-
-
-def _was_imported(instance: dg.DagsterInstance, source: Source, now: datetime) -> bool:
-    """Whether somebody else has imported it; of a source that reaches back, the oldest window tells."""
-    if not source.type.partitioned:
-        return instance.get_latest_materialization_event(asset_key(source.slug)) is not None
-    materialized = instance.get_materialized_partitions(asset_key(source.slug))
-    return (windows_until(source, now)[0].key in materialized) if source.pull_existing else bool(materialized)
+    return nothing_to_do or is_expired(source, now) or was_imported(instance, source, now)
 
 
 def _is_to_be_retried(attempt: dg.RunRecord, now: datetime) -> bool:
@@ -121,7 +129,10 @@ def _is_to_be_retried(attempt: dg.RunRecord, now: datetime) -> bool:
     return failed and now - attempt.update_timestamp.replace(tzinfo=UTC) >= RETRY_AFTER
 
 
-def _request(source: Source, now: datetime, instance: dg.DagsterInstance, run_key: str) -> dg.RunRequest:
+def request_of_first_import(
+    source: Source, now: datetime, instance: dg.DagsterInstance, run_key: str
+) -> dg.RunRequest:
+    """The run that imports a source for the first time: all windows, or changes from its creation on."""
     tags = {INITIAL_IMPORT_TAG: str(source.id)}
     if not source.pull_existing:
         return request_of_changes(source, now, instance, run_key, tags)

@@ -11,6 +11,7 @@ STATE_KEY = "ImportSources"
 """Under which the instance keeps snapshots of the project folder."""
 
 PREFIX = "pipedrive"
+WORKFLOWS_PREFIX = "workflows"
 
 SOURCE_TAG = "pipedrive/source"
 """Tag of an unattended run with its source's slug; at most one such run per source is under way."""
@@ -33,3 +34,18 @@ def op_name(slug: str) -> str:
 def schedule_name(slug: str) -> str:
     """The schedule of an active source."""
     return f"{slug}_schedule"
+
+
+def workflow_key(slug: str) -> dg.AssetKey:
+    """The asset of a workflow."""
+    return dg.AssetKey([WORKFLOWS_PREFIX, slug])
+
+
+def outputs_key(slug: str) -> dg.AssetKey:
+    """The asset of what a workflow's actions fill."""
+    return dg.AssetKey([WORKFLOWS_PREFIX, slug, "outputs"])
+
+
+def actions_job_name(slug: str) -> str:
+    """The job that runs a workflow's actions over its queue."""
+    return f"{slug}_actions"

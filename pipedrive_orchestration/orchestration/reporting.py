@@ -25,6 +25,7 @@ from pipedrive_orchestration.orchestration.tables import (
     table_name,
     windows_committed_since,
 )
+from pipedrive_orchestration.orchestration.watching import tell_watcher
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
@@ -70,6 +71,7 @@ class Reporter:
 
     def __call__(self, event: ImportEvent) -> None:
         """Takes an event of the import."""
+        tell_watcher(event)
         match event:
             case Estimate():
                 self._estimate = event

@@ -22,14 +22,28 @@ class PipedriveResource(dg.ConfigurableResource[Connection]):
 
     url: str = Field(default="", description="Base without /api/v2; empty for https://api.pipedrive.com.")
     token: str = Field(default="", repr=False, description="API token, sent in the x-api-token header.")
+    oauth_url: str = Field(default="", description="Host of OAuth; empty for https://oauth.pipedrive.com.")
+    oauth_client_id: str = Field(default="", description="The app to sign in as, where there is no token.")
+    oauth_client_secret: str = Field(default="", repr=False, description="Secret of the app.")
+    oauth_refresh_token: str = Field(default="", repr=False, description="What its installation gave.")
 
     def connection(self) -> Connection:
         """The account's address and secret.
 
         Raises:
-            NotConnected: There is no usable token.
+            NotConnected: There is neither a usable token nor a complete app.
         """
-        return Connection.of(self.url, self.token)
+        return Connection.from_environment(
+            {
+                "PIPEDRIVE_API_URL": self.url,
+                "PIPEDRIVE_API_TOKEN": self.token,
+                "PIPEDRIVE_OAUTH_URL": self.oauth_url,
+                "PIPEDRIVE_OAUTH_CLIENT_ID": self.oauth_client_id,
+                "PIPEDRIVE_OAUTH_CLIENT_SECRET": self.oauth_client_secret,
+                "PIPEDRIVE_OAUTH_REFRESH_TOKEN": self.oauth_refresh_token,
+                "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", ""),
+            }
+        )
 
 
 class WarehouseResource(DuckDBResource):
@@ -68,7 +82,12 @@ def resources_of_environment() -> dict[str, dg.ConfigurableResource[object]]:
     """
     return {
         "pipedrive": PipedriveResource(
-            url=_variable("PIPEDRIVE_API_URL", ""), token=_variable("PIPEDRIVE_API_TOKEN", "")
+            url=_variable("PIPEDRIVE_API_URL", ""),
+            token=_variable("PIPEDRIVE_API_TOKEN", ""),
+            oauth_url=_variable("PIPEDRIVE_OAUTH_URL", ""),
+            oauth_client_id=_variable("PIPEDRIVE_OAUTH_CLIENT_ID", ""),
+            oauth_client_secret=_variable("PIPEDRIVE_OAUTH_CLIENT_SECRET", ""),
+            oauth_refresh_token=_variable("PIPEDRIVE_OAUTH_REFRESH_TOKEN", ""),
         ),
         "warehouse": WarehouseResource(
             database=_variable("PIPEDRIVE_WAREHOUSE", DEFAULT_DATABASE),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import dagster as dg
 
 from pipedrive_orchestration.importing import Pull, grid_start, windows_between, windows_until
+from pipedrive_orchestration.orchestration.holding import hold_of, holds_of_environment
 from pipedrive_orchestration.orchestration.names import (
     PULL_TAG,
     SOURCE_TAG,
@@ -46,7 +47,8 @@ def build_source_schedule(
 ) -> dg.ScheduleDefinition | None:
     """The schedule of a source, on by default and in UTC; None for a static source.
 
-    A tick asks the instance for earlier runs and materialisations, never the network or the database.
+    A tick asks the instance for earlier runs and materialisations and the project folder for holds, never
+    the network or the database.
     """
     if source.schedule is None:
         return None
@@ -71,6 +73,9 @@ def _run_request(source: Source, context: dg.ScheduleEvaluationContext) -> dg.Ru
     now = context.scheduled_execution_time
     if is_expired(source, now):
         return dg.SkipReason(f"The source expired: {source.expiration_date} was its last day (UTC).")
+    hold = hold_of(source, holds_of_environment(), context.instance, now)
+    if hold:
+        return dg.SkipReason(str(hold))
     under_way = _run_under_way(source, context.instance)
     if under_way:
         return dg.SkipReason(f"The run {under_way} of this source has not finished yet.")

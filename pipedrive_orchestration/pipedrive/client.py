@@ -93,8 +93,8 @@ class Client:
         daily_token_budget: the budget of a whole day as last told, or None.
         limiter: the burst limiter that all requests of this client share.
         seconds_per_answer: how long an answer takes from asking to its last byte, of late.
-        clock_offset: how far Pipedrive's clock is ahead of ours, by the ``Date`` of its first answer; it
-            tells whole seconds, so the truth is up to one second more.
+        clock_offset: how far Pipedrive's clock is ahead of ours, by the ``Date`` of its answers; of several
+            offsets the lowest counts, for what begins too early misses nothing, whoever's clock is wrong.
     """
 
     def __init__(self, connection: Connection, *, patience: Patience = _USUAL) -> None:
@@ -174,8 +174,8 @@ class Client:
             raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
         except httpx.RequestError as error:
             raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
-        if not self._answered:
-            self.clock_offset = _clock_offset(response.headers)
+        offset = _clock_offset(response.headers)
+        self.clock_offset = min(self.clock_offset, offset) if self._answered else offset
         self._answered = True
         self.daily_tokens_left = daily_tokens_left(response.headers)
         self.daily_token_budget = daily_token_budget(response.headers)

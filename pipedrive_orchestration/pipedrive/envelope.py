@@ -70,10 +70,14 @@ class Page:
     Attributes:
         records: the records as Pipedrive wrote them, one slice of the body each.
         next: what the parameter that asks for the next page must carry, or None on the last page.
+        has_data: whether the body has records, if only an empty list of them.
+        says_more: whether the body says if there is more, where a list has pages.
     """
 
     records: list[msgspec.Raw]
     next: str | int | None
+    has_data: bool = True
+    says_more: bool = True
 
     def lines(self) -> bytes:
         """The records one per line: a line feed in JSON is blank space, so none is lost."""
@@ -135,7 +139,14 @@ def open_page(body: bytes, paging: Paging) -> Page:
         raise BrokenBody(f"the body is not a list of records ({error})") from None
     if envelope.success is not True:
         raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
-    return Page(records=envelope.data or [], next=_next(envelope.additional_data, paging))
+    additional = envelope.additional_data
+    return Page(
+        records=envelope.data or [],
+        next=_next(additional, paging),
+        has_data=envelope.data is not None,
+        says_more=paging is Paging.NONE
+        or (additional is not None and (paging is Paging.CURSOR or additional.pagination is not None)),
+    )
 
 
 def whole_characters(body: bytes) -> bytes:

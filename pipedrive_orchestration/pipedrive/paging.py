@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
+from collections.abc import Set as AbstractSet
 
 from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.client import Client, Parameters
-from pipedrive_orchestration.pipedrive.envelope import Page, open_page
-from pipedrive_orchestration.pipedrive.errors import EndlessList
+from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, open_page
+from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
 
 _NEXT_PARAMETER = {Paging.CURSOR: "cursor", Paging.OFFSET: "start"}
+
+
+MAX_RESTARTS = 3
+"""How often a list is begun anew after a lost cursor without getting any further."""
+
+MAX_STEPS_BACK = 50
+"""How often a list that shifts is gone back in without getting any further."""
+
+Bound = Callable[[Page], Mapping[str, str]]
+"""The parameters that make a list begin where a page ends, as text that grows with it; none where nothing
+does."""
+
+
+def page_reader(paging: Paging) -> Callable[[bytes], Page]:
+    """Opens the answers to one request.
+
+    What ends a list by what it leaves out is believed when it comes twice: an answer without data, or a
+    full page that does not say whether there is more. Both are the truth of some lists (API facts 3.1) and
+    the loss of everything else on others.
+
+    Raises:
+        BrokenBody: see :func:`open_page`; also the first answer of that kind.
+    """
+    doubted = False
+
+    def read(body: bytes) -> Page:
+        nonlocal doubted
+        page = open_page(body, paging)
+        # v1 says null for an empty list, and says there that nothing follows.
+        without_data = not page.has_data and not (paging is Paging.OFFSET and page.says_more)
+        without_end = not page.says_more and len(page.records) >= MAX_PAGE_SIZE
+        if doubted or not (without_data or without_end):
+            return page
+        doubted = True
+        raise BrokenBody("the body leaves out its data, or whether there is more")
+
+    return read
 
 
 def pages(
@@ -21,7 +58,7 @@ def pages(
     path: str | None = None,
     cost: int | None = None,
 ) -> AsyncIterator[Page]:
-    """Every page of a list, in the order Pipedrive gives them.
+    """Every page of a list, in the order Pipedrive gives them; from the first page again if a cursor is lost.
 
     Args:
         client: the connection in use.
@@ -31,7 +68,7 @@ def pages(
         cost: the price of that list.
 
     Raises:
-        EndlessList: a page names itself as its successor.
+        EndlessList: the list goes round in circles.
         PipedriveError: see :meth:`Client.get`.
     """
     return _follow(
@@ -47,29 +84,85 @@ def field_pages(client: Client, object_type: ObjectType) -> AsyncIterator[Page]:
     """The pages of the account's list of fields of a collection; v2, however its records are paged.
 
     Raises:
-        EndlessList: a page names itself as its successor.
+        EndlessList: the list goes round in circles.
         PipedriveError: see :meth:`Client.get`.
     """
     assert object_type.fields_path is not None
     return _follow(client, object_type.fields_path, {}, paging=Paging.CURSOR, cost=object_type.fields_cost)
 
 
+def ascending_pages(
+    client: Client,
+    object_type: ObjectType,
+    parameters: Parameters,
+    *,
+    path: str | None = None,
+    cost: int | None = None,
+) -> AsyncIterator[Page]:
+    """A v2 list in ascending ``update_time``; if a cursor is lost, on from the last one that was reached.
+
+    Takes and raises what :func:`pages` does.
+    """
+    return _follow(
+        client,
+        path or object_type.path,
+        {**parameters, "sort_by": "update_time", "sort_direction": "asc"},
+        paging=Paging.CURSOR,
+        cost=object_type.list_cost if cost is None else cost,
+        from_its_end=_updated_since,
+    )
+
+
 async def _follow(
-    client: Client, path: str, parameters: Parameters, *, paging: Paging, cost: int
+    client: Client,
+    path: str,
+    parameters: Parameters,
+    *,
+    paging: Paging,
+    cost: int,
+    from_its_end: Bound = lambda _: {},
 ) -> AsyncIterator[Page]:
     asked: dict[str, str | int] = dict(parameters)
     if paging is not Paging.NONE:
         asked["limit"] = MAX_PAGE_SIZE
-    seen: str | int | None = None
+    bound: Mapping[str, str] = {}
+    seen: set[str | int] = set()
+    restarts = 0
     while True:
-        page = await client.get(path, asked, cost=cost, read=partial(open_page, paging=paging))
+        try:
+            page = await client.get(path, asked, cost=cost, read=page_reader(paging))
+            _refuse_circle(path, page, seen)
+        except (EndlessList, Refused) as lost:
+            # How Pipedrive refuses a cursor that is no longer good is not documented (API facts 9).
+            if restarts == MAX_RESTARTS or not seen or (isinstance(lost, Refused) and lost.status != 400):
+                raise
+            restarts += 1
+            seen.clear()
+            asked = {**asked, **bound}
+            del asked[_NEXT_PARAMETER[paging]]
+            continue
         yield page
         if page.next is None:
             return
-        if page.next == seen:
-            raise EndlessList(path, page.next)
-        seen = page.next
+        reached = from_its_end(page)
+        if _is_further(reached, bound):
+            bound, restarts = reached, 0
+        seen.add(page.next)
         asked[_NEXT_PARAMETER[paging]] = page.next
+
+
+def _refuse_circle(path: str, page: Page, seen: AbstractSet[str | int]) -> None:
+    if page.next is not None and page.next in seen:
+        raise EndlessList(path, page.next)
+
+
+def _is_further(reached: Mapping[str, str], bound: Mapping[str, str | int]) -> bool:
+    return any(value > str(bound.get(name, "")) for name, value in reached.items())
+
+
+def _updated_since(page: Page) -> Mapping[str, str]:
+    reached = page.last_update_time()
+    return {"updated_since": f"{reached:%Y-%m-%dT%H:%M:%SZ}"} if reached else {}
 
 
 async def keyset_pages(
@@ -81,13 +174,8 @@ async def keyset_pages(
         EndlessList: a page has nothing new and says that there is more.
         PipedriveError: see :meth:`Client.get`.
     """
-
-    def from_its_end(page: Page) -> Mapping[str, str]:
-        reached = page.last_update_time()
-        return {"updated_since": f"{reached:%Y-%m-%dT%H:%M:%SZ}"} if reached else {}
-
     walk = shifting_pages(
-        client, object_type.path, parameters, cost=object_type.list_cost, from_its_end=from_its_end
+        client, object_type.path, parameters, cost=object_type.list_cost, from_its_end=_updated_since
     )
     async for page in walk:
         yield page
@@ -99,7 +187,7 @@ async def shifting_pages(
     parameters: Parameters,
     *,
     cost: int,
-    from_its_end: Callable[[Page], Mapping[str, str]] = lambda _: {},
+    from_its_end: Bound = lambda _: {},
 ) -> AsyncIterator[Page]:
     """A v1 list that may shift while it is read.
 
@@ -113,26 +201,29 @@ async def shifting_pages(
         path: of the list.
         parameters: filters, bounds and order.
         cost: of a page, in tokens.
-        from_its_end: the bound that makes the list begin where a page ends, as text that grows with it;
-            none where nothing does.
+        from_its_end: the bound that makes the list begin where a page ends.
 
     Raises:
-        EndlessList: a page has nothing new and says that there is more.
+        EndlessList: a page has nothing new and says that there is more, or the list never stops shifting.
         PipedriveError: see :meth:`Client.get`.
     """
     asked: dict[str, str] = {name: str(value) for name, value in parameters.items()}
-    start = 0
+    start = furthest = steps_back = 0
     seen: set[int | str | None] = set()
     while True:
         page = await client.get(
             path,
             {**asked, "limit": MAX_PAGE_SIZE, "start": start},
             cost=cost,
-            read=partial(open_page, paging=Paging.OFFSET),
+            read=page_reader(Paging.OFFSET),
         )
         yield page
         ids = page.ids()
         if start and (not ids or ids[0] not in seen):
+            steps_back = steps_back + 1 if start <= furthest else 0
+            if steps_back > MAX_STEPS_BACK:
+                raise EndlessList(path, start)
+            furthest = max(furthest, start)
             start = max(0, start - MAX_PAGE_SIZE)
             continue
         if page.next is None:
@@ -141,8 +232,9 @@ async def shifting_pages(
             raise EndlessList(path, page.next)
         seen.update(ids)
         bound = from_its_end(page)
-        if any(value > asked.get(name, "") for name, value in bound.items()):
+        if _is_further(bound, asked):
             asked |= bound
             start, seen = 0, set()
+            furthest = steps_back = 0
         else:
             start += len(ids) - 1

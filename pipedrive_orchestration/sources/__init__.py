@@ -8,6 +8,7 @@ from pipedrive_orchestration.sources.body import Options, PropertyLabel, Propert
 from pipedrive_orchestration.sources.cron import InvalidCronError, next_ticks, parse_cron
 from pipedrive_orchestration.sources.filters import FilterGroup, FilterLeaf
 from pipedrive_orchestration.sources.first_seen import FirstSeenError
+from pipedrive_orchestration.sources.holds import Hold, HoldsError
 from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.reading import read_body
 from pipedrive_orchestration.sources.source import Source, is_expired
@@ -18,6 +19,8 @@ __all__ = [
     "FilterGroup",
     "FilterLeaf",
     "FirstSeenError",
+    "Hold",
+    "HoldsError",
     "InvalidBodyError",
     "InvalidCronError",
     "LoadedSources",

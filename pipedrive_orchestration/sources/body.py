@@ -18,6 +18,7 @@ from pydantic import (
     Discriminator,
     Field,
     StrictBool,
+    StrictInt,
     StrictStr,
     Tag,
     ValidationError,
@@ -93,7 +94,9 @@ class Options(BaseModel):
     """Extensions of the body.
 
     ``partitions`` and ``partitions_start`` shape the grid of windows and are ignored by object types
-    that are read as snapshots. ``owners`` are e-mail addresses or ``team:<name>``.
+    that are read as snapshots. ``owners`` are e-mail addresses or ``team:<name>``. ``max_tokens`` is what
+    the first import may cost (API facts 5.1): a source that is created and would cost more waits for
+    somebody to set it active.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,6 +107,7 @@ class Options(BaseModel):
     history: StrictBool = False
     on_leave: Literal["flag", "delete"] = "flag"
     owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = ()
+    max_tokens: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = None
 
 
 class SourceBody(BaseModel):

@@ -40,6 +40,10 @@ _FIELDS = (
 _RANDOM = re.compile(r"[rh](\(.*\))?(/\d+)?", re.IGNORECASE)
 _STEP = re.compile(r"(?P<start>[^/]+)/(?P<step>[0-9]+)")
 _RANGE = re.compile(r"[0-9]+-(?P<end>[0-9]+)")
+_NAME = re.compile(r"[a-z]{3}", re.IGNORECASE)
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NUMBERS = {name: str(number) for number, name in [*enumerate(_WEEKDAYS), *enumerate(_MONTHS, 1)]}
 _ANY = ("*", "?")
 _SPECIAL_DAY = re.compile(r"#|\bl", re.IGNORECASE)
 _NEAREST_WEEKDAY = re.compile(r"(\d+w|w\d*)", re.IGNORECASE)
@@ -106,6 +110,7 @@ def _refuse_misleading_item(field: _Field, item: str) -> None:
 
 
 def _refuse_misleading_step(field: _Field, item: str, start: str, step: int) -> None:
+    start = _NAME.sub(lambda name: _NUMBERS.get(name[0].lower(), name[0]), start)
     if step > field.largest_step:
         raise InvalidCronError(
             f"The step of `{item}` is larger than the {field.name}, which ends at {field.largest_step}."

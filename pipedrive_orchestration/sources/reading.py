@@ -76,6 +76,20 @@ def _problems_of_name(slug: str) -> list[Problem]:
 def _content(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidBodyError([Problem("", "invalid_yaml", f"This is not YAML: {error}.")]) from None
+    except OSError as error:
+        raise InvalidBodyError([Problem("", "unreadable", f"Cannot be read: {error.strerror}.")]) from None
+    return content_of(text)
+
+
+def content_of(text: str) -> Any:
+    """What the text of a file holds.
+
+    Raises:
+        InvalidBodyError: It is not YAML, or not such as a source can be.
+    """
+    try:
         _refuse_deep_nesting(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except InvalidBodyError:
@@ -85,8 +99,6 @@ def _content(path: Path) -> Any:
     except (yaml.YAMLError, ValueError) as error:
         reason = re.sub(r"\s+", " ", str(error))
         raise InvalidBodyError([Problem("", "invalid_yaml", f"This is not YAML: {reason}.")]) from None
-    except OSError as error:
-        raise InvalidBodyError([Problem("", "unreadable", f"Cannot be read: {error.strerror}.")]) from None
 
 
 def _refuse_deep_nesting(text: str) -> None:

@@ -99,12 +99,6 @@ _WRITTEN = re.compile(
 )
 
 
-def is_relative(text: str) -> bool:
-    """Whether the text names a date relative to now."""
-    name = plain(text)
-    return name == "now" or name in _NAMED or _COUNTED.fullmatch(name) is not None
-
-
 def interval_of(text: str, now: datetime) -> Interval | None:
     """What a date covers, or None where the text is none.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,16 @@ import yaml
 from pipedrive_orchestration.sources.atomic import write_atomically
 from pipedrive_orchestration.sources.body import SourceBody
 from pipedrive_orchestration.sources.first_seen import FirstSeen, FirstSeenError
+from pipedrive_orchestration.sources.holds import Hold, Holds
 from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem, did_you_mean
-from pipedrive_orchestration.sources.reading import read_source_file
+from pipedrive_orchestration.sources.reading import content_of, read_source_file
 from pipedrive_orchestration.sources.slugs import derive_slug, is_slug
 from pipedrive_orchestration.sources.source import Source, SourceFile, id_of_slug
 
 _ENDINGS = (".yaml", ".yml")
+
+DELETED = "deleted"
+"""Folder within the sources' folder that keeps the files of deleted sources."""
 
 
 def _utc_now() -> datetime:
@@ -74,11 +79,15 @@ class SourceStore:
     Args:
         project: The project folder; its sources are ``sources/<slug>.yaml``.
         clock: Gives the current instant in UTC.
+
+    Attributes:
+        holds: Which sources wait for tokens.
     """
 
     def __init__(self, project: Path | str, clock: Callable[[], datetime] = _utc_now) -> None:
         self.project = Path(project)
         self.folder = self.project / "sources"
+        self.holds = Holds(self.project)
         self._first_seen = FirstSeen(self.project)
         self._clock = clock
 
@@ -93,25 +102,58 @@ class SourceStore:
         sources, copies = _without_copies(sources, first_seen, self._path_of)
         return LoadedSources(tuple(sources), (*bad_files, *copies, *damaged))
 
-    def create(self, body: SourceBody, slug: str | None = None) -> Source:
+    def create(self, body: SourceBody, slug: str | None = None, hold: Hold | None = None) -> Source:
         """Writes a new source.
 
         Args:
             body: What was validated with ``created_on``.
             slug: Its name; derived from the body's name if None.
+            hold: Why its first import has to wait, if it has to. It is there before the file is.
 
         Raises:
-            InvalidBodyError: The slug is malformed, taken, or was a deleted source's.
+            InvalidBodyError: The slug is malformed, taken, or was a deleted source's; or a file cannot hold
+                the body.
             FirstSeenError: The record of former slugs is damaged.
+            HoldsError: The record of holds is damaged.
             OSError: The folder cannot be written; nothing was.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._first_seen.locked():
             slug = self._chosen(body, slug)
             source = _with_identity(body, slug, uuid4(), self._clock())
-            write_atomically(self.folder / f"{slug}.yaml", _as_yaml(source, body))
+            content = _as_yaml(source, body)
+            # What JSON can say and a file cannot must not become a file that does not load.
+            SourceFile.parse(content_of(content))
+            if hold is not None:
+                self.holds.place(source.id, hold)
+            write_atomically(self.folder / f"{slug}.yaml", content)
             self._first_seen.record([slug], source.created_at)
         return source
+
+    def delete(self, slug: str) -> None:
+        """Moves a source's file to the folder of deleted ones; nothing where it has gone already.
+
+        Its slug stays taken, and moving the file back brings the source back with its id.
+
+        Raises:
+            OSError: The folder cannot be written; the source is as it was.
+        """
+        (self.folder / DELETED).mkdir(exist_ok=True)
+        for path in self._paths():
+            if path.stem == slug:
+                with suppress(FileNotFoundError):
+                    path.rename(self.folder / DELETED / path.name)
+
+    def deleted(self) -> tuple[Source, ...]:
+        """The sources that were deleted, as their files say; one that is there again is not among them."""
+        if not (self.folder / DELETED).is_dir():
+            return ()
+        read, _ = self._read(_source_files(self.folder / DELETED))
+        present = {path.stem for path in self._paths()}
+        first_seen, _ = self._record(read)
+        return tuple(
+            _identified(slug, file, first_seen[slug]) for slug, file in read.items() if slug not in present
+        )
 
     def _chosen(self, body: SourceBody, slug: str | None) -> str:
         present = {path.stem for path in self._paths()}
@@ -129,11 +171,7 @@ class SourceStore:
         return slug
 
     def _paths(self) -> list[Path]:
-        return sorted(
-            path
-            for path in self.folder.iterdir()
-            if path.suffix in _ENDINGS and not path.name.startswith(".")
-        )
+        return _source_files(self.folder)
 
     def _path_of(self, slug: str) -> str:
         return next(str(path) for path in self._paths() if path.stem == slug)
@@ -161,6 +199,12 @@ class SourceStore:
         except FirstSeenError as error:
             problem = Problem("", "unreadable", str(error))
             return dict.fromkeys(slugs, now), [BadFile(str(self._first_seen.path), "", (problem,))]
+
+
+def _source_files(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.suffix in _ENDINGS and not path.name.startswith(".")
+    )
 
 
 def _refused(code: str, message: str) -> InvalidBodyError:

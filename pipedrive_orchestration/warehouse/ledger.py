@@ -7,9 +7,9 @@ than the tables.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -17,6 +17,9 @@ from pipedrive_orchestration.warehouse.identifiers import quoted
 from pipedrive_orchestration.warehouse.schema_version import stamp
 
 SCHEMA = "import_ledger"
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far two clocks may differ without one of them being called wrong."""
 
 _DDL = """
 CREATE SCHEMA IF NOT EXISTS import_ledger;
@@ -123,6 +126,21 @@ def record_import(connection: duckdb.DuckDBPyConnection, entry: ImportEntry) -> 
     _insert(connection, "imports", entry)
 
 
+def record_interruptions(
+    connection: duckdb.DuckDBPyConnection, source: str, *, alive: Collection[uuid.UUID]
+) -> None:
+    """Say of a source's imports that are under way by their rows, and not alive, that they were interrupted.
+
+    One that lives elsewhere writes its row anew with its next commit.
+    """
+    connection.execute(
+        "UPDATE import_ledger.imports SET status = 'interrupted', note = concat_ws('; ', note, "
+        "'ended without a word, as a process does that is killed; what it committed stays') "
+        "WHERE source = ? AND status = 'running' AND NOT list_contains(?::UUID[], import_id)",
+        [source, list(alive)],
+    )
+
+
 def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEntry | None:
     """The source's newest import that succeeded, if any."""
     if not _present(connection):
@@ -151,11 +169,12 @@ def interrupted_import(
     windows: Sequence[str],
     definition: str,
     since: datetime,
+    until: datetime,
 ) -> Interrupted | None:
     """The attempts at these windows since the source's last success, if there were any.
 
-    Only attempts that asked for the same windows with the same definition, and began after ``since``,
-    are taken together.
+    Only attempts that asked for the same windows with the same definition, and began between ``since`` and
+    ``until``, are taken together.
     """
     if not windows or not _present(connection):
         return None
@@ -164,7 +183,8 @@ def interrupted_import(
         WITH attempts AS (
             SELECT import_id, started_at FROM import_ledger.imports
             WHERE source = $source AND status <> 'succeeded' AND pull = $pull
-                AND windows = $windows AND definition = $definition AND started_at >= $since
+                AND windows = $windows AND definition = $definition
+                AND started_at BETWEEN $since AND $until
                 AND started_at > coalesce((
                     SELECT max(started_at) FROM import_ledger.imports
                     WHERE source = $source AND status = 'succeeded' AND pull = $pull
@@ -179,6 +199,7 @@ def interrupted_import(
             "windows": list(windows),
             "definition": definition,
             "since": since,
+            "until": until,
         },
     ).fetchone()
     return Interrupted(row[0], frozenset(row[1])) if row and row[1] else None
@@ -224,9 +245,12 @@ def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[da
 def move_watermark(
     connection: duckdb.DuckDBPyConnection, source: str, watermark: datetime, definition: str, now: datetime
 ) -> None:
-    """Set a source's watermark; it never moves back while the definition stays the same."""
+    """Set a source's watermark as of ``now``; it never moves back while the definition stays the same.
+
+    One that lies in the future was set by a wrong clock and does not count.
+    """
     earlier = watermark_of(connection, source)
-    if earlier and earlier[1] == definition:
+    if earlier and earlier[1] == definition and earlier[0] <= now + CLOCK_TOLERANCE:
         watermark = max(watermark, earlier[0])
     connection.execute("DELETE FROM import_ledger.watermarks WHERE source = ?", [source])
     connection.execute(

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from typer.testing import CliRunner
 
 from pipedrive_orchestration.cli.app import app
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.importing import Pull, import_source, windows_until
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.warehouse import Warehouse
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("pipedrive-orchestration")
@@ -91,6 +96,18 @@ class Project:
             cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    def bring(self, slug: str, server: DemoServer) -> None:
+        """Import all windows of a source, without Dagster, which takes seconds to start."""
+        source = SourceStore(self.folder / "project").load().find(slug)
+        import_source(
+            source,
+            connection=Connection.of(server.url, server.token),
+            warehouse=Warehouse(str(self.database)),
+            staging=self.folder / "staging",
+            pull=Pull.WINDOW,
+            windows=windows_until(source, datetime.now(UTC)) if source.type.partitioned else (),
+        )
 
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -25,6 +25,8 @@ from pipedrive_orchestration_tests.end_to_end.conftest import (
 )
 from pipedrive_orchestration_tests.exactness.truth import differences
 
+pytestmark = pytest.mark.slow
+
 OPEN_DEALS = "SELECT _id FROM pipedrive.open_deals WHERE _is_current"
 OBJECT_TYPES = {"persons", "organizations", "deals", "activities", "leads", "pipelines", "stages", "users"}
 

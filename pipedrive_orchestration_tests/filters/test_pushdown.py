@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,13 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import ImportReport
-from pipedrive_orchestration.sources import FilterGroup, Source
+from pipedrive_orchestration.importing.definition import differ_only_in_values, fingerprint_of
+from pipedrive_orchestration.importing.filtering import select
+from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.fields import read_fields
+from pipedrive_orchestration.sources import FilterGroup, Source, SourceBody
+from pipedrive_orchestration.sources.source import id_of_slug
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.filters.demo_truth import ONE_WINDOW, members
@@ -182,3 +190,39 @@ def test_archived_members_are_asked_for_alike(demo: DemoServer, tmp_path: Path) 
     records = demo.account.records("deals")
     wanted = {str(one["id"]) for one in records if one["status"] == "open" and not one["is_deleted"]}
     assert set(trial.rows(source)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("named", "same", "another"),
+    [
+        ("today", "2026-11-21T23:59:59", "2026-11-22T00:00:00"),
+        ("this_week", "2026-11-22T23:59:59", "2026-11-23T00:00:00"),
+        ("last_month", "2026-11-30T23:59:59", "2026-12-01T00:00:00"),
+        ("3_months_ago", "2026-11-21T18:00:00", "2026-11-22T00:00:00"),
+        ("2026-11-01", "2027-11-21T00:00:00", None),
+    ],
+)
+def test_a_watermark_holds_until_a_date_stands_for_something_else(
+    demo: DemoServer, named: str, same: str, another: str | None
+) -> None:
+    leaf: Leaf = {"variable": "add_time", "condition": "greater than", "value": named}
+    body = SourceBody.parse(
+        {"name": "Moving", "object_type": "deals", "properties": ["id"], "pull_mode": "static",
+         "filters": {"conditions": [leaf]}}
+    )  # fmt: skip
+    source = Source(
+        **dict(body), slug="moving", id=id_of_slug("moving"), created_at=datetime(2026, 11, 1, tzinfo=UTC)
+    )
+
+    async def fingerprints(*instants: str) -> list[str]:
+        async with Client(Connection.of(demo.url, demo.token)) as client:
+            fields = await read_fields(client, source.type)
+            at = [datetime.fromisoformat(instant).replace(tzinfo=UTC) for instant in instants]
+            return [fingerprint_of(source, await select(client, source, fields, now)) for now in at]
+
+    morning, later, *changed = asyncio.run(
+        fingerprints("2026-11-21T06:00:00", same, *([another] if another else []))
+    )
+    assert morning == later
+    assert morning not in changed
+    assert all(differ_only_in_values(morning, one) for one in changed)

@@ -68,6 +68,9 @@ REFUSED = {
     "59/2 * * * *": "single hit",
     "0 0 * * 6/2": "single hit",
     "0,59/2 * * * *": "single hit",
+    "0 0 1 DEC/1 *": "single hit",
+    "0 0 * * sat/3": "single hit",
+    "0 0 1 jan-feb/3 *": "end of its range",
 }
 
 

@@ -1,0 +1,43 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+
+
+def known_slugs(incomplete: str) -> list[str]:
+    """Slugs for the shell to complete: the names of the source files, valid or not."""
+    return _names_in(Environment.read().project / "sources", incomplete)
+
+
+def known_workflows(incomplete: str) -> list[str]:
+    """The same for the names of workflow files."""
+    return _names_in(Environment.read().project / "workflows", incomplete)
+
+
+def _names_in(folder: Path, incomplete: str) -> list[str]:
+    return sorted({path.stem for path in folder.glob("*.y*ml") if path.stem.startswith(incomplete)})
+
+
+def known_object_types(incomplete: str) -> list[str]:
+    """Object types for the shell to complete."""
+    return [name for name in CATALOGUE if name.startswith(incomplete)]
+
+
+Slug = Annotated[
+    str, typer.Argument(help="The source: its file's name without .yaml.", autocompletion=known_slugs)
+]
+ObjectTypeName = Annotated[
+    str,
+    typer.Argument(help="A Pipedrive collection, such as deals.", autocompletion=known_object_types),
+]
+BodyFile = Annotated[
+    Path, typer.Argument(help="A YAML file with the body of a source.", dir_okay=False, exists=True)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]

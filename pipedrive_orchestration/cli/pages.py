@@ -1,0 +1,151 @@
+"""One page of a source's current rows, in the order of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from rich.console import Console
+
+from pipedrive_orchestration.cli.showing import rows_table
+from pipedrive_orchestration.importing.merging import count_current
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
+from pipedrive_orchestration.warehouse.tables import ROWS, column_types
+
+PAGE_SIZE = 20
+MAX_PAGE_SIZE = 200
+
+_OF_REMOVALS = ("_is_current", "_removed_at", "_removal")
+"""Columns that are the same in every current row."""
+
+
+class NotImportedError(Exception):
+    """A source that has no table yet."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(
+            f"{source.slug} has not been imported yet: run `pipedrive-orchestration import {source.slug}`."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    """Some rows, and where they stand among all.
+
+    Attributes:
+        slug: whose rows.
+        total_count: how many current rows there are.
+        page_no: from 1; a page past the end is empty.
+        page_size: the most that a page holds.
+        labels: labels by property.
+        option_labels: labels of options by property and option id.
+        keys: names of the columns.
+        rows: values, one for each of ``keys``.
+    """
+
+    slug: str
+    total_count: int
+    page_no: int
+    page_size: int
+    labels: Mapping[str, str]
+    option_labels: Mapping[str, Mapping[str, str]]
+    keys: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+    def as_json(self) -> dict[str, Any]:
+        """What a program reads."""
+        return {
+            "source": self.slug,
+            "total_count": self.total_count,
+            "page_no": self.page_no,
+            "page_size": self.page_size,
+            "labels": dict(self.labels),
+            "rows": [dict(zip(self.keys, row, strict=True)) for row in self.rows],
+        }
+
+    def show(self, console: Console) -> None:
+        """Print what a person reads."""
+        header = [self.labels.get(key, key) for key in self.keys]
+        console.print(rows_table(header, map(self._texts, self.rows), width=console.width))
+        first = (self.page_no - 1) * self.page_size + 1
+        last = first + len(self.rows) - 1
+        shown = f"rows {first:,} to {last:,}" if self.rows else "no rows"
+        console.print(f"{self.slug}: {shown} of {self.total_count:,}", highlight=False)
+
+    def _texts(self, row: Sequence[Any]) -> list[Any]:
+        return [
+            _decoded(value, self.option_labels.get(key, {}))
+            for key, value in zip(self.keys, row, strict=True)
+        ]
+
+
+def read_page(warehouse: Warehouse, source: Source, page_no: int, page_size: int) -> RowPage:
+    """Read a page.
+
+    Raises:
+        NotImportedError: the source has no table yet.
+        WarehouseError: the database cannot be opened.
+    """
+    with warehouse.reading() as connection:
+        keys = list(columns_of(connection, source))
+        shown = ", ".join(map(quoted, keys))
+        page = f"SELECT {shown} {current_rows(source)} {page_of(page_no, page_size)}"
+        rows = connection.execute(page).fetchall()
+        fields = ledger.last_fields(connection, source.object_type, keys)
+        return RowPage(
+            slug=source.slug,
+            total_count=count_current(connection, source.slug),
+            page_no=page_no,
+            page_size=page_size,
+            labels={key: source.labels.get(key, field.label) for key, field in fields.items()},
+            option_labels=_option_labels(connection, source, keys),
+            keys=keys,
+            rows=rows,
+        )
+
+
+def _decoded(value: Any, labels: Mapping[str, str]) -> Any:
+    if not labels or value is None:
+        return value
+    if isinstance(value, list):
+        return [labels.get(str(item), item) for item in value]
+    return labels.get(str(value), value)
+
+
+def page_of(page_no: int, page_size: int) -> str:
+    """SQL for a page of rows, in an order that stays while others are imported."""
+    return f"ORDER BY _id LIMIT {page_size} OFFSET {(page_no - 1) * page_size}"
+
+
+def current_rows(source: Source) -> str:
+    """SQL for all of a source's current rows."""
+    return f"FROM {quoted(ROWS, source.slug)} WHERE _is_current"
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, str]:
+    """The columns of a source's current rows with their types, the id first.
+
+    Raises:
+        NotImportedError: the source has no table yet.
+    """
+    types = column_types(connection, source.slug)
+    if not types:
+        raise NotImportedError(source)
+    return {key: type_ for key, type_ in types.items() if key not in _OF_REMOVALS}
+
+
+def _option_labels(
+    connection: duckdb.DuckDBPyConnection, source: Source, keys: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    found = connection.execute(
+        "SELECT key, option_id, label FROM import_ledger.option_labels "
+        "WHERE object_type = ? AND list_contains(?, key)",
+        [source.object_type, list(keys)],
+    ).fetchall()
+    labels: dict[str, dict[str, str]] = {}
+    for key, option_id, label in found:
+        labels.setdefault(key, {})[option_id] = label
+    return labels

@@ -1,0 +1,73 @@
+"""What a person and a shell can ask the command line about itself."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pipedrive_orchestration.cli.app import app
+from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOSITORY, Project
+
+OURS = (
+    "connect", "create", "data", "import", "list", "options", "preview", "schedule", "show", "status", "sync",
+)  # fmt: skip
+
+
+PARSER: Any = typer.main.get_command(app)
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_every_command_has_examples_that_parse_and_speaks_json(project: Project, command: str) -> None:
+    (project.folder / "draft.yaml").touch()
+    project.write("open_deals", "")
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert shown.exit_code == 0
+    assert "--json" in shown.output
+    examples = re.findall(rf"^ *pipedrive-orchestration {command}(.*)$", shown.output, re.MULTILINE)
+    assert examples
+    for example in examples:
+        arguments = re.split(r"[|>]", example)[0].split()
+        PARSER.commands[command].make_context(command, arguments)
+
+
+def test_the_documentation_names_every_command_and_option() -> None:
+    documented = (REPOSITORY / "docs" / "cli.md").read_text()
+    for command in OURS:
+        assert f"`{command}" in documented, command
+        for parameter in PARSER.commands[command].params:
+            assert set(parameter.opts) & set(re.findall(r"--?[a-z-]+", documented)) or not any(
+                option.startswith("-") for option in parameter.opts
+            ), (command, parameter.opts)
+
+
+def completed(words: str, number: int, project: Project) -> set[str]:
+    """What bash is given to choose from at a word."""
+    environment = {
+        "_PIPEDRIVE_ORCHESTRATION_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"pipedrive-orchestration {words}",
+        "COMP_CWORD": str(number),
+    }
+    assert Path.cwd() == project.folder
+    before = dict(os.environ)
+    try:
+        ended = CliRunner().invoke(app, prog_name="pipedrive-orchestration", env=environment)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return set(ended.stdout.split())
+
+
+def test_the_shell_completes_commands_sources_and_object_types(project: Project) -> None:
+    project.write("all_persons", PERSONS)
+    project.write("pipelines", PIPELINES)
+    assert completed("pre", 1, project) == {"preview"}
+    assert completed("data ", 2, project) == {"all_persons", "pipelines"}
+    assert completed("import all", 2, project) == {"all_persons"}
+    assert completed("options lead", 2, project) == {"leads", "lead_labels"}
+    assert completed("status pipelines pa", 3, project) == {"paused"}
