@@ -1,0 +1,50 @@
+"""The API as an ASGI application."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
+
+from pipedrive_orchestration.api import imports, sources, workflows
+from pipedrive_orchestration.api.documentation import document
+from pipedrive_orchestration.api.failures import FORESEEN, answer_to_any
+from pipedrive_orchestration.api.gate import PREFIX, Gate
+from pipedrive_orchestration.api.settings import ApiSettings
+from pipedrive_orchestration.api.shared_reading import SharedReading
+
+_DESCRIPTION = """
+Brings a Pipedrive CRM into DuckDB with Dagster, and keeps it there.
+
+Send `Authorization: Bearer <key>` with every call. An answer is `{status, data}`, a failure `{status, error,
+message}`, and a request that is wrong lists everything that is wrong with it in `errors`. Times are UTC.
+"""
+
+
+def create_app(settings: ApiSettings) -> ASGIApp:
+    """The API, behind its gate."""
+    app: FastAPI = FastAPIOffline(
+        docs_url=f"{PREFIX}/docs",
+        redoc_url=None,
+        static_url=f"{PREFIX}/static",
+        openapi_url=f"{PREFIX}/openapi.json",
+        swagger_ui_oauth2_redirect_url=f"{PREFIX}/docs/oauth2-redirect",
+        title="pipedrive_orchestration",
+        version=version("pipedrive-orchestration"),
+        description=_DESCRIPTION,
+        redirect_slashes=False,
+        # Nothing that happens here is told to anyone else.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.state.settings = settings
+    app.state.reading = SharedReading(settings.warehouse)
+    app.state.account_calls = imports.account_calls()
+    app.include_router(imports.router)
+    app.include_router(sources.router)
+    app.include_router(workflows.router)
+    for kind in (*FORESEEN, Exception):
+        app.add_exception_handler(kind, answer_to_any)
+    document(app)
+    return Gate(app, settings.keys, settings.requests_per_minute)

@@ -1,0 +1,228 @@
+"""A client that knows nothing, over HTTP, against a running Dagster, a running API and the demo account."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import httpx
+import pytest
+
+from pipedrive_orchestration.api import new_key
+from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES
+from pipedrive_orchestration_tests.end_to_end.conftest import COMMAND
+from pipedrive_orchestration_tests.orchestration.live import ROOT, LiveDagster, wait_for
+
+pytestmark = pytest.mark.slow
+
+SECRET, KEY = new_key("client", Scope)
+IMPORT = "/sources/import_from_pipedrive"
+STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename
+    ... on PythonError { message } } }"""
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[DemoServer]:
+    with running_demo(Settings(scale=0.05, burst=0)) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
+    live = LiveDagster(tmp_path_factory.mktemp("live_api"), account)
+    (live.project / "workflows").mkdir()
+    (live.project / "workflows" / "outreach.yaml").write_text(OUTREACH)
+    live.start()
+    yield live
+    live.stop()
+
+
+@contextmanager
+def serving(dagster: LiveDagster, dagster_url: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
+    """`serve` as a process, and a client of it."""
+    environment = {
+        **dagster.environment,
+        "PIPEDRIVE_API_KEYS": str(KEY),
+        "PIPEDRIVE_DAGSTER_URL": dagster_url,
+    }
+    log = dagster.folder / "access.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--port", "0"],
+            cwd=dagster.folder, env=environment, stdout=output, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    try:
+        with httpx.Client(
+            base_url=_address(process),
+            headers={"Authorization": f"Bearer {SECRET}"},
+            timeout=120,
+        ) as client:
+            yield client, process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        assert process.stderr
+        process.stderr.close()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    said = ""
+    assert process.stderr
+    for line in process.stderr:
+        said += line
+        found = re.search(r"answers at\s+(http://\S+)", said)
+        if found:
+            return found[1]
+    raise RuntimeError(f"serve ended: {said}")
+
+
+@pytest.fixture(scope="module")
+def client(dagster: LiveDagster) -> Iterator[httpx.Client]:
+    with serving(dagster, dagster.url) as (client, _):
+        yield client
+
+
+def data_of(answer: httpx.Response, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json()["data"]
+
+
+def test_a_client_that_knows_nothing(client: httpx.Client, dagster: LiveDagster, account: DemoServer) -> None:
+    options = data_of(
+        client.post(f"{IMPORT}/options/properties", json={"context": {"object_type": "persons"}})
+    )
+    offered = {option["value"]: option for option in options["options"]}
+    body = {
+        "name": "People to write to",
+        "object_type": "persons",
+        "properties": ["name", "first_name", "emails"],
+        "properties_metadata": [offered["name"], offered["emails"]],
+        "filters": {"conditions": [{"variable": "emails", "condition": "is not empty"}]},
+        "pull_mode": "active",
+        "schedule": "0 0 1 1 *",
+    }
+    preview = data_of(client.post(f"{IMPORT}/preview", json=body))
+    expected = preview["metadata"]["total_results"]
+    assert expected > 0
+    assert "capped" not in preview["metadata"]
+
+    created = data_of(client.post(IMPORT, json=body), 201)
+    assert "warning" not in created
+    path = f"/sources/{created['source_instance_id']}"
+    assert "people_to_write_to" in dagster.slugs()
+    assert data_of(client.get(path))["is_importing"] is True
+
+    def imported() -> Any:
+        page = data_of(client.get(f"{path}/data", params={"page_size": 200, "format": "flat"}))
+        return page if page["total_count"] == expected else None
+
+    page = wait_for("rows", imported, seconds=120)
+    assert len({row["name"] for row in page["rows"]}) > 1
+    wait_for("end of the import", lambda: not data_of(client.get(path))["is_importing"], seconds=60)
+    runs = dagster.runs(**{"pipedrive/initial_import": created["source_instance_id"]})
+    assert [run["status"] for run in runs] == ["SUCCESS"]
+
+    (workflow,) = data_of(client.get("/workflows"))
+    (sheet,) = workflow["sheets"]
+    inputs = data_of(client.get(f"/workflows/{workflow['workflow_id']}/sheets/{sheet['sheet_id']}/inputs"))
+    references = {item["name"]: item["reference"] for item in inputs["inputs"]}
+    mapping = {references["email"]: "emails", references["first_name"]: "first_name"}
+    asked = {"workflow_id": workflow["workflow_id"], "field_mapping": mapping}
+    synced = data_of(client.post(f"{path}/sync", json=asked))
+    assert synced["state"] == "synced"
+    assert synced["rows"] + synced["rejected"] == expected
+    assert "warning" not in synced
+
+    def switch(status: str) -> Any:
+        return data_of(client.patch(f"{path}/status", json={"status": status}))
+
+    schedule = "people_to_write_to_schedule"
+    assert switch("paused")["status"] == "paused"
+    assert dagster.schedule(schedule)["status"] == "STOPPED"
+    assert switch("active")["status"] == "active"
+    assert dagster.schedule(schedule)["status"] == "RUNNING"
+    dagster.ask(STOP, id=dagster.schedule(schedule)["id"])
+    assert data_of(client.get(path))["status"] == "paused"
+
+    assert "warning" not in data_of(client.delete(path))
+    assert "people_to_write_to" not in dagster.slugs()
+    assert data_of(client.get(path))["status"] == "deleted"
+    assert data_of(client.get(f"{path}/data"))["total_count"] == expected
+
+
+def test_two_clients_that_create_at_once_both_see_their_sources(
+    client: httpx.Client, dagster: LiveDagster
+) -> None:
+    with ThreadPoolExecutor(2) as clients:
+        created = list(clients.map(lambda _: data_of(client.post(IMPORT, json=STAGES), 201), range(2)))
+    assert {"stages", "stages_2"} <= dagster.slugs()
+
+    def completed() -> bool:
+        states = [data_of(client.get(f"/sources/{one['source_instance_id']}")) for one in created]
+        return all(state["status"] == "completed" and state["row_count"] > 0 for state in states)
+
+    wait_for("both imports", completed, seconds=120)
+
+
+def test_a_process_killed_between_the_file_and_the_reload_leaves_a_source_that_is_imported(
+    dagster: LiveDagster,
+) -> None:
+    with socket.socket() as silent:
+        # It accepts connections and never answers, so the reload goes on for ever.
+        silent.bind(("127.0.0.1", 0))
+        refused = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with serving(dagster, refused) as (client, process), ThreadPoolExecutor(1) as background:
+            silent.listen()
+            calling = background.submit(client.post, IMPORT, json=DEALS)
+            file = dagster.project / "sources" / "open_deals.yaml"
+            wait_for("file", file.exists, seconds=30, pause=0.01)
+            process.kill()
+            with suppress(httpx.TransportError):
+                pytest.fail(f"was answered: {calling.result(timeout=30).text}")
+    assert "open_deals" not in dagster.slugs()
+
+    with serving(dagster, dagster.url) as (client, _):
+        assert "open_deals" in dagster.slugs()
+        (found,) = [one for one in data_of(client.get("/sources")) if one["slug"] == "open_deals"]
+        path = f"/sources/{found['source_instance_id']}"
+        wait_for("first import", lambda: data_of(client.get(path))["row_count"], seconds=120)
+
+
+@pytest.mark.skipif(not (which("curl") and which("jq")), reason="the tutorial is made of curl and jq")
+def test_the_tutorial_runs_as_it_is_written(client: httpx.Client, tmp_path: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
+    script = "set -e\n" + "".join(blocks).replace(
+        "http://127.0.0.1:8000/api/v1", str(client.base_url).rstrip("/")
+    )
+    # The tutorial has no keys; its reader here has one.
+    (tmp_path / ".curlrc").write_text(f'header = "Authorization: Bearer {SECRET}"\n')
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=os.environ | {"CURL_HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert '{"total_results":' in done.stdout
+    assert "Did you mean `persons`?" in done.stdout
+    assert '"reference":"{{input.first_name}}"' in done.stdout
+    assert '{"state":"synced",' in done.stdout
+    assert '{"status":"paused","next_tick":null}\n{"status":"active","next_tick":"' in done.stdout
+    assert '"deleted"\n' in done.stdout
+    assert "402\nThe first import costs up to" in done.stdout
+
+
+def test_the_access_log_of_the_process_holds_no_secret(dagster: LiveDagster, account: DemoServer) -> None:
+    log = (dagster.folder / "access.log").read_text()
+    assert '"path":"/api/v1/sources/import_from_pipedrive"' in log
+    for secret in (SECRET, KEY.digest.hex(), account.token):
+        assert secret not in log
