@@ -1,0 +1,30 @@
+"""Workflows: typed tables that sources feed, and the queue of what is to be done with their rows.
+
+`WorkflowStore` reads and writes the workflows of a project folder, `parse_sync` checks the link from a
+source to a workflow, `run_sync` brings the source's rows over, and `run_actions` works off the queue.
+"""
+
+from pipedrive_orchestration.workflows.body import Sync, Workflow
+from pipedrive_orchestration.workflows.executing import ActionsReport, run_actions
+from pipedrive_orchestration.workflows.inputs import Input, Output
+from pipedrive_orchestration.workflows.linking import parse_sync, problems_of_syncs
+from pipedrive_orchestration.workflows.reports import Rejection, SyncReport
+from pipedrive_orchestration.workflows.store import LoadedWorkflows, UnknownWorkflowError, WorkflowStore
+from pipedrive_orchestration.workflows.syncing import run_sync
+
+__all__ = [
+    "ActionsReport",
+    "Input",
+    "LoadedWorkflows",
+    "Output",
+    "Rejection",
+    "Sync",
+    "SyncReport",
+    "UnknownWorkflowError",
+    "Workflow",
+    "WorkflowStore",
+    "parse_sync",
+    "problems_of_syncs",
+    "run_actions",
+    "run_sync",
+]

@@ -1,0 +1,68 @@
+"""Checking a field mapping: every problem at once, each with what was probably meant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipedrive_orchestration.sources import Problem, Source
+from pipedrive_orchestration.sources.problems import did_you_mean
+from pipedrive_orchestration.workflows.inputs import PREFIX, Input, without_braces
+
+
+def problems_of_mapping(
+    mapping: Any, inputs: Sequence[Input], source: Source | None = None, *, at: str = "field_mapping"
+) -> list[Problem]:
+    """What is wrong with a mapping beyond its form.
+
+    Args:
+        mapping: as it was written; anything but a mapping has been found to be none already.
+        inputs: what it may fill.
+        source: where its properties are looked up; None leaves them unchecked.
+        at: where it stands in the body.
+    """
+    if not isinstance(mapping, Mapping):
+        return []
+    written = {key: without_braces(key) for key in mapping if isinstance(key, str)}
+    problems = [
+        Problem(f"{at}.{reference}", "duplicate_input", f"`{reference}` is mapped {count} times.")
+        for reference, count in Counter(written.values()).items()
+        if count > 1
+    ]
+    known = [one.reference for one in inputs]
+    problems += [
+        Problem(f"{at}.{reference}", "unknown_input", _unknown_input(reference, known))
+        for reference in dict.fromkeys(written.values())
+        if reference not in known
+    ]
+    if source is not None:
+        problems += [
+            Problem(f"{at}.{written[key]}", "unknown_source_field", _unknown_property(value, source))
+            for key, value in mapping.items()
+            if key in written and isinstance(value, str) and value.strip() not in {"", *source.properties}
+        ]
+    return problems
+
+
+def _unknown_input(reference: str, known: Sequence[str]) -> str:
+    meant = f" Did you mean `{PREFIX}{reference}`?" if PREFIX + reference in known else ""
+    listed = f" Inputs: {', '.join(known)}." if known else ""
+    return f"`{reference}` is not an input of the workflow.{meant or _meant(reference, known)}{listed}"
+
+
+def _unknown_property(name: str, source: Source) -> str:
+    labelled = [key for key, label in source.labels.items() if label.casefold() == name.strip().casefold()]
+    meant = f" That is the label of `{labelled[0]}`." if labelled else _meant(name, source.properties)
+    return (
+        f"`{name}` is not a property of the source `{source.slug}`.{meant} "
+        f"Properties: {', '.join(source.properties)}."
+    )
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    same = [each for each in known if each.casefold() == name.strip().casefold()]
+    if same:
+        return f" Upper and lower case count: did you mean `{same[0]}`?"
+    return did_you_mean(name, known)

@@ -1,0 +1,125 @@
+"""The queue of runs: claiming, completing and failing them, as any consumer does.
+
+A consumer claims runs for the length of a lease. What it has claimed is its own until then; what it has
+not finished by then is claimed by somebody else. Everything here runs inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import duckdb
+
+from pipedrive_orchestration.warehouse.identifiers import quoted
+from pipedrive_orchestration.workflows.body import Workflow
+from pipedrive_orchestration.workflows.tables import SCHEMA
+
+MAX_ATTEMPTS = 3
+"""How often a run is tried."""
+
+RETRY_AFTER = timedelta(minutes=1)
+"""How long a run that failed for the first time is left alone; four times as long after the next time."""
+
+_CLAIM = f"""
+UPDATE workflows._runs SET status = 'running', attempts = attempts + 1, claimed_by = $claim,
+    lease_until = now() + $lease, started_at = now(), finished_at = NULL, error = NULL
+WHERE run_id IN (
+    SELECT run_id FROM workflows._runs
+    WHERE workflow = $workflow AND attempts < {MAX_ATTEMPTS} AND (
+        status IN ('queued', 'failed') AND available_at <= now() OR status = 'running' AND lease_until < now()
+    )
+    ORDER BY queued_at, row_seq LIMIT $most
+) RETURNING run_id
+"""
+
+_GIVE_UP = f"""
+UPDATE workflows._runs SET status = 'failed', finished_at = now(), lease_until = NULL,
+    error = 'It was claimed {MAX_ATTEMPTS} times and never finished.'
+WHERE workflow = $workflow AND status = 'running' AND lease_until < now() AND attempts >= {MAX_ATTEMPTS}
+RETURNING row_id
+"""
+
+_FAIL = """
+UPDATE workflows._runs AS r SET status = 'failed', finished_at = now(), lease_until = NULL, error = f.error,
+    available_at = now() + $retry_after * pow(4, r.attempts - 1)::INTEGER
+FROM ({failures}) AS f
+WHERE r.run_id = f.run_id AND r.claimed_by = $claim AND r.status = 'running'
+"""
+
+
+def claim(
+    connection: duckdb.DuckDBPyConnection, workflow: Workflow, claim_id: str, *, most: int, lease: timedelta
+) -> int:
+    """Claim the runs that have waited longest, those included whose lease ran out. Returns how many.
+
+    Args:
+        connection: a transaction.
+        workflow: whose runs.
+        claim_id: names the claim, and nothing else ever.
+        most: how many runs at most.
+        lease: how long they are the claimer's own.
+    """
+    given_up = connection.execute(_GIVE_UP, {"workflow": workflow.slug}).fetchall()
+    claimed = connection.execute(
+        _CLAIM, {"workflow": workflow.slug, "claim": claim_id, "lease": lease, "most": most}
+    ).fetchall()
+    if given_up:
+        connection.execute(
+            f"UPDATE {quoted(SCHEMA, workflow.slug)} SET row_status = 'failed' "
+            "WHERE list_contains($rows, row_id)",
+            {"rows": [row[0] for row in given_up]},
+        )
+    show_status(connection, workflow, claim_id)
+    return len(claimed)
+
+
+def complete(connection: duckdb.DuckDBPyConnection, workflow: Workflow, claim_id: str) -> int:
+    """Complete what is still running of a claim. Returns how many runs."""
+    completed = connection.execute(
+        "UPDATE workflows._runs SET status = 'complete', finished_at = now(), lease_until = NULL "
+        "WHERE claimed_by = $claim AND status = 'running'",
+        {"claim": claim_id},
+    ).fetchone()
+    show_status(connection, workflow, claim_id)
+    return completed[0] if completed else 0
+
+
+def fail(
+    connection: duckdb.DuckDBPyConnection, workflow: Workflow, claim_id: str, failures: str | None, error: str
+) -> int:
+    """Fail runs of a claim, to be tried again after a while. Returns how many.
+
+    Args:
+        connection: a transaction.
+        workflow: whose runs.
+        claim_id: the claim.
+        failures: SQL of ``run_id`` and ``error``; None fails everything that is still running.
+        error: why, where everything fails.
+    """
+    parameters = {"claim": claim_id, "retry_after": RETRY_AFTER}
+    if failures is None:
+        failures = "SELECT run_id, $error AS error FROM workflows._runs WHERE claimed_by = $claim"
+        parameters["error"] = error
+    failed = connection.execute(_FAIL.format(failures=failures), parameters).fetchone()
+    show_status(connection, workflow, claim_id)
+    return failed[0] if failed else 0
+
+
+def show_status(connection: duckdb.DuckDBPyConnection, workflow: Workflow, claim_id: str) -> None:
+    """Let the rows of a claim say what their runs say."""
+    connection.execute(
+        f"UPDATE {quoted(SCHEMA, workflow.slug)} AS t SET row_status = r.status "
+        "FROM (SELECT row_id, max(status) AS status FROM workflows._runs WHERE claimed_by = $claim "
+        "GROUP BY row_id) AS r WHERE t.row_id = r.row_id",
+        {"claim": claim_id},
+    )
+
+
+def count_waiting(connection: duckdb.DuckDBPyConnection, workflow: Workflow) -> int:
+    """How many runs are still to be done, those that wait to be tried again included."""
+    row = connection.execute(
+        "SELECT count(*) FROM workflows._runs WHERE workflow = $workflow AND "
+        f"(status IN ('queued', 'running') OR status = 'failed' AND attempts < {MAX_ATTEMPTS})",
+        {"workflow": workflow.slug},
+    ).fetchone()
+    return row[0] if row else 0

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.workflows.tables import SourceTable, new_warehouse
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return new_warehouse(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the table of an imported source of persons, still empty."""
+    warehouse = new_warehouse(tmp_path_factory.mktemp("template"))
+    SourceTable(warehouse).create()
+    return Path(warehouse.database)
+
+
+@pytest.fixture
+def people(warehouse: Warehouse, template: Path) -> SourceTable:
+    """That table in a database of the test's own."""
+    shutil.copy(template, warehouse.database)
+    return SourceTable(warehouse)
