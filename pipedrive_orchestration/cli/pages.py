@@ -1,4 +1,4 @@
-"""One page of a source's current rows, in the order of their ids."""
+"""One page of a source's current rows, in the order in which they came."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import duckdb
 from rich.console import Console
 
 from pipedrive_orchestration.cli.showing import rows_table
-from pipedrive_orchestration.importing.merging import count_current
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
+from pipedrive_orchestration.warehouse import Warehouse, ledger, paging, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
 
 PAGE_SIZE = 20
@@ -91,19 +90,17 @@ def read_page(warehouse: Warehouse, source: Source, page_no: int, page_size: int
     """
     with warehouse.reading() as connection:
         keys = list(columns_of(connection, source))
-        shown = ", ".join(map(quoted, keys))
-        page = f"SELECT {shown} {current_rows(source)} {page_of(page_no, page_size)}"
-        rows = connection.execute(page).fetchall()
+        page = paging.read_page(connection, source.slug, keys, page_no, page_size)
         fields = ledger.last_fields(connection, source.object_type, keys)
         return RowPage(
             slug=source.slug,
-            total_count=count_current(connection, source.slug),
+            total_count=page.total_count,
             page_no=page_no,
             page_size=page_size,
             labels={key: source.labels.get(key, field.label) for key, field in fields.items()},
             option_labels=_option_labels(connection, source, keys),
             keys=keys,
-            rows=rows,
+            rows=page.rows,
         )
 
 
@@ -117,7 +114,7 @@ def _decoded(value: Any, labels: Mapping[str, str]) -> Any:
 
 def page_of(page_no: int, page_size: int) -> str:
     """SQL for a page of rows, in an order that stays while others are imported."""
-    return f"ORDER BY _id LIMIT {page_size} OFFSET {(page_no - 1) * page_size}"
+    return f"ORDER BY _first_imported_at, _id LIMIT {page_size} OFFSET {(page_no - 1) * page_size}"
 
 
 def current_rows(source: Source) -> str:
