@@ -37,6 +37,14 @@ def fresh_demo() -> Iterator[FreshDemo]:
         yield start
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with what waits most, so that everything else is done meanwhile."""
+    """Begins with what waits most, in two of three processes, so that the third works meanwhile.
+
+    A file stays in one process, for the sake of what its tests share.
+    """
+    for item in items:
+        waits = item.get_closest_marker("slow")
+        parted = "dagster" if "orchestration_tests/orchestration" in str(item.path) else "commands"
+        item.add_marker(pytest.mark.xdist_group(f"waiting for {parted}" if waits else str(item.path)))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
