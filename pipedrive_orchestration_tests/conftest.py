@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 
@@ -37,14 +40,29 @@ def fresh_demo() -> Iterator[FreshDemo]:
         yield start
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with what waits most, in two of three processes, so that the third works meanwhile.
+class TestsThatWaitShareProcesses(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Runs the tests that wait for other processes one after the other in two processes of three.
 
-    A file stays in one process, for the sake of what its tests share.
+    Meanwhile the third works on the others. A file stays in one process, for what its tests share.
     """
-    for item in items:
-        waits = item.get_closest_marker("slow")
-        parted = "dagster" if "orchestration_tests/orchestration" in str(item.path) else "commands"
-        item.add_marker(pytest.mark.xdist_group(f"waiting for {parted}" if waits else str(item.path)))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return _what_it_waits_for(file) or file
+
+
+def _what_it_waits_for(file: str) -> str | None:
+    folder, name = Path(file).parts[-2:]
+    if folder == "end_to_end" or (folder, name) == ("api", "test_live.py"):
+        return "commands"
+    return "Dagster" if folder == "orchestration" and name.startswith("test_live") else None
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsThatWaitShareProcesses:
+    """Deals the tests out to the processes of ``-n``."""
+    return TestsThatWaitShareProcesses(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes longest."""
+    items.sort(key=lambda item: _what_it_waits_for(str(item.path)) is None)

@@ -98,4 +98,9 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) 
 def _cell(value: str | None) -> str:
     text = re.sub(r"\s+", " ", value or "").strip()
     text = text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", text) if text != "---" else text
+    return plain_markdown(text) if text != "---" else text
+
+
+def plain_markdown(text: str) -> str:
+    """Markdown that shows a text as it is: nothing in it is a link, a picture, HTML or the end of a cell."""
+    return re.sub(r"([\\|`*_<>\[\]&#!~$])", r"\\\1", text)

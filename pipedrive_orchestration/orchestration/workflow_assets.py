@@ -1,5 +1,6 @@
 """A workflow as Dagster assets: its table, and what its actions fill."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -12,6 +13,7 @@ from pipedrive_orchestration.orchestration.names import (
     workflow_key,
 )
 from pipedrive_orchestration.orchestration.resources import WarehouseResource
+from pipedrive_orchestration.orchestration.tables import plain_markdown
 from pipedrive_orchestration.orchestration.workflow_automation import FOLLOW
 from pipedrive_orchestration.orchestration.workflow_metadata import (
     column_lineage,
@@ -53,7 +55,7 @@ def workflow_definitions(workflow: Workflow, sources: Sequence[Source]) -> dg.De
             dg.define_asset_job(
                 actions_job_name(workflow.slug),
                 selection=dg.AssetSelection.assets(outputs_key(workflow.slug)),
-                description=f"Runs the actions of {workflow.name} over its queued rows.",
+                description=f"Runs the actions of {plain_markdown(workflow.name)} over its queued rows.",
             )
         )
     return dg.Definitions(assets=assets, jobs=jobs)
@@ -74,6 +76,7 @@ def _table_asset(workflow: Workflow, sources: Sequence[Source]) -> dg.AssetsDefi
                 group_name=GROUP,
                 kinds={"duckdb"},
                 automation_condition=FOLLOW,
+                code_version=_version(workflow),
                 metadata=_definition_metadata(workflow, problems),
             )
         ],
@@ -105,7 +108,7 @@ def _table_asset(workflow: Workflow, sources: Sequence[Source]) -> dg.AssetsDefi
                 dg.AssetCheckResult(
                     check_name=SYNCS_CHECK,
                     passed=not problems,
-                    metadata={"problems": dg.MetadataValue.md(problems_as_markdown(problems))},
+                    metadata={"problems": dg.MetadataValue.md(_listed(problems))},
                 ),
                 _rejected_check(database, workflow),
             ],
@@ -157,12 +160,13 @@ def _outputs_asset(workflow: Workflow) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 outputs_key(workflow.slug),
                 deps=[workflow_key(workflow.slug)],
-                description=f"What the actions of {workflow.name} fill: "
-                + ", ".join(f"`{action.name}` ({action.type})" for action in workflow.actions)
+                description=f"What the actions of {plain_markdown(workflow.name)} fill: "
+                + ", ".join(f"{plain_markdown(action.name)} ({action.type})" for action in workflow.actions)
                 + ". They run over the rows that are queued.",
                 group_name=GROUP,
                 kinds={"duckdb"},
                 automation_condition=FOLLOW,
+                code_version=_version(workflow),
                 metadata={"dagster/table_name": dg.MetadataValue.text(table_name(workflow))},
             )
         ],
@@ -190,12 +194,20 @@ def _run(workflow: Workflow, warehouse: Warehouse) -> ActionsReport:
         raise dg.Failure(str(error), allow_retries=False) from None
 
 
+def _listed(problems: Mapping[str, Sequence[Problem]]) -> str:
+    return problems_as_markdown(problem for each in problems.values() for problem in each)
+
+
+def _version(workflow: Workflow) -> str:
+    return hashlib.sha256(workflow.model_dump_json().encode()).hexdigest()[:12]
+
+
 def _description(workflow: Workflow, problems: Mapping[str, Sequence[Problem]]) -> str:
     fed = ", ".join(f"`{sync.source}`" for sync in workflow.syncs) or "no source yet"
-    lines = [f"{workflow.name}: {len(workflow.inputs)} inputs, fed by {fed}."]
+    lines = [f"{plain_markdown(workflow.name)}: {len(workflow.inputs)} inputs, fed by {fed}."]
     lines.append(f"Rows in `{table_name(workflow)}`.")
     if problems:
-        lines.append(f"**Syncs that cannot run:**\n\n{problems_as_markdown(problems)}")
+        lines.append(f"**Syncs that cannot run:**\n\n{_listed(problems)}")
     return "\n\n".join(lines)
 
 

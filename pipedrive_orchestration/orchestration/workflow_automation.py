@@ -15,15 +15,19 @@ SWEEP = "*/10 * * * *"
 """When workflows are looked at although nothing was reported, so that nothing is missed for long."""
 
 # Dagster's annotations do not let a condition on assets be combined further.
-_DUE: dg.AutomationCondition[Any] = (
-    dg.AutomationCondition.any_deps_updated() | dg.AutomationCondition.cron_tick_passed(SWEEP)
-)
+_UPDATED: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_updated()
+_IS_NEW = dg.AutomationCondition.initial_evaluation() | dg.AutomationCondition.code_version_changed()
 
-FOLLOW = (_DUE.since_last_handled() & ~dg.AutomationCondition.in_progress()).with_label("follow upstream")
-"""After every upstream change, whatever else is missing, and at every sweep.
+FOLLOW: dg.AutomationCondition[Any] = (
+    (_UPDATED | _IS_NEW | dg.AutomationCondition.cron_tick_passed(SWEEP)).since(
+        dg.AutomationCondition.newly_requested() & ~_UPDATED
+    )
+    & ~dg.AutomationCondition.in_progress()
+).with_label("follow upstream")
+"""Whenever upstream has changed, whatever else is missing; when the workflow is new or changed; in sweeps.
 
-The stock condition ``eager`` would wait for every partition of every source. What comes while a run is
-under way is found by that run or at the next sweep, since a sync takes over whatever it finds.
+The stock condition ``eager`` would wait for every partition of every source. What ``since_last_handled``
+forgets, an update that comes between a request and the end of its run, is asked for again here.
 """
 
 

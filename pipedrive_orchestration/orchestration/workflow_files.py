@@ -10,6 +10,8 @@ import hashlib
 
 import dagster as dg
 
+from pipedrive_orchestration.orchestration.tables import plain_markdown
+from pipedrive_orchestration.orchestration.workflow_metadata import problems_as_markdown
 from pipedrive_orchestration.workflows import LoadedWorkflows
 
 ASSET_KEY = dg.AssetKey("workflow_files")
@@ -21,7 +23,7 @@ _SENSOR_SECONDS = 30
 def workflow_files_definitions(loaded: LoadedWorkflows) -> dg.Definitions:
     """The asset, its check and the sensor that reports the check."""
     left_out = "\n\n".join(
-        "\n".join([f"`{bad.path}`", "", *(f"- {problem}" for problem in bad.problems)])
+        "\n".join([plain_markdown(bad.path), "", problems_as_markdown(bad.problems)])
         for bad in loaded.bad_files
     )
     passed = not loaded.bad_files

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
 from pipedrive_orchestration.orchestration.names import asset_key
-from pipedrive_orchestration.orchestration.tables import PREVIEW_ROWS, markdown_table
+from pipedrive_orchestration.orchestration.tables import PREVIEW_ROWS, markdown_table, plain_markdown
 from pipedrive_orchestration.sources import Problem
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, quoted
 from pipedrive_orchestration.workflows import ActionsReport, Sync, SyncReport, Workflow
@@ -32,9 +32,9 @@ def column_lineage(workflow: Workflow, syncs: Iterable[Sync]) -> dg.TableColumnL
     return dg.TableColumnLineage(found)
 
 
-def problems_as_markdown(problems: Mapping[str, Sequence[Problem]]) -> str:
-    """Why syncs cannot run, as a list."""
-    return "\n".join(f"- {problem}" for each in problems.values() for problem in each)
+def problems_as_markdown(problems: Iterable[Problem]) -> str:
+    """Problems as a list; they quote a file, which may hold anything."""
+    return "\n".join(f"- {plain_markdown(' '.join(str(problem).split()))}" for problem in problems)
 
 
 def metadata_of_syncs(reports: Sequence[SyncReport]) -> dict[str, dg.MetadataValue]:
@@ -42,7 +42,7 @@ def metadata_of_syncs(reports: Sequence[SyncReport]) -> dict[str, dg.MetadataVal
     metadata: dict[str, dg.MetadataValue] = {
         name: dg.MetadataValue.int(sum(getattr(report, name) for report in reports)) for name in _COUNTS
     }
-    metadata["seconds"] = dg.MetadataValue.float(sum(report.seconds for report in reports))
+    metadata["seconds"] = dg.MetadataValue.float(sum((report.seconds for report in reports), 0.0))
     if reports:
         lines = [
             [report.source, *(f"{getattr(report, name):,}" for name in ("rows", *_COUNTS)), report.note]
@@ -68,6 +68,9 @@ def metadata_of_table(warehouse: Warehouse, workflow: Workflow) -> dict[str, dg.
     """
     table = quoted(SCHEMA, workflow.slug)
     named = {"dagster/table_name": dg.MetadataValue.text(table_name(workflow))}
+    nothing: dict[str, dg.MetadataValue] = {**named, "dagster/row_count": dg.MetadataValue.int(0)}
+    if not warehouse.exists:
+        return nothing
     try:
         with warehouse.reading() as connection:
             columns = connection.execute(
@@ -76,7 +79,7 @@ def metadata_of_table(warehouse: Warehouse, workflow: Workflow) -> dict[str, dg.
                 [SCHEMA, workflow.slug],
             ).fetchall()
             if not columns:
-                return {**named, "dagster/row_count": dg.MetadataValue.int(0)}
+                return nothing
             counted = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             shown = ["row_seq", "row_status", *_own_columns(workflow)]
             rows = connection.execute(

@@ -123,11 +123,6 @@ class Workflow(WorkflowBody):
         """The columns that its actions fill."""
         return tuple(output for action in self.actions for output in action.outputs)
 
-    @property
-    def input_of(self) -> dict[str, Input]:
-        """The inputs by reference."""
-        return {one.reference: one for one in self.inputs}
-
     def sync_of(self, source: str) -> Sync | None:
         """The sync of a source, by the source's slug."""
         return next((sync for sync in self.syncs if sync.source == source), None)

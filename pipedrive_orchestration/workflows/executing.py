@@ -25,7 +25,7 @@ from pipedrive_orchestration.workflows.posting import (
 from pipedrive_orchestration.workflows.queue import claim, complete, count_waiting, fail
 from pipedrive_orchestration.workflows.tables import prepare, prepare_table
 
-BATCH = 10_000
+BATCH = 50_000
 """Most rows of a batch, where no action wants fewer."""
 
 SHORTEST_LEASE_SECONDS = 300.0

@@ -79,7 +79,7 @@ def post(action: HttpAction, body: bytes, key: str, environment: Mapping[str, st
                 reason = f"the answer was {response.status_code}"
                 if response.status_code != httpx.codes.TOO_MANY_REQUESTS and not response.is_server_error:
                     break
-                wait = _wanted_wait(response) or wait
+                wait = _wanted_wait(response, wait)
             if number + 1 < action.tries:
                 time.sleep(wait)
     raise ActionError(f"{action.name}: {reason} from {httpx.URL(action.url).host}.")
@@ -96,9 +96,9 @@ def _authorization(action: HttpAction, environment: Mapping[str, str]) -> dict[s
     return {"authorization": f"Bearer {secret}"}
 
 
-def _wanted_wait(response: httpx.Response) -> float | None:
+def _wanted_wait(response: httpx.Response, usual: float) -> float:
     wanted = response.headers.get("retry-after", "")
-    return min(float(wanted), LONGEST_WAIT_SECONDS) if wanted.isdecimal() else None
+    return min(float(wanted), LONGEST_WAIT_SECONDS) if wanted.isdecimal() else usual
 
 
 def take_answer(

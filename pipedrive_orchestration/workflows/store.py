@@ -13,7 +13,7 @@ from filelock import FileLock
 from pipedrive_orchestration.sources import BadFile, InvalidBodyError, Problem
 from pipedrive_orchestration.sources.atomic import write_atomically
 from pipedrive_orchestration.sources.problems import did_you_mean
-from pipedrive_orchestration.sources.reading import content_of
+from pipedrive_orchestration.sources.reading import content_of, refuse_endless
 from pipedrive_orchestration.sources.slugs import is_slug
 from pipedrive_orchestration.workflows.body import Sync, Workflow, WorkflowFile
 from pipedrive_orchestration.workflows.editing import with_sync
@@ -71,6 +71,7 @@ class WorkflowStore:
 
     def __init__(self, project: Path | str) -> None:
         self.folder = Path(project) / "workflows"
+        self._lock = FileLock(Path(project) / ".workflows.lock", timeout=_LOCK_TIMEOUT_SECONDS)
 
     def load(self) -> LoadedWorkflows:
         """Reads every file; a bad one is reported and never keeps the others from loading."""
@@ -110,7 +111,7 @@ class WorkflowStore:
         """
         if self.load().find(slug).sync_of(sync.source) == sync:
             return self.load().find(slug)
-        with FileLock(self.folder / ".workflows.lock", timeout=_LOCK_TIMEOUT_SECONDS):
+        with self._lock:
             self.load().find(slug)
             path = next(path for path in self._paths() if path.stem == slug)
             text = with_sync(path.read_text(encoding="utf-8-sig"), sync)
@@ -140,6 +141,7 @@ def _read(path: Path) -> Workflow:
 
 
 def _text_of(path: Path) -> str:
+    refuse_endless(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -23,8 +23,6 @@ from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES
 from pipedrive_orchestration_tests.end_to_end.conftest import COMMAND
 from pipedrive_orchestration_tests.orchestration.live import ROOT, LiveDagster, wait_for
 
-pytestmark = pytest.mark.slow
-
 SECRET, KEY = new_key("client", Scope)
 IMPORT = "/sources/import_from_pipedrive"
 STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename

@@ -14,6 +14,7 @@ from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, NOBODY, STAGES, Api
 
 IMPORT = "/sources/import_from_pipedrive"
+UNKNOWN = "695a3cf5-4886-4d5d-8586-b83472fa1c92"
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
 
 
@@ -37,7 +38,9 @@ def problems(answer: httpx.Response) -> set[tuple[str, str]]:
                                   {"headers": {"Authorization": "Bearer"}},
                                   {"headers": {"Authorization": "Bearer pok_wrong"}},
                                   {"headers": {"Authorization": b"Bearer \xff\xfe"}}])  # fmt: skip
-@pytest.mark.parametrize("path", ["/sources", "/sources/695a3cf5-4886-4d5d-8586-b83472fa1c92/data", "/nothing", "/sources/abc?x=1"])
+@pytest.mark.parametrize(
+    "path", ["/sources", "/sources/695a3cf5-4886-4d5d-8586-b83472fa1c92/data", "/nothing", "/sources/abc?x=1"]
+)
 def test_without_a_key_everything_is_401(api: Api, path: str, sent: Any) -> None:
     answer = api.get(path, key=None, **sent)
     assert "API key" in refused(answer, 401)["message"]

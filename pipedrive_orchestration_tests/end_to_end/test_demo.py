@@ -25,8 +25,6 @@ from pipedrive_orchestration_tests.end_to_end.conftest import (
 )
 from pipedrive_orchestration_tests.exactness.truth import differences
 
-pytestmark = pytest.mark.slow
-
 OPEN_DEALS = "SELECT _id FROM pipedrive.open_deals WHERE _is_current"
 OBJECT_TYPES = {"persons", "organizations", "deals", "activities", "leads", "pipelines", "stages", "users"}
 
@@ -41,7 +39,10 @@ def test_the_demo_brings_everything_and_then_the_changes(
     assert f"Imported everything: {total:,} rows." in first
     assert all(read > 0 for read in rows_of_table(first).values())
     assert exact_tables(checkout, sources)
-    assert ended_runs(checkout, monkeypatch) == {"SUCCESS": len(sources)}
+    persons = rows_of_table(first)["all_persons"]
+    assert f"workflows.outreach: {persons:,} rows" in first
+    assert runs_of_workflow(checkout) == {("backfill", "complete"): persons}
+    assert ended_runs(checkout, monkeypatch) == {"SUCCESS": len(sources) + 1}, "and the workflow's own"
 
     second = demo(checkout)
     assert "Since the last time: 3 persons added" in second
@@ -50,7 +51,8 @@ def test_the_demo_brings_everything_and_then_the_changes(
     assert 0 < int(changed[1]) < total / 4
     assert exact_tables(checkout, [source for source in sources if source.pull_mode == "active"])
     active = [source for source in sources if source.pull_mode == "active"]
-    assert ended_runs(checkout, monkeypatch) == {"SUCCESS": len(sources) + len(active)}
+    assert runs_of_workflow(checkout)["new", "complete"] >= 3
+    assert ended_runs(checkout, monkeypatch) == {"SUCCESS": len(sources) + len(active) + 2}
     assert not unmaterialized(checkout, sources, monkeypatch)
     assert all(pulls == {"window", "changes"} for pulls in pulls_of_windows(checkout, active, monkeypatch))
 
@@ -104,6 +106,15 @@ def instance_of(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.
     monkeypatch.chdir(checkout)  # paths in dagster.yaml are relative
     with dg.DagsterInstance.from_config(str(checkout)) as instance:
         yield instance
+
+
+def runs_of_workflow(checkout: Path) -> dict[tuple[str, str], int]:
+    """How many runs the template's workflow has queued, by what they were queued for and their status."""
+    with duckdb.connect(str(checkout / "data" / "demo" / "warehouse.duckdb"), read_only=True) as connection:
+        counted = connection.execute(
+            "SELECT trigger, status, count(*) FROM workflows._runs WHERE workflow = 'outreach' GROUP BY ALL"
+        ).fetchall()
+    return {(trigger, status): count for trigger, status, count in counted}
 
 
 def ended_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:

@@ -30,8 +30,6 @@ from pipedrive_orchestration_tests.end_to_end.conftest import (
     demo_account_of,
 )
 
-pytestmark = pytest.mark.slow
-
 T = TypeVar("T")
 SELECTOR = {
     "repositoryName": "__repository__",

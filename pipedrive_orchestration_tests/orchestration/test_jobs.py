@@ -72,8 +72,10 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, dict[str, Any]]:
     return data.description or "", {key: value.value for key, value in data.metadata.items()}
 
 
-def test_creating_writes_the_body_as_it_is(project: Path, instance: dg.DagsterInstance) -> None:
-    result = run(create_import_source, instance, BODY)
+def test_creating_writes_the_body_as_it_is(
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    result = run(create_import_source, instance, BODY, resources)
     assert result.success
     written = yaml.safe_load((project / "sources" / "open_deals.yaml").read_text())
     assert {key: written[key] for key in BODY} == BODY
@@ -86,10 +88,10 @@ def test_creating_writes_the_body_as_it_is(project: Path, instance: dg.DagsterIn
 
 
 def test_creating_forgets_that_a_schedule_of_that_name_was_stopped(
-    project: Path, instance: dg.DagsterInstance
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     store_state(instance, "open_deals_schedule", InstigatorStatus.STOPPED)
-    assert run(create_import_source, instance, BODY).success
+    assert run(create_import_source, instance, BODY, resources).success
     assert ScheduleStates(instance).stopped() == set()
 
 
@@ -105,16 +107,18 @@ def test_creating_forgets_that_a_schedule_of_that_name_was_stopped(
     ],
 )
 def test_a_body_of_the_wrong_shape_is_refused_before_the_run(
-    project: Path, instance: dg.DagsterInstance, changes: dict[str, Any]
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError):
-        run(create_import_source, instance, BODY | changes)
+        run(create_import_source, instance, BODY | changes, resources)
     assert not (project / "sources").exists()
 
 
-def test_all_problems_of_a_body_are_in_the_failure(project: Path, instance: dg.DagsterInstance) -> None:
+def test_all_problems_of_a_body_are_in_the_failure(
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
     wrong = {"name": " ", "schedule": "* *", "expiration_date": "2020-01-01", "properties": []}
-    result = run(create_import_source, instance, BODY | wrong)
+    result = run(create_import_source, instance, BODY | wrong, resources)
     assert not result.success
     description, metadata = failure(result)
     for field in wrong:
@@ -184,3 +188,13 @@ def test_jobs_without_an_account_say_so(
     result = run(job, instance, body, resources)
     description, _ = failure(result)
     assert "User is not connected to 'pipedrive'." in description
+
+
+def test_creating_holds_what_may_not_cost_that_much(
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    body = BODY | {"options": {"max_tokens": 1}}
+    assert run(create_import_source, instance, body, resources).success
+    (created,) = SourceStore(project).load().sources
+    (hold,) = SourceStore(project).holds.read().items()
+    assert (hold[0], hold[1].budget, hold[1].until) == (created.id, 1, None)

@@ -16,8 +16,6 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration_tests.orchestration.live import FINISHED, LiveDagster, wait_for
 
-pytestmark = pytest.mark.slow
-
 STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename
     ... on PythonError { message } } }"""
 START = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename

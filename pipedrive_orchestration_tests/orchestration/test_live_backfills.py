@@ -11,8 +11,6 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration_tests.orchestration.live import LiveDagster, wait_for
 
-pytestmark = pytest.mark.slow
-
 CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename
     ... on PythonError { message } } }"""
 DONE = {"COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration_tests.workflows.tables import SourceTable, new_warehouse
+from pipedrive_orchestration_tests.workflows.tables import OpenWarehouse, SourceTable, new_warehouse
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return new_warehouse(tmp_path)
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    warehouse = OpenWarehouse(tmp_path / "warehouse.duckdb")
+    yield warehouse
+    warehouse.close()
 
 
 @pytest.fixture(scope="session")

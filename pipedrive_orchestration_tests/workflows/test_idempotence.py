@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow, run_sync
 from pipedrive_orchestration_tests.workflows.bodies import source, sync, synced, workflow
-from pipedrive_orchestration_tests.workflows.tables import SourceTable, ask, new_warehouse, rows, runs
+from pipedrive_orchestration_tests.workflows.tables import (
+    OpenWarehouse,
+    SourceTable,
+    ask,
+    new_warehouse,
+    rows,
+    runs,
+)
 
 
 class Interrupted(Exception):
@@ -45,16 +52,16 @@ class _Statements:
 
 
 class Breaks(Warehouse):
-    """A warehouse whose transaction is interrupted before the n-th statement, or before its commit."""
+    """A warehouse whose transaction is interrupted before the n-th statement, or before its commit (0)."""
 
-    def __init__(self, database: str, at: int) -> None:
-        super().__init__(database)
-        self._at = at
+    def __init__(self, warehouse: Warehouse, at: int) -> None:
+        super().__init__(warehouse.database)
+        self._warehouse, self._at = warehouse, at
         self.statements = 0
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with super().writing() as connection:
+        with self._warehouse.writing() as connection:
             watched = _Statements(connection, self._at)
             yield watched  # type: ignore[misc] # it is one in all that matters here
             self.statements = watched.executed
@@ -90,22 +97,23 @@ def prepared(folder: Path, template: Path, made: Workflow) -> Warehouse:
 
 def test_an_interruption_at_any_step_leaves_nothing_behind(tmp_path: Path, template: Path) -> None:
     made = synced(on_update="update", on_remove="flag", run="first_10")
-    warehouse = prepared(tmp_path, template, made)
-    before = everything(warehouse)
-    original = Path(warehouse.database).read_bytes()
-    counting = Breaks(warehouse.database, at=-1)
+    first = prepared(tmp_path, template, made)
+    copy = OpenWarehouse(tmp_path / "copy.duckdb")
+    Path(copy.database).write_bytes(Path(first.database).read_bytes())
+    before = everything(first)
+    counting = Breaks(first, at=-1)
     run_sync(counting, made, source())
-    uninterrupted = everything(warehouse)
+    uninterrupted = everything(first)
     assert uninterrupted != before
     assert counting.statements > 20
-    Path(warehouse.database).write_bytes(original)
     for step in range(counting.statements + 1):
         with pytest.raises(Interrupted):
-            run_sync(Breaks(warehouse.database, at=step), made, source())
-        if step % 5 == 0:
-            assert everything(warehouse) == before
-    run_sync(warehouse, made, source())
-    assert everything(warehouse) == uninterrupted
+            run_sync(Breaks(copy, at=step), made, source())
+        if step % 4 == 0:
+            assert everything(copy) == before
+    run_sync(copy, made, source())
+    assert everything(copy) == uninterrupted
+    copy.close()
 
 
 _KILLED = """
@@ -208,7 +216,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, on_update=st.sampled_from(["ignore", "update", "append"]))
 def test_any_history_ends_in_the_same_rows(
     template: Path, steps: list[tuple[str, int]], on_update: str
@@ -216,7 +224,7 @@ def test_any_history_ends_in_the_same_rows(
     """Against a model that knows what each sync has seen."""
     made = workflow(syncs=[sync(on_update=on_update, run="none")], auto_run=True)
     with tempfile.TemporaryDirectory() as folder:
-        warehouse = new_warehouse(Path(folder))
+        warehouse = OpenWarehouse(Path(folder, "warehouse.duckdb"))
         Path(warehouse.database).write_bytes(template.read_bytes())
         people = SourceTable(warehouse)
         model = Model(on_update)
@@ -232,9 +240,10 @@ def test_any_history_ends_in_the_same_rows(
                 model.sync()
             else:
                 with pytest.raises(Interrupted):
-                    run_sync(Breaks(warehouse.database, at=0), made, source())
+                    run_sync(Breaks(warehouse, at=0), made, source())
         assert [(row[0], row[2]) for row in rows(warehouse)] == model.rows
         assert len({record for record, _, _ in runs(warehouse)}) == len(model.queued)
+        warehouse.close()
 
 
 class Model:

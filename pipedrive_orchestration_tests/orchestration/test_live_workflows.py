@@ -1,0 +1,89 @@
+"""A workflow below a source, in a Dagster that really runs: nobody asks, and rows come and follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+import yaml
+
+from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration_tests.orchestration.live import FINISHED, LiveDagster, wait_for
+
+WORKFLOW = {
+    "name": "Outreach",
+    "inputs": [{"name": "email", "type": "email"}, {"name": "name", "type": "string"}],
+    "syncs": [
+        {"source": "persons", "field_mapping": {"input.email": "emails", "input.name": "name"}},
+        {"source": "gone", "field_mapping": {"input.name": "name"}},
+    ],
+    "actions": [{"type": "sql", "name": "shout", "expression": "upper(name)", "output": {"name": "shouted"}}],
+}
+CHECKS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
+    assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } }
+} } }"""
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[DemoServer]:
+    with running_demo(Settings(scale=0.02, burst=0)) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
+    live = LiveDagster(tmp_path_factory.mktemp("live"), account)
+    live.write("persons", name="Persons", object_type="persons", properties=["name", "emails"],
+               pull_mode="active", schedule="* * * * *")  # fmt: skip
+    folder = live.project / "workflows"
+    folder.mkdir()
+    (folder / "outreach.yaml").write_text(yaml.safe_dump(WORKFLOW))
+    (folder / "broken.yaml").write_text("name: [")
+    live.start()
+    yield live
+    live.stop()
+
+
+def ask(dagster: LiveDagster, sql: str) -> list[tuple[Any, ...]]:
+    """What the warehouse answers, or nothing while somebody writes it or before it is there."""
+    try:
+        with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+    except duckdb.Error:
+        return []
+
+
+COMPLETE = "SELECT name, shouted FROM workflows.outreach WHERE row_status = 'complete'"
+
+
+def test_a_workflow_follows_its_source_by_itself(dagster: LiveDagster, account: DemoServer) -> None:
+    persons = [record for record in account.account.records("persons") if not record["is_deleted"]]
+
+    def all_complete() -> bool:
+        return len(ask(dagster, COMPLETE)) == len(persons)
+
+    wait_for("rows of the first import", all_complete)
+    assert all(shouted == (name or "").upper() or name is None for name, shouted in ask(dagster, COMPLETE))
+
+    headers = {"x-api-token": account.token}
+    posted = httpx.post(f"{account.url}/api/v2/persons", json={"name": "Ada Lovelace"}, headers=headers)
+    assert posted.status_code == 200
+    wait_for("the new row", lambda: ("Ada Lovelace", "ADA LOVELACE") in ask(dagster, COMPLETE))
+    assert ask(dagster, "SELECT count(*), count(DISTINCT row_id) FROM workflows._runs") == [
+        (len(persons) + 1, len(persons) + 1)
+    ]
+
+    automatic = [
+        run
+        for run in dagster.runs()
+        if any(tag["key"] == "dagster/from_automation_condition" for tag in run["tags"])
+    ]
+    assert automatic
+    assert {run["status"] for run in automatic if run["status"] in FINISHED} == {"SUCCESS"}
+    checks = dagster.ask(CHECKS, k={"path": ["workflows", "outreach"]})["assetChecksOrError"]["checks"]
+    latest = {check["name"]: check["executionForLatestMaterialization"] for check in checks}
+    assert latest["syncs_can_run"]["status"] == "FAILED", "the source `gone` is not there"
+    assert latest["nothing_rejected"]["status"] == "SUCCEEDED"
