@@ -16,6 +16,15 @@ T = TypeVar("T")
 HURRY = Patience(deadline=0.4, first_deadline=0.4, attempt=0.2, blocked=0.05)
 SHORT = Patience(deadline=1.5, first_deadline=1.0, attempt=0.3, blocked=0.05)
 
+CALM = Patience(deadline=60, first_deadline=60, attempt=30, blocked=0.05)
+
+
+def ask_calmly(
+    connection: Connection, read: Callable[[bytes], T], *, patience: Patience = CALM, times: int = 1
+) -> tuple[list[T], Client]:
+    """Like :func:`ask`, where a busy machine must not count as an outage."""
+    return ask(connection, read, patience=patience, times=times)
+
 
 def ask(
     connection: Connection, read: Callable[[bytes], T], *, patience: Patience = SHORT, times: int = 1

@@ -21,7 +21,8 @@ from pipedrive_orchestration.importing import property_options
 from pipedrive_orchestration.pipedrive.connection import STATE_FOLDER, Connection
 from pipedrive_orchestration.pipedrive.errors import NotConnected, OAuthStateError, Unavailable
 from pipedrive_orchestration_tests.conftest import FreshDemo
-from pipedrive_orchestration_tests.pipedrive.asking import HURRY, as_page, ask
+from pipedrive_orchestration_tests.pipedrive.asking import HURRY, as_page
+from pipedrive_orchestration_tests.pipedrive.asking import ask_calmly as ask
 
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
 
