@@ -9,7 +9,7 @@ endif
 CLI := $(BIN)/pipedrive-orchestration
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev import test lint types tests test-ui bench fidelity constraints clean
+.PHONY: help demo dev import test lint types tests chaos test-ui bench fidelity constraints clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ types: $(VENV)/installed-dev
 
 tests: $(VENV)/installed-dev
 	$(BIN)/pytest
+
+chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md
+	CHAOS_FULL=1 $(BIN)/pytest -n 0 pipedrive_orchestration_tests/chaos
 
 test-ui: $(VENV)/installed-dev ## Drive Dagster's UI in a headless browser (needs Debian's chromium)
 	$(BIN)/pytest -n 0 -m ui pipedrive_orchestration_tests/ui

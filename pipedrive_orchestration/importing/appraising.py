@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipedrive_orchestration.importing.definition import unknown_properties
+from pipedrive_orchestration.importing.definition import colliding_properties, unknown_properties
 from pipedrive_orchestration.importing.estimating import newest_id
 from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.selection import Selection
@@ -81,6 +81,7 @@ def wanted_fields(body: SourceBody, fields: Sequence[Field], selection: Selectio
     """
     by_key = {field.key: field for field in fields}
     unknown = [key for key in body.properties if key not in by_key]
-    if unknown or selection.problems:
-        raise InvalidBodyError([*unknown_properties(body, unknown, fields), *selection.problems])
+    problems = [*unknown_properties(body, unknown, fields), *colliding_properties(body), *selection.problems]
+    if problems:
+        raise InvalidBodyError(problems)
     return [by_key[key] for key in body.properties]

@@ -104,7 +104,7 @@ _NO_CONTACT = 'c."value" IS NULL AND c."label" IS NULL AND c."primary" IS NULL'
 
 
 def _leaf(key: str, *, nested: bool = False) -> str:
-    return f"record.custom_fields.{quoted(key)}" if nested else f"record.{quoted(key)}"
+    return f"_record.custom_fields.{quoted(key)}" if nested else f"_record.{quoted(key)}"
 
 
 def _text(leaf: str) -> str:

@@ -52,6 +52,23 @@ def unknown_properties(body: SourceBody, unknown: Iterable[str], fields: Sequenc
     ]
 
 
+def colliding_properties(body: SourceBody) -> list[Problem]:
+    """One problem for each property that cannot be a column: names differ by more than case."""
+    taken: dict[str, str] = {}
+    problems = []
+    for index, key in enumerate(body.properties):
+        other = taken.setdefault(key.lower(), key)
+        if key.startswith("_"):
+            reason = "the names of the table's own columns begin with `_`."
+        elif other != key:
+            reason = f"its name differs from `{other}` in nothing but case; leave one of them out."
+        else:
+            continue
+        message = f"`{key}` cannot be a column: {reason}"
+        problems.append(Problem(f"properties[{index}]", "colliding_property", message))
+    return problems
+
+
 def _hint(key: str, fields: Sequence[Field]) -> str:
     near = near_fields(key, fields)
     return f"{key!r}" + (f" (did you mean {', '.join(near)}?)" if near else "")
@@ -130,13 +147,15 @@ def define(
 
     Raises:
         UnknownPropertiesError: properties that the account does not have and never had.
-        UnfitSourceError: the filter does not fit the account; names such properties too.
+        UnfitSourceError: the filter does not fit the account, or properties cannot be columns of one table;
+            names unknown properties too.
     """
     by_key = {field.key: field for field in fields}
     unknown = [key for key in source.properties if key not in by_key and key not in vanished]
-    if selection.problems:
+    colliding = colliding_properties(source)
+    if selection.problems or colliding:
         properties = unknown_properties(source, unknown, fields)
-        raise UnfitSourceError(source, [*properties, *selection.problems])
+        raise UnfitSourceError(source, [*properties, *colliding, *selection.problems])
     if unknown:
         raise UnknownPropertiesError(source, unknown, fields)
     wanted = [by_key[key] for key in source.properties if key in by_key]

@@ -23,7 +23,7 @@ from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.inbox import Inbox
 from pipedrive_orchestration.importing.interrupting import run_interruptibly
 from pipedrive_orchestration.importing.looking_up import EVERY_STATUS
-from pipedrive_orchestration.importing.planning import Plan, Range, make_plan
+from pipedrive_orchestration.importing.planning import Plan, Range, known_until, make_plan
 from pipedrive_orchestration.importing.reading import Reading, Span
 from pipedrive_orchestration.importing.remembering import remember
 from pipedrive_orchestration.importing.report import (
@@ -149,7 +149,7 @@ class _Import:
                     inbox=self._inbox,
                     take=self._take,
                     started_at=self._started_at,
-                    watermark=self._memory.watermark,
+                    watermark=known_until(self._memory, self._started_at + self._client.clock_offset),
                 )
                 try:
                     await self._estimate()

@@ -121,7 +121,7 @@ def _reason_for_full_pull(definition: Definition, memory: Memory, now: datetime)
         if differ_only_in_values(memory.definition, fingerprint):
             return "full pull: dates, names or options of the filter stand for something else by now"
         return "full pull: the source's properties, filter or include_archived have changed"
-    if memory.watermark > now + OVERLAP:
+    if _is_in_the_future(memory.watermark, now):
         return (
             f"full pull: the watermark {memory.watermark:%Y-%m-%d %H:%M} UTC lies in the future, so a clock "
             "was wrong when it was set"
@@ -133,6 +133,20 @@ def _reason_for_full_pull(definition: Definition, memory: Memory, now: datetime)
             f"of {RECENTS_DAYS} days only"
         )
     return None
+
+
+def known_until(memory: Memory, now: datetime) -> datetime | None:
+    """From when on the recents feed may tell news: the watermark, unless a wrong clock has set it.
+
+    Then it is an instant before everything that the feed can tell.
+    """
+    if memory.watermark is not None and _is_in_the_future(memory.watermark, now):
+        return now - timedelta(days=RECENTS_DAYS + 1)
+    return memory.watermark
+
+
+def _is_in_the_future(watermark: datetime, now: datetime) -> bool:
+    return watermark > now + OVERLAP
 
 
 def ranges_of(windows: Sequence[Window], now: datetime) -> list[Range]:

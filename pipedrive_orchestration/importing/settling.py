@@ -29,7 +29,7 @@ class Settler:
     Attributes:
         take: receives the pages of records that a look-up finds.
         started_at: when the import began.
-        watermark: the source's, before this import.
+        watermark: from when on removals are news.
     """
 
     client: Client

@@ -58,7 +58,7 @@ class TypedPages:
         """
         files = "[" + ", ".join(literal(str(page)) for page in pages) + "]"
         source = (
-            f"SELECT json_transform(json, $structure) AS record, json AS raw, filename AS page "
+            f"SELECT json_transform(json, $structure) AS _record, json AS _raw, filename AS _page "
             f"FROM read_json_objects({files}, format = 'newline_delimited', filename = true, "
             f"maximum_object_size = {longest + 1024})"
         )
@@ -88,20 +88,21 @@ def _select(
     The predicate sees all values that stay; those that are only ``looked_at`` go no further.
     """
     opened = [*columns, *looked_at]
-    candidates = ["record", "raw", "page", *(f"{column.cast.value} AS {_name(column)}" for column in opened)]
-    values = ["record", "raw", "page", *(f"{_value(column)} AS {_name(column)}" for column in opened)]
-    record_id = f"TRY_CAST(record.id AS {ID_TYPES[object_type.id_type]})"
-    nameless = f"WHEN {record_id} IS NULL THEN [{{'property': 'id', 'value': raw::VARCHAR}}]"
+    carried = ["_record", "_raw", "_page"]
+    candidates = [*carried, *(f"{column.cast.value} AS {_name(column)}" for column in opened)]
+    values = [*carried, *(f"{_value(column)} AS {_name(column)}" for column in opened)]
+    record_id = f"TRY_CAST(_record.id AS {ID_TYPES[object_type.id_type]})"
+    nameless = f"WHEN {record_id} IS NULL THEN [{{'property': 'id', 'value': _raw::VARCHAR}}]"
     finals = [
         f"{record_id} AS _id",
         *map(_name, columns),
-        "TRY_CAST(record.add_time AS TIMESTAMPTZ) AS _add_time",
-        "TRY_CAST(record.update_time AS TIMESTAMPTZ) AS _update_time",
-        "coalesce(TRY_CAST(record.is_archived AS BOOLEAN), false) AS _is_archived",
-        "coalesce(TRY_CAST(record.is_deleted AS BOOLEAN), false) AS _is_deleted",
+        "TRY_CAST(_record.add_time AS TIMESTAMPTZ) AS _add_time",
+        "TRY_CAST(_record.update_time AS TIMESTAMPTZ) AS _update_time",
+        "coalesce(TRY_CAST(_record.is_archived AS BOOLEAN), false) AS _is_archived",
+        "coalesce(TRY_CAST(_record.is_deleted AS BOOLEAN), false) AS _is_deleted",
         f"{predicate} AS _matches",
         f"CASE {nameless} ELSE {_misfits(columns)} END AS _misfits",
-        "page AS _page",
+        "_page",
     ]
     return (
         f", candidates AS (SELECT {', '.join(candidates)} FROM opened), "

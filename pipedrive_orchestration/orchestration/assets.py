@@ -20,7 +20,7 @@ from pipedrive_orchestration.orchestration.names import asset_key, op_name
 from pipedrive_orchestration.orchestration.partitions import partitions_of, requested_windows
 from pipedrive_orchestration.orchestration.reporting import Reporter
 from pipedrive_orchestration.orchestration.resources import PipedriveResource, WarehouseResource
-from pipedrive_orchestration.orchestration.tables import table_name
+from pipedrive_orchestration.orchestration.tables import plain_markdown, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.sources import InvalidBodyError, Source
 from pipedrive_orchestration.warehouse import WarehouseError
@@ -127,7 +127,8 @@ def _import(
 
 def description_of(source: Source) -> str:
     """What a reader of the asset's page wants to know first."""
-    lines = [f"{source.name}: {source.object_type} of Pipedrive, {len(source.properties)} properties."]
+    name = plain_markdown(source.name)
+    lines = [f"{name}: {source.object_type} of Pipedrive, {len(source.properties)} properties."]
     if source.pull_mode == "active":
         until = f" until {source.expiration_date}" if source.expiration_date else ""
         lines.append(f"Follows changes at `{source.schedule}` (UTC){until}.")

@@ -10,13 +10,21 @@ import dagster as dg
 
 from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
 from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema
+from pipedrive_orchestration.orchestration.lifecycle import hold_for
 from pipedrive_orchestration.orchestration.names import asset_key, schedule_name
 from pipedrive_orchestration.orchestration.reloading import ReloadError, reload_location
 from pipedrive_orchestration.orchestration.resources import PipedriveResource
 from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
 from pipedrive_orchestration.orchestration.tables import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.sources import FirstSeenError, InvalidBodyError, Source, SourceBody, SourceStore
+from pipedrive_orchestration.sources import (
+    FirstSeenError,
+    HoldsError,
+    InvalidBodyError,
+    Source,
+    SourceBody,
+    SourceStore,
+)
 
 PREVIEW_ROWS = 20
 """How many rows of a preview the run page shows."""
@@ -41,7 +49,7 @@ def _problems_shown() -> Iterator[None]:
             metadata={"problems": dg.MetadataValue.md(markdown_table(["field", "code", "problem"], rows))},
             allow_retries=False,
         ) from None
-    except (FirstSeenError, OSError, PipedriveError, StagingError) as error:
+    except (FirstSeenError, HoldsError, OSError, PipedriveError, StagingError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
 
 
@@ -94,12 +102,16 @@ def preview_import_source() -> None:
 
 
 @dg.op(name="write_source_file", config_schema=body_schema(), out=dg.Out(dg.Nothing))
-def _write_source_file(context: dg.OpExecutionContext) -> None:
+def _write_source_file(context: dg.OpExecutionContext, pipedrive: PipedriveResource) -> None:
     with _problems_shown():
-        source = _created(_body_of(context))
+        body = _body_of(context)
+        hold = hold_for(body, pipedrive.connection())
+        source = SourceStore(os.environ.get("PIPEDRIVE_PROJECT") or "project").create(body, hold=hold)
     # A schedule of the same name that was stopped once must not be stopped now.
     ScheduleStates(context.instance).reset(schedule_name(source.slug))
     context.log.info(f"Wrote sources/{source.slug}.yaml")
+    if hold:
+        context.log.warning(str(hold))
     try:
         reload_location(context.run)
         shown = "The code location shows the source."
@@ -107,10 +119,6 @@ def _write_source_file(context: dg.OpExecutionContext) -> None:
         shown = str(error)
         context.log.warning(shown)
     context.add_output_metadata(_metadata_of_created(source, shown))
-
-
-def _created(body: SourceBody) -> Source:
-    return SourceStore(os.environ.get("PIPEDRIVE_PROJECT") or "project").create(body)
 
 
 def _metadata_of_created(source: Source, shown: str) -> dict[str, dg.MetadataValue]:

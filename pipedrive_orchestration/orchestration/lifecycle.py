@@ -59,15 +59,20 @@ def create_source(
         FirstSeenError, HoldsError: a record beside the sources is damaged.
         OSError: the folder cannot be written; nothing was.
     """
-    hold = _hold_for(body, connection)
+    hold = hold_for(body, connection)
     source = deployment.store.create(body, slug, hold)
     # A schedule of the same name that was stopped once must not be stopped now.
     ScheduleStates(deployment.instance).reset(schedule_name(source.slug))
     return CreatedSource(source, hold, _begun(deployment, source, hold))
 
 
-def _hold_for(body: SourceBody, connection: Connection) -> Hold | None:
-    """Why the first import of a body has to wait for tokens, if it has to."""
+def hold_for(body: SourceBody, connection: Connection) -> Hold | None:
+    """Why the first import of a body has to wait for tokens, if it has to.
+
+    Raises:
+        InvalidBodyError: properties or filter do not fit the account.
+        PipedriveError: the account cannot be read.
+    """
     try:
         appraisal = appraise(body, connection=connection)
     except BudgetSpent as spent:

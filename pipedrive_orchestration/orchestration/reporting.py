@@ -21,6 +21,7 @@ from pipedrive_orchestration.importing import (
     WindowReport,
 )
 from pipedrive_orchestration.orchestration.tables import (
+    plain_markdown,
     table_metadata,
     table_name,
     windows_committed_since,
@@ -214,8 +215,13 @@ def _metadata_of_import(report: ImportReport) -> dict[str, dg.MetadataValue]:
     if report.watermark is not None:
         metadata["watermark"] = _timestamp(report.watermark)
     if report.notes:
-        metadata["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes))
+        metadata["notes"] = dg.MetadataValue.md("\n".join(f"- {_line(note)}" for note in report.notes))
     return metadata
+
+
+def _line(note: str) -> str:
+    # Notes tell of labels, and a label may hold anything.
+    return plain_markdown(" ".join(note.split()))
 
 
 def _timestamp(instant: datetime) -> dg.MetadataValue:

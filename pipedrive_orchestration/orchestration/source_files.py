@@ -10,7 +10,8 @@ import hashlib
 
 import dagster as dg
 
-from pipedrive_orchestration.sources import LoadedSources
+from pipedrive_orchestration.orchestration.tables import plain_markdown
+from pipedrive_orchestration.sources import LoadedSources, Problem
 
 ASSET_KEY = dg.AssetKey("source_files")
 CHECK_NAME = "all_valid"
@@ -79,6 +80,11 @@ def _metadata(loaded: LoadedSources) -> dict[str, dg.MetadataValue]:
 
 def _problems(loaded: LoadedSources) -> str:
     return "\n\n".join(
-        "\n".join([f"`{bad.path}`", "", *(f"- {problem}" for problem in bad.problems)])
+        "\n".join([plain_markdown(bad.path), "", *(f"- {_line(problem)}" for problem in bad.problems)])
         for bad in loaded.bad_files
     )
+
+
+def _line(problem: Problem) -> str:
+    # Problems quote the file, which may hold anything.
+    return plain_markdown(" ".join(str(problem).split()))

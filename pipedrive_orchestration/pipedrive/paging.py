@@ -127,7 +127,7 @@ async def _follow(
         asked["limit"] = MAX_PAGE_SIZE
     bound: Mapping[str, str] = {}
     seen: set[str | int] = set()
-    restarts = 0
+    restarts = walked = furthest = 0
     while True:
         try:
             page = await client.get(path, asked, cost=cost, read=page_reader(paging))
@@ -136,7 +136,7 @@ async def _follow(
             # How Pipedrive refuses a cursor that is no longer good is not documented (API facts 9).
             if restarts == MAX_RESTARTS or not seen or (isinstance(lost, Refused) and lost.status != 400):
                 raise
-            restarts += 1
+            restarts, walked = restarts + 1, 0
             seen.clear()
             asked = {**asked, **bound}
             del asked[_NEXT_PARAMETER[paging]]
@@ -145,8 +145,11 @@ async def _follow(
         if page.next is None:
             return
         reached = from_its_end(page)
+        walked += 1
         if _is_further(reached, bound):
-            bound, restarts = reached, 0
+            bound, restarts, walked, furthest = reached, 0, 0, 0
+        elif walked > furthest:
+            restarts, furthest = 0, walked
         seen.add(page.next)
         asked[_NEXT_PARAMETER[paging]] = page.next
 

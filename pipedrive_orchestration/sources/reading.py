@@ -16,6 +16,9 @@ from pipedrive_orchestration.sources.source import SourceFile
 
 _MAX_DEPTH = 100
 
+MAX_BYTES = 2**20
+"""Of a file in a project folder."""
+
 
 class _Loader(yaml.CSafeLoader):
     """YAML in which dates stay as written and a key that stands twice is refused.
@@ -47,6 +50,18 @@ def read_body(path: Path, created_on: date) -> SourceBody:
         InvalidBodyError: With every problem of the content.
     """
     return SourceBody.parse(_content(path), created_on=created_on)
+
+
+def refuse_endless(path: Path) -> None:
+    """Refuses what cannot be read to its end: a pipe or a device, or what a link to one leads to.
+
+    Raises:
+        InvalidBodyError: It is such a thing, or far longer than a file of a project is.
+    """
+    if path.exists() and not path.is_file():
+        raise InvalidBodyError([Problem("", "unreadable", "Cannot be read: it is no ordinary file.")])
+    if path.exists() and path.stat().st_size > MAX_BYTES:
+        raise InvalidBodyError([Problem("", "too_large", f"Must not be larger than {MAX_BYTES:,} bytes.")])
 
 
 def read_source_file(path: Path) -> SourceFile:

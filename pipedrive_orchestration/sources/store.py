@@ -18,7 +18,7 @@ from pipedrive_orchestration.sources.body import SourceBody
 from pipedrive_orchestration.sources.first_seen import FirstSeen, FirstSeenError
 from pipedrive_orchestration.sources.holds import Hold, Holds
 from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem, did_you_mean
-from pipedrive_orchestration.sources.reading import content_of, read_source_file
+from pipedrive_orchestration.sources.reading import content_of, read_source_file, refuse_endless
 from pipedrive_orchestration.sources.slugs import derive_slug, is_slug
 from pipedrive_orchestration.sources.source import Source, SourceFile, id_of_slug
 
@@ -183,6 +183,7 @@ class SourceStore:
         for path in paths:
             problems = _problem_of_namesakes(path) if namesakes[path.stem] > 1 else []
             try:
+                refuse_endless(path)
                 file = read_source_file(path)
             except InvalidBodyError as error:
                 problems += error.problems

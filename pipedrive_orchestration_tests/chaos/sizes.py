@@ -1,0 +1,36 @@
+"""How much is tried: little in every run of the tests, more where the environment says so."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def size(name: str, default: int) -> int:
+    """The number in an environment variable such as ``CHAOS_KILLS``."""
+    return int(os.environ.get(name, default))
+
+
+FULL = size("CHAOS_FULL", 0)
+"""Whether everything is tried, the costly included."""
+
+in_full = pytest.mark.skipif(not FULL, reason="part of `make chaos`")
+"""Marks what only `make chaos` does."""
+
+SEED = size("CHAOS_SEED", 1)
+
+ALONE = size("CHAOS_ALONE", FULL)
+"""Accounts for each fault alone; 0 puts faults that are alike together."""
+
+MIXES = size("CHAOS_MIXES", 10 if FULL else 1)
+"""Accounts that are imported with all faults mixed."""
+
+KILLS = size("CHAOS_KILLS", 50 if FULL else 2)
+"""Import processes that are killed."""
+
+DAGSTERS = size("CHAOS_DAGSTERS", FULL)
+"""Running Dagsters that are killed."""
+
+BODIES = size("CHAOS_BODIES", 2_000 if FULL else 30)
+"""Hostile texts that are read, as bodies of sources and as labels."""
