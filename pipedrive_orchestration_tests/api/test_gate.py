@@ -99,7 +99,9 @@ def test_the_access_log_is_json_without_secrets(api: Api, caplog: pytest.LogCapt
         api.get("/sources?token=hunter2")
         api.get("/sources/%0a%22forged", key=None)
         api.post(f"{IMPORT}/preview", json=DEALS | {"name": "hunter2"})
-    entries = [json.loads(record.message) for record in caplog.records]
+    everything = [json.loads(record.message) for record in caplog.records]
+    # A call is logged after its answer, so the last one of another test may stand here too.
+    entries = [entry for entry in everything if "/static/" not in entry["path"]]
     assert [(entry["method"], entry["status"]) for entry in entries] == [
         ("GET", 400),
         ("GET", 401),
