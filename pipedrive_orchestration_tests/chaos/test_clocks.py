@@ -40,10 +40,9 @@ def moved_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[MovedClock]]:
     MovedClock.ahead = timedelta()
 
 
+@in_full
 @pytest.mark.parametrize(
-    ("first", "object_type"),
-    [pytest.param(FAR, "persons", marks=in_full), (-FAR, "deals")],
-    ids=["ahead", "behind"],
+    ("first", "object_type"), [(FAR, "persons"), (-FAR, "deals")], ids=["ahead", "behind"]
 )
 def test_a_machine_whose_clock_is_wrong_and_then_set_right(
     fresh_trial: FreshTrial, moved_clock: type[MovedClock], first: timedelta, object_type: str

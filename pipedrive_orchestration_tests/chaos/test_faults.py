@@ -72,9 +72,8 @@ def test_faults_of_one_kind(fresh_trial: FreshTrial, kinds: tuple[Fault, ...], s
 def test_all_faults_mixed_while_users_write(fresh_trial: FreshTrial, seed: int) -> None:
     faults = Faults(0.05, seed=seed, stall_seconds=1.5, drip_seconds=0.1)
     trial = fresh_trial(scale=0.3 if FULL else 0.005, faults=faults)
-    sources = [
-        trial.source(name) for name in ("persons", "leads", *(("deals", "notes", "stages") if FULL else ()))
-    ]
+    names = ("persons", "leads", "deals", "notes", "stages") if FULL else ("leads",)
+    sources = [trial.source(name) for name in names]
     churn = Churn(trial.demo, seed=seed)
     with churn.running(per_second=20):
         for source in sources:
