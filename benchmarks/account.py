@@ -115,6 +115,13 @@ def _tail(number: int) -> bytes:
     return json.dumps(rest, separators=(",", ":")).encode()[1:]
 
 
+_NOTHING_RECENT = (
+    b'{"success":true,"data":null,"additional_data":{"pagination":'
+    b'{"start":0,"limit":500,"more_items_in_collection":false}}}'
+)
+"""An empty page of v1, as Pipedrive writes it (API facts 3.1)."""
+
+
 def _stamp(instant: datetime) -> str:
     return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -178,7 +185,7 @@ class _Surface(asyncio.Protocol):
                 query = {"updated_since": self.account.times[-1], "limit": "1"}
             return b"200 OK", self.account.page(query)
         if target.path == "/v1/recents":
-            return b"200 OK", b'{"success":true,"data":null}'
+            return b"200 OK", _NOTHING_RECENT
         if target.path == "/change":
             self.account.change(float(dict(parse_qsl(target.query))["share"]))
             return b"200 OK", b"{}"

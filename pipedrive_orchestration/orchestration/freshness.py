@@ -62,13 +62,14 @@ class Freshness:
 
     def evaluation(self, slug: str) -> dg.AssetCheckEvaluation:
         """The same to be recorded outside a run."""
+        result = self.result(slug)
         return dg.AssetCheckEvaluation(
             asset_key=asset_key(slug),
             check_name=CHECK_NAME,
-            passed=self.lateness in (Lateness.FRESH, Lateness.AT_REST),
-            severity=_severity(self.lateness),
-            description=self._sentence(),
-            metadata=self._metadata(),
+            passed=result.passed,
+            severity=result.severity,
+            description=result.description,
+            metadata=result.metadata,
         )
 
     def _sentence(self) -> str:

@@ -49,7 +49,7 @@ def read_body(path: Path, created_on: date) -> SourceBody:
     Raises:
         InvalidBodyError: With every problem of the content.
     """
-    return SourceBody.parse(_content(path), created_on=created_on)
+    return SourceBody.parse(content_of(text_of(path)), created_on=created_on)
 
 
 def refuse_endless(path: Path) -> None:
@@ -72,7 +72,7 @@ def read_source_file(path: Path) -> SourceFile:
     """
     problems = _problems_of_name(path.stem)
     try:
-        source = SourceFile.parse(_content(path))
+        source = SourceFile.parse(content_of(text_of(path)))
     except InvalidBodyError as error:
         raise InvalidBodyError([*problems, *error.problems]) from None
     if problems:
@@ -88,14 +88,18 @@ def _problems_of_name(slug: str) -> list[Problem]:
     return []
 
 
-def _content(path: Path) -> Any:
+def text_of(path: Path) -> str:
+    """The text of a file in a project folder.
+
+    Raises:
+        InvalidBodyError: It cannot be read, or is not text.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidBodyError([Problem("", "invalid_yaml", f"This is not YAML: {error}.")]) from None
     except OSError as error:
         raise InvalidBodyError([Problem("", "unreadable", f"Cannot be read: {error.strerror}.")]) from None
-    return content_of(text)
 
 
 def content_of(text: str) -> Any:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from pipedrive_orchestration.sources import BadFile, InvalidBodyError, Problem
 from pipedrive_orchestration.sources.atomic import write_atomically
 from pipedrive_orchestration.sources.problems import did_you_mean
-from pipedrive_orchestration.sources.reading import content_of, refuse_endless
+from pipedrive_orchestration.sources.reading import content_of, refuse_endless, text_of
 from pipedrive_orchestration.sources.slugs import is_slug
 from pipedrive_orchestration.workflows.body import Sync, Workflow, WorkflowFile
 from pipedrive_orchestration.workflows.editing import with_sync
@@ -109,8 +109,9 @@ class WorkflowStore:
             OSError: The folder cannot be written, or another process is writing there for 10 seconds;
                 the file is as it was.
         """
-        if self.load().find(slug).sync_of(sync.source) == sync:
-            return self.load().find(slug)
+        known = self.load().find(slug)
+        if known.sync_of(sync.source) == sync:
+            return known
         with self._lock:
             self.load().find(slug)
             path = next(path for path in self._paths() if path.stem == slug)
@@ -132,22 +133,13 @@ class WorkflowStore:
 def _read(path: Path) -> Workflow:
     problems = [] if is_slug(path.stem) else [_problem_of_name(path.stem)]
     try:
-        file = WorkflowFile.parse(content_of(_text_of(path)))
+        refuse_endless(path)
+        file = WorkflowFile.parse(content_of(text_of(path)))
     except InvalidBodyError as error:
         raise InvalidBodyError([*problems, *error.problems]) from None
     if problems:
         raise InvalidBodyError(problems)
     return Workflow.of(path.stem, file)
-
-
-def _text_of(path: Path) -> str:
-    refuse_endless(path)
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidBodyError([Problem("", "invalid_yaml", f"This is not YAML: {error}.")]) from None
-    except OSError as error:
-        raise InvalidBodyError([Problem("", "unreadable", f"Cannot be read: {error.strerror}.")]) from None
 
 
 def _problem_of_name(slug: str) -> Problem:
