@@ -115,6 +115,11 @@ def _tail(number: int) -> bytes:
     return json.dumps(rest, separators=(",", ":")).encode()[1:]
 
 
+_ME = (
+    b'{"success":true,"data":{"id":1,"name":"Ann Admin","email":"ann@example.com","is_admin":1,"company_id":1,'
+    b'"company_name":"Benchmark","company_domain":"benchmark"},"additional_data":{}}'
+)
+
 _NOTHING_RECENT = (
     b'{"success":true,"data":null,"additional_data":{"pagination":'
     b'{"start":0,"limit":500,"more_items_in_collection":false}}}'
@@ -133,6 +138,10 @@ def _fields() -> bytes:
         for place, (key, kind) in enumerate(zip(KEYS, _KINDS, strict=True))
     ]  # fmt: skip
     return json.dumps({"success": True, "data": fields, "additional_data": {"next_cursor": None}}).encode()
+
+
+_FIXED = {"/api/v2/personFields": _fields(), "/v1/users/me": _ME, "/v1/recents": _NOTHING_RECENT}
+"""Answers by path that do not depend on the query."""
 
 
 class _Surface(asyncio.Protocol):
@@ -176,16 +185,14 @@ class _Surface(asyncio.Protocol):
         target = urlsplit(head.split(b" ", 2)[1].decode())
         if left is None:
             return b"429 Too Many Requests", b'{"success":false,"error":"request over limit"}'
-        if target.path == "/api/v2/personFields":
-            return b"200 OK", _fields()
+        if target.path in _FIXED:
+            return b"200 OK", _FIXED[target.path]
         if target.path == "/api/v2/persons":
             query = dict(parse_qsl(target.query))
             if query.get("sort_direction") == "desc":
                 # Asked only for records without update_time, of which there are none.
                 query = {"updated_since": self.account.times[-1], "limit": "1"}
             return b"200 OK", self.account.page(query)
-        if target.path == "/v1/recents":
-            return b"200 OK", _NOTHING_RECENT
         if target.path == "/change":
             self.account.change(float(dict(parse_qsl(target.query))["share"]))
             return b"200 OK", b"{}"

@@ -25,8 +25,7 @@ from typing import Any
 
 import httpx
 
-from pipedrive_orchestration.api import ApiKey, new_key
-from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.keys import ApiKey, Scope, new_key
 from pipedrive_orchestration.sources import SourceBody, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, prepare_table

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +14,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+
+# The tests start dozens of processes, and each of them would compile the same modules again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SMALL = 0.02
 
@@ -55,7 +61,7 @@ def _what_it_waits_for(file: str) -> str | None:
     folder, name = Path(file).parts[-2:]
     if folder == "end_to_end" or (folder, name) == ("api", "test_live.py"):
         return "commands"
-    return "Dagster" if folder == "orchestration" and name.startswith("test_live") else None
+    return "Dagster" if folder == "orchestration" and "live" in name else None
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsThatWaitShareProcesses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -38,6 +39,7 @@ def create_app(settings: ApiSettings) -> ASGIApp:
         # Nothing that happens here is told to anyone else.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    settings = replace(settings, warehouse=settings.warehouse.with_patience(settings.patience))
     app.state.settings = settings
     app.state.reading = SharedReading(settings.warehouse)
     app.state.account_calls = imports.account_calls()

@@ -12,6 +12,9 @@ from pipedrive_orchestration.warehouse import Warehouse
 REQUESTS_PER_MINUTE = 200
 MAX_BODY_BYTES = 1_000_000
 
+PATIENCE_SECONDS = 10.0
+"""How long a caller is kept waiting for the database; imports wait longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
@@ -24,6 +27,7 @@ class ApiSettings:
         keys: who may call; None lets everybody on this machine do everything, for demonstrations.
         requests_per_minute: how many requests a key, or an address without one, may send.
         max_body_bytes: how large the body of a request may be.
+        patience: seconds after which a call that needs the database is answered without it.
     """
 
     deployment: Deployment
@@ -32,3 +36,4 @@ class ApiSettings:
     keys: ApiKeys | None
     requests_per_minute: int = REQUESTS_PER_MINUTE
     max_body_bytes: int = MAX_BODY_BYTES
+    patience: float = PATIENCE_SECONDS

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 
 import duckdb
 
-from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
 LONGEST_SECONDS = 0.25
 """How long the file may be taken without a pause; requests that come later wait for the pause to end."""
@@ -34,6 +34,8 @@ class SharedReading:
         self._opened: tuple[ExitStack, duckdb.DuckDBPyConnection] | None = None
         self._taken_until = 0.0
         self._closed_at = 0.0
+        self._failed_at = 0.0
+        self._failure = ""
 
     @property
     def exists(self) -> bool:
@@ -56,15 +58,23 @@ class SharedReading:
             self._leave()
 
     def _join(self) -> duckdb.DuckDBPyConnection:
+        began = time.monotonic()
         with self._changed:
             while self._opening or (self._opened and time.monotonic() >= self._taken_until):
                 self._changed.wait()
+            if self._failed_at > began:
+                # Who came while another waited in vain has waited long enough; or a queue of requests would
+                # wait one after the other.
+                raise WarehouseError(self._failure)
             if self._opened:
                 self._readers += 1
                 return self._opened[1]
             self._opening = True
         try:
             return self._open()
+        except WarehouseError as error:
+            self._failed_at, self._failure = time.monotonic(), str(error)
+            raise
         finally:
             with self._changed:
                 self._opening = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from pipedrive_orchestration.api.requests import FoundSource, JsonBody, NoQuery,
 from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.orchestration.lifecycle import StatusConflictError
 from pipedrive_orchestration.orchestration.reloading import ReloadError, reload_sources
+from pipedrive_orchestration.warehouse.keeping_published import KeptPublished
 from pipedrive_orchestration.workflows import (
     Workflow,
     WorkflowStore,
@@ -120,12 +122,19 @@ def sync_source(settings: Settings, found: FoundSource, _: NoQuery, content: Jso
     saved = _store(settings).save_sync(workflow.slug, sync)
     report = run_sync(settings.warehouse, saved, source)
     told = report.as_dict() | {"workflow_id": saved.id, "source_instance_id": source.id}
-    return answer(told | _warning(settings))
+    warnings = [*_reload(settings), *_publish(settings)]
+    return answer(told | ({"warning": " ".join(warnings)} if warnings else {}))
 
 
-def _warning(settings: ApiSettings) -> dict[str, str]:
+def _reload(settings: ApiSettings) -> Iterator[str]:
     try:
         reload_sources(settings.deployment.dagster_url)
     except ReloadError as error:
-        return {"warning": f"{error} What later imports bring is synced once it has."}
-    return {}
+        yield f"{error} What later imports bring is synced once it has."
+
+
+def _publish(settings: ApiSettings) -> Iterator[str]:
+    published = KeptPublished(settings.variables, settings.warehouse)
+    published.at_end()
+    if published.problem:
+        yield published.problem

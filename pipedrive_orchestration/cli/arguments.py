@@ -7,22 +7,23 @@ from typing import Annotated
 
 import typer
 
-from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.variables import project_folder, read_variables
 from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 
 
 def known_slugs(incomplete: str) -> list[str]:
     """Slugs for the shell to complete: the names of the source files, valid or not."""
-    return _names_in(Environment.read().project / "sources", incomplete)
+    return _names_in("sources", incomplete)
 
 
 def known_workflows(incomplete: str) -> list[str]:
     """The same for the names of workflow files."""
-    return _names_in(Environment.read().project / "workflows", incomplete)
+    return _names_in("workflows", incomplete)
 
 
-def _names_in(folder: Path, incomplete: str) -> list[str]:
-    return sorted({path.stem for path in folder.glob("*.y*ml") if path.stem.startswith(incomplete)})
+def _names_in(folder: str, incomplete: str) -> list[str]:
+    files = (project_folder(read_variables()) / folder).glob("*.y*ml")
+    return sorted({path.stem for path in files if path.stem.startswith(incomplete)})
 
 
 def known_object_types(incomplete: str) -> list[str]:

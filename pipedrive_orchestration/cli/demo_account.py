@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.exits import CommandError
 
 DEMO_FOLDER = Path("data/demo")
 """Everything of the demo: its account and its database. A real account never touches it."""
@@ -18,7 +19,7 @@ BURST = 100
 """Requests per 2 s of the demo account: what the Premium plan allows a token (API facts 5.3)."""
 
 
-class DemoAccountError(Exception):
+class DemoAccountError(CommandError):
     """The demo account did not start."""
 
 
@@ -60,6 +61,8 @@ def demo_account(scale: float) -> Iterator[DemoAccount]:
 
 def on_demo(environment: Environment, account: DemoAccount) -> Environment:
     """The environment of a command that works on the demo account and the demo's own database."""
+    if environment.variables.get("PIPEDRIVE_PUBLISH"):
+        environment = environment.plus(PIPEDRIVE_PUBLISH=str(DEMO_FOLDER / "published.duckdb"))
     return environment.plus(
         PIPEDRIVE_API_URL=account.url,
         PIPEDRIVE_API_TOKEN=account.token,

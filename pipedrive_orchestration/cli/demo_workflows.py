@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 import dagster as dg
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +14,7 @@ from rich.text import Text
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.running import RunFailedError
 from pipedrive_orchestration.cli.showing import cell_text
+from pipedrive_orchestration.orchestration.commands import running_command
 from pipedrive_orchestration.orchestration.names import outputs_key, workflow_key
 from pipedrive_orchestration.orchestration.resources import resources_of_environment
 from pipedrive_orchestration.orchestration.workflow_assets import workflow_definitions
@@ -28,16 +33,22 @@ def run_workflows(environment: Environment, sources: LoadedSources, console: Con
         RunFailedError: a run failed.
     """
     loaded = WorkflowStore(environment.project).load()
-    with dg.DagsterInstance.get() as instance, console.status("") as status:
+    with (
+        dg.DagsterInstance.get() as instance,
+        running_command(instance, Path(os.environ["DAGSTER_HOME"])) as tags,
+        console.status("") as status,
+    ):
         for workflow in loaded.workflows:
             status.update(workflow.slug)
-            _run(workflow_definitions(workflow, sources.sources), instance, workflow)
+            _run(workflow_definitions(workflow, sources.sources), instance, workflow, tags)
     for workflow in loaded.workflows:
         _show(environment, workflow, console)
     return loaded
 
 
-def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, workflow: Workflow) -> None:
+def _run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, workflow: Workflow, tags: Mapping[str, str]
+) -> None:
     outputs = [outputs_key(workflow.slug)] if workflow.actions else []
     # Only what is run, since to build everything would take longer than to run it.
     complete = dg.Definitions.merge(
@@ -47,6 +58,7 @@ def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, workflow: Wo
         complete.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             asset_selection=[workflow_key(workflow.slug), *outputs],
+            tags=dict(tags),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     except Exception as error:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from pipedrive_orchestration.cli.variables import project_folder, read_variables
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.oauth import VARIABLES
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
-
-DEFAULT_PROJECT = "./project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +22,7 @@ class Environment:
     @classmethod
     def read(cls, folder: Path | None = None) -> Environment:
         """Variables of the process win over those of ``<folder>/.env``; empty ones count as absent."""
-        stored = dotenv_values((folder or Path.cwd()) / ".env")
-        merged = {name: value for name, value in stored.items() if value}
-        return cls({**merged, **{name: value for name, value in os.environ.items() if value}})
+        return cls(read_variables(folder))
 
     @property
     def has_account(self) -> bool:
@@ -58,7 +52,7 @@ class Environment:
     @property
     def project(self) -> Path:
         """The folder with sources and workflows."""
-        return Path(self.variables.get("PIPEDRIVE_PROJECT", DEFAULT_PROJECT))
+        return project_folder(self.variables)
 
     @property
     def store(self) -> SourceStore:

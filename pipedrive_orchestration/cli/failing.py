@@ -9,52 +9,39 @@ import duckdb
 import typer
 from rich.console import Console
 
-from pipedrive_orchestration.cli.demo_account import DemoAccountError
-from pipedrive_orchestration.cli.links import NoSyncError
-from pipedrive_orchestration.cli.pages import NotImportedError
-from pipedrive_orchestration.cli.running import BrokenOffError, NoWindowsError, RunFailedError
+from pipedrive_orchestration.cli.exits import BAD_INPUT, BROKEN_OFF, FAILED, NOT_CONNECTED, CommandError
+from pipedrive_orchestration.cli.waiting import ShownWait
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
-from pipedrive_orchestration.orchestration.lifecycle import StatusConflictError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.sources import FirstSeenError, HoldsError, InvalidBodyError, UnknownSourceError
 from pipedrive_orchestration.warehouse import WarehouseError
+from pipedrive_orchestration.warehouse.waiting import telling_of_waits
 from pipedrive_orchestration.workflows import UnknownWorkflowError
-
-FAILED = 1
-BAD_INPUT = 2
-NOT_CONNECTED = 4
-BROKEN_OFF = 130
-"""What a shell gives to a command that Ctrl-C ended."""
 
 _CODES: dict[type[Exception], int] = {
     NotConnected: NOT_CONNECTED,
     InvalidBodyError: BAD_INPUT,
     UnknownSourceError: BAD_INPUT,
-    NoWindowsError: BAD_INPUT,
-    StatusConflictError: BAD_INPUT,
-    NoSyncError: BAD_INPUT,
     UnknownWorkflowError: BAD_INPUT,
     UnknownPropertiesError: BAD_INPUT,
     PipedriveError: FAILED,
     StagingError: FAILED,
     WarehouseError: FAILED,
-    DemoAccountError: FAILED,
-    RunFailedError: FAILED,
-    BrokenOffError: BROKEN_OFF,
-    NotImportedError: FAILED,
     FirstSeenError: FAILED,
     HoldsError: FAILED,
     OSError: FAILED,
     duckdb.Error: FAILED,
 }
-"""Exit code by error; more special errors stand before more general ones."""
+"""Exit code by error of another package; more special errors stand before more general ones."""
 
-EXPECTED = tuple(_CODES)
+EXPECTED: tuple[type[Exception], ...] = (CommandError, *_CODES)
 """Errors whose message is all a user needs."""
 
 
 def exit_code(error: Exception) -> int:
     """The exit code for an error."""
+    if isinstance(error, CommandError):
+        return error.exit_code
     return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED)
 
 
@@ -66,9 +53,13 @@ def exit_code_of_import(errors: Iterable[Exception], *, bad_files: bool) -> int:
 
 @contextmanager
 def explained(console: Console) -> Iterator[None]:
-    """Turn expected errors into a paragraph on the error console and an exit code."""
+    """Turn expected errors into a paragraph on the error console and an exit code.
+
+    Where the work has to wait for the database, the console says so.
+    """
     try:
-        yield
+        with telling_of_waits(ShownWait(console)):
+            yield
     except EXPECTED as error:
         console.print(_paragraph(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(exit_code(error)) from None

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipedrive_orchestration.cli.exits import BAD_INPUT, CommandError
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import Workflow, WorkflowStore, parse_sync
 
 
-class NoSyncError(Exception):
+class NoSyncError(CommandError):
     """There is no sync to run; the message says how to make one."""
+
+    exit_code = BAD_INPUT
 
 
 def workflows_of(store: WorkflowStore, source: Source) -> list[Workflow]:

@@ -19,10 +19,16 @@ from rich.text import Text
 from pipedrive_orchestration.cli.arguments import AsJson, BodyFile, Slug
 from pipedrive_orchestration.cli.consoles import busy, err, out, print_json
 from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.exits import BAD_INPUT, CommandError
 from pipedrive_orchestration.cli.failing import explained
 from pipedrive_orchestration.cli.showing import Outcome, as_json, outcomes_of
 from pipedrive_orchestration.orchestration.deployment import Deployment
-from pipedrive_orchestration.orchestration.lifecycle import create_source, pause_source, resume_source
+from pipedrive_orchestration.orchestration.lifecycle import (
+    StatusConflictError,
+    create_source,
+    pause_source,
+    resume_source,
+)
 from pipedrive_orchestration.orchestration.source_states import SourceState, Status, all_states, state_of
 from pipedrive_orchestration.orchestration.tables import table_name
 from pipedrive_orchestration.sources import BadFile, Source, is_expired, next_ticks, read_body
@@ -42,6 +48,12 @@ class Switch(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"
+
+
+class CannotSwitchError(CommandError):
+    """A source cannot take the status that it is given; the message says why and what to do."""
+
+    exit_code = BAD_INPUT
 
 
 @contextmanager
@@ -218,7 +230,10 @@ def status(
         source = environment.store.load().find(slug)
         with _deployed(environment) as deployment:
             change = pause_source if to is Switch.PAUSED else resume_source
-            state = change(deployment, source)
+            try:
+                state = change(deployment, source)
+            except StatusConflictError as conflict:
+                raise CannotSwitchError(str(conflict)) from None
     if json:
         print_json(_state_as_json(state))
         return

@@ -9,9 +9,11 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
+from pipedrive_orchestration.cli.exits import CommandError
 from pipedrive_orchestration.cli.showing import rows_table
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, ledger, paging, quoted
+from pipedrive_orchestration.warehouse import Warehouse, paging, quoted
+from pipedrive_orchestration.warehouse.field_catalogue import last_fields
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
 
 PAGE_SIZE = 20
@@ -21,7 +23,7 @@ _OF_REMOVALS = ("_is_current", "_removed_at", "_removal")
 """Columns that are the same in every current row."""
 
 
-class NotImportedError(Exception):
+class NotImportedError(CommandError):
     """A source that has no table yet."""
 
     def __init__(self, source: Source) -> None:
@@ -91,7 +93,7 @@ def read_page(warehouse: Warehouse, source: Source, page_no: int, page_size: int
     with warehouse.reading() as connection:
         keys = list(columns_of(connection, source))
         page = paging.read_page(connection, source.slug, keys, page_no, page_size)
-        fields = ledger.last_fields(connection, source.object_type, keys)
+        fields = last_fields(connection, source.object_type, keys)
         return RowPage(
             slug=source.slug,
             total_count=page.total_count,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 
+from pipedrive_orchestration.cli.exits import BAD_INPUT, BROKEN_OFF, CommandError
 from pipedrive_orchestration.importing import Pull, windows_between, windows_until
 from pipedrive_orchestration.orchestration.names import asset_key, op_name
 from pipedrive_orchestration.orchestration.schedules import (
@@ -21,19 +20,21 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 
 
-class RunFailedError(Exception):
+class RunFailedError(CommandError):
     """A run ended in a way that nobody foresaw; its page in the Dagster UI shows where."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error} (the run's page in the Dagster UI shows more)")
 
 
-BROKEN_OFF = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 """What Ctrl-C comes as, from inside a run or from around it."""
 
 
-class BrokenOffError(Exception):
+class BrokenOffError(CommandError):
     """An import that somebody ended before its end; says what is left to do."""
+
+    exit_code = BROKEN_OFF
 
     def __init__(
         self, source: Source, left: Sequence[str], committed: int, following: Sequence[Source]
@@ -46,8 +47,10 @@ class BrokenOffError(Exception):
         )
 
 
-class NoWindowsError(Exception):
+class NoWindowsError(CommandError):
     """A source has no windows where some were asked for."""
+
+    exit_code = BAD_INPUT
 
     def __init__(self, source: Source, request: Request) -> None:
         asked = f"from {request.first or 'the first'} to {request.last or 'the current one'}"
@@ -58,12 +61,6 @@ class NoWindowsError(Exception):
         )
 
 
-def use_home(folder: Path) -> None:
-    """Keep Dagster's state in ``folder`` unless DAGSTER_HOME names another place."""
-    os.environ.setdefault("DAGSTER_HOME", str(folder.resolve()))
-    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What an import is asked for.
@@ -72,31 +69,39 @@ class Request:
         pull: None does what is due.
         first: key or month of the first window of a window pull, None for the grid's first.
         last: the same of the last window, None for the current one.
+        accept_user: what the connected user does not see is removed, whoever saw it before.
     """
 
     pull: Pull | None = None
     first: str | None = None
     last: str | None = None
+    accept_user: bool = False
 
 
 def run_import(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, source: Source, pull: Pull, request: Request
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    source: Source,
+    pull: Pull,
+    request: Request,
+    tags: Mapping[str, str],
 ) -> None:
-    """Materialise a source's asset in this process.
+    """Materialise a source's asset in this process; ``tags`` are those of this command's runs.
 
     Raises:
         NoWindowsError: the source has no window between the first and the last one asked for.
         RunFailedError: the run failed in a way that nobody foresaw; errors with a message of their own,
             such as ``PipedriveError``, are raised themselves.
     """
-    tags = _range(source, pull, request, instance)
+    windows = _range(source, pull, request, instance)
+    config = {"pull": pull.value, "accept_user": request.accept_user}
     try:
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             asset_selection=[asset_key(source.slug)],
-            tags=tags,
+            tags={**windows, **tags},
             run_config={
-                "ops": {op_name(source.slug): {"config": {"pull": pull.value}}},
+                "ops": {op_name(source.slug): {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )

@@ -1,4 +1,4 @@
-"""The HTTP API as a process, and keys for it."""
+"""``serve``: the HTTP API as a process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import typer
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipedrive_orchestration.api import ApiKeys, ApiSettings, InvalidKeysError, create_app, new_key
+from pipedrive_orchestration.api.app import create_app
 from pipedrive_orchestration.api.gate import PREFIX
-from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError
+from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.cli.consoles import err, out
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.failing import BAD_INPUT, explained
+from pipedrive_orchestration.cli.exits import BAD_INPUT
+from pipedrive_orchestration.cli.failing import explained
 from pipedrive_orchestration.orchestration.deployment import Deployment
 from pipedrive_orchestration.orchestration.reloading import ReloadError, reload_sources
 
@@ -107,17 +109,3 @@ def _log_access() -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler(out.file))
     logger.propagate = False
-
-
-def make_key(
-    name: Annotated[str, typer.Argument(help="Stands in the access log: letters, digits, _, . and -.")],
-    scope: Annotated[list[Scope], typer.Option(help="What the key opens; can be given several times.")],
-) -> None:
-    """Make a key for the HTTP API: the secret for the caller, and the entry for PIPEDRIVE_API_KEYS."""
-    try:
-        secret, key = new_key(name, scope)
-    except InvalidKeysError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(BAD_INPUT) from None
-    out.print(f"key (shown this once): {secret}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"entry for PIPEDRIVE_API_KEYS: {key}", markup=False, highlight=False, soft_wrap=True)

@@ -13,16 +13,17 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.failing import EXPECTED
 from pipedrive_orchestration.cli.progress import ImportProgress
 from pipedrive_orchestration.cli.running import (
-    BROKEN_OFF,
+    INTERRUPTIONS,
     BrokenOffError,
     Request,
     due_pull,
     run_import,
-    use_home,
     windows_left,
 )
 from pipedrive_orchestration.cli.showing import Outcome, imports_table, outcomes_of
+from pipedrive_orchestration.cli.variables import use_home
 from pipedrive_orchestration.orchestration import build_definitions
+from pipedrive_orchestration.orchestration.commands import running_command
 from pipedrive_orchestration.orchestration.watching import watching
 from pipedrive_orchestration.pipedrive.errors import NotConnected
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Source
@@ -68,7 +69,12 @@ def import_sources(
     definitions = build_definitions(environment.store.load())
     states: dict[str, str] = {}
     failed: dict[str, Exception] = {}
-    with dg.DagsterInstance.get() as instance, ImportProgress(console) as progress, watching(progress):
+    with (
+        dg.DagsterInstance.get() as instance,
+        running_command(instance, Path(os.environ["DAGSTER_HOME"])) as tags,
+        ImportProgress(console) as progress,
+        watching(progress),
+    ):
         for number, source in enumerate(sources, 1):
             progress.begin(f"{number}/{len(sources)} {source.slug}")
             due = request.pull or due_pull(environment.warehouse, source)
@@ -76,14 +82,14 @@ def import_sources(
             if due is None:
                 continue
             try:
-                run_import(definitions, instance, source, due, request)
+                run_import(definitions, instance, source, due, request, tags)
                 states[source.slug] = "imported"
             except NotConnected:
                 raise
             except EXPECTED as error:
                 failed[source.slug] = error
                 states[source.slug] = "failed"
-            except BROKEN_OFF:
+            except INTERRUPTIONS:
                 left = windows_left(source, due, request, progress.committed)
                 raise BrokenOffError(source, left, len(progress.committed), sources[number:]) from None
     return outcomes_of(environment.warehouse, states), failed

@@ -14,6 +14,7 @@ from pipedrive_orchestration.cli.consoles import busy, err, out, print_json
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.failing import explained
 from pipedrive_orchestration.cli.links import linked_workflow, workflows_of
+from pipedrive_orchestration.cli.publishing import publish_what_is_new
 from pipedrive_orchestration.workflows import SyncReport, WorkflowStore, run_sync
 
 
@@ -95,6 +96,7 @@ def sync(
             linked = [linked_workflow(store, store.load().find(workflow), source, loaded.sources, given)]
         with busy("Syncing"):
             reports = [run_sync(environment.warehouse, one, source) for one in linked]
+    publish_what_is_new(environment, err)
     if json:
         shown = [report.as_dict() for report in reports]
         print_json(shown[0] if workflow is not None else shown)

@@ -19,13 +19,15 @@ from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.app import Surface
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.errors import ApiError
-from pipedrive_orchestration.demo.faults import Fault, FaultyProtocol, Injector
+from pipedrive_orchestration.demo.faults import Fault
 from pipedrive_orchestration.demo.generator import generate
+from pipedrive_orchestration.demo.injecting import Injector
 from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
 from pipedrive_orchestration.demo.limits import Limits
 from pipedrive_orchestration.demo.oauth import InstalledApp
 from pipedrive_orchestration.demo.perform import perform_directly
 from pipedrive_orchestration.demo.settings import Settings
+from pipedrive_orchestration.demo.spoilt_connections import FaultyProtocol
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 2

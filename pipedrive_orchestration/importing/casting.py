@@ -1,12 +1,15 @@
-"""The SQL that makes a typed value of a JSON leaf, and says whether the leaf is wholly in it.
+"""The SQL that makes a typed value of a record's leaf, and says whether the leaf is wholly in it.
 
 DuckDB's own casts are more forgiving than an import may be: they round fractions, take any number for
 true and fill what they cannot read with NULL. What they would bend does not fit here.
+
+A leaf with nothing inside is opened as text, for DuckDB parses a leaf of JSON again in every cast. What
+looks into ``_raw``, the whole record, costs as much and is for the few records that need it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
@@ -47,8 +50,9 @@ class Cast:
     """How the value of a property is made.
 
     Attributes:
-        leaf: SQL of the property's own JSON.
-        leaves: keys of the record's JSON that the value is made of, the property's own first.
+        leaf: SQL of the property's own leaf.
+        leaves: keys of the record that the value is made of, and what each is opened as: ``VARCHAR`` or
+            ``JSON``.
         value: SQL of the value, over the leaves.
         fits: SQL that is true where a leaf that is not null is wholly represented by the value, which
             it finds in a column named by the property.
@@ -56,7 +60,7 @@ class Cast:
     """
 
     leaf: str
-    leaves: tuple[str, ...]
+    leaves: Mapping[str, str]
     value: str
     fits: str
     raw: str
@@ -64,12 +68,12 @@ class Cast:
 
 def nested_cast(key: str, field_type: str, sql_type: str) -> Cast:
     """The cast of a property that v2 keeps under ``custom_fields``."""
-    return _cast(key, _leaf(key, nested=True), field_type, sql_type)
+    return _cast(("custom_fields", key), field_type, sql_type)
 
 
 def plain_cast(key: str, field_type: str, sql_type: str) -> Cast:
     """The cast of a property that stands in the record itself."""
-    return _cast(key, _leaf(key), field_type, sql_type)
+    return _cast((key,), field_type, sql_type)
 
 
 def flat_cast(key: str, field_type: str, sql_type: str) -> Cast:
@@ -79,36 +83,45 @@ def flat_cast(key: str, field_type: str, sql_type: str) -> Cast:
     return plain_cast(key, field_type, sql_type)
 
 
-def _cast(key: str, leaf: str, kind: str, sql_type: str) -> Cast:
+def _cast(path: tuple[str, ...], kind: str, sql_type: str) -> Cast:
+    key, leaf, raw = path[-1], _leaf(path), f"{_inside(path)}::VARCHAR"
     candidate = quoted(key)
-    if kind == "amount":
-        value, fits = _amount(leaf), _parts_fit(leaf, candidate, {"amount": "value"})
-    elif kind in STRUCTS:
-        value = f"CASE WHEN {_begins(leaf, '{')} THEN TRY_CAST({leaf} AS {sql_type}) END"
-        fits = _parts_fit(leaf, candidate, {part: part for part in _typed_parts(STRUCTS[kind])})
-    elif kind == "contacts":
-        value = f"CASE WHEN {_begins(leaf, '[')} THEN TRY_CAST({leaf} AS {sql_type}) END"
-        fits = f"{_begins(leaf, '[')} AND len(list_filter({candidate}, lambda c: {_NO_CONTACT})) = 0"
-    elif sql_type.endswith("[]"):
+    if sql_type == "VARCHAR":
+        return Cast(leaf, {key: "VARCHAR"}, leaf, "true", raw)
+    if sql_type == "JSON":
+        return Cast(leaf, {key: "JSON"}, leaf, "true", raw)
+    if kind in STRUCTS or kind == "contacts":
+        value, fits = _opened(leaf, candidate, kind, sql_type)
+        return Cast(leaf, {key: "JSON"}, value, f"({fits} OR {_blank_json(leaf)})", raw)
+    if sql_type.endswith("[]"):
         value, fits = _list(leaf, sql_type), f"len({candidate}) = list_count({candidate})"
     else:
-        value, fits = _scalar(leaf, kind, sql_type), f"{candidate} IS NOT NULL"
-    anything = sql_type in ("VARCHAR", "JSON")
-    return Cast(
-        leaf, (key,), value, "true" if anything else f"({fits} OR {_blank(leaf)})", f"{leaf}::VARCHAR"
-    )
+        value, fits = _scalar(path, kind, sql_type), f"{candidate} IS NOT NULL"
+    return Cast(leaf, {key: "VARCHAR"}, value, f"({fits} OR {_blank(leaf)})", raw)
+
+
+def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, str]:
+    """Value and fit of a leaf with parts, in JSON."""
+    if kind == "amount":
+        return _amount(leaf), _parts_fit(leaf, candidate, {"amount": "value"})
+    begins = _begins(leaf, "{" if kind in STRUCTS else "[")
+    value = f"CASE WHEN {begins} THEN TRY_CAST({leaf} AS {sql_type}) END"
+    if kind in STRUCTS:
+        return value, _parts_fit(leaf, candidate, {part: part for part in _typed_parts(STRUCTS[kind])})
+    return value, f"{begins} AND len(list_filter({candidate}, lambda c: {_NO_CONTACT})) = 0"
 
 
 _NO_CONTACT = 'c."value" IS NULL AND c."label" IS NULL AND c."primary" IS NULL'
 """What becomes of an element that is no contact."""
 
 
-def _leaf(key: str, *, nested: bool = False) -> str:
-    return f"_record.custom_fields.{quoted(key)}" if nested else f"_record.{quoted(key)}"
+def _leaf(path: tuple[str, ...]) -> str:
+    return ".".join(["_record", *map(quoted, path)])
 
 
-def _text(leaf: str) -> str:
-    return f"({leaf} ->> '$')"
+def _inside(path: Iterable[str], *, read: str = "->") -> str:
+    pointer = "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
+    return f"(_raw {read} {literal(pointer)})"
 
 
 def _begins(leaf: str, character: str) -> str:
@@ -117,19 +130,19 @@ def _begins(leaf: str, character: str) -> str:
 
 def _blank(leaf: str) -> str:
     # v1 writes "" where v2 writes null.
+    return f"{leaf} = ''"
+
+
+def _blank_json(leaf: str) -> str:
     return f"{leaf}::VARCHAR = '\"\"'"
 
 
-def _scalar(leaf: str, kind: str, sql_type: str) -> str:
-    if sql_type == "JSON":
-        return leaf
-    if sql_type == "VARCHAR":
-        return _text(leaf)
+def _scalar(path: tuple[str, ...], kind: str, sql_type: str) -> str:
+    leaf = _leaf(path)
     if sql_type == "BOOLEAN":
-        text = _text(leaf)
-        return f"CASE WHEN {text} IN ('true', '1') THEN true WHEN {text} IN ('false', '0') THEN false END"
+        return f"CASE WHEN {leaf} IN ('true', '1') THEN true WHEN {leaf} IN ('false', '0') THEN false END"
     if sql_type == "BIGINT":
-        return _reference(leaf) if kind in REFERENCES else _whole(leaf)
+        return _reference(path) if kind in REFERENCES else _whole(leaf)
     value = f"TRY_CAST({leaf} AS {sql_type})"
     if sql_type in _WITH_INFINITY:
         return f"CASE WHEN isfinite({value}) THEN {value} END"
@@ -144,20 +157,25 @@ def _whole(leaf: str) -> str:
     return f"CASE WHEN TRY_CAST({leaf} AS DOUBLE) = {number} THEN {number} END"
 
 
-def _reference(leaf: str) -> str:
+def _reference(path: tuple[str, ...]) -> str:
     # Some answers carry the referenced record, or the option, as an object around its id.
-    inner = f"coalesce({leaf} ->> '$.value', {leaf} ->> '$.id')"
-    return f"coalesce({_whole(leaf)}, TRY_CAST({inner} AS BIGINT))"
+    leaf = _leaf(path)
+    inner = f"coalesce({_inside([*path, 'value'], read='->>')}, {_inside([*path, 'id'], read='->>')})"
+    return f"CASE WHEN {_begins(leaf, '{')} THEN TRY_CAST({inner} AS BIGINT) ELSE {_whole(leaf)} END"
 
 
 def _list(leaf: str, sql_type: str) -> str:
     element = sql_type.removesuffix("[]")
-    items = f"TRY_CAST({leaf} AS {sql_type})"
+    opened = f"TRY_CAST({leaf} AS JSON)"
+    whole = f"{_begins(leaf, '[')} THEN TRY_CAST({opened} AS {sql_type})"
     if element == "BIGINT":
-        items = f"list_transform(TRY_CAST({leaf} AS JSON[]), lambda x: {_reference('x')})"
+        inner = f"coalesce({_whole('x')}, TRY_CAST(coalesce(x ->> '$.value', x ->> '$.id') AS BIGINT))"
+        items = f"list_transform(TRY_CAST({opened} AS JSON[]), lambda x: {inner})"
+        plain = rf"regexp_full_match({leaf}, '\[[0-9,]*\]') THEN TRY_CAST({leaf} AS BIGINT[])"
+        whole = f"{plain} WHEN {_begins(leaf, '[')} THEN {items}"
     # v1 writes a set as a comma-separated text.
-    split = f"list_transform(string_split({_text(leaf)}, ','), lambda x: TRY_CAST(trim(x) AS {element}))"
-    return f"CASE WHEN {_begins(leaf, '[')} THEN {items} WHEN {_blank(leaf)} THEN NULL ELSE {split} END"
+    split = f"list_transform(string_split({leaf}, ','), lambda x: TRY_CAST(trim(x) AS {element}))"
+    return f"CASE WHEN {whole} WHEN {_blank(leaf)} THEN NULL ELSE {split} END"
 
 
 def _amount(leaf: str) -> str:
@@ -171,8 +189,10 @@ def _typed_parts(parts: dict[str, str]) -> list[str]:
 
 
 def _parts_fit(leaf: str, candidate: str, parts: dict[str, str]) -> str:
+    # A CASE looks into the leaf only where it has to; OR would always.
     checks = [
-        f"({candidate}.{quoted(part)} IS NOT NULL OR ({leaf} ->> {literal('$.' + name)}) IS NULL)"
+        f"CASE WHEN {candidate}.{quoted(part)} IS NOT NULL THEN true "
+        f"ELSE ({leaf} ->> {literal('$.' + name)}) IS NULL END"
         for name, part in parts.items()
     ]
     return " AND ".join([_begins(leaf, "{"), *checks])
@@ -180,15 +200,15 @@ def _parts_fit(leaf: str, candidate: str, parts: dict[str, str]) -> str:
 
 def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
     # v1 has no companion for the name of a time zone.
-    leaves = {part: key if part == "value" else f"{key}_{part}" for part in parts if part != "timezone_name"}
-    main, candidate = _leaf(key), quoted(key)
+    companions = {part: f"{key}_{part}" for part in parts if part not in ("value", "timezone_name")}
+    main, candidate = _leaf((key,)), quoted(key)
+    texts = {"value": f"({main} ->> '$')", **{part: _leaf((name,)) for part, name in companions.items()}}
     packed = ", ".join(
-        f"{quoted(part)} := "
-        + (f"TRY_CAST({_text(_leaf(leaves[part]))} AS {kind})" if part in leaves else "NULL::VARCHAR")
+        f"{quoted(part)} := " + (f"TRY_CAST({texts[part]} AS {kind})" if part in texts else "NULL::VARCHAR")
         for part, kind in parts.items()
     )
     value = (
-        f"CASE WHEN {main} IS NULL OR {_blank(main)} OR {_begins(main, '[')} THEN NULL "
+        f"CASE WHEN {main} IS NULL OR {_blank_json(main)} OR {_begins(main, '[')} THEN NULL "
         f"WHEN {_begins(main, '{')} THEN TRY_CAST({main} AS {sql_type}) ELSE struct_pack({packed}) END"
     )
     typed = _typed_parts(parts)
@@ -196,21 +216,18 @@ def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
         [
             f"NOT {_begins(main, '[')}",
             *(
-                f"({candidate}.{quoted(part)} IS NOT NULL OR {_absent(_leaf(leaves[part]))})"
+                f"({candidate}.{quoted(part)} IS NOT NULL OR {texts[part]} IS NULL OR {_blank(texts[part])})"
                 for part in typed
             ),
         ]
     )
     inside = _parts_fit(main, candidate, {part: part for part in typed})
-    fits = f"({_blank(main)} OR CASE WHEN {_begins(main, '{')} THEN {inside} ELSE {separate} END)"
-    return Cast(main, tuple(leaves.values()), value, fits, _raw(tuple(leaves.values())))
+    fits = f"({_blank_json(main)} OR CASE WHEN {_begins(main, '{')} THEN {inside} ELSE {separate} END)"
+    leaves = {key: "JSON", **dict.fromkeys(companions.values(), "VARCHAR")}
+    return Cast(main, leaves, value, fits, _together(leaves))
 
 
-def _absent(leaf: str) -> str:
-    return f"{leaf} IS NULL OR {_blank(leaf)}"
-
-
-def _raw(keys: Sequence[str]) -> str:
+def _together(keys: Iterable[str]) -> str:
     # What does not fit may be a companion, so all are shown.
-    pairs = ", ".join(f"{literal(key)}, {_leaf(key)}" for key in keys)
+    pairs = ", ".join(f"{literal(key)}, {_inside([key])}" for key in keys)
     return f"json_object({pairs})::VARCHAR"

@@ -1,7 +1,7 @@
 """From a property to a typed column: the SQL that reads a value out of a record's JSON.
 
-Records stay bytes until DuckDB opens them. One pass turns a record into a struct of JSON leaves, one
-leaf per wanted property; each leaf is then cast (see :mod:`.casting`). A value that does not fit its type
+Records stay bytes until DuckDB opens them. One pass turns a record into a struct of leaves, one leaf per
+wanted property; each leaf is then cast (see :mod:`.casting`). A value that does not fit its type
 leaves its cell NULL, keeps its record, and is set aside with the raw value. The shapes are those of API
 facts 4.3.
 """
@@ -19,8 +19,8 @@ from pipedrive_orchestration.importing.casting import (
     nested_cast,
     plain_cast,
 )
-from pipedrive_orchestration.pipedrive.catalogue import CustomFields, ObjectType
 from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType
 from pipedrive_orchestration.warehouse.identifiers import quoted
 from pipedrive_orchestration.warehouse.tables import Column
 
@@ -109,16 +109,16 @@ def sql_type_of(field: Field) -> str:
 
 
 def structure_of(columns: Sequence[TypedColumn]) -> dict[str, object]:
-    """The structure into which DuckDB opens a record: every wanted leaf as JSON.
+    """The structure into which DuckDB opens a record: every wanted leaf as text, or as JSON if it has parts.
 
     ``id``, ``add_time``, ``update_time``, ``is_deleted`` and ``is_archived`` are always wanted.
     """
     wanted: dict[str, object] = dict.fromkeys(
-        ("id", "add_time", "update_time", "is_deleted", "is_archived"), "JSON"
+        ("id", "add_time", "update_time", "is_deleted", "is_archived"), "VARCHAR"
     )
     nested: dict[str, object] = {}
     for column in columns:
-        (nested if column.nested else wanted).update(dict.fromkeys(column.cast.leaves, "JSON"))
+        (nested if column.nested else wanted).update(column.cast.leaves)
     if nested:
         wanted["custom_fields"] = nested
     return wanted

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pipedrive_orchestration.importing.definition import Definition
+from pipedrive_orchestration.importing.eyesight import Eyesight
 from pipedrive_orchestration.importing.merging import Merge, count_current, merge
 from pipedrive_orchestration.importing.planning import Plan
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
@@ -21,7 +22,9 @@ from pipedrive_orchestration.importing.windows import Window, grid_start
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse import Warehouse, ledger
-from pipedrive_orchestration.warehouse.ledger import ImportEntry, LedgerField, WindowEntry
+from pipedrive_orchestration.warehouse.field_catalogue import LedgerField, record_fields
+from pipedrive_orchestration.warehouse.ledger import ImportEntry, WindowEntry
+from pipedrive_orchestration.warehouse.readers import record_reader, record_user
 from pipedrive_orchestration.warehouse.tables import (
     prepare_history,
     prepare_labeled_view,
@@ -65,6 +68,9 @@ class Committer:
         requested: keys of the windows that were asked for, those of an earlier attempt included.
         started_at: when the pull began.
         staging: the folder that shows which imports are alive.
+        eyesight: as whom the account is read.
+        signature: of the connection's secret.
+        is_complete: whether the import reads everything that the user sees of the source.
     """
 
     warehouse: Warehouse
@@ -77,6 +83,9 @@ class Committer:
     started_at: datetime
     client: Client
     staging: Path
+    eyesight: Eyesight
+    signature: str
+    is_complete: bool
     so_far: Committed
 
     def commit(
@@ -103,6 +112,8 @@ class Committer:
                 self._record_window(connection, window, now)
             if last:
                 self._move_watermark(connection, now)
+                if self.is_complete or self.eyesight.accepted:
+                    record_reader(connection, self.definition.source.slug, self.eyesight.user, now)
             known = ledger.watermark_of(connection, self.definition.source.slug)
             self.so_far.watermark = known[0] if known else None
             self.so_far.quarantined = ledger.count_quarantined(connection, self.import_id)
@@ -149,7 +160,7 @@ class Committer:
         columns = [column.column for column in self.definition.columns]
         ledger.prepare(connection)
         ledger.record_interruptions(connection, source.slug, alive=imports_alive(self.staging))
-        notes = ledger.record_fields(connection, object_type.name, map(_ledger_field, self.fields), now)
+        notes = record_fields(connection, object_type.name, map(_ledger_field, self.fields), now)
         notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
         prepare_labeled_view(connection, source.slug, object_type.name, self.definition.shown)
         if source.options.history:
@@ -158,6 +169,9 @@ class Committer:
             ledger.move_watermark(
                 connection, source.slug, source.created_at, self.definition.fingerprint, now
             )
+        record_user(connection, self.signature, self.eyesight.user, now)
+        if self.eyesight.before is None:
+            record_reader(connection, source.slug, self.eyesight.user, now)
         self.so_far.notes += notes
         self.so_far.prepared = True
 

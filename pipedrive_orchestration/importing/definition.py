@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
 from pipedrive_orchestration.importing.selection import EVERYTHING, Selection
 from pipedrive_orchestration.importing.unknown_fields import near_fields
-from pipedrive_orchestration.pipedrive.catalogue import (
-    MAX_CUSTOM_FIELDS_PER_REQUEST,
-    CustomFields,
-    ObjectType,
-)
+from pipedrive_orchestration.pipedrive.catalogue import MAX_CUSTOM_FIELDS_PER_REQUEST
 from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source, SourceBody
 from pipedrive_orchestration.warehouse.tables import Column
 

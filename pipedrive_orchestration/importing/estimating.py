@@ -14,9 +14,10 @@ from pipedrive_orchestration.importing.definition import Definition
 from pipedrive_orchestration.importing.planning import Plan
 from pipedrive_orchestration.importing.remembering import Memory
 from pipedrive_orchestration.importing.report import Pull
-from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE, RECENTS_COST, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE, RECENTS_COST
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.envelope import open_page
+from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
 
 
 class _Newest(msgspec.Struct):

@@ -127,7 +127,7 @@ _found = msgspec.json.Decoder(_Found)
 async def _read_list(client: Client, field_type: str) -> list[tuple[str, Id]]:
     entries = []
     async for page in pages(client, _LISTS[field_type], {}):
-        for record in page.records:
+        for record in page.whole_records():
             named = _named.decode(record)
             record_id = id_of(field_type, named.id)
             if named.name and record_id is not None:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from pipedrive_orchestration.importing.committing import Committed, Committer
 from pipedrive_orchestration.importing.definition import Definition, define, fingerprint_of
 from pipedrive_orchestration.importing.estimating import estimate_tokens
+from pipedrive_orchestration.importing.eyesight import look
 from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.inbox import Inbox
 from pipedrive_orchestration.importing.interrupting import run_interruptibly
@@ -36,14 +37,15 @@ from pipedrive_orchestration.importing.report import (
     WindowReport,
 )
 from pipedrive_orchestration.importing.settling import Settler
-from pipedrive_orchestration.importing.staging import stage
+from pipedrive_orchestration.importing.staging import Stage, stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
-from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.pipedrive.catalogue import DEALS, Paging
+from pipedrive_orchestration.importing.windows import Window, windows_until
+from pipedrive_orchestration.pipedrive.catalogue import DEALS
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.pipedrive.fields import read_fields
+from pipedrive_orchestration.pipedrive.object_type import Paging
 from pipedrive_orchestration.pipedrive.paging import pages, shifting_pages
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
@@ -64,6 +66,7 @@ def import_source(
     pull: Pull,
     windows: Sequence[Window] = (),
     listener: Listener = lambda _: None,
+    accept_user: bool = False,
 ) -> ImportReport:
     """Import a source once.
 
@@ -76,15 +79,18 @@ def import_source(
             watermark. Object types that cannot be bounded by ``update_time`` are read in full either way.
         windows: the windows of a ``WINDOW`` pull, oldest first; ignored otherwise.
         listener: is told about progress and committed windows, in the calling thread.
+        accept_user: what the connected user does not see is removed, whoever saw it before.
 
     Raises:
+        OtherCompanyError: the source's rows come from another company; nothing was changed.
+        HiddenRowsError: another user saw many rows that the connected one does not see; none was marked.
         PipedriveError: the account cannot be read; what was committed before stays.
         UnknownPropertiesError: the source names properties that the account does not have.
         UnfitSourceError: the source's filter does not fit the account.
         StagingError: pages cannot be staged.
         WarehouseError: the database cannot be opened or written.
     """
-    running = _Import(source, connection, warehouse, pull, listener)
+    running = _Import(source, connection, warehouse, pull, listener, accept_user=accept_user)
     return run_interruptibly(running.run(staging, windows))
 
 
@@ -92,14 +98,16 @@ class _Import:
     """An import under way: what it has read, typed and committed."""
 
     def __init__(
-        self, source: Source, connection: Connection, warehouse: Warehouse, pull: Pull, listener: Listener
-    ) -> None:
+        self, source: Source, connection: Connection, warehouse: Warehouse, pull: Pull, listener: Listener,
+        *, accept_user: bool,
+    ) -> None:  # fmt: skip
         self._source = source
         self._object_type = source.type
         self._connection = connection
         self._warehouse = warehouse
         self._pull = pull
         self._listener = listener
+        self._accept_user = accept_user
         self._import_id = uuid.uuid4()
         self._started_at = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -112,8 +120,16 @@ class _Import:
             selection = await select(self._client, self._source, fields, self._started_at)
             fingerprint = fingerprint_of(self._source, selection)
             self._memory = await asyncio.to_thread(
-                remember, self._warehouse, self._source, self._pull, windows, fingerprint, self._started_at
+                remember,
+                self._warehouse,
+                self._source,
+                self._pull,
+                windows,
+                fingerprint,
+                self._started_at,
+                self._connection.signature,
             )
+            await self._look()
             self._definition = define(self._source, fields, self._memory.columns, selection)
             self._plan = make_plan(
                 self._definition,
@@ -134,31 +150,65 @@ class _Import:
                 started_at=self._started_at,
                 client=self._client,
                 staging=staging,
-                so_far=Committed(notes=[*self._plan.notes, *_vanished(self._definition)]),
+                eyesight=self._eyesight,
+                signature=self._connection.signature,
+                is_complete=self._is_complete(),
+                so_far=Committed(
+                    notes=[*self._plan.notes, *self._eyesight.notes, *_vanished(self._definition)]
+                ),
             )
             with (
                 stage(staging, self._source.slug, self._import_id) as staged,
                 closing(TypedPages(self._object_type, self._definition.columns, selection)) as typing,
             ):
-                self._inbox = Inbox(staged, typing)
-                self._settler = Settler(
-                    client=self._client,
-                    warehouse=self._warehouse,
-                    definition=self._definition,
-                    staged=staged,
-                    inbox=self._inbox,
-                    take=self._take,
-                    started_at=self._started_at,
-                    watermark=known_until(self._memory, self._started_at + self._client.clock_offset),
-                )
-                try:
-                    await self._estimate()
-                    await self._read()
-                    return await self._finish()
-                except Exception as error:
-                    with suppress(WarehouseError):
-                        await asyncio.to_thread(self._committer.fail, str(error))
-                    raise
+                async with Inbox(staged, typing) as self._inbox:
+                    self._settler = self._new_settler(staged)
+                    return await self._run_to_its_end()
+
+    def _new_settler(self, staged: Stage) -> Settler:
+        return Settler(
+            client=self._client,
+            warehouse=self._warehouse,
+            definition=self._definition,
+            eyesight=self._eyesight,
+            staged=staged,
+            inbox=self._inbox,
+            take=self._take,
+            started_at=self._started_at,
+            watermark=known_until(self._memory, self._started_at + self._client.clock_offset),
+        )
+
+    async def _run_to_its_end(self) -> ImportReport:
+        try:
+            await self._estimate()
+            await self._read()
+            return await self._finish()
+        except Exception as error:
+            with suppress(WarehouseError):
+                await asyncio.to_thread(self._committer.fail, str(error))
+            raise
+
+    async def _look(self) -> None:
+        """Find out as whom the account is read, before anything of it counts."""
+        self._eyesight = await look(
+            self._client,
+            self._source.slug,
+            self._memory,
+            of_windows=self._object_type.partitioned and self._pull is Pull.WINDOW,
+            accepted=self._accept_user,
+        )
+        if self._eyesight.is_other:
+            # What was read with other eyes is not gone on with.
+            self._memory = replace(self._memory, interrupted=None)
+
+    def _is_complete(self) -> bool:
+        """Whether everything that the user sees of the source will have been read."""
+        if not self._object_type.partitioned:
+            return True
+        if self._plan.pull is Pull.CHANGES:
+            return self._object_type.recents_item is None
+        grid = windows_until(self._source, self._started_at)
+        return not self._plan.resumes and len(self._plan.asked) == len(grid)
 
     async def _estimate(self) -> None:
         spent = self._client.usage.tokens
@@ -210,6 +260,9 @@ class _Import:
                     # Reading goes on during a commit; the windows that it completes wait for the next.
                     if time.monotonic() < due or (committing and not committing.done()):
                         continue
+                    # All or nothing where it is open whether the user may have the last word.
+                    if self._eyesight.is_other:
+                        continue
                     if covered := reading.covered(pending):
                         await _finished(committing)
                         committing = asyncio.create_task(self._settle_and_commit(covered))
@@ -217,6 +270,8 @@ class _Import:
                         due = time.monotonic() + SECONDS_BETWEEN_COMMITS
         except PipedriveError:
             await _finished(committing)
+            if self._eyesight.is_other:
+                raise
             # Where rows are missing, finding out why takes requests, which may fail for the same reason.
             with suppress(PipedriveError):
                 await self._settle_and_commit(reading.covered(pending))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from pipedrive_orchestration.importing.reading import Span
 from pipedrive_orchestration.importing.staging import Stage
@@ -15,9 +17,12 @@ from pipedrive_orchestration.importing.typed_pages import TypedPages
 PAGES_PER_FILE = 24
 """Staged pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
 
+MAX_STAGED_PAGES = 2 * PAGES_PER_FILE
+"""Reading waits for typing where so many pages are staged: bounds what lies on disk."""
+
 
 class Inbox:
-    """The files of one import.
+    """The files of one import; an async context manager that leaves no typing under way behind it.
 
     Attributes:
         pages: pages read so far.
@@ -34,6 +39,17 @@ class Inbox:
         self._untyped: list[Path] = []
         self._typed: list[Path] = []
         self._merged: list[Path] = []
+        self._typing_ahead: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._typing_ahead is not None:
+            # Whatever it ended in: an import that ends well has typed everything since.
+            await asyncio.gather(self._typing_ahead, return_exceptions=True)
 
     @property
     def seen(self) -> list[Path]:
@@ -41,31 +57,37 @@ class Inbox:
         return [*self._merged, *self._typed]
 
     async def add(self, span: Span) -> None:
-        """Stage a page; type what is staged when there is enough of it.
+        """Stage a page; begin to type what is staged when there is enough of it.
 
         Raises:
-            StagingError: it cannot be written.
+            StagingError: a page or a typed file cannot be written.
         """
         self.pages += 1
         self.records += span.records
         self._longest = max(self._longest, span.longest)
         if span.lines:
             self._untyped.append(self._stage.add(span.lines))
-        if len(self._untyped) >= PAGES_PER_FILE:
-            await self.type_staged()
+        if self._typing_ahead is not None and (
+            self._typing_ahead.done() or len(self._untyped) >= MAX_STAGED_PAGES
+        ):
+            ahead, self._typing_ahead = self._typing_ahead, None
+            await ahead
+        if self._typing_ahead is None and len(self._untyped) >= PAGES_PER_FILE:
+            self._typing_ahead = asyncio.create_task(self.type_staged())
 
     async def type_staged(self) -> None:
         """Type every page staged so far.
 
         Raises:
-            StagingError: the typed file cannot be written.
+            StagingError: the typed file cannot be written; its pages are still to be typed.
         """
         async with self._one_at_a_time:
-            pages, self._untyped = self._untyped, []
+            pages = list(self._untyped)
             if not pages:
                 return
             path = self._stage.next_file("parquet")
             await asyncio.to_thread(self._typing.write, pages, path, longest=self._longest)
+            del self._untyped[: len(pages)]
             self._typed.append(path)
             for page in pages:
                 page.unlink()

@@ -9,16 +9,11 @@ import msgspec
 
 from pipedrive_orchestration.importing.definition import Definition
 from pipedrive_orchestration.importing.reading import Span
-from pipedrive_orchestration.pipedrive.catalogue import (
-    DEALS,
-    MAX_IDS_PER_REQUEST,
-    MAX_PAGE_SIZE,
-    ObjectType,
-    Paging,
-)
+from pipedrive_orchestration.pipedrive.catalogue import DEALS, MAX_IDS_PER_REQUEST, MAX_PAGE_SIZE
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, whole_characters
 from pipedrive_orchestration.pipedrive.errors import Refused
+from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
 from pipedrive_orchestration.pipedrive.paging import page_reader
 
 EVERY_STATUS = {"status": "open,won,lost,deleted"}

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipedrive_orchestration.importing.columns import sql_type_of
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.problems import did_you_mean
 

@@ -26,11 +26,11 @@ from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.selection import Selection
 from pipedrive_orchestration.importing.staging import Stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
-from pipedrive_orchestration.pipedrive.catalogue import Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.envelope import Page
 from pipedrive_orchestration.pipedrive.fields import read_fields
+from pipedrive_orchestration.pipedrive.object_type import Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.paging import pages
 from pipedrive_orchestration.sources import SourceBody
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted

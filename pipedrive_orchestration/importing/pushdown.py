@@ -12,7 +12,8 @@ from uuid import UUID
 
 from pipedrive_orchestration.importing.filter_operands import Operand
 from pipedrive_orchestration.importing.filter_variables import Variable
-from pipedrive_orchestration.pipedrive.catalogue import MAX_IDS_PER_REQUEST, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.catalogue import MAX_IDS_PER_REQUEST
+from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
 
 STATUSES = frozenset({"open", "won", "lost"})
 """Statuses of deals that are not deleted."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.pipedrive.catalogue import Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.client import Client, Parameters
 from pipedrive_orchestration.pipedrive.envelope import Page
+from pipedrive_orchestration.pipedrive.object_type import Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.paging import ascending_pages, keyset_pages
 
 MAX_READERS = 12

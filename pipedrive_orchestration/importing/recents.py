@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.catalogue import RECENTS_COST, RECENTS_PATH, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import RECENTS_COST, RECENTS_PATH
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.envelope import Page, parse_time
+from pipedrive_orchestration.pipedrive.envelope import Page, parse_time, whole_characters
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
 from pipedrive_orchestration.pipedrive.paging import shifting_pages
 
 
@@ -25,7 +26,7 @@ async def recent_changes(client: Client, object_type: ObjectType, since: datetim
     assert object_type.recents_item is not None
 
     def from_its_end(page: Page) -> dict[str, str]:
-        reached = _changed_at(page.records[-1])
+        reached = _changed_at(whole_characters(bytes(page.records[-1])))
         # Whether the bound is inclusive is not documented, so the last second is asked for once more.
         return {"since_timestamp": _stamp(reached - timedelta(seconds=1))} if reached else {}
 
@@ -43,6 +44,6 @@ class _Change(msgspec.Struct):
     data: dict[str, object] | None = None
 
 
-def _changed_at(item: msgspec.Raw) -> datetime | None:
+def _changed_at(item: bytes) -> datetime | None:
     changed = (msgspec.json.decode(item, type=_Change).data or {}).get("update_time")
     return parse_time(changed) if isinstance(changed, str) else None

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pipedrive_orchestration.importing.merging import count_current
 from pipedrive_orchestration.importing.removals import count_in_windows
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window, windows_until
+from pipedrive_orchestration.pipedrive.account import ConnectedUser
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse.field_catalogue import last_fields
 from pipedrive_orchestration.warehouse.ledger import Interrupted
+from pipedrive_orchestration.warehouse.readers import reader_of, user_of_signature
 from pipedrive_orchestration.warehouse.tables import Column, column_types
 
 RESUME_DAYS = 7
@@ -28,6 +32,9 @@ class Memory:
         columns: of the source's table, with the field they were made for.
         rows_in_windows: rows that the windows to be pulled hold already.
         interrupted: an earlier attempt at the same windows that did not come to its end.
+        rows: current rows of the source.
+        user: whose secret the connection has, if that was asked before.
+        reader: as whom the source's rows were read.
     """
 
     watermark: datetime | None = None
@@ -35,6 +42,9 @@ class Memory:
     columns: Mapping[str, Column] = field(default_factory=dict)
     rows_in_windows: int = 0
     interrupted: Interrupted | None = None
+    rows: int = 0
+    user: ConnectedUser | None = None
+    reader: ConnectedUser | None = None
 
 
 def remember(
@@ -44,6 +54,7 @@ def remember(
     windows: Sequence[Window],
     fingerprint: str,
     now: datetime,
+    signature: str,
 ) -> Memory:
     """Look up what is known of a source.
 
@@ -54,6 +65,7 @@ def remember(
         windows: those of a ``WINDOW`` pull.
         fingerprint: of what they are to be pulled for.
         now: when the import begins.
+        signature: of the connection's secret.
 
     Raises:
         WarehouseError: the database cannot be opened.
@@ -65,7 +77,7 @@ def remember(
         windows = windows_until(source, now)
     with warehouse.reading() as connection:
         types = column_types(connection, source.slug)
-        fields = ledger.last_fields(connection, source.object_type, list(types))
+        fields = last_fields(connection, source.object_type, list(types))
         watermark, definition = ledger.watermark_of(connection, source.slug) or (None, None)
         return Memory(
             watermark=watermark,
@@ -84,4 +96,7 @@ def remember(
                 now - timedelta(days=RESUME_DAYS),
                 now,
             ),
+            rows=count_current(connection, source.slug) if types else 0,
+            user=user_of_signature(connection, signature),
+            reader=reader_of(connection, source.slug),
         )

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipedrive_orchestration.importing.definition import Definition
+from pipedrive_orchestration.importing.eyesight import Eyesight
 from pipedrive_orchestration.importing.inbox import Inbox
 from pipedrive_orchestration.importing.looking_up import look_up
 from pipedrive_orchestration.importing.planning import OVERLAP
@@ -19,6 +20,7 @@ from pipedrive_orchestration.importing.staging import Stage
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.catalogue import RECENTS_DAYS
 from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.envelope import whole_characters
 from pipedrive_orchestration.warehouse import Warehouse
 
 
@@ -27,6 +29,7 @@ class Settler:
     """Finds out about removals, and keeps them until a commit takes them.
 
     Attributes:
+        eyesight: is told of what is gone without a trace.
         take: receives the pages of records that a look-up finds.
         started_at: when the import began.
         watermark: from when on removals are news.
@@ -35,6 +38,7 @@ class Settler:
     client: Client
     warehouse: Warehouse
     definition: Definition
+    eyesight: Eyesight
     staged: Stage
     inbox: Inbox
     take: Callable[[Span], Awaitable[None]]
@@ -52,6 +56,7 @@ class Settler:
         """Find out about rows that should have come with the windows (None: at all) and did not.
 
         Raises:
+            HiddenRowsError: many are not there for this user, and were for another one.
             PipedriveError: see :meth:`Client.get`.
             StagingError: a page cannot be staged.
             WarehouseError: the database cannot be opened.
@@ -61,12 +66,16 @@ class Settler:
         if not missing:
             return
         if not self.definition.object_type.partitioned:
+            await self.eyesight.check(len(missing))
             self._removed += [(record_id, "deleted", None) for record_id in missing]
             return
         settled = await look_up(self.client, self.definition, missing)
         for span in settled.spans:
             await self.take(span)
-        self._removed += await self._reasons(settled.gone)
+        removed = await self._reasons(settled.gone)
+        # Of what the recents feed tells, the instant is known.
+        await self.eyesight.check(sum(removed_at is None for _, _, removed_at in removed))
+        self._removed += removed
 
     async def note_removed_since(self, since: datetime) -> None:
         """Keep the removals that the recents feed tells of.
@@ -97,8 +106,9 @@ class Settler:
         longest = 0
         async for page in recent_changes(self.client, self.definition.object_type, since):
             if page.records:
-                pages.append(self.staged.add(page.lines()))
-                longest = max(longest, page.longest())
+                lines = whole_characters(page.lines())
+                pages.append(self.staged.add(lines))
+                longest = max(longest, *map(len, lines.split(b"\n")))
         return await asyncio.to_thread(removed_in_recents, pages, longest)
 
 

@@ -15,7 +15,8 @@ import duckdb
 from pipedrive_orchestration.importing.columns import TypedColumn, structure_of
 from pipedrive_orchestration.importing.selection import EVERYTHING, Selection
 from pipedrive_orchestration.importing.staging import StagingError
-from pipedrive_orchestration.pipedrive.catalogue import ObjectType
+from pipedrive_orchestration.pipedrive.envelope import whole_characters
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
 
 MEMORY_BYTES = 200 * 1024 * 1024
@@ -23,6 +24,9 @@ MEMORY_BYTES = 200 * 1024 * 1024
 
 BUFFERS_PER_RECORD = 8
 """DuckDB reads lines in buffers of twice the longest record, some for each of its threads."""
+
+MAX_GROWTH = 3
+"""How much longer a record gets where each of its bytes is half a character that becomes U+FFFD."""
 
 ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
 """Type of ``_id`` by the catalogue's ``id_type``."""
@@ -46,9 +50,14 @@ class TypedPages:
             "structure": json.dumps(structure_of([*columns, *looked_at])),
             **selection.parameters,
         }
-        self._select = _select(object_type, columns, looked_at, selection.predicate)
         self._connection = duckdb.connect(config={"preserve_insertion_order": False, "threads": 1})
-        self._connection.execute("SET TimeZone = 'UTC'")
+        useless = _useless_optimizers(self._connection)
+        self._connection.execute(f"SET TimeZone = 'UTC'; SET disabled_optimizers = '{useless}'")
+        # Parsing the statement takes as long as typing three pages, so it is done once.
+        select = _select(object_type, columns, looked_at, selection.predicate)
+        (self._copy,) = self._connection.extract_statements(
+            f"COPY (WITH opened AS ({_OPENED}) {select}) TO $to (FORMAT parquet, COMPRESSION snappy)"
+        )
 
     def write(self, pages: Sequence[Path], to: Path, *, longest: int) -> None:
         """Type the records of some staged pages, the longest of which has that many bytes.
@@ -56,28 +65,49 @@ class TypedPages:
         Raises:
             StagingError: the typed file cannot be written.
         """
-        files = "[" + ", ".join(literal(str(page)) for page in pages) + "]"
-        source = (
-            f"SELECT json_transform(json, $structure) AS _record, json AS _raw, filename AS _page "
-            f"FROM read_json_objects({files}, format = 'newline_delimited', filename = true, "
-            f"maximum_object_size = {longest + 1024})"
-        )
+        try:
+            self._write(pages, to, longest)
+        except duckdb.InvalidInputException:
+            # Hardly any page holds half a character, so they are looked for only when DuckDB stumbles on one.
+            _make_characters_whole(pages, to.parent)
+            self._write(pages, to, MAX_GROWTH * longest)
+
+    def _write(self, pages: Sequence[Path], to: Path, longest: int) -> None:
+        here = {"pages": [str(page) for page in pages], "to": str(to), "longest": longest + 1024}
         memory = MEMORY_BYTES + BUFFERS_PER_RECORD * longest
         try:
             self._connection.execute(
                 f"SET memory_limit = '{memory // 1024}KiB'; SET temp_directory = {literal(str(to.parent))}"
             )
-            self._connection.execute(
-                f"COPY (WITH opened AS ({source}) {self._select}) TO {literal(str(to))} "
-                "(FORMAT parquet, COMPRESSION snappy)",
-                self._parameters,
-            )
+            self._connection.execute(self._copy, {**self._parameters, **here})
         except duckdb.IOException as error:
             raise StagingError(to.parent, str(error).splitlines()[0]) from error
 
     def close(self) -> None:
         """Let go of DuckDB's memory."""
         self._connection.close()
+
+
+_OPENED = """
+SELECT json_transform(json, $structure) AS _record, json AS _raw, filename AS _page
+FROM read_json_objects($pages, format = 'newline_delimited', filename = true, maximum_object_size = $longest)
+"""
+
+USEFUL_OPTIMIZERS = frozenset({"cte_inlining", "unused_columns", "common_subexpressions", "column_lifetime"})
+"""What makes one wide projection cheaper; looking for more takes as long as typing some pages."""
+
+
+def _useless_optimizers(connection: duckdb.DuckDBPyConnection) -> str:
+    known = {str(name) for (name,) in connection.execute("FROM duckdb_optimizers()").fetchall()}
+    return ",".join(known - USEFUL_OPTIMIZERS)
+
+
+def _make_characters_whole(pages: Sequence[Path], folder: Path) -> None:
+    for page in pages:
+        try:
+            page.write_bytes(whole_characters(page.read_bytes()))
+        except OSError as error:
+            raise StagingError(folder, error.strerror or str(error)) from error
 
 
 def _select(

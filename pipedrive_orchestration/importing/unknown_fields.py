@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipedrive_orchestration.pipedrive.catalogue import near_matches
 from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.sources.near_matches import near_matches
 
 
 def near_fields(key: str, fields: Sequence[Field]) -> list[str]:

@@ -25,6 +25,7 @@ from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.sources import InvalidBodyError, Source
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.tables import LABELED
+from pipedrive_orchestration.warehouse.waiting import telling_of_waits
 
 POOL = "pipedrive"
 """Runs that read from an account share this pool, whose limit the instance sets."""
@@ -107,17 +108,20 @@ def _import(
     config = context.op_execution_context.op_config
     source, pull = source_of_run(source, config), Pull(config["pull"])
     windows = requested_windows(context, source, datetime.now(UTC))
-    reporter = Reporter(context, source, pull, windows, warehouse.warehouse())
+    published = warehouse.kept_published()
+    reporter = Reporter(context, source, pull, windows, warehouse.warehouse(), published)
     try:
-        report = import_source(
-            source,
-            connection=pipedrive.connection(),
-            warehouse=warehouse.warehouse(),
-            staging=warehouse.staging_folder(),
-            pull=pull,
-            windows=windows,
-            listener=reporter,
-        )
+        with telling_of_waits(reporter.wait):
+            report = import_source(
+                source,
+                connection=pipedrive.connection(),
+                warehouse=warehouse.warehouse(),
+                staging=warehouse.staging_folder(),
+                pull=pull,
+                windows=windows,
+                listener=reporter,
+                accept_user=config["accept_user"],
+            )
     except BaseException:
         reporter.report_committed_windows()
         raise

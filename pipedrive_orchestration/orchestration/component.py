@@ -25,6 +25,7 @@ from pipedrive_orchestration.orchestration.freshness import build_freshness_sens
 from pipedrive_orchestration.orchestration.initial_import import build_initial_import_sensor
 from pipedrive_orchestration.orchestration.jobs import JOBS
 from pipedrive_orchestration.orchestration.names import STATE_KEY
+from pipedrive_orchestration.orchestration.publishing import build_publishing_sensors
 from pipedrive_orchestration.orchestration.resources import resources_of_environment
 from pipedrive_orchestration.orchestration.schedules import MAX_OWN_JOBS, build_source_schedule
 from pipedrive_orchestration.orchestration.source_files import source_files_definitions
@@ -74,6 +75,7 @@ def build_definitions(loaded: LoadedSources, workflows: LoadedWorkflows = NO_WOR
         dg.Definitions(resources=resources_of_environment(), executor=dg.in_process_executor),
         source_files_definitions(accepted),
         dg.Definitions(sensors=_sensors_of(accepted.sources), jobs=[*JOBS]),
+        dg.Definitions(sensors=build_publishing_sensors()),
         *(definitions for _, definitions in built),
         _definitions_of_workflows(workflows, accepted.sources),
     )

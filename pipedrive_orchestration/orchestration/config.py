@@ -91,7 +91,7 @@ def config_schema_of(source: Source) -> dict[str, dg.Field]:
     values = _values(source)
     options = values.pop("options")
     schema = {field: _field(field, json.dumps(value)) for field, value in values.items()}
-    return {**schema, "options": _options_field(json.dumps(options)), "pull": _PULL_FIELD}
+    return {**schema, "options": _options_field(json.dumps(options)), **_OF_A_RUN}
 
 
 # Building a field takes Dagster a third of a millisecond, and most fields are the same in many sources.
@@ -111,12 +111,20 @@ def _options_field(defaults: str) -> dg.Field:
     return dg.Field(fields, default_value=options, is_required=False, description="Extensions of the body.")
 
 
-_PULL_FIELD = dg.Field(
-    _PULL,
-    default_value=Pull.WINDOW.value,
-    is_required=False,
-    description="window reads the chosen windows completely, changes what changed since the watermark.",
-)
+_OF_A_RUN = {
+    "pull": dg.Field(
+        _PULL,
+        default_value=Pull.WINDOW.value,
+        is_required=False,
+        description="window reads the chosen windows completely, changes what changed since the watermark.",
+    ),
+    "accept_user": dg.Field(
+        bool,
+        default_value=False,
+        is_required=False,
+        description="Remove what the connected user does not see, although another user saw it before.",
+    ),
+}
 
 
 def body_schema() -> dict[str, dg.Field]:

@@ -1,4 +1,4 @@
-"""Launching a run through Dagster's web server."""
+"""Launching and cancelling runs through Dagster's web server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ _LAUNCH = """mutation($parameters: ExecutionParams!) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 
 
+_CANCEL = """mutation($id: String!) {
+  terminateRun(runId: $id, terminatePolicy: SAFE_TERMINATE) {
+    __typename ... on TerminateRunFailure { message } ... on PythonError { message } } }"""
+
+
 class LaunchError(Exception):
     """A run was not launched; the message says why."""
+
+
+class CancelError(Exception):
+    """A run was not cancelled; the message says why."""
 
 
 def launch(url: str, request: dg.RunRequest) -> str:
@@ -59,3 +68,26 @@ def launch(url: str, request: dg.RunRequest) -> str:
         return str(result["run"]["runId"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise LaunchError(f"Dagster's web server at {url} did not launch the run ({error!r}).") from error
+
+
+def cancel(url: str, run_id: str) -> None:
+    """Cancels a run, as the UI does: it ends within seconds, and what it committed stays.
+
+    Args:
+        url: base address of Dagster's web server.
+        run_id: the run; one that has ended meanwhile stays as it is.
+
+    Raises:
+        CancelError: the web server does not answer or cannot reach the run.
+    """
+    try:
+        answer = httpx.post(
+            f"{url.rstrip('/')}/graphql",
+            json={"query": _CANCEL, "variables": {"id": run_id}},
+            timeout=TIMEOUT_SECONDS,
+        )
+        result = answer.raise_for_status().json()["data"]["terminateRun"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise CancelError(f"Dagster's web server at {url} did not cancel the run ({error!r}).") from error
+    if "message" in result:
+        raise CancelError(f"Dagster did not cancel the run {run_id}: {result['message']}")

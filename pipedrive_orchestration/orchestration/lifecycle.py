@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import dagster as dg
+
 from pipedrive_orchestration.importing import appraise
 from pipedrive_orchestration.orchestration.deployment import Deployment
 from pipedrive_orchestration.orchestration.initial_import import request_of_first_import
-from pipedrive_orchestration.orchestration.launching import LaunchError, launch
-from pipedrive_orchestration.orchestration.names import schedule_name
+from pipedrive_orchestration.orchestration.launching import CancelError, LaunchError, cancel, launch
+from pipedrive_orchestration.orchestration.names import asset_key, schedule_name
 from pipedrive_orchestration.orchestration.reloading import ReloadError, reload_sources
 from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
+from pipedrive_orchestration.orchestration.schedules import UNFINISHED
 from pipedrive_orchestration.orchestration.source_states import SourceState, Status, state_of
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration.pipedrive.connection import Connection
@@ -154,7 +157,9 @@ def _schedule_of(state: SourceState) -> str:
 
 
 def delete_source(deployment: Deployment, source: Source) -> str | None:
-    """Stop a source's schedule and put its file aside; its rows are kept and its slug stays taken.
+    """Stop a source's schedule and its imports and put its file aside; its slug stays taken.
+
+    Its rows are kept, those too that an import committed before it was cancelled.
 
     Deleting a source again changes nothing.
 
@@ -169,8 +174,20 @@ def delete_source(deployment: Deployment, source: Source) -> str | None:
         ScheduleStates(deployment.instance).stop(schedule_name(source.slug), source.schedule)
     deployment.store.delete(source.slug)
     deployment.store.holds.lift(source.id)
+    warnings = []
+    try:
+        _cancel_imports(deployment, source)
+    except CancelError as error:
+        warnings.append(f"{error} Its import goes on to its end.")
     try:
         reload_sources(deployment.dagster_url)
     except ReloadError as error:
-        return f"{error} Its schedule is stopped all the same."
-    return None
+        warnings.append(f"{error} Its schedule is stopped all the same.")
+    return " ".join(warnings) or None
+
+
+def _cancel_imports(deployment: Deployment, source: Source) -> None:
+    alone = {asset_key(source.slug)}
+    for run in deployment.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        if run.asset_selection == alone and run.status is not dg.DagsterRunStatus.CANCELING:
+            cancel(deployment.dagster_url, run.run_id)

@@ -20,6 +20,7 @@ from pipedrive_orchestration.importing import (
     Window,
     WindowReport,
 )
+from pipedrive_orchestration.orchestration.publishing import metadata_of_copy
 from pipedrive_orchestration.orchestration.tables import (
     plain_markdown,
     table_metadata,
@@ -29,6 +30,8 @@ from pipedrive_orchestration.orchestration.tables import (
 from pipedrive_orchestration.orchestration.watching import tell_watcher
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+from pipedrive_orchestration.warehouse.keeping_published import KeptPublished
+from pipedrive_orchestration.warehouse.waiting import Wait
 
 LOG_SECONDS = 5.0
 """Longest silence of the log while pages come."""
@@ -56,18 +59,19 @@ class Reporter:
 
     def __init__(
         self, context: dg.AssetExecutionContext, source: Source, pull: Pull, windows: Sequence[Window],
-        warehouse: Warehouse,
+        warehouse: Warehouse, published: KeptPublished,
     ) -> None:  # fmt: skip
         self._context = context
         self._source = source
         self._pull = pull
         self._requested = windows
         self._warehouse = Warehouse(warehouse.database, patience=LOOK_PATIENCE_SECONDS)
+        self._published = published
         self._reported: set[str] = set()
         self._estimate: Estimate | None = None
         self._began_at = datetime.now(UTC)
         self._began = self._logged_at = time.monotonic()
-        self._looked_at = float("-inf")
+        self._waited_at = self._looked_at = float("-inf")
         self._look: dict[str, dg.MetadataValue] = {}
 
     def __call__(self, event: ImportEvent) -> None:
@@ -81,12 +85,23 @@ class Reporter:
                 self._log_progress(event)
             case WindowReport(window=Window() as window):
                 self._report_window(event, window)
+                self._published.after_merge()
+
+    def wait(self, wait: Wait | None) -> None:
+        """Logs that the database is waited for, no more often than progress."""
+        now = time.monotonic()
+        if wait is not None and now - self._waited_at >= LOG_SECONDS:
+            self._waited_at = now
+            self._context.log.info(str(wait))
 
     def finish(self, report: ImportReport) -> None:
         """Reports what no window's commit has reported, and the totals."""
         for note in report.notes:
             self._context.log.info(note)
         self._context.log.info(summary(report))
+        self._published.at_end()
+        if self._published.problem:
+            self._context.log.warning(self._published.problem)
         self._looked_at = float("-inf")
         totals = self._metadata(report) | _metadata_of_import(report)
         if self._estimate:
@@ -165,6 +180,7 @@ class Reporter:
             "pull": dg.MetadataValue.text(self._pull.value),
             **_metadata_of_figures(figures),
             **self._look_at_table(),
+            **metadata_of_copy(self._published),
         }
 
     def _look_at_table(self) -> dict[str, dg.MetadataValue]:

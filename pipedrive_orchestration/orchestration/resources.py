@@ -15,6 +15,7 @@ from pydantic import Field
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.connecting import DEFAULT_DATABASE
+from pipedrive_orchestration.warehouse.keeping_published import KeptPublished
 
 
 class PipedriveResource(dg.ConfigurableResource[Connection]):
@@ -53,6 +54,10 @@ class WarehouseResource(DuckDBResource):
     """
 
     staging: str = Field(default="", description="Folder of staged pages; empty for one beside the database.")
+    publish: str = Field(
+        default="", description="Where a copy for other programs is published; empty for none."
+    )
+    publish_every: str = Field(default="", description="Seconds between two copies; empty for 300.")
 
     def warehouse(self) -> Warehouse:
         """The database, to be opened for reading or writing while it is needed."""
@@ -61,6 +66,13 @@ class WarehouseResource(DuckDBResource):
     def staging_folder(self) -> Path:
         """Where pages are kept until they are committed."""
         return Path(self.staging) if self.staging else self.warehouse().folder / "staging"
+
+    def kept_published(self) -> KeptPublished:
+        """What keeps the published copy fresh during a run, if there is to be one."""
+        return KeptPublished(
+            {"PIPEDRIVE_PUBLISH": self.publish, "PIPEDRIVE_PUBLISH_EVERY": self.publish_every},
+            self.warehouse(),
+        )
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -92,6 +104,8 @@ def resources_of_environment() -> dict[str, dg.ConfigurableResource[object]]:
         "warehouse": WarehouseResource(
             database=_variable("PIPEDRIVE_WAREHOUSE", DEFAULT_DATABASE),
             staging=_variable("PIPEDRIVE_STAGING", ""),
+            publish=_variable("PIPEDRIVE_PUBLISH", ""),
+            publish_every=_variable("PIPEDRIVE_PUBLISH_EVERY", ""),
         ),
     }
 

@@ -1,7 +1,8 @@
-"""Starting runs on this machine, and noticing that one's process is gone together with its code server.
+"""Starting runs on this machine, and noticing that one's process is gone and nobody is left to tell.
 
-A code server tells when a process of its own ends. After a power cut nobody is left to tell: the run would
-count as started for ever, and the limit of one run per source would keep every later run of it waiting.
+A code server tells when a process of its own ends. After a power cut it is gone as well: the run would count
+as started for ever, and the limit of one run per source would keep every later run of it waiting. A command
+that executes runs itself has no code server to begin with.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import socket
 import dagster as dg
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from pipedrive_orchestration.orchestration.commands import GONE, has_lost_its_command
 
 _CONNECT_SECONDS = 2.0
 
@@ -25,7 +28,9 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether the code server that started a run still listens."""
+        """Whether the code server that started a run still listens, or the command that runs it lives."""
+        if has_lost_its_command(run):
+            return CheckRunHealthResult(WorkerStatus.FAILED, GONE)
         address = run.tags.get(GRPC_INFO_TAG)
         if address is None or _listens(json.loads(address)):
             return CheckRunHealthResult(WorkerStatus.RUNNING)

@@ -12,6 +12,7 @@ from pipedrive_orchestration.orchestration.names import (
     outputs_key,
     workflow_key,
 )
+from pipedrive_orchestration.orchestration.publishing import metadata_of_copy
 from pipedrive_orchestration.orchestration.resources import WarehouseResource
 from pipedrive_orchestration.orchestration.tables import plain_markdown
 from pipedrive_orchestration.orchestration.workflow_automation import FOLLOW
@@ -25,6 +26,7 @@ from pipedrive_orchestration.orchestration.workflow_metadata import (
 )
 from pipedrive_orchestration.sources import Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+from pipedrive_orchestration.warehouse.keeping_published import KeptPublished
 from pipedrive_orchestration.workflows import (
     ActionsReport,
     SyncReport,
@@ -98,11 +100,13 @@ def _table_asset(workflow: Workflow, sources: Sequence[Source]) -> dg.AssetsDefi
     ) -> Iterator[dg.MaterializeResult[None]]:
         database = warehouse.warehouse()
         reports = _sync(context, workflow, feeding, database)
+        published = _publish(context, warehouse)
         yield dg.MaterializeResult(
             metadata={
                 **metadata_of_syncs(reports),
                 **metadata_of_table(database, workflow),
                 **_lineage(workflow, problems),
+                **metadata_of_copy(published),
             },
             check_results=[
                 dg.AssetCheckResult(
@@ -133,6 +137,14 @@ def _sync(
         )
         reports.append(report)
     return reports
+
+
+def _publish(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> KeptPublished:
+    published = warehouse.kept_published()
+    published.at_end()
+    if published.problem:
+        context.log.warning(published.problem)
+    return published
 
 
 def _rejected_check(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
@@ -179,7 +191,10 @@ def _outputs_asset(workflow: Workflow) -> dg.AssetsDefinition:
             f"{report.completed:,} runs complete, {report.failed:,} failed, {report.waiting:,} waiting; "
             f"{report.seconds:.1f} s"
         )
-        metadata = metadata_of_actions(warehouse.warehouse(), workflow, report)
+        metadata = {
+            **metadata_of_actions(warehouse.warehouse(), workflow, report),
+            **metadata_of_copy(_publish(context, warehouse)),
+        }
         if report.error:
             raise dg.Failure(report.error, metadata=metadata, allow_retries=False)
         return dg.MaterializeResult(metadata=metadata)

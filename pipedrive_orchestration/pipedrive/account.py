@@ -16,6 +16,7 @@ from pipedrive_orchestration.pipedrive.limits import WINDOW_SECONDS
 class _User(msgspec.Struct):
     """OpenAPI v1 ``/users/me``; a company can have no domain of its own yet."""
 
+    id: int
     name: str
     email: str
     company_id: int
@@ -26,6 +27,33 @@ class _User(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     data: _User
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedUser:
+    """As whom an account is read: every list shows what this user may see (API facts, visibility).
+
+    Attributes:
+        company_id: the account.
+        company: its name.
+        user_id: the user.
+        user: the user's name.
+        is_admin: whether the user is an administrator, where Pipedrive tells.
+    """
+
+    company_id: int
+    company: str
+    user_id: int
+    user: str
+    is_admin: bool | None
+
+    def sees_as(self, other: ConnectedUser) -> bool:
+        """Whether both see the same, as far as ids and the administrator's right tell."""
+        mine, theirs = ((one.company_id, one.user_id, one.is_admin) for one in (self, other))
+        return mine == theirs
+
+    def __str__(self) -> str:
+        return f"{self.user} ({'administrator' if self.is_admin else 'user'} {self.user_id})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +92,37 @@ async def read_account(connection: Connection) -> Account:
         PipedriveError: see :meth:`Client.get`.
     """
     async with Client(connection) as client:
-        user = await client.get(USERS_ME_PATH, {}, cost=USERS_ME_COST, read=_user)
+        user = await _me(client)
         return Account(
             company=user.company_name,
             company_id=user.company_id,
             domain=user.company_domain,
             user=user.name,
             email=user.email,
-            is_admin=None if user.is_admin is None else bool(user.is_admin),
+            is_admin=_is_admin(user),
             burst_limit=client.limiter.limit,
             burst_seconds=WINDOW_SECONDS,
             daily_tokens=client.daily_token_budget,
             daily_tokens_left=client.daily_tokens_left,
         )
+
+
+async def read_user(client: Client) -> ConnectedUser:
+    """Ask as whom the account is read; costs 2 tokens.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    user = await _me(client)
+    return ConnectedUser(user.company_id, user.company_name, user.id, user.name, _is_admin(user))
+
+
+async def _me(client: Client) -> _User:
+    return await client.get(USERS_ME_PATH, {}, cost=USERS_ME_COST, read=_user)
+
+
+def _is_admin(user: _User) -> bool | None:
+    return None if user.is_admin is None else bool(user.is_admin)
 
 
 def _user(body: bytes) -> _User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,12 @@ class Connection:
         if address is None:
             raise NotConnected(f"PIPEDRIVE_API_URL is not an address such as {DEFAULT_URL}.")
         return cls(url=address, token=token)
+
+    @property
+    def signature(self) -> str:
+        """Tells whether it is still the same secret, and nothing else of it."""
+        secret = self.token if self.oauth is None else f"{self.oauth.client_id} {self.oauth.refresh_token}"
+        return hashlib.sha256(f"pipedrive_orchestration {secret}".encode()).hexdigest()[:16]
 
     def auth(self) -> httpx.Auth:
         """What signs the requests of one client."""

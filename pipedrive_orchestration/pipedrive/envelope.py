@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.catalogue import Paging
+from pipedrive_orchestration.pipedrive.object_type import Paging
 
 
 class BrokenBody(ValueError):
@@ -68,23 +68,29 @@ class Page:
     """One page of a list.
 
     Attributes:
-        records: the records as Pipedrive wrote them, one slice of the body each.
+        records: the records as Pipedrive wrote them, one slice of the body each. A text in them may end in
+            half a character, which strict readers refuse: see :meth:`whole_records`.
         next: what the parameter that asks for the next page must carry, or None on the last page.
         has_data: whether the body has records, if only an empty list of them.
         says_more: whether the body says if there is more, where a list has pages.
+        has_line_feeds: whether the body is laid out in lines.
     """
 
     records: list[msgspec.Raw]
     next: str | int | None
     has_data: bool = True
     says_more: bool = True
+    has_line_feeds: bool = False
 
     def lines(self) -> bytes:
         """The records one per line: a line feed in JSON is blank space, so none is lost."""
-        lines = b"\n".join(self.records)
-        if lines.count(b"\n") >= len(self.records):
-            lines = b"\n".join(bytes(record).replace(b"\n", b" ") for record in self.records)
-        return lines + b"\n" if self.records else b""
+        if self.has_line_feeds:
+            return b"".join(bytes(record).replace(b"\n", b" ") + b"\n" for record in self.records)
+        return b"\n".join([*self.records, b""])
+
+    def whole_records(self) -> list[bytes]:
+        """The records with whole characters, to be read as text."""
+        return [whole_characters(bytes(record)) for record in self.records]
 
     def longest(self) -> int:
         """Bytes of the longest record."""
@@ -133,10 +139,7 @@ def open_page(body: bytes, paging: Paging) -> Page:
         BrokenBody: not JSON, not an envelope, ``success: false`` in a 200, or more records announced
             without saying where.
     """
-    try:
-        envelope = _envelopes.decode(whole_characters(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenBody(f"the body is not a list of records ({error})") from None
+    envelope = _opened(body)
     if envelope.success is not True:
         raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
     additional = envelope.additional_data
@@ -146,22 +149,28 @@ def open_page(body: bytes, paging: Paging) -> Page:
         has_data=envelope.data is not None,
         says_more=paging is Paging.NONE
         or (additional is not None and (paging is Paging.CURSOR or additional.pagination is not None)),
+        has_line_feeds=b"\n" in body,
     )
 
 
-def whole_characters(body: bytes) -> bytes:
-    """A body whose texts are all valid Unicode: halves of characters become U+FFFD."""
+def _opened(body: bytes) -> _Envelope:
+    try:
+        return _envelopes.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Hardly any body holds half a character, so they are looked for only when one cannot be read.
+        try:
+            return _envelopes.decode(whole_characters(body))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BrokenBody(f"the body is not a list of records ({error})") from None
+
+
+def whole_characters(json: bytes) -> bytes:
+    """JSON whose texts are all valid Unicode: halves of characters become U+FFFD."""
     # A text that was cut inside an emoji ends in half of it: as an escape, or as bytes that are no UTF-8.
     # Both are refused by every strict reader, and one such text would hide the whole page.
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            body = body.decode(errors="replace").encode()
-    # Looking for one byte first is what keeps bodies without any escape cheap.
-    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
-        body = _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)
-    return body
+    if not json.isascii():
+        json = json.decode(errors="replace").encode()
+    return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], json)
 
 
 def _next(additional: _AdditionalData | None, paging: Paging) -> str | int | None:

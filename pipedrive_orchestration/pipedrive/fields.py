@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.catalogue import CustomFields, ObjectType, Property
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import Refused
+from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType, Property
 from pipedrive_orchestration.pipedrive.paging import field_pages
 
 
@@ -119,7 +119,7 @@ def _options(answer: _FieldAnswer) -> tuple[Option, ...]:
 
 
 async def _read_answers(client: Client, object_type: ObjectType) -> list[_FieldAnswer]:
-    answers = [record async for page in field_pages(client, object_type) for record in page.records]
+    answers = [record async for page in field_pages(client, object_type) for record in page.whole_records()]
     try:
         fields = [_fields.decode(answer) for answer in answers]
     except msgspec.DecodeError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from collections.abc import Set as AbstractSet
 
-from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.catalogue import MAX_PAGE_SIZE
 from pipedrive_orchestration.pipedrive.client import Client, Parameters
 from pipedrive_orchestration.pipedrive.envelope import BrokenBody, Page, open_page
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
+from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
 
 _NEXT_PARAMETER = {Paging.CURSOR: "cursor", Paging.OFFSET: "start"}
 

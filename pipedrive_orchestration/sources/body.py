@@ -26,9 +26,11 @@ from pydantic import (
     field_validator,
 )
 
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
 from pipedrive_orchestration.sources.cron import InvalidCronError, parse_cron
-from pipedrive_orchestration.sources.filters import FilterGroup, FilterLeaf
+from pipedrive_orchestration.sources.filter_leaf import FilterLeaf
+from pipedrive_orchestration.sources.filters import FilterGroup
 from pipedrive_orchestration.sources.problems import (
     InvalidBodyError,
     Problem,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from pipedrive_orchestration.pipedrive.catalogue import near_matches
+from pipedrive_orchestration.sources.near_matches import near_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def refusal(code: str, message: str) -> PydanticCustomError:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence with the near matches of ``name``, led by a blank, or nothing."""
-    matches = near_matches(name, list(known))
+    matches = near_matches(name, known)
     return f" Did you mean {' or '.join(f'`{match}`' for match in matches)}?" if matches else ""
 
 

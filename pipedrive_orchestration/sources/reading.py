@@ -1,4 +1,4 @@
-"""Reading one source file."""
+"""Reading one file of a project folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import yaml
 
 from pipedrive_orchestration.sources.body import SourceBody
 from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem
-from pipedrive_orchestration.sources.slugs import check_slug
 from pipedrive_orchestration.sources.source import SourceFile
 
 _MAX_DEPTH = 100
@@ -65,27 +64,12 @@ def refuse_endless(path: Path) -> None:
 
 
 def read_source_file(path: Path) -> SourceFile:
-    """Reads a source file, whose name without the ending is the slug.
+    """Reads what a source file holds, which has the source's identity beside its body.
 
     Raises:
-        InvalidBodyError: With every problem of the name and of the content.
+        InvalidBodyError: With every problem of the content.
     """
-    problems = _problems_of_name(path.stem)
-    try:
-        source = SourceFile.parse(content_of(text_of(path)))
-    except InvalidBodyError as error:
-        raise InvalidBodyError([*problems, *error.problems]) from None
-    if problems:
-        raise InvalidBodyError(problems)
-    return source
-
-
-def _problems_of_name(slug: str) -> list[Problem]:
-    try:
-        check_slug(slug)
-    except ValueError as error:
-        return [Problem("slug", "invalid_slug", f"{error} The slug is the name of the file.")]
-    return []
+    return SourceFile.parse(content_of(text_of(path)))
 
 
 def text_of(path: Path) -> str:

@@ -21,12 +21,16 @@ def is_slug(text: str) -> bool:
 def check_slug(text: str) -> str:
     """The text, if it can be the name of a source; a pydantic error otherwise."""
     if not is_slug(text):
-        raise refusal(
-            "invalid_slug",
-            f"`{text}` cannot name a source: small letters, digits and underscores, a letter first, "
-            f"at most {MAX_LENGTH} characters.",
-        )
+        raise refusal("invalid_slug", misnamed(text, "source"))
     return text
+
+
+def misnamed(text: str, kind: str) -> str:
+    """Says why a text cannot be the name of a source or a workflow, whichever ``kind`` is."""
+    return (
+        f"`{text}` cannot name a {kind}: small letters, digits and underscores, a letter first, "
+        f"at most {MAX_LENGTH} characters."
+    )
 
 
 def derive_slug(name: str, fallback: str, is_taken: Callable[[str], bool]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from pipedrive_orchestration.sources.atomic import write_atomically
 from pipedrive_orchestration.sources.body import SourceBody
 from pipedrive_orchestration.sources.first_seen import FirstSeen, FirstSeenError
 from pipedrive_orchestration.sources.holds import Hold, Holds
-from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem, did_you_mean
-from pipedrive_orchestration.sources.reading import content_of, read_source_file, refuse_endless
-from pipedrive_orchestration.sources.slugs import derive_slug, is_slug
+from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem
+from pipedrive_orchestration.sources.reading import content_of
+from pipedrive_orchestration.sources.slugs import derive_slug, is_slug, misnamed
 from pipedrive_orchestration.sources.source import Source, SourceFile, id_of_slug
-
-_ENDINGS = (".yaml", ".yml")
+from pipedrive_orchestration.sources.yaml_folder import BadFile, YamlFolder, named, not_there
 
 DELETED = "deleted"
 """Folder within the sources' folder that keeps the files of deleted sources."""
@@ -30,18 +28,6 @@ DELETED = "deleted"
 
 def _utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-@dataclass(frozen=True, slots=True)
-class BadFile:
-    """A file that is left out, and why."""
-
-    path: str
-    slug: str
-    problems: tuple[Problem, ...]
-
-    def __str__(self) -> str:
-        return "\n".join([f"{self.path}:", *(f"  {problem}" for problem in self.problems)])
 
 
 class UnknownSourceError(LookupError):
@@ -62,15 +48,10 @@ class LoadedSources:
             InvalidBodyError: Its file is there and is not a source.
             UnknownSourceError: There is no such file; names the near matches.
         """
-        for source in self.sources:
-            if source.slug == slug:
-                return source
-        problems = [problem for bad in self.bad_files if bad.slug == slug for problem in bad.problems]
-        if problems:
-            raise InvalidBodyError(problems)
-        known = [source.slug for source in self.sources]
-        listed = f" Sources: {', '.join(known)}." if known else " There are no sources."
-        raise UnknownSourceError(f"There is no source `{slug}`.{did_you_mean(slug, known)}{listed}")
+        source = named(slug, self.sources, self.bad_files)
+        if source is None:
+            raise UnknownSourceError(not_there("source", slug, self.sources))
+        return source
 
 
 class SourceStore:
@@ -87,6 +68,7 @@ class SourceStore:
     def __init__(self, project: Path | str, clock: Callable[[], datetime] = _utc_now) -> None:
         self.project = Path(project)
         self.folder = self.project / "sources"
+        self._files = YamlFolder(self.folder, "source")
         self.holds = Holds(self.project)
         self._first_seen = FirstSeen(self.project)
         self._clock = clock
@@ -96,10 +78,13 @@ class SourceStore:
         if not self.folder.is_dir():
             problem = Problem("", "no_folder", f"There is no folder {self.folder}; sources are read from it.")
             return LoadedSources(bad_files=(BadFile(str(self.folder), "", (problem,)),))
-        read, bad_files = self._read(self._paths())
+        read, bad_files = self._files.read(SourceFile.parse)
         first_seen, damaged = self._record(read)
-        sources = [_identified(slug, file, first_seen[slug]) for slug, file in read.items()]
-        sources, copies = _without_copies(sources, first_seen, self._path_of)
+        by_age = sorted(read, key=lambda slug: (first_seen[slug], slug))
+        originals, copies = self._files.without_copies(
+            _identified(slug, read[slug], first_seen[slug]) for slug in by_age
+        )
+        sources = sorted(originals, key=lambda source: source.slug)
         return LoadedSources(tuple(sources), (*bad_files, *copies, *damaged))
 
     def create(self, body: SourceBody, slug: str | None = None, hold: Hold | None = None) -> Source:
@@ -139,59 +124,33 @@ class SourceStore:
             OSError: The folder cannot be written; the source is as it was.
         """
         (self.folder / DELETED).mkdir(exist_ok=True)
-        for path in self._paths():
+        for path in self._files.files():
             if path.stem == slug:
                 with suppress(FileNotFoundError):
                     path.rename(self.folder / DELETED / path.name)
 
     def deleted(self) -> tuple[Source, ...]:
         """The sources that were deleted, as their files say; one that is there again is not among them."""
-        if not (self.folder / DELETED).is_dir():
-            return ()
-        read, _ = self._read(_source_files(self.folder / DELETED))
-        present = {path.stem for path in self._paths()}
+        read, _ = YamlFolder(self.folder / DELETED, "source").read(SourceFile.parse)
+        present = self._files.slugs()
         first_seen, _ = self._record(read)
         return tuple(
             _identified(slug, file, first_seen[slug]) for slug, file in read.items() if slug not in present
         )
 
     def _chosen(self, body: SourceBody, slug: str | None) -> str:
-        present = {path.stem for path in self._paths()}
+        present = self._files.slugs()
         used = present | self._first_seen.read().keys()
         if slug is None:
             return derive_slug(body.name, body.object_type, used.__contains__)
         if not is_slug(slug):
-            raise _refused("invalid_slug", f"`{slug}` cannot name a source: small letters, digits and "
-                           "underscores, a letter first, at most 63 characters.")  # fmt: skip
+            raise _refused("invalid_slug", misnamed(slug, "source"))
         if slug in present:
             raise _refused("slug_taken", f"There is a source `{slug}` already.")
         if slug in used:
             raise _refused("slug_of_deleted", f"`{slug}` was the name of a source that was deleted. Choose "
                            "another: its table and its history are still there.")  # fmt: skip
         return slug
-
-    def _paths(self) -> list[Path]:
-        return _source_files(self.folder)
-
-    def _path_of(self, slug: str) -> str:
-        return next(str(path) for path in self._paths() if path.stem == slug)
-
-    def _read(self, paths: list[Path]) -> tuple[dict[str, SourceFile], list[BadFile]]:
-        namesakes = Counter(path.stem for path in paths)
-        read: dict[str, SourceFile] = {}
-        bad_files = []
-        for path in paths:
-            problems = _problem_of_namesakes(path) if namesakes[path.stem] > 1 else []
-            try:
-                refuse_endless(path)
-                file = read_source_file(path)
-            except InvalidBodyError as error:
-                problems += error.problems
-            if problems:
-                bad_files.append(BadFile(str(path), path.stem, tuple(problems)))
-            else:
-                read[path.stem] = file
-        return read, bad_files
 
     def _record(self, slugs: Iterable[str]) -> tuple[dict[str, datetime], list[BadFile]]:
         slugs, now = list(slugs), self._clock()
@@ -202,19 +161,8 @@ class SourceStore:
             return dict.fromkeys(slugs, now), [BadFile(str(self._first_seen.path), "", (problem,))]
 
 
-def _source_files(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.suffix in _ENDINGS and not path.name.startswith(".")
-    )
-
-
 def _refused(code: str, message: str) -> InvalidBodyError:
     return InvalidBodyError([Problem("slug", code, message)])
-
-
-def _problem_of_namesakes(path: Path) -> list[Problem]:
-    names = " and ".join(f"{path.stem}{ending}" for ending in _ENDINGS)
-    return [Problem("slug", "duplicate_slug", f"{names} would be one source; remove one of them.")]
 
 
 def _identified(slug: str, file: SourceFile, first_seen: datetime) -> Source:
@@ -224,21 +172,6 @@ def _identified(slug: str, file: SourceFile, first_seen: datetime) -> Source:
 def _with_identity(body: SourceBody, slug: str, id_: UUID, created_at: datetime) -> Source:
     fields = {field: getattr(body, field) for field in SourceBody.model_fields}
     return Source(**fields, slug=slug, id=id_, created_at=created_at)
-
-
-def _without_copies(
-    sources: list[Source], first_seen: dict[str, datetime], path_of: Callable[[str], str]
-) -> tuple[list[Source], list[BadFile]]:
-    """A file that was copied together with its id is left out; the one seen first keeps it."""
-    originals: dict[UUID, Source] = {}
-    copies = []
-    for source in sorted(sources, key=lambda source: (first_seen[source.slug], source.slug)):
-        original = originals.setdefault(source.id, source)
-        if original is not source:
-            message = f"This is the id of {original.slug}; remove `id` and `created_at` from the copy."
-            problem = Problem("id", "duplicate_id", message)
-            copies.append(BadFile(path_of(source.slug), source.slug, (problem,)))
-    return [source for source in sources if originals[source.id] is source], copies
 
 
 def _as_yaml(source: Source, body: SourceBody) -> str:

@@ -12,13 +12,19 @@ import random
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.warehouse.schema_version import NewerSchemaError, is_outdated, migrate
+from pipedrive_orchestration.warehouse.waiting import (
+    ONE_OF_OURS,
+    TELL_AFTER_SECONDS,
+    Waiting,
+    holder_in,
+)
 
 DEFAULT_DATABASE = "./data/warehouse.duckdb"
 
@@ -119,6 +125,26 @@ class Warehouse:
                 with self._opened(read_only=True) as connection:
                     yield connection
 
+    @contextmanager
+    def at_rest(self) -> Iterator[Path]:
+        """The database file at a commit: all of it is in the file, and nobody writes while the block lasts.
+
+        Raises:
+            WarehouseError: there is no database yet, or it cannot be opened.
+        """
+        assert self.path is not None, "a database that is no local file has no file to look at"
+        if not self.exists:
+            raise WarehouseError(f"There is no database at {self.database} yet: run an import first.")
+        with self._locked(), ExitStack() as stack:
+            stack.enter_context(self._opened(read_only=True))
+            while Path(f"{self.path}.wal").exists():
+                # A process that was killed has left its last commits beside the file; closing takes them in.
+                stack.close()
+                with self._opened(read_only=False) as connection:
+                    connection.execute("CHECKPOINT")
+                stack.enter_context(self._opened(read_only=True))
+            yield self.path
+
     def _is_outdated(self, connection: duckdb.DuckDBPyConnection) -> bool:
         try:
             return is_outdated(connection)
@@ -160,18 +186,30 @@ class Warehouse:
             yield
             return
         lock = FileLock(f"{self.path}.lock", thread_local=False)
-        try:
-            lock.acquire(timeout=self._patience)
-        except Timeout:
-            raise self._busy() from None
-        except OSError as error:
-            raise WarehouseError(
-                f"The lock file {self.path}.lock cannot be made: {error.strerror}. Make the folder writable."
-            ) from error
+        self._acquire(lock)
         try:
             yield
         finally:
             lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        waiting = Waiting(self.database, self._patience)
+        try:
+            while True:
+                try:
+                    lock.acquire(timeout=max(0.0, min(TELL_AFTER_SECONDS, waiting.left)))
+                except Timeout:
+                    if waiting.left <= 0:
+                        raise self._busy(ONE_OF_OURS) from None
+                    waiting.for_(ONE_OF_OURS)
+                else:
+                    return
+        except OSError as error:
+            raise WarehouseError(
+                f"The lock file {self.path}.lock cannot be made: {error.strerror}. Make the folder writable."
+            ) from error
+        finally:
+            waiting.over()
 
     @contextmanager
     def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -185,23 +223,28 @@ class Warehouse:
             connection.close()
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + self._patience
+        waiting = Waiting(self.database, self._patience)
         pause = 0.02
-        while True:
-            try:
-                return duckdb.connect(self.database, read_only=read_only)
-            except duckdb.Error as error:
-                if "Could not set lock" not in str(error):
-                    raise self._unusable(error) from error
-                if time.monotonic() + pause > deadline:
-                    raise self._busy() from error
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads waiters, guards nothing
-            pause = min(pause * 2, 1.0)
+        try:
+            while True:
+                try:
+                    return duckdb.connect(self.database, read_only=read_only)
+                except duckdb.Error as error:
+                    if "Could not set lock" not in str(error):
+                        raise self._unusable(error) from error
+                    holder = holder_in(str(error))
+                    if pause > waiting.left:
+                        raise self._busy(holder) from error
+                waiting.for_(holder)
+                time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads waiters, guards nothing
+                pause = min(pause * 2, 1.0)
+        finally:
+            waiting.over()
 
-    def _busy(self) -> WarehouseError:
+    def _busy(self, holder: str) -> WarehouseError:
         return WarehouseError(
-            f"{self.database} has been in use by another program for {self._patience:.0f} s. Close the shell "
-            "or tool that has it open and run the import again; nothing of this step was written."
+            f"{self.database} has been in use by {holder} for {self._patience:.0f} s. Close what has it open "
+            "and try again; nothing of this step was written."
         )
 
     def _unusable(self, error: duckdb.Error) -> WarehouseError:

@@ -1,4 +1,4 @@
-"""The import ledger: what was imported when, how far each source is, and what the fields mean.
+"""The import ledger: what was imported when, how far each source is, and what did not fit its type.
 
 Everything here runs inside the transaction of the caller, so that the ledger never says more or less
 than the tables.
@@ -7,7 +7,7 @@ than the tables.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,8 +15,6 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.identifiers import quoted
 from pipedrive_orchestration.warehouse.schema_version import stamp
-
-SCHEMA = "import_ledger"
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far two clocks may differ without one of them being called wrong."""
@@ -54,17 +52,6 @@ CREATE VIEW IF NOT EXISTS import_ledger.option_labels AS
     SELECT object_type, key, option_id, arg_max(label, valid_from) AS label
     FROM import_ledger.field_options GROUP BY ALL;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerField:
-    """A field as the ledger keeps it: one row of ``fields`` and one of ``field_options`` per option."""
-
-    key: str
-    label: str
-    field_type: str
-    is_custom: bool
-    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +99,8 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     stamp(connection)
 
 
-def _present(connection: duckdb.DuckDBPyConnection) -> bool:
+def is_present(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the database has a ledger."""
     row = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
         "AND schema_name = 'import_ledger' AND table_name IN ('imports', 'watermarks')"
@@ -143,7 +131,7 @@ def record_interruptions(
 
 def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEntry | None:
     """The source's newest import that succeeded, if any."""
-    if not _present(connection):
+    if not is_present(connection):
         return None
     names = ", ".join(ImportEntry.__slots__)
     row = connection.execute(
@@ -176,7 +164,7 @@ def interrupted_import(
     Only attempts that asked for the same windows with the same definition, and began between ``since`` and
     ``until``, are taken together.
     """
-    if not windows or not _present(connection):
+    if not windows or not is_present(connection):
         return None
     row = connection.execute(
         """
@@ -205,21 +193,6 @@ def interrupted_import(
     return Interrupted(row[0], frozenset(row[1])) if row and row[1] else None
 
 
-def last_fields(
-    connection: duckdb.DuckDBPyConnection, object_type: str, keys: Sequence[str]
-) -> dict[str, LedgerField]:
-    """What was last known of some fields, those that are gone at Pipedrive included."""
-    if not keys or not _present(connection):
-        return {}
-    rows = connection.execute(
-        "SELECT key, arg_max(label, valid_from), arg_max(field_type, valid_from), "
-        "arg_max(is_custom, valid_from) FROM import_ledger.fields "
-        "WHERE object_type = ? AND list_contains(?, key) GROUP BY key",
-        [object_type, list(keys)],
-    ).fetchall()
-    return {key: LedgerField(key, label, field_type, is_custom) for key, label, field_type, is_custom in rows}
-
-
 def record_window(connection: duckdb.DuckDBPyConnection, entry: WindowEntry) -> None:
     """Add a committed window."""
     _insert(connection, "windows", entry)
@@ -234,7 +207,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, entry: ImportEntr
 
 def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[datetime, str] | None:
     """The instant up to which a source's changes are loaded, and the definition they were loaded for."""
-    if not _present(connection):
+    if not is_present(connection):
         return None
     row = connection.execute(
         "SELECT watermark, definition FROM import_ledger.watermarks WHERE source = ?", [source]
@@ -295,117 +268,3 @@ def set_aside(
         {"source": source, "property_key": property_key, "field_type": field_type, "reason": reason},
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-def record_fields(
-    connection: duckdb.DuckDBPyConnection, object_type: str, fields: Iterable[LedgerField], now: datetime
-) -> list[str]:
-    """Bring the field catalogue up to date, keeping what was true before.
-
-    Returns:
-        What changed, one sentence each: fields and options that are new, renamed, retyped or gone.
-        Empty the first time an object type is seen.
-    """
-    fields = list(fields)
-    first = not _current_fields(connection, object_type)
-    changes = _record(
-        connection,
-        "fields",
-        object_type,
-        _current_fields(connection, object_type),
-        {(field.key,): (field.label, field.field_type, field.is_custom) for field in fields},
-        now,
-    )
-    changes += _record(
-        connection,
-        "field_options",
-        object_type,
-        _current_options(connection, object_type),
-        {(field.key, option): (label,) for field in fields for option, label in field.options},
-        now,
-    )
-    return [] if first else changes
-
-
-def _current_fields(
-    connection: duckdb.DuckDBPyConnection, object_type: str
-) -> dict[tuple[str, ...], tuple[object, ...]]:
-    rows = connection.execute(
-        "SELECT key, label, field_type, is_custom FROM import_ledger.fields "
-        "WHERE object_type = ? AND valid_to IS NULL",
-        [object_type],
-    ).fetchall()
-    return {(key,): tuple(rest) for key, *rest in rows}
-
-
-def _current_options(
-    connection: duckdb.DuckDBPyConnection, object_type: str
-) -> dict[tuple[str, ...], tuple[object, ...]]:
-    rows = connection.execute(
-        "SELECT key, option_id, label FROM import_ledger.field_options "
-        "WHERE object_type = ? AND valid_to IS NULL",
-        [object_type],
-    ).fetchall()
-    return {(key, option): (label,) for key, option, label in rows}
-
-
-_KEY_COLUMNS = {"fields": ("key",), "field_options": ("key", "option_id")}
-_VALUE_COLUMNS = {"fields": ("label", "field_type", "is_custom"), "field_options": ("label",)}
-
-
-def _record(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    object_type: str,
-    before: dict[tuple[str, ...], tuple[object, ...]],
-    after: dict[tuple[str, ...], tuple[object, ...]],
-    now: datetime,
-) -> list[str]:
-    ended = [key for key in before if after.get(key) != before[key]]
-    begun = [key for key in after if before.get(key) != after[key]]
-    columns = _KEY_COLUMNS[table]
-    if ended:
-        matches = " AND ".join(f"t.{column} = e.{column}" for column in columns)
-        connection.execute(
-            f"UPDATE import_ledger.{table} AS t SET valid_to = $now FROM ({_rows(columns)}) AS e "
-            f"WHERE t.object_type = $object_type AND t.valid_to IS NULL AND {matches}",
-            {"now": now, "object_type": object_type, **_arrays(columns, ended)},
-        )
-    if begun:
-        columns = (*columns, *_VALUE_COLUMNS[table])
-        rows = [(*key, *after[key]) for key in begun]
-        connection.execute(
-            f"INSERT INTO import_ledger.{table} SELECT $object_type, b.*, $now, NULL "
-            f"FROM ({_rows(columns)}) AS b",
-            {"now": now, "object_type": object_type, **_arrays(columns, rows)},
-        )
-    return [_sentence(table, key, before.get(key), after.get(key)) for key in dict.fromkeys(ended + begun)]
-
-
-def _rows(columns: Sequence[str]) -> str:
-    # One statement for all rows: a field can have 10,000 options, and a statement for each takes seconds.
-    return "SELECT " + ", ".join(f"unnest(${column}) AS {column}" for column in columns)
-
-
-def _arrays(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
-    return {column: [row[index] for row in rows] for index, column in enumerate(columns)}
-
-
-def _sentence(
-    table: str,
-    key: tuple[str, ...],
-    before: tuple[object, ...] | None,
-    after: tuple[object, ...] | None,
-) -> str:
-    kind = "field" if table == "fields" else "option"
-    name = " / ".join(key)
-    if before is None:
-        return f"{kind} {name} is new: {after[0] if after else ''}"
-    if after is None:
-        return f"{kind} {name} ({before[0]}) is gone at Pipedrive; its last values and labels are kept"
-    changed = "renamed" if before[0] != after[0] else "changed"
-    return f"{kind} {name} is {changed}: {_brief(before)} -> {_brief(after)}"
-
-
-def _brief(values: tuple[object, ...]) -> str:
-    return ", ".join(str(value) for value in values[:2])

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from filelock import FileLock
 
-from pipedrive_orchestration.sources import BadFile, InvalidBodyError, Problem
+from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.sources.atomic import write_atomically
-from pipedrive_orchestration.sources.problems import did_you_mean
-from pipedrive_orchestration.sources.reading import content_of, refuse_endless, text_of
-from pipedrive_orchestration.sources.slugs import is_slug
+from pipedrive_orchestration.sources.reading import content_of
+from pipedrive_orchestration.sources.yaml_folder import YamlFolder, named, not_there
 from pipedrive_orchestration.workflows.body import Sync, Workflow, WorkflowFile
 from pipedrive_orchestration.workflows.editing import with_sync
 
-_ENDINGS = (".yaml", ".yml")
 _LOCK_TIMEOUT_SECONDS = 10.0
 
 
@@ -40,15 +36,10 @@ class LoadedWorkflows:
             InvalidBodyError: Its file is there and is not a workflow.
             UnknownWorkflowError: There is no such file; names the near matches.
         """
-        for workflow in self.workflows:
-            if workflow.slug == slug:
-                return workflow
-        problems = [problem for bad in self.bad_files if bad.slug == slug for problem in bad.problems]
-        if problems:
-            raise InvalidBodyError(problems)
-        known = [workflow.slug for workflow in self.workflows]
-        listed = f" Workflows: {', '.join(known)}." if known else " There are no workflows."
-        raise UnknownWorkflowError(f"There is no workflow `{slug}`.{did_you_mean(slug, known)}{listed}")
+        workflow = named(slug, self.workflows, self.bad_files)
+        if workflow is None:
+            raise UnknownWorkflowError(not_there("workflow", slug, self.workflows))
+        return workflow
 
     def with_id(self, id_: UUID) -> Workflow:
         """The workflow of that id.
@@ -71,24 +62,15 @@ class WorkflowStore:
 
     def __init__(self, project: Path | str) -> None:
         self.folder = Path(project) / "workflows"
+        self._files = YamlFolder(self.folder, "workflow")
         self._lock = FileLock(Path(project) / ".workflows.lock", timeout=_LOCK_TIMEOUT_SECONDS)
 
     def load(self) -> LoadedWorkflows:
         """Reads every file; a bad one is reported and never keeps the others from loading."""
-        paths = self._paths()
-        namesakes = Counter(path.stem for path in paths)
-        workflows, bad_files = [], []
-        for path in paths:
-            problems = _problem_of_namesakes(path) if namesakes[path.stem] > 1 else []
-            try:
-                workflow = _read(path)
-            except InvalidBodyError as error:
-                problems += error.problems
-            if problems:
-                bad_files.append(BadFile(str(path), path.stem, tuple(problems)))
-            else:
-                workflows.append(workflow)
-        originals, copies = _without_copies(workflows, {path.stem: str(path) for path in paths})
+        read, bad_files = self._files.read(WorkflowFile.parse)
+        originals, copies = self._files.without_copies(
+            [Workflow.of(slug, file) for slug, file in read.items()]
+        )
         return LoadedWorkflows(tuple(originals), (*bad_files, *copies))
 
     def save_sync(self, slug: str, sync: Sync) -> Workflow:
@@ -114,57 +96,8 @@ class WorkflowStore:
             return known
         with self._lock:
             self.load().find(slug)
-            path = next(path for path in self._paths() if path.stem == slug)
+            path = self._files.file_of(slug)
             text = with_sync(path.read_text(encoding="utf-8-sig"), sync)
             after = Workflow.of(slug, WorkflowFile.parse(content_of(text)))
             write_atomically(path, text)
         return after
-
-    def _paths(self) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        return sorted(
-            path
-            for path in self.folder.iterdir()
-            if path.suffix in _ENDINGS and not path.name.startswith(".")
-        )
-
-
-def _read(path: Path) -> Workflow:
-    problems = [] if is_slug(path.stem) else [_problem_of_name(path.stem)]
-    try:
-        refuse_endless(path)
-        file = WorkflowFile.parse(content_of(text_of(path)))
-    except InvalidBodyError as error:
-        raise InvalidBodyError([*problems, *error.problems]) from None
-    if problems:
-        raise InvalidBodyError(problems)
-    return Workflow.of(path.stem, file)
-
-
-def _problem_of_name(slug: str) -> Problem:
-    return Problem(
-        "slug",
-        "invalid_slug",
-        f"`{slug}` cannot name a workflow: small letters, digits and underscores, a letter first, at most "
-        "63 characters. The slug is the name of the file.",
-    )
-
-
-def _problem_of_namesakes(path: Path) -> list[Problem]:
-    names = " and ".join(f"{path.stem}{ending}" for ending in _ENDINGS)
-    return [Problem("slug", "duplicate_slug", f"{names} would be one workflow; remove one of them.")]
-
-
-def _without_copies(
-    workflows: Iterable[Workflow], paths: dict[str, str]
-) -> tuple[list[Workflow], list[BadFile]]:
-    """A file that was copied together with its id is left out."""
-    originals: dict[UUID, Workflow] = {}
-    copies = []
-    for workflow in workflows:
-        original = originals.setdefault(workflow.id, workflow)
-        if original is not workflow:
-            problem = Problem("id", "duplicate_id", f"This is the id of {original.slug}; remove it here.")
-            copies.append(BadFile(paths[workflow.slug], workflow.slug, (problem,)))
-    return list(originals.values()), copies

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration_tests.api.serving import Api, running_api
+from pipedrive_orchestration_tests.instances import dagster_instance
 
 StartApi = Callable[..., Api]
 
@@ -25,7 +25,7 @@ def variables_of(account: DemoServer | None) -> Mapping[str, str]:
 def api(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """An API on the shared demo account, for the tests of a module: each works on sources of its own."""
     folder = tmp_path_factory.mktemp("api")
-    with dg.instance_for_test() as instance, running_api(folder, instance, variables_of(demo)) as api:
+    with dagster_instance() as instance, running_api(folder, instance, variables_of(demo)) as api:
         yield api
 
 
@@ -37,7 +37,7 @@ def start_api(tmp_path: Path) -> Iterator[StartApi]:
         def start(
             account: DemoServer | None = None, *, variables: Mapping[str, str] | None = None, **choices: Any
         ) -> Api:
-            instance = running.enter_context(dg.instance_for_test())
+            instance = running.enter_context(dagster_instance())
             chosen = variables_of(account) if variables is None else variables
             return running.enter_context(running_api(tmp_path, instance, chosen, **choices))
 

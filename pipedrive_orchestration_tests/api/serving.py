@@ -15,8 +15,9 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipedrive_orchestration.api import ApiKeys, ApiSettings, create_app, new_key
-from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.app import create_app
+from pipedrive_orchestration.api.keys import ApiKeys, Scope, new_key
+from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.orchestration.deployment import Deployment
 from pipedrive_orchestration.pipedrive.connection import Connection

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
-from pipedrive_orchestration.warehouse.ledger import LedgerField
+from pipedrive_orchestration.warehouse.field_catalogue import LedgerField, record_fields
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, prepare_table
 
 COLUMNS = (
@@ -26,7 +26,7 @@ def write_table(warehouse: Warehouse, slug: str, commits: Iterable[int], *, remo
         ledger.prepare(connection)
         prepare_table(connection, slug, "BIGINT", COLUMNS)
         fields = [LedgerField(column.key, column.label, column.field_type, False) for column in COLUMNS]
-        ledger.record_fields(connection, "deals", fields, FIRST_COMMIT)
+        record_fields(connection, "deals", fields, FIRST_COMMIT)
         table = quoted(ROWS, slug)
         for rows in commits:
             there = connection.execute(f"SELECT count(*), max(_first_imported_at) FROM {table}").fetchone()

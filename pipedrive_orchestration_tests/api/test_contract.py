@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import dagster as dg
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -24,6 +23,7 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import WorkflowStore
 from pipedrive_orchestration_tests.api.conftest import variables_of
 from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, running_api, write_workflow
+from pipedrive_orchestration_tests.instances import dagster_instance
 
 CHECKS = [
     not_a_server_error,
@@ -38,7 +38,7 @@ CHECKS = [
 def served(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """An API with an imported source and a deleted one."""
     folder = tmp_path_factory.mktemp("contract")
-    with dg.instance_for_test() as instance, running_api(folder, instance, variables_of(demo)) as api:
+    with dagster_instance() as instance, running_api(folder, instance, variables_of(demo)) as api:
         api.run_import(api.add(**DEALS))
         api.store.delete(api.add(**STAGES).slug)
         write_workflow(api)

@@ -8,8 +8,7 @@ import re
 
 import pytest
 
-from pipedrive_orchestration.api import ApiKeys, InvalidKeysError, new_key
-from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError, Scope, new_key
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, Api
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT, refused

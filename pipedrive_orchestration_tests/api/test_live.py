@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipedrive_orchestration.api import new_key
-from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.keys import Scope, new_key
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES
@@ -65,6 +64,7 @@ def serving(dagster: LiveDagster, dagster_url: str) -> Iterator[tuple[httpx.Clie
             base_url=_address(process),
             headers={"Authorization": f"Bearer {SECRET}"},
             timeout=120,
+            verify=False,
         ) as client:
             yield client, process
     finally:

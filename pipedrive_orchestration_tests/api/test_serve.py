@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipedrive_orchestration.api import ApiKeys
+from pipedrive_orchestration.api.keys import ApiKeys
 from pipedrive_orchestration.cli.app import app
 
 

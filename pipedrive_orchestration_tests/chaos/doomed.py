@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pipedrive_orchestration.importing import Pull, committing, import_source, importer, windows_until
-from pipedrive_orchestration.importing.committing import Committer
-from pipedrive_orchestration.importing.merging import merge
+import duckdb
+
+from pipedrive_orchestration.importing import Pull, import_source, importer, windows_until
 from pipedrive_orchestration.importing.staging import Stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 from pipedrive_orchestration.pipedrive import paging
@@ -30,13 +33,27 @@ from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 
-MOMENTS = ("fetching", "staging", "typing", "merging", "between commit and cleanup", "any")
-"""When a process can be killed; ``any`` is after some time, wherever it is then."""
+MOMENTS = {
+    "between commit and cleanup": 3, "merging": 100, "committing": 3, "staging": 8, "typing": 3, "asking": 20,
+    "answered": 20, "cleaning up": 1, "any": 1,
+}  # fmt: skip
+"""When a process can be killed, and up to which one of its kind: the request, the page, the statement.
+
+``committing`` is while DuckDB writes a transaction and closes the file, ``any`` wherever it is after a time.
+"""
+
+PAGE_SIZE = 5
+"""Records on a page, so that a small account has many."""
 
 
 @dataclass(frozen=True)
 class Doom:
-    """An import, and the moment it is killed at: the ``nth`` of its kind, or after so many milliseconds."""
+    """An import and the moment it is killed at.
+
+    Attributes:
+        nth: which one of the moment's kind.
+        after: milliseconds, for the moments that are a time.
+    """
 
     url: str
     token: str
@@ -45,6 +62,7 @@ class Doom:
     pull: str
     moment: str
     nth: int
+    after: float
 
 
 class Executioner:
@@ -52,9 +70,20 @@ class Executioner:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self.missed = 0
 
-    def run(self, doom: Doom) -> bool:
-        """Whether the import was killed, rather than done before."""
+    def kill(self, doom: Doom) -> None:
+        """Import and kill, earlier where the import was done before its moment came, until one is killed."""
+        while not self._run(doom):
+            self.missed += 1
+            if doom.nth > 1 or doom.after > 0.1:
+                doom = replace(doom, nth=max(1, doom.nth // 2), after=doom.after / 2)
+            else:
+                # Where nothing has changed, nothing is staged and typed.
+                assert doom.pull == "changes", f"the import never comes to {doom.moment}"
+                doom = replace(doom, pull="window")
+
+    def _run(self, doom: Doom) -> bool:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asdict(doom)) + "\n")
@@ -81,29 +110,95 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _dying(function: Callable[..., Any], nth: int, *, before: bool = False) -> Callable[..., Any]:
-    calls = 0
+class _Countdown:
+    """Calls what ends it at the nth call."""
 
+    def __init__(self, nth: int, end: Callable[[], None] = _die) -> None:
+        self._left = nth
+        self._end = end
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._end()
+
+
+class _CountedStatements:
+    """A connection that counts down with each statement."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, countdown: _Countdown) -> None:
+        self._connection = connection
+        self._countdown = countdown
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, *given: Any) -> Any:
+        self._countdown()
+        return self._connection.execute(*given)
+
+
+def _prepare(doom: Doom) -> None:
+    _put(paging, "MAX_PAGE_SIZE", PAGE_SIZE)
+    _put(importer, "SECONDS_BETWEEN_COMMITS", 0.0)
+    countdown = _Countdown(doom.nth)
+    match doom.moment:
+        case "asking":
+            _put(Client, "get", _counted(Client.get, before=countdown))
+        case "answered":
+            _put(Client, "_answer", _counted_answers(Client._answer, countdown))
+        case "staging":
+            _put(Stage, "add", _dying_in_a_page(Stage.add, doom.nth))
+        case "typing":
+            _put(TypedPages, "write", _counted(TypedPages.write, after=countdown))
+        case "merging":
+            _put(Warehouse, "writing", _writing(lambda one: _CountedStatements(one, countdown)))
+        case "committing":
+            soon = threading.Timer(doom.after / 1000, _die)
+            _put(Warehouse, "writing", _writing(at_its_end=_Countdown(doom.nth, soon.start)))
+        case "between commit and cleanup":
+            _put(Warehouse, "writing", _writing(afterwards=countdown))
+        case "cleaning up":
+            _put(shutil, "rmtree", _half_removed)
+
+
+def _put(owner: Any, name: str, value: Any) -> None:
+    setattr(owner, name, value)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _counted(
+    function: Callable[..., Any],
+    *,
+    before: Callable[[], None] = _nothing,
+    after: Callable[[], None] = _nothing,
+) -> Callable[..., Any]:
     def counted(*given: Any, **named: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if before and calls == nth:
-            _die()
+        before()
         result = function(*given, **named)
-        if calls == nth:
-            _die()
+        after()
+        return result
+
+    return counted
+
+
+def _counted_answers(answer: Callable[..., Any], countdown: _Countdown) -> Callable[..., Any]:
+    async def counted(*given: Any) -> Any:
+        result = await answer(*given)
+        countdown()
         return result
 
     return counted
 
 
 def _dying_in_a_page(add: Callable[..., Any], nth: int) -> Callable[..., Any]:
-    pages = 0
+    numbers = count(1)
 
     def counted(stage: Stage, lines: bytes) -> Any:
-        nonlocal pages
-        pages += 1
-        if pages == nth:
+        if next(numbers) == nth:
             add(stage, lines[: len(lines) // 2])
             _die()
         return add(stage, lines)
@@ -111,24 +206,27 @@ def _dying_in_a_page(add: Callable[..., Any], nth: int) -> Callable[..., Any]:
     return counted
 
 
-def _prepare(doom: Doom) -> None:
-    _replace(paging, "MAX_PAGE_SIZE", 20)
-    _replace(importer, "SECONDS_BETWEEN_COMMITS", 0.2)
-    match doom.moment:
-        case "fetching":
-            _replace(Client, "get", _dying(Client.get, doom.nth, before=True))
-        case "staging":
-            _replace(Stage, "add", _dying_in_a_page(Stage.add, doom.nth))
-        case "typing":
-            _replace(TypedPages, "write", _dying(TypedPages.write, doom.nth))
-        case "merging":
-            _replace(committing, "merge", _dying(merge, doom.nth))
-        case "between commit and cleanup":
-            _replace(Committer, "commit", _dying(Committer.commit, doom.nth))
+def _half_removed(folder: Path, **_how: Any) -> None:
+    for path in sorted(Path(folder).rglob("*"))[::2]:
+        path.unlink()
+    _die()
 
 
-def _replace(owner: Any, name: str, value: Any) -> None:
-    setattr(owner, name, value)
+def _writing(
+    seen: Callable[[duckdb.DuckDBPyConnection], Any] = lambda connection: connection,
+    at_its_end: Callable[[], None] = _nothing,
+    afterwards: Callable[[], None] = _nothing,
+) -> Callable[..., Any]:
+    original = Warehouse.writing
+
+    @contextmanager
+    def writing(warehouse: Warehouse) -> Iterator[Any]:
+        with original(warehouse) as connection:
+            yield seen(connection)
+            at_its_end()
+        afterwards()
+
+    return writing
 
 
 def _import(doom: Doom) -> None:
@@ -155,7 +253,7 @@ def _end_of(doom: Doom) -> str:
         finally:
             os._exit(status)
     if doom.moment == "any":
-        time.sleep(doom.nth / 1000)
+        time.sleep(doom.after / 1000)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):

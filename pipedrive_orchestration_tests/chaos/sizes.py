@@ -26,11 +26,14 @@ ALONE = size("CHAOS_ALONE", FULL)
 MIXES = size("CHAOS_MIXES", 10 if FULL else 1)
 """Accounts that are imported with all faults mixed."""
 
-KILLS = size("CHAOS_KILLS", 50 if FULL else 2)
+KILLS = size("CHAOS_KILLS", 200 if FULL else 2)
 """Import processes that are killed."""
 
-DAGSTERS = size("CHAOS_DAGSTERS", FULL)
-"""Running Dagsters that are killed."""
+APIS = size("CHAOS_APIS", 20)
+"""APIs that are killed while they answer a call that writes."""
+
+DAGSTERS = size("CHAOS_DAGSTERS", 4 * FULL)
+"""Running Dagsters that are killed, or one of their processes is."""
 
 BODIES = size("CHAOS_BODIES", 2_000 if FULL else 30)
 """Hostile texts that are read, as bodies of sources and as labels."""

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from pipedrive_orchestration.pipedrive import paging
-from pipedrive_orchestration.pipedrive.catalogue import LEADS, PERSONS, PIPELINES, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import LEADS, PERSONS, PIPELINES
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Canned, Reply, in_turn, serving
 from pipedrive_orchestration_tests.pipedrive.asking import read_pages
 

@@ -49,7 +49,7 @@ def test_ctrl_c_leaves_what_is_committed_and_says_what_is_left(
     monkeypatch.setattr(importer, "SECONDS_BETWEEN_COMMITS", 0.0)
     monkeypatch.setattr(paging, "MAX_PAGE_SIZE", 5)
     account = fresh_demo(latency_ms=100)
-    project.write("all_persons", PERSONS)
+    project.write("all_persons", {**PERSONS, "options": {}})
     project.write("pipelines", PIPELINES)
     project.connect_to(account)
     pressing = _press_ctrl_c_once_asked_for("/api/v2/persons", 9, account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 
@@ -71,7 +72,7 @@ def test_an_unreachable_host_is_one_clear_paragraph(project: Project, demo: Demo
         ended = project.run("import")
     assert (ended.code, ended.err) == (1, "")
     (said,) = [line for line in ended.out.splitlines() if line.startswith("pipelines: ")]
-    assert "GET /api/v2/pipelines" in said
+    assert re.search(r"GET /\S+ got no usable answer", said)
     assert "Check the network and PIPEDRIVE_API_URL" in said
     assert "Traceback" not in ended.out
     assert not project.database.exists()

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from pipedrive_orchestration.cli.app import app
+from pipedrive_orchestration.cli.app import OUTLINES, app
+from pipedrive_orchestration.cli.on_demand import Outline
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOSITORY, Project
 
 OURS = (
-    "connect", "create", "data", "import", "list", "options", "preview", "schedule", "show", "status", "sync",
+    "connect", "create", "data", "import", "list", "options", "preview", "publish", "schedule", "show",
+    "status", "sync",
 )  # fmt: skip
 
 
-PARSER: Any = typer.main.get_command(app)
+COMMANDS = {outline.name: outline.load() for outline in OUTLINES}
+
+
+@pytest.mark.parametrize("outline", OUTLINES, ids=lambda outline: outline.name)
+def test_the_list_of_commands_says_of_each_what_its_own_help_begins_with(outline: Outline) -> None:
+    first_paragraph = str(COMMANDS[outline.name].help).split("\n\n")[0]
+    assert outline.summary == " ".join(first_paragraph.split())
+
+
+def test_help_needs_nothing_that_takes_long_to_import() -> None:
+    asked = (
+        "import sys\n"
+        "from pipedrive_orchestration.cli import main\n"
+        "try: main()\n"
+        "finally: print(*sys.modules, sep='\\n')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", asked, "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Their data" in ended.stdout
+    imported = set(ended.stdout.split())
+    assert "typer" in imported
+    assert not imported & {"dagster", "duckdb", "fastapi", "httpx", "pandas", "faker", "uvicorn"}
 
 
 @pytest.mark.parametrize("command", OURS)
@@ -33,14 +57,14 @@ def test_every_command_has_examples_that_parse_and_speaks_json(project: Project,
     assert examples
     for example in examples:
         arguments = re.split(r"[|>]", example)[0].split()
-        PARSER.commands[command].make_context(command, arguments)
+        COMMANDS[command].make_context(command, arguments)
 
 
 def test_the_documentation_names_every_command_and_option() -> None:
     documented = (REPOSITORY / "docs" / "cli.md").read_text()
     for command in OURS:
         assert f"`{command}" in documented, command
-        for parameter in PARSER.commands[command].params:
+        for parameter in COMMANDS[command].params:
             assert set(parameter.opts) & set(re.findall(r"--?[a-z-]+", documented)) or not any(
                 option.startswith("-") for option in parameter.opts
             ), (command, parameter.opts)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration_tests.cli.conftest import PERSONS, Project
+from pipedrive_orchestration_tests.cli.conftest import PERSONS, WINDOWS, Project
 from pipedrive_orchestration_tests.cli.test_import import ids
 
 
 def test_a_program_reads_what_was_imported(small: Project, demo: DemoServer) -> None:
+    before = len(demo.account.requests)
     ended = small.run("import", "all_persons", "--json")
     told = json.loads(ended.out)
+    asked = demo.account.requests[before:]
     count = len(ids(demo, "persons"))
     assert (ended.code, told["source"], told["pull"], told["state"]) == (
         0,
@@ -20,8 +22,9 @@ def test_a_program_reads_what_was_imported(small: Project, demo: DemoServer) -> 
         "imported",
     )
     assert told["rows"] == {"read": count, "inserted": count, "updated": 0, "removed": 0, "current": count}
-    assert len(told["windows"]) == 25
-    assert told["requests"] * 10 == told["tokens"] > 0
+    assert len(told["windows"]) == WINDOWS
+    assert (told["requests"], told["tokens"]) == (len(asked), sum(request.tokens for request in asked))
+    assert told["tokens"] > 0
     assert told["seconds"] > 0
     assert told["watermark"] is not None
 

@@ -72,6 +72,7 @@ class Trial:
         listener: Listener,
         warehouse: Warehouse | None = None,
         connection: Connection | None = None,
+        accept_user: bool = False,
     ) -> ImportReport:
         return import_source(
             source,
@@ -81,6 +82,7 @@ class Trial:
             pull=pull,
             windows=windows,
             listener=listener,
+            accept_user=accept_user,
         )
 
     def rows(self, source: Source) -> dict[str, dict[str, Any]]:

@@ -22,7 +22,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
 
 CLIENT = "pipedrive@^33"
 COLLECTIONS = (

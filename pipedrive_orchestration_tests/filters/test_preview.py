@@ -112,8 +112,9 @@ def test_the_estimate_is_what_the_import_costs(demo: DemoServer, tmp_path: Path,
     chosen = {"properties": body.properties, "filters": body.filters, "options": body.options}
     source = trial.source("deals", **chosen)
     report = trial.windows(source)
-    # Counting the records and catching up with what changes meanwhile are a page each.
-    assert found.estimated_tokens <= report.tokens <= found.estimated_tokens + 20
+    # Counting the records and catching up with what changes meanwhile are a page each; to ask whose token it
+    # is costs 2.
+    assert found.estimated_tokens <= report.tokens <= found.estimated_tokens + 22
 
 
 def test_a_refused_token_is_said(demo: DemoServer) -> None:

@@ -61,6 +61,17 @@ class Answer:
 
 Reply = Callable[[Asked], Answer]
 
+ME_PATH = "/v1/users/me"
+ME = {
+    "id": 1,
+    "name": "Ada",
+    "email": "ada@example.com",
+    "is_admin": 1,
+    "company_id": 1,
+    "company_name": "Acme",
+}
+"""Who every account says that the token belongs to."""
+
 
 @dataclass
 class Canned:
@@ -99,7 +110,7 @@ def in_turn(answers: Sequence[Answer]) -> Reply:
 
 @contextmanager
 def serving(replies: Mapping[str, Reply]) -> Iterator[Canned]:
-    """Serve replies by path; any other list is empty."""
+    """Serve replies by path; any other list is empty. That the token's user is asked for is not noted."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -108,8 +119,11 @@ def serving(replies: Mapping[str, Reply]) -> Iterator[Canned]:
             target = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(target.path, dict(parse_qsl(target.query)), headers, self.path)
-            canned.asked.append(asked)
-            answer = replies.get(asked.path, records())(asked)
+            if asked.path == ME_PATH:
+                answer = Answer({"success": True, "data": ME})
+            else:
+                canned.asked.append(asked)
+                answer = replies.get(asked.path, records())(asked)
             content = answer.content()
             self.send_response(answer.status)
             plain = {"content-type": "application/json", "content-length": str(len(content) + answer.missing)}

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from pipedrive_orchestration.importing.columns import typed_column
 from pipedrive_orchestration.importing.typed_pages import TypedPages
-from pipedrive_orchestration.pipedrive.catalogue import DEALS, LEADS, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.catalogue import DEALS, LEADS
 from pipedrive_orchestration.pipedrive.envelope import open_page
 from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
 
 SCALARS = ["varchar", "int", "double", "boolean", "date", "datetime", "uuid", "visible_to", "lead", "clock"]
 STRUCTS = ["monetary", "amount", "daterange", "time", "timerange", "address", "json"]

@@ -9,6 +9,7 @@ import pytest
 from pipedrive_orchestration.orchestration import PipedriveResource, build_definitions, build_source_asset
 from pipedrive_orchestration.orchestration.initial_import import RETRY_AFTER, build_initial_import_sensor
 from pipedrive_orchestration.sources import LoadedSources, Source
+from pipedrive_orchestration_tests.instances import dagster_instance
 from pipedrive_orchestration_tests.orchestration.conftest import source
 
 NOW = datetime(2026, 12, 5, 12, tzinfo=UTC)
@@ -95,7 +96,7 @@ def test_evaluations_ask_for_the_same_run_until_it_is_there_and_never_again(
     # Dagster launches one run for a run key, however often it is asked for.
     assert one.run_key == other.run_key == f"{source().id}/1"
     for status in ("NOT_STARTED", "STARTING", "STARTED"):
-        with dg.instance_for_test() as another:
+        with dagster_instance() as another:
             launched(another, one, status)
             assert tick(another, source(), cursor=cursor)[0] == []
     launched(instance, one, "SUCCESS")

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import duckdb
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
-from pipedrive_orchestration_tests.orchestration.live import FINISHED, LiveDagster, wait_for
+from pipedrive_orchestration_tests.orchestration.conftest import WINDOWS_PER_RUN
+from pipedrive_orchestration_tests.orchestration.live import FINISHED, LiveDagster, truth, wait_for
 
 STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename
     ... on PythonError { message } } }"""
@@ -26,25 +26,17 @@ INITIAL = "pipedrive/initial_import"
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[DemoServer]:
-    with running_demo(Settings(scale=0.05, burst=0)) as account:
-        yield account
-
-
-@pytest.fixture(scope="module")
 def slow_account() -> Iterator[DemoServer]:
     with running_demo(Settings(scale=0.05, burst=0, latency_ms=20_000)) as account:
         yield account
 
 
 @pytest.fixture(scope="module")
-def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
-    live = LiveDagster(tmp_path_factory.mktemp("live"), account)
-    live.write("deals", **active("deals", schedule="* * * * *"))
-    live.write("stages", **active("stages", properties=["id", "name"], schedule="0 0 1 1 *"))
-    live.start()
-    yield live
-    live.stop()
+def dagster(live_dagster: LiveDagster) -> LiveDagster:
+    live_dagster.write("deals", **active("deals", schedule="* * * * *"))
+    live_dagster.write("stages", **active("stages", properties=["id", "name"], schedule="0 0 1 1 *"))
+    live_dagster.reload()
+    return live_dagster
 
 
 def active(object_type: str, **changes: Any) -> dict[str, Any]:
@@ -68,16 +60,13 @@ def all_green(dagster: LiveDagster, slug: str) -> bool:
     return windows["green"] == windows["all"]
 
 
-def test_a_new_source_is_imported_by_itself(dagster: LiveDagster, account: DemoServer) -> None:
+def test_a_new_source_is_imported_by_itself(dagster: LiveDagster, live_account: DemoServer) -> None:
     for slug in ("deals", "stages"):
         run = wait_for(f"first import of {slug}", partial(initial_run, dagster, slug))
         assert run["status"] == "SUCCESS"
     # Dagster counts partitions up to some event, and may not have come to the last one yet.
     wait_for("last green window", partial(all_green, dagster, "deals"), seconds=60)
-    with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
-        rows = connection.execute("SELECT count(*) FROM pipedrive.deals WHERE _is_current").fetchone()
-    records = account.account.records("deals")
-    assert rows == (sum(not (record["is_deleted"] or record["is_archived"]) for record in records),)
+    assert dagster.rows("deals") == truth(live_account, "deals")
 
 
 def test_the_create_job_writes_a_source_that_is_there_at_once(dagster: LiveDagster) -> None:
@@ -103,6 +92,25 @@ def test_a_reload_shows_what_the_folder_holds(dagster: LiveDagster) -> None:
     shown = dagster.slugs()
     assert "users" in shown
     assert "broken" not in shown
+
+
+def test_a_backfill_in_several_runs_that_share_the_database(
+    dagster: LiveDagster, live_account: DemoServer
+) -> None:
+    # Otherwise the source would be imported before its backfill is launched.
+    dagster.switch_sensor("initial_import_sensor", on=False)
+    long_ago = {"partitions_start": "2021-12"}
+    dagster.write("organizations", **active("organizations", options=long_ago))
+    dagster.reload()
+    keys = dagster.partitions("organizations")["all"]
+    runs = -(-len(keys) // WINDOWS_PER_RUN)
+    assert runs > 1
+    state = dagster.wait_for_backfill(dagster.backfill("organizations", keys))
+    assert state["status"] == "COMPLETED_SUCCESS"
+    assert [run["status"] for run in state["runs"]] == ["SUCCESS"] * runs
+    assert dagster.partitions("organizations")["green"] == keys
+    assert dagster.rows("organizations") == truth(live_account, "organizations")
+    dagster.switch_sensor("initial_import_sensor", on=True)
 
 
 def test_a_killed_worker_is_marked_and_its_source_runs_again(

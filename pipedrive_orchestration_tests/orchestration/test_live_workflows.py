@@ -1,16 +1,14 @@
-"""A workflow below a source, in a Dagster that really runs: nobody asks, and rows come and follow."""
+"""A workflow below a source, in a Dagster that really runs: nobody asks for it, and its rows follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import duckdb
-import httpx
 import pytest
 import yaml
 
-from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration_tests.orchestration.live import FINISHED, LiveDagster, wait_for
 
 WORKFLOW = {
@@ -28,23 +26,15 @@ CHECKS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on 
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[DemoServer]:
-    with running_demo(Settings(scale=0.02, burst=0)) as account:
-        yield account
-
-
-@pytest.fixture(scope="module")
-def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
-    live = LiveDagster(tmp_path_factory.mktemp("live"), account)
-    live.write("persons", name="Persons", object_type="persons", properties=["name", "emails"],
-               pull_mode="active", schedule="* * * * *")  # fmt: skip
-    folder = live.project / "workflows"
+def dagster(live_dagster: LiveDagster) -> LiveDagster:
+    live_dagster.write("persons", name="Persons", object_type="persons", properties=["name", "emails"],
+                       pull_mode="active", schedule="0 0 1 1 *")  # fmt: skip
+    folder = live_dagster.project / "workflows"
     folder.mkdir()
     (folder / "outreach.yaml").write_text(yaml.safe_dump(WORKFLOW))
     (folder / "broken.yaml").write_text("name: [")
-    live.start()
-    yield live
-    live.stop()
+    live_dagster.reload()
+    return live_dagster
 
 
 def ask(dagster: LiveDagster, sql: str) -> list[tuple[Any, ...]]:
@@ -59,8 +49,8 @@ def ask(dagster: LiveDagster, sql: str) -> list[tuple[Any, ...]]:
 COMPLETE = "SELECT name, shouted FROM workflows.outreach WHERE row_status = 'complete'"
 
 
-def test_a_workflow_follows_its_source_by_itself(dagster: LiveDagster, account: DemoServer) -> None:
-    persons = [record for record in account.account.records("persons") if not record["is_deleted"]]
+def test_a_workflow_follows_its_source_by_itself(dagster: LiveDagster, live_account: DemoServer) -> None:
+    persons = [record for record in live_account.account.records("persons") if not record["is_deleted"]]
 
     def all_complete() -> bool:
         return len(ask(dagster, COMPLETE)) == len(persons)
@@ -68,9 +58,11 @@ def test_a_workflow_follows_its_source_by_itself(dagster: LiveDagster, account: 
     wait_for("rows of the first import", all_complete)
     assert all(shouted == (name or "").upper() or name is None for name, shouted in ask(dagster, COMPLETE))
 
-    headers = {"x-api-token": account.token}
-    posted = httpx.post(f"{account.url}/api/v2/persons", json={"name": "Ada Lovelace"}, headers=headers)
-    assert posted.status_code == 200
+    live_account.write("POST", "/api/v2/persons", {"name": "Ada Lovelace"})
+    newest = dagster.partitions("persons")["all"][-1]
+    tags = {"dagster/asset_partition_range_start": newest, "dagster/asset_partition_range_end": newest}
+    changes = {"ops": {"pipedrive__persons": {"config": {"pull": "changes"}}}}
+    dagster.launch("__ASSET_JOB", changes, assets=["persons"], tags=tags)
     wait_for("the new row", lambda: ("Ada Lovelace", "ADA LOVELACE") in ask(dagster, COMPLETE))
     assert ask(dagster, "SELECT count(*), count(DISTINCT row_id) FROM workflows._runs") == [
         (len(persons) + 1, len(persons) + 1)

@@ -7,31 +7,24 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.catalogue import (
-    ACTIVITIES,
-    CATALOGUE,
-    DEALS,
-    LEADS,
-    NOTES,
-    PERSONS,
-    ObjectType,
-    near_matches,
-)
+from pipedrive_orchestration.pipedrive.catalogue import ACTIVITIES, CATALOGUE, DEALS, LEADS, NOTES, PERSONS
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, Unavailable
 from pipedrive_orchestration.pipedrive.fields import Field, Option, read_fields
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
+from pipedrive_orchestration.sources.near_matches import near_matches
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import field, options
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, records, serving
-from pipedrive_orchestration_tests.pipedrive.asking import HURRY
+from pipedrive_orchestration_tests.pipedrive.asking import CALM
 
 KEY = "f" * 40
 
 
 def fields_of(connection: Connection, object_type: ObjectType) -> dict[str, Field]:
     async def reading() -> tuple[Field, ...]:
-        async with Client(connection, patience=HURRY) as client:
+        async with Client(connection, patience=CALM) as client:
             return await read_fields(client, object_type)
 
     found = asyncio.run(reading())

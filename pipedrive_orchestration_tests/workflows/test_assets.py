@@ -24,6 +24,7 @@ from pipedrive_orchestration.orchestration.workflow_files import ASSET_KEY
 from pipedrive_orchestration.sources import LoadedSources
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import LoadedWorkflows, Workflow, WorkflowStore
+from pipedrive_orchestration_tests.instances import dagster_instance
 from pipedrive_orchestration_tests.workflows.bodies import body, source, sync, synced, workflow
 from pipedrive_orchestration_tests.workflows.tables import SourceTable, new_warehouse, rows
 
@@ -49,7 +50,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+    with dagster_instance() as instance:
         yield instance
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 from faker import Faker
@@ -137,8 +138,9 @@ class World:
     job_titles: list[str]
 
 
+@lru_cache(2)
 def build_world(seed: int) -> World:
-    """The world of an account: the same for the same seed."""
+    """The world of an account: the same for the same seed, so accounts of one process share it."""
     places = [_place(country, seed) for country in COUNTRIES]
     english, rng = _faker("en_US", seed), stream(seed, "world")
     return World(

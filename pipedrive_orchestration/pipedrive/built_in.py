@@ -1,0 +1,133 @@
+"""The built-in properties of every object type's records (API facts, sections 2 and 6).
+
+A table names a field type and the keys of that type, and so on, in the order in which Pipedrive sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipedrive_orchestration.pipedrive.object_type import Property
+
+
+def _table(table: str, optional: str = "") -> tuple[Property, ...]:
+    return tuple(_parse(table, optional=False)) + tuple(_parse(optional, optional=True))
+
+
+def _parse(table: str, *, optional: bool) -> Iterator[Property]:
+    for line in table.split(";"):
+        field_type, _, keys = line.strip().partition(":")
+        for key in keys.split():
+            yield Property(key, field_type, optional)
+
+
+_COUNTS = (
+    "email_messages_count activities_count done_activities_count undone_activities_count "
+    "files_count notes_count followers_count"
+)
+_DEAL_COUNTS = (
+    "open_deals_count closed_deals_count won_deals_count lost_deals_count related_open_deals_count "
+    "related_closed_deals_count related_won_deals_count related_lost_deals_count"
+)
+
+DEALS = _table(
+    """int: id; varchar: title; user: creator_user_id owner_id; people: person_id; org: org_id;
+    pipeline: pipeline_id; stage: stage_id; double: value; varchar: currency;
+    datetime: add_time update_time stage_change_time; status: status; boolean: is_deleted is_archived;
+    datetime: archive_time; double: probability; varchar: lost_reason; visible_to: visible_to;
+    datetime: close_time won_time lost_time;
+    date: local_won_date local_lost_date local_close_date expected_close_date; ids: label_ids;
+    varchar: origin origin_id; int: channel; varchar: channel_id; double: arr mrr acv""",
+    optional=f"""activity: next_activity_id last_activity_id; datetime: first_won_time;
+    int: products_count participants_count {_COUNTS};
+    datetime: last_incoming_mail_time last_outgoing_mail_time; varchar: smart_bcc_email;
+    uuid: source_lead_id""",
+)
+
+PERSONS = _table(
+    """int: id; varchar: name first_name last_name; user: owner_id; org: org_id;
+    datetime: add_time update_time; contacts: emails phones; boolean: is_deleted;
+    visible_to: visible_to; ids: label_ids; int: picture_id; address: postal_address; text: notes;
+    contacts: im; date: birthday; varchar: job_title""",
+    optional=f"""activity: next_activity_id last_activity_id;
+    int: {_DEAL_COUNTS} participant_open_deals_count participant_closed_deals_count {_COUNTS};
+    datetime: last_incoming_mail_time last_outgoing_mail_time;
+    varchar: marketing_status doi_status smart_bcc_email""",
+)
+
+ORGANIZATIONS = _table(
+    """int: id; varchar: name; user: owner_id; datetime: add_time update_time; boolean: is_deleted;
+    visible_to: visible_to; address: address; ids: label_ids; varchar: website linkedin;
+    int: industry; double: annual_revenue; int: employee_count""",
+    optional=f"""activity: next_activity_id last_activity_id; int: {_DEAL_COUNTS} people_count {_COUNTS};
+    varchar: smart_bcc_email""",
+)
+
+ACTIVITIES = _table(
+    """int: id; varchar: subject type; user: owner_id creator_user_id; boolean: is_deleted;
+    datetime: add_time update_time; deal: deal_id; uuid: lead_id; people: person_id; org: org_id;
+    project: project_id; date: due_date; clock: due_time duration; boolean: busy done;
+    datetime: marked_as_done_time; address: location; json: participants;
+    varchar: conference_meeting_client conference_meeting_url conference_meeting_id;
+    text: public_description; int: priority; text: note; int: outcome""",
+    optional="json: attendees",
+)
+
+PRODUCTS = _table(
+    """int: id; varchar: name code; text: description; varchar: unit; double: tax; varchar: category;
+    boolean: is_linkable is_deleted; visible_to: visible_to; user: owner_id;
+    datetime: add_time update_time; varchar: billing_frequency; int: billing_frequency_cycles;
+    json: prices""",
+)
+
+PIPELINES = _table(
+    """int: id; varchar: name; int: order_nr; boolean: is_deleted is_deal_probability_enabled;
+    datetime: add_time update_time""",
+)
+
+STAGES = _table(
+    """int: id order_nr; varchar: name; boolean: is_deleted; int: deal_probability;
+    pipeline: pipeline_id; boolean: is_deal_rot_enabled; int: days_to_rotten;
+    datetime: add_time update_time""",
+)
+
+LEADS = _table(
+    """uuid: id; varchar: title; user: owner_id creator_id; uuids: label_ids; people: person_id;
+    org: organization_id; varchar: source_name origin origin_id; int: channel; varchar: channel_id;
+    deal: source_deal_id; boolean: is_archived was_seen; amount: value; date: expected_close_date;
+    activity: next_activity_id; datetime: add_time update_time archive_time; visible_to: visible_to;
+    varchar: cc_email""",
+)
+
+NOTES = _table(
+    """int: id; boolean: active_flag; datetime: add_time update_time; text: content; user: user_id;
+    deal: deal_id; people: person_id; org: org_id; uuid: lead_id; project: project_id; int: task_id;
+    user: last_update_user_id; json: user deal person organization lead project task;
+    boolean: pinned_to_deal_flag pinned_to_person_flag pinned_to_organization_flag
+    pinned_to_lead_flag pinned_to_project_flag pinned_to_task_flag""",
+)
+
+USERS = _table(
+    """int: id; varchar: name email; int: lang; varchar: locale timezone_name timezone_offset
+    default_currency icon_url; boolean: active_flag is_deleted is_admin; int: role_id;
+    datetime: created modified last_login; boolean: has_created_company is_you activated;
+    varchar: phone; json: access""",
+)
+
+LEAD_LABELS = _table("uuid: id; varchar: name color; datetime: add_time update_time")
+
+ACTIVITY_TYPES = _table(
+    """int: id; varchar: name icon_key color; int: order_nr; varchar: key_string;
+    boolean: active_flag is_custom_flag; datetime: add_time update_time""",
+)
+
+CURRENCIES = _table(
+    """int: id; varchar: code name; int: decimal_points; varchar: symbol;
+    boolean: active_flag is_custom_flag""",
+)
+
+FILTERS = _table(
+    """int: id; varchar: name filter_code; boolean: is_editable active_flag; varchar: type;
+    boolean: temporary_flag; user: user_id; datetime: add_time update_time; visible_to: visible_to;
+    datetime: last_used_time; int: custom_view_id""",
+)

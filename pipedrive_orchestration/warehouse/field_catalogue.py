@@ -1,0 +1,151 @@
+"""The part of the ledger that knows the fields and options of the account, and what was true of them before.
+
+Like all of the ledger it is written inside the transaction of the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from pipedrive_orchestration.warehouse import ledger
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerField:
+    """A field as the ledger keeps it: one row of ``fields`` and one of ``field_options`` per option."""
+
+    key: str
+    label: str
+    field_type: str
+    is_custom: bool
+    options: tuple[tuple[str, str], ...] = ()
+
+
+def last_fields(
+    connection: duckdb.DuckDBPyConnection, object_type: str, keys: Sequence[str]
+) -> dict[str, LedgerField]:
+    """What was last known of some fields, those that are gone at Pipedrive included."""
+    if not keys or not ledger.is_present(connection):
+        return {}
+    rows = connection.execute(
+        "SELECT key, arg_max(label, valid_from), arg_max(field_type, valid_from), "
+        "arg_max(is_custom, valid_from) FROM import_ledger.fields "
+        "WHERE object_type = ? AND list_contains(?, key) GROUP BY key",
+        [object_type, list(keys)],
+    ).fetchall()
+    return {key: LedgerField(key, label, field_type, is_custom) for key, label, field_type, is_custom in rows}
+
+
+def record_fields(
+    connection: duckdb.DuckDBPyConnection, object_type: str, fields: Iterable[LedgerField], now: datetime
+) -> list[str]:
+    """Bring the field catalogue up to date, keeping what was true before.
+
+    Returns:
+        What changed, one sentence each: fields and options that are new, renamed, retyped or gone.
+        Empty the first time an object type is seen.
+    """
+    fields = list(fields)
+    known = _FIELDS.current(connection, object_type)
+    changes = _FIELDS.update(
+        connection,
+        object_type,
+        known,
+        {(field.key,): (field.label, field.field_type, field.is_custom) for field in fields},
+        now,
+    )
+    changes += _OPTIONS.update(
+        connection,
+        object_type,
+        _OPTIONS.current(connection, object_type),
+        {(field.key, option): (label,) for field in fields for option, label in field.options},
+        now,
+    )
+    return changes if known else []
+
+
+_Values = tuple[object, ...]
+_Entries = dict[_Values, _Values]
+"""What is true of fields or options, by their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of the catalogue: a row says what was true of a key from ``valid_from`` to ``valid_to``."""
+
+    name: str
+    kind: str
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+    def current(self, connection: duckdb.DuckDBPyConnection, object_type: str) -> _Entries:
+        rows = connection.execute(
+            f"SELECT {', '.join(self.keys + self.values)} FROM import_ledger.{self.name} "
+            "WHERE object_type = ? AND valid_to IS NULL",
+            [object_type],
+        ).fetchall()
+        width = len(self.keys)
+        return {row[:width]: row[width:] for row in rows}
+
+    def update(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        object_type: str,
+        before: _Entries,
+        after: _Entries,
+        now: datetime,
+    ) -> list[str]:
+        """End what is not true any more, begin what is; a sentence for each that changed."""
+        ended = [key for key in before if after.get(key) != before[key]]
+        begun = [key for key in after if before.get(key) != after[key]]
+        if ended:
+            matches = " AND ".join(f"t.{column} = e.{column}" for column in self.keys)
+            connection.execute(
+                f"UPDATE import_ledger.{self.name} AS t SET valid_to = $now FROM ({_rows(self.keys)}) AS e "
+                f"WHERE t.object_type = $object_type AND t.valid_to IS NULL AND {matches}",
+                {"now": now, "object_type": object_type, **_arrays(self.keys, ended)},
+            )
+        if begun:
+            columns = self.keys + self.values
+            connection.execute(
+                f"INSERT INTO import_ledger.{self.name} SELECT $object_type, b.*, $now, NULL "
+                f"FROM ({_rows(columns)}) AS b",
+                {
+                    "now": now,
+                    "object_type": object_type,
+                    **_arrays(columns, [key + after[key] for key in begun]),
+                },
+            )
+        changed = dict.fromkeys(ended + begun)
+        return [_sentence(self.kind, key, before.get(key), after.get(key)) for key in changed]
+
+
+_FIELDS = _Table("fields", "field", ("key",), ("label", "field_type", "is_custom"))
+_OPTIONS = _Table("field_options", "option", ("key", "option_id"), ("label",))
+
+
+def _rows(columns: Sequence[str]) -> str:
+    # One statement for all rows: a field can have 10,000 options, and a statement for each takes seconds.
+    return "SELECT " + ", ".join(f"unnest(${column}) AS {column}" for column in columns)
+
+
+def _arrays(columns: Sequence[str], rows: Sequence[_Values]) -> dict[str, list[object]]:
+    return {column: [row[index] for row in rows] for index, column in enumerate(columns)}
+
+
+def _sentence(kind: str, key: _Values, before: _Values | None, after: _Values | None) -> str:
+    name = " / ".join(map(str, key))
+    if before is None:
+        return f"{kind} {name} is new: {after[0] if after else ''}"
+    if after is None:
+        return f"{kind} {name} ({before[0]}) is gone at Pipedrive; its last values and labels are kept"
+    changed = "renamed" if before[0] != after[0] else "changed"
+    return f"{kind} {name} is {changed}: {_brief(before)} -> {_brief(after)}"
+
+
+def _brief(values: _Values) -> str:
+    return ", ".join(str(value) for value in values[:2])

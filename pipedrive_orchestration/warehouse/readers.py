@@ -1,0 +1,81 @@
+"""As whom accounts were read: whose secret it was, and with whose eyes a source's rows were read.
+
+Everything here runs inside the transaction of the caller.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+
+from pipedrive_orchestration.pipedrive.account import ConnectedUser
+
+_DDL = """
+CREATE TABLE IF NOT EXISTS import_ledger.users (
+    signature VARCHAR, company_id BIGINT, company VARCHAR, user_id BIGINT, "user" VARCHAR, is_admin BOOLEAN,
+    asked_at TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS import_ledger.readers (
+    source VARCHAR, company_id BIGINT, company VARCHAR, user_id BIGINT, "user" VARCHAR, is_admin BOOLEAN,
+    since TIMESTAMPTZ
+);
+"""
+
+_COLUMNS = 'company_id, company, user_id, "user", is_admin'
+
+
+def user_of_signature(connection: duckdb.DuckDBPyConnection, signature: str) -> ConnectedUser | None:
+    """The user whose secret has that signature, if Pipedrive was asked once."""
+    return _found(connection, "users", "signature", signature)
+
+
+def reader_of(connection: duckdb.DuckDBPyConnection, source: str) -> ConnectedUser | None:
+    """The user who saw a source's rows when they were last read completely, if that is known."""
+    return _found(connection, "readers", "source", source)
+
+
+def record_user(
+    connection: duckdb.DuckDBPyConnection, signature: str, user: ConnectedUser, now: datetime
+) -> None:
+    """Remember whose secret it is."""
+    _record(connection, "users", "signature", signature, user, now)
+
+
+def record_reader(
+    connection: duckdb.DuckDBPyConnection, source: str, user: ConnectedUser, now: datetime
+) -> None:
+    """Remember with whose eyes the source's rows were read."""
+    _record(connection, "readers", "source", source, user, now)
+
+
+def _found(connection: duckdb.DuckDBPyConnection, table: str, column: str, key: str) -> ConnectedUser | None:
+    present = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'import_ledger' AND table_name = ?",
+        [table],
+    ).fetchone()
+    if present == (0,):
+        return None
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM import_ledger.{table} WHERE {column} = ?", [key]
+    ).fetchone()
+    return ConnectedUser(*row) if row else None
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    column: str,
+    key: str,
+    user: ConnectedUser,
+    now: datetime,
+) -> None:
+    if _found(connection, table, column, key) == user:
+        return
+    connection.execute(_DDL)
+    connection.execute(f"DELETE FROM import_ledger.{table} WHERE {column} = ?", [key])
+    connection.execute(
+        f"INSERT INTO import_ledger.{table} VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [key, user.company_id, user.company, user.user_id, user.user, user.is_admin, now],
+    )

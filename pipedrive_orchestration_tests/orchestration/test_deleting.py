@@ -1,0 +1,33 @@
+"""Deleting a source whose import is under way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from pipedrive_orchestration.orchestration.deployment import Deployment
+from pipedrive_orchestration.orchestration.lifecycle import delete_source
+from pipedrive_orchestration.orchestration.names import asset_key
+from pipedrive_orchestration.sources import SourceBody, SourceStore
+from pipedrive_orchestration_tests.api.serving import NOBODY, STAGES
+
+
+@dg.asset(key=asset_key("stages"))
+def stages() -> None:
+    """An asset for a run that is never executed."""
+
+
+def test_an_import_that_cannot_be_cancelled_is_told_of(tmp_path: Path) -> None:
+    store = SourceStore(tmp_path / "project")
+    mine, other = (store.create(SourceBody.parse(STAGES)) for _ in range(2))
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.create_run_for_job(
+            dg.Definitions(assets=[stages]).resolve_implicit_global_asset_job_def(),
+            asset_selection=frozenset({asset_key(mine.slug)}),
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        deployment = Deployment(store, instance, NOBODY)
+        assert "did not cancel the run" in (delete_source(deployment, mine) or "")
+        assert "did not cancel the run" not in (delete_source(deployment, other) or "")
+    assert store.load().sources == (), "they are deleted all the same"
