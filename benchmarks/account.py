@@ -116,7 +116,7 @@ def _tail(number: int) -> bytes:
 
 
 _ME = (
-    b'{"success":true,"data":{"id":1,"name":"Ann Admin","email":"ann@example.com","is_admin":1,"company_id":1,'
+    b'{"success":true,"data":{"id":1,"name":"Ann Admin","email":"ann@a.example","is_admin":1,"company_id":1,'
     b'"company_name":"Benchmark","company_domain":"benchmark"},"additional_data":{}}'
 )
 
