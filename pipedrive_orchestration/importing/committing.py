@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from pipedrive_orchestration.importing.windows import Window, grid_start
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse.connecting import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_catalogue import LedgerField, record_fields
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, WindowEntry
 from pipedrive_orchestration.warehouse.readers import record_reader, record_user
@@ -50,6 +51,15 @@ class Committed:
     quarantined: int = 0
     watermark: datetime | None = None
     prepared: bool = False
+
+    def copy(self) -> Committed:
+        """What it is now."""
+        return replace(self, by_window=dict(self.by_window), notes=list(self.notes))
+
+    def return_to(self, before: Committed) -> None:
+        """Forget what came since a copy was made."""
+        for attribute in fields(self):
+            setattr(self, attribute.name, getattr(before, attribute.name))
 
     @property
     def rows(self) -> RowCounts:
@@ -102,8 +112,28 @@ class Committer:
         Raises:
             WarehouseError: the database cannot be opened or written; nothing of this commit was.
         """
+        for memory in (MEMORY, *MORE_MEMORY):
+            before = self.so_far.copy()
+            try:
+                self._commit(self.warehouse.with_memory(memory), files, removed, windows, last=last)
+            except BaseException as error:
+                self.so_far.return_to(before)
+                if not isinstance(error, duckdb.OutOfMemoryException) or memory == MORE_MEMORY[-1]:
+                    raise
+            else:
+                return
+
+    def _commit(
+        self,
+        warehouse: Warehouse,
+        files: Sequence[Path],
+        removed: Sequence[RemovedId],
+        windows: Sequence[Window],
+        *,
+        last: bool,
+    ) -> None:
         now = datetime.now(UTC)
-        with self.warehouse.writing() as connection:
+        with warehouse.writing() as connection:
             self._prepare(connection, now)
             self._merge(connection, files, now)
             self._remove(connection, removed, windows, now)

@@ -50,7 +50,7 @@ from pipedrive_orchestration.pipedrive.paging import pages, shifting_pages
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
-SECONDS_BETWEEN_COMMITS = 3.0
+SECONDS_BETWEEN_COMMITS = 5.0
 """How much reading an interruption can undo: each commit costs as much time as typing a dozen pages."""
 
 MAX_CATCH_UPS = 10
@@ -159,7 +159,9 @@ class _Import:
             )
             with (
                 stage(staging, self._source.slug, self._import_id) as staged,
-                closing(TypedPages(self._object_type, self._definition.columns, selection)) as typing,
+                closing(
+                    TypedPages(self._object_type, self._definition.columns, staged.folder, selection)
+                ) as typing,
             ):
                 async with Inbox(staged, typing) as self._inbox:
                     self._settler = self._new_settler(staged)
@@ -238,15 +240,21 @@ class _Import:
             await self._read_archived(self._plan.ranges)
         reading = self._reading(self._plan.ranges, self._plan.restrictions)
         pending = await self._commit_while_reading(reading)
-        await self._settle_and_commit(pending)
+        committing = asyncio.create_task(self._settle_and_commit(pending))
+        try:
+            await self._read_what_eluded(reading)
+        finally:
+            await committing
+        if self._plan.resumes and self._object_type.recents_item:
+            await self._settler.note_removed_since(self._plan.changed_since)
+
+    async def _read_what_eluded(self, reading: Reading) -> None:
         read_to_its_end = _read_to_its_end(self._plan, reading)
         if not read_to_its_end:
             await self._read_undated()
         # What no longer satisfied a filter of Pipedrive's when its turn came has not been met at all.
         if not read_to_its_end or self._plan.restrictions:
             await self._catch_up()
-        if self._plan.resumes and self._object_type.recents_item:
-            await self._settler.note_removed_since(self._plan.changed_since)
 
     async def _commit_while_reading(self, reading: Reading) -> list[Window]:
         """Take a reading to its end. Returns the windows that are left to be committed."""
@@ -268,6 +276,7 @@ class _Import:
                         committing = asyncio.create_task(self._settle_and_commit(covered))
                         pending = [window for window in pending if window not in covered]
                         due = time.monotonic() + SECONDS_BETWEEN_COMMITS
+            await self._inbox.type_staged()
         except PipedriveError:
             await _finished(committing)
             if self._eyesight.is_other:

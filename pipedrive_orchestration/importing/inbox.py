@@ -6,19 +6,17 @@ Reading, typing and merging go on at the same time; here is what they hand to ea
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pipedrive_orchestration.importing.reading import Span
-from pipedrive_orchestration.importing.staging import Stage
+from pipedrive_orchestration.importing.staging import Stage, batches
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 
-PAGES_PER_FILE = 24
-"""Staged pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
-
-MAX_STAGED_PAGES = 2 * PAGES_PER_FILE
-"""Reading waits for typing where so many pages are staged: bounds what lies on disk."""
+MAX_BATCHES = 2
+"""Reading waits for typing where so many batches are staged and more comes: bounds what lies on disk."""
 
 
 class Inbox:
@@ -65,32 +63,38 @@ class Inbox:
         self.pages += 1
         self.records += span.records
         self._longest = max(self._longest, span.longest)
-        if span.lines:
-            self._untyped.append(self._stage.add(span.lines))
-        if self._typing_ahead is not None and (
-            self._typing_ahead.done() or len(self._untyped) >= MAX_STAGED_PAGES
-        ):
+        if not span.lines:
+            return
+        self._untyped += self._stage.add(span.lines)
+        full = len(list(batches(self._untyped))) - 1
+        if self._typing_ahead is not None and (self._typing_ahead.done() or full > MAX_BATCHES):
             ahead, self._typing_ahead = self._typing_ahead, None
             await ahead
-        if self._typing_ahead is None and len(self._untyped) >= PAGES_PER_FILE:
-            self._typing_ahead = asyncio.create_task(self.type_staged())
+        if self._typing_ahead is None and full:
+            self._typing_ahead = asyncio.create_task(self._type_one_batch())
 
     async def type_staged(self) -> None:
         """Type every page staged so far.
 
         Raises:
-            StagingError: the typed file cannot be written; its pages are still to be typed.
+            StagingError: a typed file cannot be written; its pages are still to be typed.
         """
         async with self._one_at_a_time:
-            pages = list(self._untyped)
-            if not pages:
-                return
-            path = self._stage.next_file("parquet")
-            await asyncio.to_thread(self._typing.write, pages, path, longest=self._longest)
-            del self._untyped[: len(pages)]
-            self._typed.append(path)
-            for page in pages:
-                page.unlink()
+            for batch in batches(list(self._untyped)):
+                await self._type(batch)
+
+    async def _type_one_batch(self) -> None:
+        async with self._one_at_a_time:
+            for batch in islice(batches(list(self._untyped)), 1):
+                await self._type(batch)
+
+    async def _type(self, batch: list[Path]) -> None:
+        path = self._stage.next_file("parquet")
+        await asyncio.to_thread(self._typing.write, batch, path, longest=self._longest)
+        del self._untyped[: len(batch)]
+        self._typed.append(path)
+        for page in batch:
+            page.unlink()
 
     def take_typed(self) -> list[Path]:
         """The typed files that are not merged yet; from now on they count as merged."""

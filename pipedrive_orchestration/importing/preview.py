@@ -24,7 +24,7 @@ from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
 from pipedrive_orchestration.importing.definition import parameters_for
 from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.selection import Selection
-from pipedrive_orchestration.importing.staging import Stage
+from pipedrive_orchestration.importing.staging import Stage, batches
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
@@ -141,7 +141,7 @@ class _Scan:
             read += 1
             self.longest = max(self.longest, page.longest())
             if page.records:
-                files.append(stage.add(page.lines()))
+                files += stage.add(page.lines())
             if read == MAX_PAGES:
                 self.capped = more
                 break
@@ -176,13 +176,16 @@ def _matching(
     """How many records match, and the first of them."""
     if not files:
         return 0, []
-    typed = files[0].with_name("typed.parquet")
-    with closing(TypedPages(body.type, columns, selection)) as typing:
-        typing.write(files, typed, longest=longest)
+    typed = []
+    with closing(TypedPages(body.type, columns, files[0].parent, selection)) as typing:
+        for batch in batches(files):
+            typed.append(batch[0].with_suffix(".parquet"))
+            typing.write(batch, typed[-1], longest=longest)
     archived = "" if body.options.include_archived else "AND NOT _is_archived"
+    listed = ", ".join(literal(str(file)) for file in typed)
     # A record that changed while pages were read has come twice.
     members = (
-        f"SELECT * FROM read_parquet({literal(str(typed))}) WHERE _id IS NOT NULL "
+        f"SELECT * FROM read_parquet([{listed}]) WHERE _id IS NOT NULL "
         "QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _update_time DESC NULLS LAST) = 1"
     )
     with duckdb.connect() as connection:

@@ -107,7 +107,7 @@ class Settler:
         async for page in recent_changes(self.client, self.definition.object_type, since):
             if page.records:
                 lines = whole_characters(page.lines())
-                pages.append(self.staged.add(lines))
+                pages += self.staged.add(lines)
                 longest = max(longest, *map(len, lines.split(b"\n")))
         return await asyncio.to_thread(removed_in_recents, pages, longest)
 

@@ -9,11 +9,17 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+PAGES_PER_BATCH = 36
+"""Pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
+
+BYTES_PER_BATCH = 48 * 1024 * 1024
+"""The same where records are long, and how long one file of them may be. A page is a megabyte or two."""
 
 _LOCK = re.compile(r".+-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.lock")
 """The name of a stage's lock: the source's slug, a hyphen, and the import's id."""
@@ -37,23 +43,52 @@ class Stage:
         self.folder = folder
         self._count = 0
 
-    def add(self, lines: bytes) -> Path:
-        """Stage the records of a page.
+    def add(self, lines: bytes) -> list[Path]:
+        """Stage the records of a page, in more than one file if they are very long.
 
         Raises:
             StagingError: they cannot be written.
         """
-        path = self.next_file("ndjson")
-        try:
-            path.write_bytes(lines)
-        except OSError as error:
-            raise StagingError(self.folder, error.strerror or str(error)) from error
-        return path
+        files = []
+        for piece in _pieces(lines):
+            path = self.next_file("ndjson")
+            try:
+                path.write_bytes(piece)
+            except OSError as error:
+                raise StagingError(self.folder, error.strerror or str(error)) from error
+            files.append(path)
+        return files
 
     def next_file(self, suffix: str) -> Path:
         """A new path; names sort in the order in which they were given out."""
         self._count += 1
         return self.folder / f"{self._count:08d}.{suffix}"
+
+
+def batches(pages: Iterable[Path]) -> Iterator[list[Path]]:
+    """Staged pages in the order in which they came, in lists of as many as memory bears at once."""
+    batch: list[Path] = []
+    size = 0
+    for page in pages:
+        more = page.stat().st_size
+        if batch and (len(batch) == PAGES_PER_BATCH or size + more > BYTES_PER_BATCH):
+            yield batch
+            batch, size = [], 0
+        batch.append(page)
+        size += more
+    if batch:
+        yield batch
+
+
+def _pieces(lines: bytes) -> Iterator[memoryview]:
+    whole, begin = memoryview(lines), 0
+    while begin < len(lines):
+        end = begin + BYTES_PER_BATCH
+        if end < len(lines):
+            # A record that is longer than that stays in one piece.
+            end = (lines.rfind(b"\n", begin, end) + 1) or (lines.find(b"\n", end) + 1)
+        yield whole[begin:end]
+        begin = end
 
 
 @contextmanager

@@ -19,8 +19,11 @@ from pipedrive_orchestration.pipedrive.envelope import whole_characters
 from pipedrive_orchestration.pipedrive.object_type import ObjectType
 from pipedrive_orchestration.warehouse.identifiers import literal, quoted
 
-MEMORY_BYTES = 200 * 1024 * 1024
-"""What DuckDB may use while typing ordinary records."""
+MEMORY_BYTES = 350 * 1024 * 1024
+"""What DuckDB may use while typing a batch; pages of usual records take a third of it."""
+
+MOST_MEMORY = "80%"
+"""What it may use of the machine's where that is not enough."""
 
 BUFFERS_PER_RECORD = 8
 """DuckDB reads lines in buffers of twice the longest record, some for each of its threads."""
@@ -38,11 +41,15 @@ class TypedPages:
     Every file has ``_id``, the wanted properties, ``_add_time``, ``_update_time``, ``_is_archived``,
     ``_is_deleted``, ``_misfits`` (a list of ``{property, value}``, NULL where every value fits; the whole
     record under ``id`` where it has none) and ``_page`` (which page the record came with; later pages
-    sort later).
+    sort later). DuckDB puts what memory does not hold into the folder ``spill_to``.
     """
 
     def __init__(
-        self, object_type: ObjectType, columns: Sequence[TypedColumn], selection: Selection = EVERYTHING
+        self,
+        object_type: ObjectType,
+        columns: Sequence[TypedColumn],
+        spill_to: Path,
+        selection: Selection = EVERYTHING,
     ) -> None:
         keys = {column.column.key for column in columns}
         looked_at = [column for column in selection.columns if column.column.key not in keys]
@@ -50,7 +57,9 @@ class TypedPages:
             "structure": json.dumps(structure_of([*columns, *looked_at])),
             **selection.parameters,
         }
-        self._connection = duckdb.connect(config={"preserve_insertion_order": False, "threads": 1})
+        self._connection = duckdb.connect(
+            config={"preserve_insertion_order": False, "threads": 1, "temp_directory": str(spill_to)}
+        )
         useless = _useless_optimizers(self._connection)
         self._connection.execute(f"SET TimeZone = 'UTC'; SET disabled_optimizers = '{useless}'")
         # Parsing the statement takes as long as typing three pages, so it is done once.
@@ -74,14 +83,22 @@ class TypedPages:
 
     def _write(self, pages: Sequence[Path], to: Path, longest: int) -> None:
         here = {"pages": [str(page) for page in pages], "to": str(to), "longest": longest + 1024}
-        memory = MEMORY_BYTES + BUFFERS_PER_RECORD * longest
+        parameters = {**self._parameters, **here}
+        usual = (MEMORY_BYTES + BUFFERS_PER_RECORD * longest) // 1024
         try:
-            self._connection.execute(
-                f"SET memory_limit = '{memory // 1024}KiB'; SET temp_directory = {literal(str(to.parent))}"
-            )
-            self._connection.execute(self._copy, {**self._parameters, **here})
+            self._copy_within((f"{usual}KiB", MOST_MEMORY), parameters)
         except duckdb.IOException as error:
             raise StagingError(to.parent, str(error).splitlines()[0]) from error
+
+    def _copy_within(self, limits: Sequence[str], parameters: dict[str, object]) -> None:
+        limit, *higher = limits
+        try:
+            self._connection.execute(f"SET memory_limit = '{limit}'")
+            self._connection.execute(self._copy, parameters)
+        except duckdb.OutOfMemoryException:
+            if not higher:
+                raise
+            self._copy_within(higher, parameters)
 
     def close(self) -> None:
         """Let go of DuckDB's memory."""

@@ -31,8 +31,11 @@ DEFAULT_DATABASE = "./data/warehouse.duckdb"
 PATIENCE_SECONDS = 120.0
 """How long to wait for a file that another process holds."""
 
-MEMORY_LIMIT = "256MB"
-"""What DuckDB may use while merging; beyond it, it works on disk."""
+MEMORY = "256MB"
+"""What DuckDB may use; beyond it, it works on disk where it can."""
+
+MORE_MEMORY = ("1GB", "80%")
+"""What it may use where it can not, as with texts of a hundred kilobytes in thousands of rows."""
 
 
 class WarehouseError(Exception):
@@ -46,9 +49,12 @@ class Warehouse:
         database: a file, or anything else DuckDB can connect to, such as ``md:crm``.
     """
 
-    def __init__(self, database: str = DEFAULT_DATABASE, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, database: str = DEFAULT_DATABASE, *, patience: float = PATIENCE_SECONDS, memory: str = MEMORY
+    ) -> None:
         self.database = database
         self._patience = patience
+        self._memory = memory
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Warehouse:
@@ -57,7 +63,11 @@ class Warehouse:
 
     def with_patience(self, seconds: float) -> Warehouse:
         """The same database, with another time to wait for it."""
-        return Warehouse(self.database, patience=seconds)
+        return Warehouse(self.database, patience=seconds, memory=self._memory)
+
+    def with_memory(self, limit: str) -> Warehouse:
+        """The same database, with another limit of memory, as DuckDB writes it."""
+        return Warehouse(self.database, patience=self._patience, memory=limit)
 
     @property
     def path(self) -> Path | None:
@@ -216,7 +226,7 @@ class Warehouse:
         connection = self._connect(read_only=read_only)
         try:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+            connection.execute(f"SET memory_limit = '{self._memory}'")
             connection.execute("SET preserve_insertion_order = false")
             yield connection
         finally:

@@ -97,7 +97,7 @@ class Typed:
         lines = [json.dumps({"id": number, "custom_fields": record}) for number, record in enumerate(records)]
         page.write_text("\n".join(lines), "utf-8")
         columns = [typed_column(field, DEALS) for field in FIELDS if any(field.key in one for one in records)]
-        with closing(TypedPages(DEALS, columns, selection)) as typing:
+        with closing(TypedPages(DEALS, columns, page.parent, selection)) as typing:
             typing.write([page], self._path, longest=max(map(len, lines)) * 4)
 
     def asked(self, sql: str, parameters: Any = None) -> list[bool]:

@@ -44,7 +44,7 @@ def left_behind(folder: Path) -> list[str]:
 
 def test_a_stage_is_gone_at_the_end_whatever_happens(tmp_path: Path) -> None:
     with stage(tmp_path, "deals", uuid.uuid4()) as staged:
-        first, second = staged.add(b"{}\n"), staged.next_file("parquet")
+        (first,), second = staged.add(b"{}\n"), staged.next_file("parquet")
         assert first.read_bytes() == b"{}\n"
         assert first.name < second.name
 

@@ -46,7 +46,7 @@ class Typer:
 
     def __init__(self, object_type: ObjectType, folder: Path) -> None:
         self._staged, self._typed = folder / "page.ndjson", folder / "typed.parquet"
-        self._pages = TypedPages(object_type, [typed_column(field, object_type) for field in FIELDS])
+        self._pages = TypedPages(object_type, [typed_column(field, object_type) for field in FIELDS], folder)
         self._connection = duckdb.connect()
 
     def rows(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:

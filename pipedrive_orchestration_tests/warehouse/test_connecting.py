@@ -87,7 +87,7 @@ def test_a_stranger_that_never_leaves_is_an_error_in_the_end(database: str) -> N
     with python(HOLD_AS_A_STRANGER, database, "writing") as other:
         wait_until_ready(other)
         began = time.monotonic()
-        with pytest.raises(WarehouseError, match="in use by another program .*python.*PID .* for 0 s"):
+        with pytest.raises(WarehouseError, match=r"in use by another program .*python.*PID .* for 0 s"):
             write(database, patience=0.3)
         with (
             pytest.raises(WarehouseError, match="in use by another program"),
