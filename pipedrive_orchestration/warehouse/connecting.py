@@ -13,7 +13,9 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -49,25 +51,29 @@ class Warehouse:
         database: a file, or anything else DuckDB can connect to, such as ``md:crm``.
     """
 
-    def __init__(
-        self, database: str = DEFAULT_DATABASE, *, patience: float = PATIENCE_SECONDS, memory: str = MEMORY
-    ) -> None:
+    def __init__(self, database: str = DEFAULT_DATABASE, *, patience: float = PATIENCE_SECONDS) -> None:
         self.database = database
         self._patience = patience
-        self._memory = memory
+        self._memory = MEMORY
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Warehouse:
         """The database that ``PIPEDRIVE_WAREHOUSE`` names."""
         return cls(environment.get("PIPEDRIVE_WAREHOUSE") or DEFAULT_DATABASE)
 
-    def with_patience(self, seconds: float) -> Warehouse:
+    def with_patience(self, seconds: float) -> Self:
         """The same database, with another time to wait for it."""
-        return Warehouse(self.database, patience=seconds, memory=self._memory)
+        return self._but(_patience=seconds)
 
-    def with_memory(self, limit: str) -> Warehouse:
+    def with_memory(self, limit: str) -> Self:
         """The same database, with another limit of memory, as DuckDB writes it."""
-        return Warehouse(self.database, patience=self._patience, memory=limit)
+        return self._but(_memory=limit)
+
+    def _but(self, **attributes: object) -> Self:
+        other = copy(self)
+        for name, value in attributes.items():
+            setattr(other, name, value)
+        return other
 
     @property
     def path(self) -> Path | None:

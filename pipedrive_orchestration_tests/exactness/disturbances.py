@@ -55,13 +55,15 @@ class EndsInTransaction(Warehouse):
 
     def __init__(self, database: Path, at: int) -> None:
         super().__init__(str(database))
-        self._writes, self._at = 0, at
+        # A list, for the importer writes through copies of this object.
+        self._writes: list[int] = []
+        self._at = at
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """As ever, except for the write that fails."""
         with super().writing() as connection:
             yield connection
-            self._writes += 1
-            if self._writes == self._at:
+            self._writes.append(1)
+            if len(self._writes) == self._at:
                 raise Interrupted

@@ -214,9 +214,23 @@ class LiveDagster:
         return {"all": keys, "green": of("MATERIALIZED"), "red": of("FAILED")}
 
     def backfill(self, slug: str, keys: Sequence[str]) -> str:
-        """Launches a backfill as the partitions page does; returns its id."""
+        """Launches a backfill as the partitions page does; returns its id.
+
+        The daemon learns of a reload a few seconds after the web server does. A backfill of what is new to
+        it ends without a run until then, and is launched again.
+        """
         parameters = {"assetSelection": [{"path": ["pipedrive", slug]}], "partitionNames": list(keys)}
-        return str(self.ask(BACKFILL, p=parameters)["backfillId"])
+
+        def under_way() -> str | None:
+            backfill_id = str(self.ask(BACKFILL, p=parameters)["backfillId"])
+            state = wait_for("run of the backfill", lambda: self._begun_or_ended(backfill_id), seconds=90)
+            return backfill_id if state["runs"] else None
+
+        return wait_for("backfill of what the daemon knows", under_way, seconds=30, pause=1)
+
+    def _begun_or_ended(self, backfill_id: str) -> dict[str, Any] | None:
+        state = self.backfill_state(backfill_id)
+        return state if state["runs"] or state["status"] in BACKFILL_ENDED else None
 
     def backfill_state(self, backfill_id: str) -> dict[str, Any]:
         return dict(self.ask(BACKFILL_STATE, id=backfill_id))

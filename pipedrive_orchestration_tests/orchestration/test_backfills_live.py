@@ -17,7 +17,7 @@ CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { 
 @pytest.fixture(scope="module")
 def account() -> Iterator[DemoServer]:
     """An account whose answers take so long that an import can be interrupted."""
-    with running_demo(Settings(scale=1.5, burst=0, latency_ms=1200)) as account:
+    with running_demo(Settings(scale=1.5, burst=0, latency_ms=2000)) as account:
         yield account
 
 

@@ -15,6 +15,7 @@ from pipedrive_orchestration.pipedrive.object_type import Paging
 T = TypeVar("T")
 
 HURRY = Patience(deadline=0.4, first_deadline=0.4, attempt=0.2, blocked=0.05)
+SOON = Patience(deadline=1.0, first_deadline=1.0, attempt=30, blocked=0.05)
 SHORT = Patience(deadline=1.5, first_deadline=1.0, attempt=0.3, blocked=0.05)
 
 CALM = Patience(deadline=60, first_deadline=60, attempt=30, blocked=0.05)

@@ -17,14 +17,14 @@ from pipedrive_orchestration.sources.near_matches import near_matches
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import field, options
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, records, serving
-from pipedrive_orchestration_tests.pipedrive.asking import CALM
+from pipedrive_orchestration_tests.pipedrive.asking import SOON
 
 KEY = "f" * 40
 
 
 def fields_of(connection: Connection, object_type: ObjectType) -> dict[str, Field]:
     async def reading() -> tuple[Field, ...]:
-        async with Client(connection, patience=CALM) as client:
+        async with Client(connection, patience=SOON) as client:
             return await read_fields(client, object_type)
 
     found = asyncio.run(reading())
