@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -57,16 +59,33 @@ class TypedPages:
             "structure": json.dumps(structure_of([*columns, *looked_at])),
             **selection.parameters,
         }
-        self._connection = duckdb.connect(
-            config={"preserve_insertion_order": False, "threads": 1, "temp_directory": str(spill_to)}
+        self._select = _select(object_type, columns, looked_at, selection.predicate)
+        self._spill_to = spill_to
+        self._to_be_closed = ExitStack()
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        # Made when there is something to type, which a pull of changes often has not.
+        connection = self._to_be_closed.enter_context(
+            duckdb.connect(
+                config={
+                    "preserve_insertion_order": False,
+                    "threads": 1,
+                    "temp_directory": str(self._spill_to),
+                }
+            )
         )
-        useless = _useless_optimizers(self._connection)
-        self._connection.execute(f"SET TimeZone = 'UTC'; SET disabled_optimizers = '{useless}'")
-        # Parsing the statement takes as long as typing three pages, so it is done once.
-        select = _select(object_type, columns, looked_at, selection.predicate)
-        (self._copy,) = self._connection.extract_statements(
-            f"COPY (WITH opened AS ({_OPENED}) {select}) TO $to (FORMAT parquet, COMPRESSION snappy)"
+        useless = _useless_optimizers(connection)
+        connection.execute(f"SET TimeZone = 'UTC'; SET disabled_optimizers = '{useless}'")
+        return connection
+
+    @cached_property
+    def _copy(self) -> duckdb.Statement:
+        # Parsing it takes as long as typing three pages, so it is done once.
+        (statement,) = self._connection.extract_statements(
+            f"COPY (WITH opened AS ({_OPENED}) {self._select}) TO $to (FORMAT parquet, COMPRESSION snappy)"
         )
+        return statement
 
     def write(self, pages: Sequence[Path], to: Path, *, longest: int) -> None:
         """Type the records of some staged pages, the longest of which has that many bytes.
@@ -102,7 +121,7 @@ class TypedPages:
 
     def close(self) -> None:
         """Let go of DuckDB's memory."""
-        self._connection.close()
+        self._to_be_closed.close()
 
 
 _OPENED = """
