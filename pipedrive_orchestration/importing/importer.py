@@ -1,7 +1,6 @@
-"""The story of one import: read, stage, type and commit, window by window.
+"""The story of one import: look at the account, plan, pull, and report.
 
-Reading goes on while earlier pages are typed and committed. The database is open only while a commit
-lasts.
+The database is open only while something is looked up in it or committed.
 """
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing, closing, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from pipedrive_orchestration.importing.committing import Committed, Committer
 from pipedrive_orchestration.importing.definition import Definition, define, fingerprint_of
@@ -23,9 +22,9 @@ from pipedrive_orchestration.importing.eyesight import look
 from pipedrive_orchestration.importing.filtering import select
 from pipedrive_orchestration.importing.inbox import Inbox
 from pipedrive_orchestration.importing.interrupting import run_interruptibly
-from pipedrive_orchestration.importing.looking_up import EVERY_STATUS
-from pipedrive_orchestration.importing.planning import Plan, Range, known_until, make_plan
-from pipedrive_orchestration.importing.reading import Reading, Span
+from pipedrive_orchestration.importing.planning import known_until, make_plan
+from pipedrive_orchestration.importing.pulling import Pulling
+from pipedrive_orchestration.importing.reading import Span
 from pipedrive_orchestration.importing.remembering import remember
 from pipedrive_orchestration.importing.report import (
     Estimate,
@@ -40,21 +39,11 @@ from pipedrive_orchestration.importing.settling import Settler
 from pipedrive_orchestration.importing.staging import Stage, stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 from pipedrive_orchestration.importing.windows import Window, windows_until
-from pipedrive_orchestration.pipedrive.catalogue import DEALS
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
-from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.pipedrive.fields import read_fields
-from pipedrive_orchestration.pipedrive.object_type import Paging
-from pipedrive_orchestration.pipedrive.paging import pages, shifting_pages
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
-
-SECONDS_BETWEEN_COMMITS = 5.0
-"""How much reading an interruption can undo: each commit costs as much time as typing a dozen pages."""
-
-MAX_CATCH_UPS = 10
-"""How often a busy account is asked once more for what changed while it was being read."""
 
 
 def import_source(
@@ -180,10 +169,22 @@ class _Import:
             watermark=known_until(self._memory, self._started_at + self._client.clock_offset),
         )
 
+    def _new_pulling(self) -> Pulling:
+        return Pulling(
+            client=self._client,
+            definition=self._definition,
+            plan=self._plan,
+            eyesight=self._eyesight,
+            inbox=self._inbox,
+            settler=self._settler,
+            take=self._take,
+            commit=partial(self._commit, last=False),
+        )
+
     async def _run_to_its_end(self) -> ImportReport:
         try:
             await self._estimate()
-            await self._read()
+            await self._new_pulling().run()
             return await self._finish()
         except Exception as error:
             with suppress(WarehouseError):
@@ -223,156 +224,6 @@ class _Import:
                 f"about {more:,} tokens are needed and {left:,} are left today: the import goes as far as it "
                 "can, and the next one goes on from there"
             )
-
-    async def _read(self) -> None:
-        if not self._object_type.partitioned:
-            async for page in pages(self._client, self._object_type, self._definition.parameters):
-                await self._take(Span.of(page, None))
-            await self._settler.settle(None)
-        elif self._plan.pull is Pull.WINDOW:
-            await self._read_windows()
-        else:
-            await self._read_changes()
-
-    async def _read_windows(self) -> None:
-        """Everything in the plan's windows, each committed once all of it has been read."""
-        if self._source.options.include_archived:
-            await self._read_archived(self._plan.ranges)
-        reading = self._reading(self._plan.ranges, self._plan.restrictions)
-        pending = await self._commit_while_reading(reading)
-        committing = asyncio.create_task(self._settle_and_commit(pending))
-        try:
-            await self._read_what_eluded(reading)
-        finally:
-            await committing
-        if self._plan.resumes and self._object_type.recents_item:
-            await self._settler.note_removed_since(self._plan.changed_since)
-
-    async def _read_what_eluded(self, reading: Reading) -> None:
-        read_to_its_end = _read_to_its_end(self._plan, reading)
-        if not read_to_its_end:
-            await self._read_undated()
-        # What no longer satisfied a filter of Pipedrive's when its turn came has not been met at all.
-        if not read_to_its_end or self._plan.restrictions:
-            await self._catch_up()
-
-    async def _commit_while_reading(self, reading: Reading) -> list[Window]:
-        """Take a reading to its end. Returns the windows that are left to be committed."""
-        pending = list(self._plan.windows)
-        committing: asyncio.Task[None] | None = None
-        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
-        try:
-            async with aclosing(reading.spans()) as spans:
-                async for span in spans:
-                    await self._take(span)
-                    # Reading goes on during a commit; the windows that it completes wait for the next.
-                    if time.monotonic() < due or (committing and not committing.done()):
-                        continue
-                    # All or nothing where it is open whether the user may have the last word.
-                    if self._eyesight.is_other:
-                        continue
-                    if covered := reading.covered(pending):
-                        await _finished(committing)
-                        committing = asyncio.create_task(self._settle_and_commit(covered))
-                        pending = [window for window in pending if window not in covered]
-                        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
-            await self._inbox.type_staged()
-        except PipedriveError:
-            await _finished(committing)
-            if self._eyesight.is_other:
-                raise
-            # Where rows are missing, finding out why takes requests, which may fail for the same reason.
-            with suppress(PipedriveError):
-                await self._settle_and_commit(reading.covered(pending))
-            raise
-        finally:
-            await _finished(committing)
-        return pending
-
-    async def _settle_and_commit(self, windows: Sequence[Window]) -> None:
-        if not windows:
-            return
-        await self._settler.settle(windows)
-        await self._commit(windows, last=False)
-
-    async def _read_changes(self) -> None:
-        """What changed since the watermark, and what is gone since."""
-        (since, _), *_ = self._plan.ranges
-        assert since is not None
-        if self._object_type.archived_path:
-            await self._read_archived(self._plan.ranges)
-        if self._object_type.recents_item is None:
-            # Nothing tells of its deletions, so they show only in a complete reading.
-            await self._read_all(self._reading([(None, None)]))
-            await self._settler.settle(None)
-            return
-        await self._read_all(
-            self._reading(self._plan.ranges, EVERY_STATUS if self._object_type is DEALS else {})
-        )
-        if self._object_type is not DEALS:
-            await self._settler.note_removed_since(since)
-
-    async def _read_archived(self, ranges: Sequence[Range]) -> None:
-        path, cost = self._object_type.archived_path, self._object_type.archived_cost
-        assert path is not None
-        restrictions = self._plan.restrictions
-        if self._object_type.paging is Paging.OFFSET:
-            # The list of archived leads cannot be bounded.
-            parameters = {**self._definition.parameters, **restrictions}
-            async for page in shifting_pages(self._client, path, parameters, cost=cost):
-                await self._take(Span.of(page, None))
-            return
-        extra = {**(EVERY_STATUS if self._object_type is DEALS else {}), **restrictions}
-        await self._read_all(self._reading(ranges, extra, path=path, cost=cost))
-
-    async def _read_undated(self) -> None:
-        """Records without ``update_time``, in case Pipedrive sorts them last.
-
-        Readers that go upwards meet them where they come first, and where they come last if a reader
-        goes on to the very end; after a split, none has.
-        """
-        if (
-            not self._plan.ranges
-            or self._plan.ranges[0][0] is not None
-            or self._object_type.paging is Paging.OFFSET
-        ):
-            return
-        order = {"sort_by": "update_time", "sort_direction": "desc"}
-        parameters = {**self._definition.parameters, **self._plan.restrictions, **order}
-        async for page in pages(self._client, self._object_type, parameters):
-            if page.first_update_time() is not None:
-                return
-            await self._take(Span.of(page, None))
-
-    async def _catch_up(self) -> None:
-        """What changed while reading: such records have moved ahead of the windows that were read."""
-        since = self._plan.changed_since + self._client.clock_offset
-        for _ in range(MAX_CATCH_UPS):
-            began = datetime.now(UTC) + self._client.clock_offset
-            newest = await self._read_all(self._reading([(since, None)]))
-            if newest is None or newest < began.replace(microsecond=0):
-                return
-            since = began
-
-    def _reading(
-        self,
-        ranges: Sequence[Range],
-        extra: Mapping[str, str] = MappingProxyType({}),
-        *,
-        path: str | None = None,
-        cost: int | None = None,
-    ) -> Reading:
-        parameters = {**self._definition.parameters, **extra}
-        return Reading(self._client, self._object_type, ranges, parameters, path=path, cost=cost)
-
-    async def _read_all(self, reading: Reading) -> datetime | None:
-        """Take everything of a reading. Returns the newest ``update_time`` met."""
-        newest: datetime | None = None
-        async with aclosing(reading.spans()) as spans:
-            async for span in spans:
-                await self._take(span)
-                newest = max(filter(None, (newest, span.reached)), default=None)
-        return newest
 
     async def _take(self, span: Span) -> None:
         await self._inbox.add(span)
@@ -440,18 +291,8 @@ class _Import:
         return [f"{spent}, where reading every record would have cost up to {self._estimated:,}"]
 
 
-async def _finished(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        await task
-
-
 def _vanished(definition: Definition) -> list[str]:
     return [
         f"property {column.key} ({column.label}) is gone at Pipedrive; its column keeps its last values"
         for column in definition.vanished
     ]
-
-
-def _read_to_its_end(plan: Plan, reading: Reading) -> bool:
-    # One reader that goes on until nothing is left has met every record that moved ahead of it.
-    return len(plan.ranges) == 1 and plan.ranges[0][1] is None and reading.splits == 0

@@ -24,7 +24,7 @@ from typing import Any
 
 import duckdb
 
-from pipedrive_orchestration.importing import Pull, import_source, importer, windows_until
+from pipedrive_orchestration.importing import Pull, import_source, pulling, windows_until
 from pipedrive_orchestration.importing.staging import Stage
 from pipedrive_orchestration.importing.typed_pages import TypedPages
 from pipedrive_orchestration.pipedrive import paging
@@ -140,7 +140,7 @@ class _CountedStatements:
 
 def _prepare(doom: Doom) -> None:
     _put(paging, "MAX_PAGE_SIZE", PAGE_SIZE)
-    _put(importer, "SECONDS_BETWEEN_COMMITS", 0.0)
+    _put(pulling, "SECONDS_BETWEEN_COMMITS", 0.0)
     countdown = _Countdown(doom.nth)
     match doom.moment:
         case "asking":

@@ -21,7 +21,7 @@ from pipedrive_orchestration.importing import (
     RowCounts,
     Window,
     WindowReport,
-    importer,
+    pulling,
 )
 from pipedrive_orchestration.pipedrive import paging
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, Project
@@ -46,7 +46,7 @@ def _press_ctrl_c_once_asked_for(path: str, times: int, account: DemoServer) -> 
 def test_ctrl_c_leaves_what_is_committed_and_says_what_is_left(
     project: Project, fresh_demo: FreshDemo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer, "SECONDS_BETWEEN_COMMITS", 0.0)
+    monkeypatch.setattr(pulling, "SECONDS_BETWEEN_COMMITS", 0.0)
     monkeypatch.setattr(paging, "MAX_PAGE_SIZE", 5)
     account = fresh_demo(latency_ms=100)
     project.write("all_persons", {**PERSONS, "options": {}})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest
-from pipedrive_orchestration.importing import importer, looking_up
+from pipedrive_orchestration.importing import looking_up, pulling
 from pipedrive_orchestration.pipedrive import paging
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
@@ -32,7 +32,7 @@ def fresh_trial(fresh_demo: Callable[..., DemoServer], tmp_path: Path) -> FreshT
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 20 and a commit for every window, so that a small account has moments between which things
     happen."""
-    monkeypatch.setattr(importer, "SECONDS_BETWEEN_COMMITS", 0.0)
+    monkeypatch.setattr(pulling, "SECONDS_BETWEEN_COMMITS", 0.0)
     for module in (paging, looking_up):
         monkeypatch.setattr(module, "MAX_PAGE_SIZE", 20)
 
