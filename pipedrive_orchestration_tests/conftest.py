@@ -47,9 +47,9 @@ def fresh_demo() -> Iterator[FreshDemo]:
 
 
 class TestsThatWaitShareProcesses(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Runs the tests that wait for other processes one after the other in two processes of four.
+    """Runs the tests that wait for other processes one after the other in two processes of three.
 
-    Meanwhile the other two work on the rest. A file stays in one process, for what its tests share.
+    Meanwhile the third works on the others. A file stays in one process, for what its tests share.
     """
 
     def _split_scope(self, nodeid: str) -> str:
