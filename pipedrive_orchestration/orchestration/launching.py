@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dagster as dg
-import httpx
 
 from pipedrive_orchestration.orchestration.names import LOCATION
 from pipedrive_orchestration.orchestration.schedule_states import REPOSITORY
 from pipedrive_orchestration.orchestration.schedules import ALL_ASSETS_JOB
+from pipedrive_orchestration.orchestration.web_server import WebServerError, ask
 
 TIMEOUT_SECONDS = 30
 
@@ -55,19 +55,12 @@ def launch(url: str, request: dg.RunRequest) -> str:
         "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in request.tags.items()]},
     }
     try:
-        answer = httpx.post(
-            f"{url.rstrip('/')}/graphql",
-            json={"query": _LAUNCH, "variables": {"parameters": parameters}},
-            timeout=TIMEOUT_SECONDS,
-        )
-        result = answer.raise_for_status().json()["data"]["launchPipelineExecution"]
-        if result["__typename"] != "LaunchRunSuccess":
-            raise LaunchError(
-                f"Dagster did not launch the run: {result.get('message', result['__typename'])}"
-            )
-        return str(result["run"]["runId"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise LaunchError(f"Dagster's web server at {url} did not launch the run ({error!r}).") from error
+        result = ask(url, _LAUNCH, timeout=TIMEOUT_SECONDS, parameters=parameters)
+    except WebServerError as error:
+        raise LaunchError(f"The run was not launched. {error}") from error
+    if result["__typename"] != "LaunchRunSuccess":
+        raise LaunchError(f"The run was not launched. Dagster says: {result['__typename']}")
+    return str(result["run"]["runId"])
 
 
 def cancel(url: str, run_id: str) -> None:
@@ -81,13 +74,6 @@ def cancel(url: str, run_id: str) -> None:
         CancelError: the web server does not answer or cannot reach the run.
     """
     try:
-        answer = httpx.post(
-            f"{url.rstrip('/')}/graphql",
-            json={"query": _CANCEL, "variables": {"id": run_id}},
-            timeout=TIMEOUT_SECONDS,
-        )
-        result = answer.raise_for_status().json()["data"]["terminateRun"]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise CancelError(f"Dagster's web server at {url} did not cancel the run ({error!r}).") from error
-    if "message" in result:
-        raise CancelError(f"Dagster did not cancel the run {run_id}: {result['message']}")
+        ask(url, _CANCEL, timeout=TIMEOUT_SECONDS, id=run_id)
+    except WebServerError as error:
+        raise CancelError(f"The run {run_id} was not cancelled. {error}") from error

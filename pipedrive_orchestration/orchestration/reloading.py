@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dagster as dg
-import httpx
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
 from pipedrive_orchestration.orchestration.names import LOCATION, STATE_KEY
+from pipedrive_orchestration.orchestration.web_server import WebServerError, ask
 
 TIMEOUT_SECONDS = 60
 """How long a reload may take."""
@@ -33,18 +33,9 @@ def reload_sources(url: str) -> None:
         ReloadError: it does not answer, or cannot load the location.
     """
     try:
-        answer = httpx.post(
-            f"{url.rstrip('/')}/graphql",
-            json={"query": _REFRESH, "variables": {"location": LOCATION, "key": STATE_KEY}},
-            timeout=TIMEOUT_SECONDS,
-        )
-        result = answer.raise_for_status().json()["data"]["refreshComponentState"]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise ReloadError(
-            f"Dagster's web server at {url} did not reload ({type(error).__name__}). {_BY_HAND}"
-        ) from error
-    if "message" in result:
-        raise ReloadError(f"Dagster did not reload: {result['message']} {_BY_HAND}")
+        ask(url, _REFRESH, timeout=TIMEOUT_SECONDS, location=LOCATION, key=STATE_KEY)
+    except WebServerError as error:
+        raise ReloadError(f"The definitions were not reloaded. {error} {_BY_HAND}") from error
 
 
 def reload_location(run: dg.DagsterRun) -> None:

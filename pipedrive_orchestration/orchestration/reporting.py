@@ -65,7 +65,7 @@ class Reporter:
         self._source = source
         self._pull = pull
         self._requested = windows
-        self._warehouse = Warehouse(warehouse.database, patience=LOOK_PATIENCE_SECONDS)
+        self._warehouse = warehouse.with_patience(LOOK_PATIENCE_SECONDS)
         self._published = published
         self._reported: set[str] = set()
         self._estimate: Estimate | None = None

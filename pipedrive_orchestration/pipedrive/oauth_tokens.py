@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from pathlib import Path
 
 import msgspec
 
 from pipedrive_orchestration.pipedrive.errors import OAuthStateError
+from pipedrive_orchestration.replacing import replace_content
 
 EARLY_SECONDS = 60.0
 """How long before its end an access token is refreshed, so that it does not end under way."""
@@ -63,17 +62,6 @@ def store_tokens(file: Path, tokens: Tokens) -> None:
         OAuthStateError: the folder cannot be written; the file is as it was.
     """
     try:
-        # The mode of a file made this way is 0600 from its first moment on.
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as opened:
-                opened.write(msgspec.json.encode(tokens))
-                opened.flush()
-                os.fsync(opened.fileno())
-            temporary.replace(file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        replace_content(file, msgspec.json.encode(tokens), mode=0o600)
     except OSError as error:
         raise OAuthStateError(file, error) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipedrive_orchestration.sources.atomic import write_atomically
+from pipedrive_orchestration.replacing import replace_content
 
 FILE_NAME = ".first_seen.json"
 _LOCK_TIMEOUT_SECONDS = 10.0
@@ -69,7 +69,7 @@ class FirstSeen:
         try:
             with self.locked():
                 stored = new | self._unwritten | self._stored()
-                write_atomically(self.path, _as_json(stored))
+                replace_content(self.path, _as_json(stored).encode(), mode=0o644)
         except OSError:
             self._unwritten |= new
             return self.read()

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from filelock import FileLock
 
-from pipedrive_orchestration.sources.atomic import write_atomically
+from pipedrive_orchestration.replacing import replace_content
 
 FILE_NAME = ".holds.json"
 _LOCK_TIMEOUT_SECONDS = 10.0
@@ -99,7 +99,7 @@ class Holds:
 
     def _change(self, changed: Callable[[dict[UUID, Hold]], Mapping[UUID, Hold]]) -> None:
         with self._lock:
-            write_atomically(self.path, _as_json(changed(self.read())))
+            replace_content(self.path, _as_json(changed(self.read())).encode(), mode=0o644)
 
 
 def _hold(entry: Mapping[str, Any]) -> Hold:

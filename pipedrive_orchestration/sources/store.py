@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import yaml
 
-from pipedrive_orchestration.sources.atomic import write_atomically
+from pipedrive_orchestration.replacing import replace_content
 from pipedrive_orchestration.sources.body import SourceBody
 from pipedrive_orchestration.sources.first_seen import FirstSeen, FirstSeenError
 from pipedrive_orchestration.sources.holds import Hold, Holds
@@ -111,7 +111,7 @@ class SourceStore:
             SourceFile.parse(content_of(content))
             if hold is not None:
                 self.holds.place(source.id, hold)
-            write_atomically(self.folder / f"{slug}.yaml", content)
+            replace_content(self.folder / f"{slug}.yaml", content.encode(), mode=0o644)
             self._first_seen.record([slug], source.created_at)
         return source
 

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pipedrive_orchestration.replacing import replacing, sweep
 from pipedrive_orchestration.warehouse.connecting import PATIENCE_SECONDS, Warehouse, WarehouseError
-from pipedrive_orchestration.warehouse.replacing import replacing
 
 EVERY_SECONDS = 300.0
 """How long a copy counts as fresh while merges follow one another."""
@@ -127,6 +127,7 @@ class Publisher:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._turn():
                 if not self._is_of_last_commit(original):
+                    sweep(self.path)
                     with replacing(self.path) as file:
                         self._fill(file, original)
                         # Left beside the copy before by whoever managed to write to it; it fits no other.

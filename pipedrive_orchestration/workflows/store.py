@@ -8,8 +8,8 @@ from uuid import UUID
 
 from filelock import FileLock
 
+from pipedrive_orchestration.replacing import replace_content
 from pipedrive_orchestration.sources import BadFile
-from pipedrive_orchestration.sources.atomic import write_atomically
 from pipedrive_orchestration.sources.reading import content_of
 from pipedrive_orchestration.sources.yaml_folder import YamlFolder, named, not_there
 from pipedrive_orchestration.workflows.body import Sync, Workflow, WorkflowFile
@@ -99,5 +99,5 @@ class WorkflowStore:
             path = self._files.file_of(slug)
             text = with_sync(path.read_text(encoding="utf-8-sig"), sync)
             after = Workflow.of(slug, WorkflowFile.parse(content_of(text)))
-            write_atomically(path, text)
+            replace_content(path, text.encode(), mode=0o644)
         return after

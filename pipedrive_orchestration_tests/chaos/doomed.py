@@ -32,6 +32,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.chaos.obeying import obeying
 
 MOMENTS = {
     "between commit and cleanup": 3, "merging": 100, "committing": 3, "staging": 8, "typing": 3, "asking": 20,
@@ -96,14 +97,8 @@ class Executioner:
 @contextmanager
 def executioner() -> Iterator[Executioner]:
     """A process that runs doomed imports."""
-    command = [sys.executable, "-m", __name__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Executioner(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(timeout=30)
+    with obeying(__name__) as process:
+        yield Executioner(process)
 
 
 def _die() -> None:

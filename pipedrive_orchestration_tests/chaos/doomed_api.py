@@ -22,6 +22,7 @@ from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.orchestration.deployment import Deployment
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.api.serving import NOBODY
+from pipedrive_orchestration_tests.chaos.obeying import obeying
 
 
 class DoomedApi:
@@ -49,14 +50,8 @@ class DoomedApi:
 @contextmanager
 def doomed_api(folder: Path, url: str, token: str) -> Iterator[DoomedApi]:
     """Programs that can start an API of the project in ``folder``, with an account."""
-    command = [sys.executable, "-m", __name__, str(folder), url, token]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield DoomedApi(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(timeout=30)
+    with obeying(__name__, str(folder), url, token) as process:
+        yield DoomedApi(process)
 
 
 def _serve(listener: socket.socket, folder: Path, variables: dict[str, str]) -> None:

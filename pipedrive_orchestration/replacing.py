@@ -1,4 +1,4 @@
-"""Putting a file in the place of another in one step, so that nobody ever meets half of it."""
+"""Putting a file in the place of another in one step, so that no reader and no crash meets half of it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[FileIO]:
     """A new file, which takes the place of ``path`` at the end of the block unless the block raises.
 
-    Only one caller at a time may replace a path: each removes what one before it has left that was killed.
+    Only its owner may read it, from its first moment on, unless the block says otherwise.
 
     Raises:
         OSError: the folder cannot be written; the file is as it was.
     """
-    _sweep(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix_of(path))
     temporary = Path(name)
     try:
@@ -33,7 +32,25 @@ def replacing(path: Path) -> Iterator[FileIO]:
     _sync_folder(path.parent)
 
 
-def _sweep(path: Path) -> None:
+def replace_content(path: Path, content: bytes, *, mode: int) -> None:
+    """Replace what a file holds, and who may read it.
+
+    Raises:
+        OSError: the folder cannot be written; the file is as it was.
+    """
+    with replacing(path) as file:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fchmod(file.fileno(), mode)
+
+
+def sweep(path: Path) -> None:
+    """Remove what callers that were killed have left of replacing ``path``; no other may be at it now.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     for left in path.parent.iterdir():
         if left.name.startswith(_prefix_of(path)):
             left.unlink()
