@@ -22,7 +22,7 @@ from benchmarks.__main__ import account
 from benchmarks.account import KEYS
 from benchmarks.one_import import PROPERTIES
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Options, Source, SourceBody
 from pipedrive_orchestration.warehouse import Warehouse
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.account import KEYS, MONTHS
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Options, Source
 from pipedrive_orchestration.warehouse import Warehouse
 

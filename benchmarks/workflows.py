@@ -19,7 +19,7 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.tables import Column, prepare_table
 from pipedrive_orchestration.workflows import Workflow, run_actions, run_sync
-from pipedrive_orchestration.workflows.body import WorkflowFile
+from pipedrive_orchestration.workflows.model import WorkflowFile
 
 T = TypeVar("T")
 

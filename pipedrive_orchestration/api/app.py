@@ -9,12 +9,12 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
-from pipedrive_orchestration.api import imports, sources, workflows
-from pipedrive_orchestration.api.documentation import document
-from pipedrive_orchestration.api.failures import FORESEEN, answer_to_any
-from pipedrive_orchestration.api.gate import PREFIX, Gate
+from pipedrive_orchestration.api.connection import SharedReading
+from pipedrive_orchestration.api.errors import FORESEEN, answer_to_any
+from pipedrive_orchestration.api.middleware import PREFIX, Gate
+from pipedrive_orchestration.api.openapi import document
+from pipedrive_orchestration.api.routes import imports, sources, workflows
 from pipedrive_orchestration.api.settings import ApiSettings
-from pipedrive_orchestration.api.shared_reading import SharedReading
 
 _DESCRIPTION = """
 Brings a Pipedrive CRM into DuckDB with Dagster, and keeps it there.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipedrive_orchestration.api.keys import ApiKeys
-from pipedrive_orchestration.orchestration.deployment import Deployment
+from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.warehouse import Warehouse
 
 REQUESTS_PER_MINUTE = 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pipedrive_orchestration.cli.on_demand import Outline, group_of
+from pipedrive_orchestration.cli.lazy import Outline, group_of
 
 ACCOUNT = "The account"
 SOURCES = "The sources of the project"
@@ -50,40 +50,40 @@ OUTLINES = (
         SOURCES,
     ),
     Outline("schedule", "managing:schedule", "Show when a source is imported next, in UTC.", SOURCES),
-    Outline("data", "exporting:data", "Show the current rows of a source, or write all of them.", DATA),
+    Outline("data", "commands.data:data", "Show the current rows of a source, or write all of them.", DATA),
     Outline(
         "sync",
-        "syncing:sync",
+        "commands.sync:sync",
         "Bring the rows of a source into a workflow, and keep the link in the workflow's file.",
         DATA,
     ),
     Outline(
         "publish",
-        "publishing:publish",
+        "commands.publish:publish",
         "Publish a read-only copy of the database, for other programs to open instead of the live file.",
         DATA,
     ),
-    Outline("serve", "serve:serve", "The HTTP API, with its documentation at /api/v1/docs.", API),
+    Outline("serve", "commands.serve:serve", "The HTTP API, with its documentation at /api/v1/docs.", API),
     Outline(
         "make-key",
-        "make_key:make_key",
+        "commands.make_key:make_key",
         "Make a key for the HTTP API: the secret for the caller, and the entry for PIPEDRIVE_API_KEYS.",
         API,
     ),
     Outline(
         "import",
-        "importing:import_",
+        "commands.import_:import_",
         "Import sources, and record it in Dagster as it would be from its UI.",
         DATA,
     ),
     Outline(
         "demo",
-        "demo:demo",
+        "commands.demo:demo",
         "Import the project from the embedded demo account; run it again to see changes arrive.",
     ),
     Outline(
         "dev",
-        "dev:dev",
+        "commands.dev:dev",
         "Dagster's UI and daemon, on your account if there is a token and on the demo account if not.",
         hidden=True,
     ),

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipedrive_orchestration.cli.variables import project_folder, read_variables
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.cli.environment import project_folder, read_variables
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 
 
 def known_slugs(incomplete: str) -> list[str]:

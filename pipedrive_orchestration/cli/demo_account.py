@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.exits import CommandError
+from pipedrive_orchestration.cli.errors import CommandError
 
 DEMO_FOLDER = Path("data/demo")
 """Everything of the demo: its account and its database. A real account never touches it."""

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.output import cell_text
 from pipedrive_orchestration.cli.running import RunFailedError
-from pipedrive_orchestration.cli.showing import cell_text
-from pipedrive_orchestration.orchestration.commands import running_command
-from pipedrive_orchestration.orchestration.names import outputs_key, workflow_key
 from pipedrive_orchestration.orchestration.resources import resources_of_environment
-from pipedrive_orchestration.orchestration.workflow_assets import workflow_definitions
+from pipedrive_orchestration.orchestration.run_monitoring import running_command
+from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
+from pipedrive_orchestration.services.names import outputs_key, workflow_key
 from pipedrive_orchestration.sources import LoadedSources
 from pipedrive_orchestration.warehouse import quoted
 from pipedrive_orchestration.workflows import LoadedWorkflows, Workflow, WorkflowStore

@@ -14,17 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pipedrive_orchestration.cli.arguments import AsJson, BodyFile, ObjectTypeName
-from pipedrive_orchestration.cli.consoles import busy, err, out, print_json
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.failing import explained
-from pipedrive_orchestration.cli.showing import rows_table
+from pipedrive_orchestration.cli.errors import explained
+from pipedrive_orchestration.cli.output import busy, err, out, print_json, rows_table
 from pipedrive_orchestration.importing import Preview, property_options
 from pipedrive_orchestration.importing import preview as read_preview
 from pipedrive_orchestration.pipedrive.account import Account, read_account
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import SourceBody, read_body
-from pipedrive_orchestration.sources.reading import read_source_file
-from pipedrive_orchestration.sources.slugs import is_slug
+from pipedrive_orchestration.sources.model import is_slug
+from pipedrive_orchestration.sources.yaml_files import read_source_file
 
 _OPTIONS_SHOWN = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipedrive_orchestration.cli.exits import BAD_INPUT, CommandError
+from pipedrive_orchestration.cli.errors import BAD_INPUT, CommandError
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import Workflow, WorkflowStore, parse_sync
 

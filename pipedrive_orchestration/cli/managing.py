@@ -17,20 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 from pipedrive_orchestration.cli.arguments import AsJson, BodyFile, Slug
-from pipedrive_orchestration.cli.consoles import busy, err, out, print_json
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.exits import BAD_INPUT, CommandError
-from pipedrive_orchestration.cli.failing import explained
-from pipedrive_orchestration.cli.showing import Outcome, as_json, outcomes_of
-from pipedrive_orchestration.orchestration.deployment import Deployment
-from pipedrive_orchestration.orchestration.lifecycle import (
+from pipedrive_orchestration.cli.errors import BAD_INPUT, CommandError, explained
+from pipedrive_orchestration.cli.output import Outcome, as_json, busy, err, out, outcomes_of, print_json
+from pipedrive_orchestration.orchestration.source.table_metadata import table_name
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.lifecycle import (
     StatusConflictError,
     create_source,
     pause_source,
     resume_source,
 )
-from pipedrive_orchestration.orchestration.source_states import SourceState, Status, all_states, state_of
-from pipedrive_orchestration.orchestration.tables import table_name
+from pipedrive_orchestration.services.status import SourceState, Status, all_states, state_of
 from pipedrive_orchestration.sources import BadFile, Source, is_expired, next_ticks, read_body
 from pipedrive_orchestration.warehouse.tables import LABELED
 

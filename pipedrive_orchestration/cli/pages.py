@@ -9,11 +9,11 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-from pipedrive_orchestration.cli.exits import CommandError
-from pipedrive_orchestration.cli.showing import rows_table
+from pipedrive_orchestration.cli.errors import CommandError
+from pipedrive_orchestration.cli.output import rows_table
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, paging, quoted
-from pipedrive_orchestration.warehouse.field_catalogue import last_fields
+from pipedrive_orchestration.warehouse import Warehouse, quoted, rows
+from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
 
 PAGE_SIZE = 20
@@ -92,7 +92,7 @@ def read_page(warehouse: Warehouse, source: Source, page_no: int, page_size: int
     """
     with warehouse.reading() as connection:
         keys = list(columns_of(connection, source))
-        page = paging.read_page(connection, source.slug, keys, page_no, page_size)
+        page = rows.read_page(connection, source.slug, keys, page_no, page_size)
         fields = last_fields(connection, source.object_type, keys)
         return RowPage(
             slug=source.slug,

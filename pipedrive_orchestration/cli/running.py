@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipedrive_orchestration.cli.exits import BAD_INPUT, BROKEN_OFF, CommandError
+from pipedrive_orchestration.cli.errors import BAD_INPUT, BROKEN_OFF, CommandError
 from pipedrive_orchestration.importing import Pull, windows_between, windows_until
-from pipedrive_orchestration.orchestration.names import asset_key, op_name
-from pipedrive_orchestration.orchestration.schedules import (
+from pipedrive_orchestration.services.names import asset_key, op_name
+from pipedrive_orchestration.services.run_requests import (
     RANGE_END_TAG,
     RANGE_START_TAG,
     request_of_changes,

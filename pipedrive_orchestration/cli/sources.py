@@ -9,8 +9,9 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
-from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.failing import EXPECTED
+from pipedrive_orchestration.cli.environment import Environment, use_home
+from pipedrive_orchestration.cli.errors import EXPECTED
+from pipedrive_orchestration.cli.output import Outcome, imports_table, outcomes_of
 from pipedrive_orchestration.cli.progress import ImportProgress
 from pipedrive_orchestration.cli.running import (
     INTERRUPTIONS,
@@ -20,10 +21,8 @@ from pipedrive_orchestration.cli.running import (
     run_import,
     windows_left,
 )
-from pipedrive_orchestration.cli.showing import Outcome, imports_table, outcomes_of
-from pipedrive_orchestration.cli.variables import use_home
 from pipedrive_orchestration.orchestration import build_definitions
-from pipedrive_orchestration.orchestration.commands import running_command
+from pipedrive_orchestration.orchestration.run_monitoring import running_command
 from pipedrive_orchestration.orchestration.watching import watching
 from pipedrive_orchestration.pipedrive.errors import NotConnected
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Source

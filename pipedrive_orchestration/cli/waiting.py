@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from pipedrive_orchestration.warehouse.waiting import Wait
+from pipedrive_orchestration.warehouse.connection import Wait
 
 
 class ShownWait:

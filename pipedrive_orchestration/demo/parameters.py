@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from pipedrive_orchestration.demo.call import Call
 from pipedrive_orchestration.demo.clock import V1_TIME, V2_TIME
 from pipedrive_orchestration.demo.errors import ApiError, bad_request
-from pipedrive_orchestration.pipedrive.catalogue import MAX_IDS_PER_REQUEST, MAX_PAGE_SIZE
+from pipedrive_orchestration.pipedrive.object_types import MAX_IDS_PER_REQUEST, MAX_PAGE_SIZE
 
 
 class Query(BaseModel):

@@ -32,8 +32,8 @@ from pipedrive_orchestration.demo.v2 import (
     record_writes,
     search,
 )
-from pipedrive_orchestration.pipedrive import catalogue
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive import object_types
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 
 FIELD_PATHS = {
     "deals": "/dealFields",
@@ -48,7 +48,7 @@ FieldModels = tuple[type[queries.FieldsQuery], type[queries.FieldQuery]]
 
 V2_GET, V2_WRITE, V2_DELETE, V2_SEARCH = 1, 5, 3, 20
 V1_LIST, V1_WRITE, V1_DELETE, V1_BULK_DELETE, V1_MERGE = 20, 10, 6, 10, 40
-"""Tokens of whatever the catalogue, which is about reading records, does not price (API facts 5.2)."""
+"""Tokens of whatever the object_types, which is about reading records, does not price (API facts 5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _v2_fields() -> Iterator[Route]:
 
 def _v1_reads() -> Iterator[Route]:
     lead_type = CATALOGUE["leads"]
-    yield Route("GET", "/users/me", "v1", catalogue.USERS_ME_COST, company.me)
+    yield Route("GET", "/users/me", "v1", object_types.USERS_ME_COST, company.me)
     yield from _reads("/users", "users", company.list_users, company.one_user)
     yield Route("GET", "/leads/archived", "v1", lead_type.archived_cost, leads.list_archived_leads)
     yield from _reads("/leads", "leads", leads.list_leads, leads.one_lead)
@@ -129,7 +129,7 @@ def _v1_reads() -> Iterator[Route]:
     yield from _reads("/activityTypes", "activity_types", company.list_activity_types, None)
     yield from _reads("/currencies", "currencies", company.list_currencies, None)
     yield from _reads("/filters", "filters", company.list_filters, company.one_filter)
-    yield Route("GET", "/recents", "v1", catalogue.RECENTS_COST, recents.list_recents)
+    yield Route("GET", "/recents", "v1", object_types.RECENTS_COST, recents.list_recents)
 
 
 def _v2_writes() -> Iterator[Route]:

@@ -1,10 +1,9 @@
 """One import: windows, fetch, stage, type, merge, removals, watermark."""
 
-from pipedrive_orchestration.importing.appraising import Appraisal, appraise
 from pipedrive_orchestration.importing.definition import UnfitSourceError, UnknownPropertiesError
-from pipedrive_orchestration.importing.importer import import_source
-from pipedrive_orchestration.importing.options import property_options
+from pipedrive_orchestration.importing.estimate import Appraisal, appraise
 from pipedrive_orchestration.importing.preview import Preview, preview
+from pipedrive_orchestration.importing.property_options import property_options
 from pipedrive_orchestration.importing.report import (
     Estimate,
     ImportEvent,
@@ -15,6 +14,7 @@ from pipedrive_orchestration.importing.report import (
     RowCounts,
     WindowReport,
 )
+from pipedrive_orchestration.importing.run import import_source
 from pipedrive_orchestration.importing.staging import StagingError
 from pipedrive_orchestration.importing.windows import (
     Window,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipedrive_orchestration.importing.casting import (
+from pipedrive_orchestration.importing.casts import (
     REFERENCES,
     STRUCTS,
     Cast,
@@ -21,7 +21,7 @@ from pipedrive_orchestration.importing.casting import (
 )
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType
-from pipedrive_orchestration.warehouse.identifiers import quoted
+from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import Column
 
 _TEXTS = frozenset(

@@ -1,4 +1,4 @@
-"""What a source wants from an account: its properties as typed columns, or a list of what is wrong."""
+"""What may have been meant by a field that the account does not have."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
-from pipedrive_orchestration.importing.selection import EVERYTHING, Selection
-from pipedrive_orchestration.importing.unknown_fields import near_fields
-from pipedrive_orchestration.pipedrive.catalogue import MAX_CUSTOM_FIELDS_PER_REQUEST
+from pipedrive_orchestration.importing.filters.selection import EVERYTHING, Selection
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType
+from pipedrive_orchestration.pipedrive.object_types import MAX_CUSTOM_FIELDS_PER_REQUEST
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source, SourceBody
+from pipedrive_orchestration.sources.validation import near_matches
 from pipedrive_orchestration.warehouse.tables import Column
+
+
+def near_fields(key: str, fields: Sequence[Field]) -> list[str]:
+    """Keys that may have been meant, likeliest first: the field of that label, then similar keys."""
+    labeled = [field.key for field in fields if field.label.casefold() == key.casefold()]
+    return list(dict.fromkeys([*labeled, *near_matches(key, [field.key for field in fields])]))
 
 
 class UnfitSourceError(InvalidBodyError):

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipedrive_orchestration.importing.reading import Span
+from pipedrive_orchestration.importing.ranges import Span
 from pipedrive_orchestration.importing.staging import Stage, batches
-from pipedrive_orchestration.importing.typed_pages import TypedPages
+from pipedrive_orchestration.importing.transform import TypedPages
 
 MAX_BATCHES = 2
 """Reading waits for typing where so many batches are staged and more comes: bounds what lies on disk."""

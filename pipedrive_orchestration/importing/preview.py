@@ -18,22 +18,22 @@ from typing import Any
 
 import duckdb
 
-from pipedrive_orchestration.importing.appraising import cost_of_all, wanted_fields
 from pipedrive_orchestration.importing.cell_texts import text_of
 from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
 from pipedrive_orchestration.importing.definition import parameters_for
-from pipedrive_orchestration.importing.filtering import select
-from pipedrive_orchestration.importing.selection import Selection
+from pipedrive_orchestration.importing.estimate import cost_of_all, wanted_fields
+from pipedrive_orchestration.importing.filters.compile import select
+from pipedrive_orchestration.importing.filters.selection import Selection
 from pipedrive_orchestration.importing.staging import Stage, batches
-from pipedrive_orchestration.importing.typed_pages import TypedPages
+from pipedrive_orchestration.importing.transform import TypedPages
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.connection import Connection
-from pipedrive_orchestration.pipedrive.envelope import Page
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.object_type import Bounds, ObjectType, Paging
-from pipedrive_orchestration.pipedrive.paging import pages
+from pipedrive_orchestration.pipedrive.pagination import pages
+from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import SourceBody
-from pipedrive_orchestration.warehouse.identifiers import literal, quoted
+from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MAX_ROWS = 100
 """How many rows a preview shows."""

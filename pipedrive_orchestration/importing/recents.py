@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.catalogue import RECENTS_COST, RECENTS_PATH
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.envelope import Page, parse_time, whole_characters
 from pipedrive_orchestration.pipedrive.object_type import ObjectType
-from pipedrive_orchestration.pipedrive.paging import shifting_pages
+from pipedrive_orchestration.pipedrive.object_types import RECENTS_COST, RECENTS_PATH
+from pipedrive_orchestration.pipedrive.pagination import shifting_pages
+from pipedrive_orchestration.pipedrive.responses import Page, parse_time, whole_characters
 
 
 async def recent_changes(client: Client, object_type: ObjectType, since: datetime) -> AsyncIterator[Page]:

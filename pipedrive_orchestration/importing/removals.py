@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.warehouse.identifiers import literal, quoted
+from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, column_types
 
 RemovedId = tuple[str, str, datetime | None]

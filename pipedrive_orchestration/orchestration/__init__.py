@@ -1,9 +1,9 @@
 """Dagster: sources as assets with partitions, schedules and checks."""
 
-from pipedrive_orchestration.orchestration.assets import build_source_asset
-from pipedrive_orchestration.orchestration.component import ImportSources, build_definitions
+from pipedrive_orchestration.orchestration.components import ImportSources, build_definitions
 from pipedrive_orchestration.orchestration.resources import PipedriveResource, WarehouseResource
-from pipedrive_orchestration.orchestration.schedules import build_source_schedule
+from pipedrive_orchestration.orchestration.source.asset import build_source_asset
+from pipedrive_orchestration.orchestration.source.schedule import build_source_schedule
 
 __all__ = [
     "ImportSources",

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 
 

@@ -10,13 +10,13 @@ import dagster as dg
 
 from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
 from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema
-from pipedrive_orchestration.orchestration.lifecycle import hold_for
-from pipedrive_orchestration.orchestration.names import asset_key, schedule_name
-from pipedrive_orchestration.orchestration.reloading import ReloadError, reload_location
 from pipedrive_orchestration.orchestration.resources import PipedriveResource
-from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
-from pipedrive_orchestration.orchestration.tables import markdown_table, table_name
+from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.services.lifecycle import hold_for
+from pipedrive_orchestration.services.names import asset_key, schedule_name
+from pipedrive_orchestration.services.schedule_states import ScheduleStates
+from pipedrive_orchestration.services.web_server import ReloadError, reload_location
 from pipedrive_orchestration.sources import (
     FirstSeenError,
     HoldsError,

@@ -12,10 +12,10 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.warehouse.connecting import DEFAULT_DATABASE
-from pipedrive_orchestration.warehouse.keeping_published import KeptPublished
+from pipedrive_orchestration.warehouse.connection import DEFAULT_DATABASE
+from pipedrive_orchestration.warehouse.publish import KeptPublished
 
 
 class PipedriveResource(dg.ConfigurableResource[Connection]):

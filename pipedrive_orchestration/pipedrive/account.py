@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.catalogue import USERS_ME_COST, USERS_ME_PATH
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.connection import Connection
-from pipedrive_orchestration.pipedrive.envelope import BrokenBody, whole_characters
-from pipedrive_orchestration.pipedrive.limits import WINDOW_SECONDS
+from pipedrive_orchestration.pipedrive.object_types import USERS_ME_COST, USERS_ME_PATH
+from pipedrive_orchestration.pipedrive.rate_limit import WINDOW_SECONDS
+from pipedrive_orchestration.pipedrive.responses import BrokenBody, whole_characters
 
 
 class _User(msgspec.Struct):

@@ -24,20 +24,20 @@ from urllib.parse import urlencode, urlsplit
 import httpcore
 import httpx
 
-from pipedrive_orchestration.pipedrive.connection import Connection
-from pipedrive_orchestration.pipedrive.envelope import BrokenBody, failure_of
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.errors import (
     BudgetSpent,
     Refused,
     Unavailable,
 )
-from pipedrive_orchestration.pipedrive.limits import (
+from pipedrive_orchestration.pipedrive.rate_limit import (
     Limiter,
     burst_left,
     daily_token_budget,
     daily_tokens_left,
     seconds_to_reset,
 )
+from pipedrive_orchestration.pipedrive.responses import BrokenBody, failure_of
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | int]

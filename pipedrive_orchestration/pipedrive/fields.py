@@ -14,7 +14,7 @@ import msgspec
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType, Property
-from pipedrive_orchestration.pipedrive.paging import field_pages
+from pipedrive_orchestration.pipedrive.pagination import field_pages
 
 
 @dataclass(frozen=True, slots=True)

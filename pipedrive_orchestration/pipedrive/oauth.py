@@ -1,9 +1,4 @@
-"""Signing in as an installed app: access tokens by OAuth 2.0, refreshed when they end (API facts 1.3).
-
-Pipedrive may give another refresh token at each refresh, and the one before may be worth nothing then.
-So the newest is kept in a file, and several processes on one grant take turns: whoever comes second
-finds what the first one was given.
-"""
+"""Addresses of servers, as the environment or Pipedrive itself writes them."""
 
 from __future__ import annotations
 
@@ -18,9 +13,85 @@ import httpx
 import msgspec
 from filelock import FileLock, Timeout
 
-from pipedrive_orchestration.pipedrive.addresses import base_address
+from pipedrive_orchestration.files import replace_content
 from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected, OAuthStateError
-from pipedrive_orchestration.pipedrive.oauth_tokens import Tokens, store_tokens, stored_tokens
+
+
+def base_address(written: str) -> str | None:
+    """The address without what the versions of the API add to it; None where it is no address of a server.
+
+    Args:
+        written: such as ``https://acme.pipedrive.com`` or ``https://acme.pipedrive.com/api/v2/``.
+    """
+    address = written.strip().rstrip("/").removesuffix("/api/v2").removesuffix("/v1").removesuffix("/api")
+    if not address.startswith(("https://", "http://")):
+        return None
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return None
+    wrong_port = url.port is not None and not 0 < url.port < 2**16
+    if not url.host or wrong_port or url.userinfo or url.query or url.fragment:
+        return None
+    return address
+
+
+EARLY_SECONDS = 60.0
+"""How long before its end an access token is refreshed, so that it does not end under way."""
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """What a refresh gave (API facts 1.3).
+
+    Attributes:
+        access_token: goes with requests, for about an hour.
+        refresh_token: pays for the next refresh; it may be another one after each.
+        api_domain: where the company's API answers.
+        expires_at: when the access token ends, in seconds of Unix time.
+    """
+
+    access_token: str
+    refresh_token: str
+    api_domain: str
+    expires_at: float
+
+    def is_good(self, refused: str | None = None) -> bool:
+        """Whether the access token should be accepted now.
+
+        Args:
+            refused: an access token that was not.
+        """
+        return self.access_token != refused and self.expires_at - EARLY_SECONDS > time.time()
+
+    def __repr__(self) -> str:
+        return f"Tokens(api_domain={self.api_domain!r}, expires_at={self.expires_at!r})"
+
+
+def stored_tokens(file: Path) -> Tokens | None:
+    """What the file holds; None where it is missing or damaged, as the configured token is there still.
+
+    Raises:
+        OAuthStateError: the file cannot be read.
+    """
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Tokens)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    except OSError as error:
+        raise OAuthStateError(file, error) from None
+
+
+def store_tokens(file: Path, tokens: Tokens) -> None:
+    """Replace what the file holds; a crash leaves the old content or the new.
+
+    Raises:
+        OAuthStateError: the folder cannot be written; the file is as it was.
+    """
+    try:
+        replace_content(file, msgspec.json.encode(tokens), mode=0o600)
+    except OSError as error:
+        raise OAuthStateError(file, error) from None
+
 
 DEFAULT_OAUTH_URL = "https://oauth.pipedrive.com"
 

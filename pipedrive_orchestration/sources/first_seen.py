@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipedrive_orchestration.replacing import replace_content
+from pipedrive_orchestration.files import replace_content
 
 FILE_NAME = ".first_seen.json"
 _LOCK_TIMEOUT_SECONDS = 10.0

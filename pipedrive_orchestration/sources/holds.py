@@ -15,7 +15,7 @@ from uuid import UUID
 
 from filelock import FileLock
 
-from pipedrive_orchestration.replacing import replace_content
+from pipedrive_orchestration.files import replace_content
 
 FILE_NAME = ".holds.json"
 _LOCK_TIMEOUT_SECONDS = 10.0

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from pipedrive_orchestration.sources.vocabulary import plain
+from pipedrive_orchestration.sources.conditions import plain
 
 _INSTANT = timedelta(microseconds=1)
 _DAY = timedelta(days=1)

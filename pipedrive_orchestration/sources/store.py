@@ -12,15 +12,20 @@ from uuid import UUID, uuid4
 
 import yaml
 
-from pipedrive_orchestration.replacing import replace_content
-from pipedrive_orchestration.sources.body import SourceBody
+from pipedrive_orchestration.files import replace_content
 from pipedrive_orchestration.sources.first_seen import FirstSeen, FirstSeenError
 from pipedrive_orchestration.sources.holds import Hold, Holds
-from pipedrive_orchestration.sources.problems import InvalidBodyError, Problem
-from pipedrive_orchestration.sources.reading import content_of
-from pipedrive_orchestration.sources.slugs import derive_slug, is_slug, misnamed
-from pipedrive_orchestration.sources.source import Source, SourceFile, id_of_slug
-from pipedrive_orchestration.sources.yaml_folder import BadFile, YamlFolder, named, not_there
+from pipedrive_orchestration.sources.model import (
+    Source,
+    SourceBody,
+    SourceFile,
+    derive_slug,
+    id_of_slug,
+    is_slug,
+    misnamed,
+)
+from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
+from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, content_of, named, not_there
 
 DELETED = "deleted"
 """Folder within the sources' folder that keeps the files of deleted sources."""

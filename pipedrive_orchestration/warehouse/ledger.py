@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.identifiers import quoted
-from pipedrive_orchestration.warehouse.schema_version import stamp
+from pipedrive_orchestration.warehouse.migrations import stamp
+from pipedrive_orchestration.warehouse.sql import quoted
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far two clocks may differ without one of them being called wrong."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipedrive_orchestration.warehouse import ledger
-from pipedrive_orchestration.warehouse.identifiers import literal, quoted
+from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 ROWS = "pipedrive"
 LABELED = "pipedrive_labeled"

@@ -4,13 +4,13 @@
 source to a workflow, `run_sync` brings the source's rows over, and `run_actions` works off the queue.
 """
 
-from pipedrive_orchestration.workflows.body import Sync, Workflow
-from pipedrive_orchestration.workflows.executing import ActionsReport, run_actions
+from pipedrive_orchestration.workflows.actions.runner import ActionsReport, run_actions
 from pipedrive_orchestration.workflows.inputs import Input, Output
-from pipedrive_orchestration.workflows.linking import parse_sync, problems_of_syncs
-from pipedrive_orchestration.workflows.reports import Rejection, SyncReport
+from pipedrive_orchestration.workflows.model import Sync, Workflow
+from pipedrive_orchestration.workflows.report import Rejection, SyncReport
 from pipedrive_orchestration.workflows.store import LoadedWorkflows, UnknownWorkflowError, WorkflowStore
-from pipedrive_orchestration.workflows.syncing import run_sync
+from pipedrive_orchestration.workflows.sync import run_sync
+from pipedrive_orchestration.workflows.validation import parse_sync, problems_of_syncs
 
 __all__ = [
     "ActionsReport",

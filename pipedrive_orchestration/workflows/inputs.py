@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from pipedrive_orchestration.sources.problems import refusal
-from pipedrive_orchestration.sources.texts import Text
+from pipedrive_orchestration.sources.validation import Text, refusal
 
 ColumnType = Literal["string", "url", "email", "number"]
 """What an input or output holds; all are text to the database but numbers."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipedrive_orchestration.sources import Problem, Source
-from pipedrive_orchestration.sources.problems import did_you_mean
+from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.workflows.inputs import PREFIX, Input, without_braces
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.identifiers import quoted
-from pipedrive_orchestration.workflows.planning import Plan
+from pipedrive_orchestration.warehouse.sql import quoted
+from pipedrive_orchestration.workflows.sync_plan import Plan
 from pipedrive_orchestration.workflows.tables import SCHEMA
-from pipedrive_orchestration.workflows.taking import accepted
+from pipedrive_orchestration.workflows.values import accepted
 
 
 def find_changes(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:

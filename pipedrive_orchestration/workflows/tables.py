@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.identifiers import literal, quoted
+from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import column_types
-from pipedrive_orchestration.workflows.body import Workflow
+from pipedrive_orchestration.workflows.model import Workflow
 
 SCHEMA = "workflows"
 

@@ -19,8 +19,8 @@ from pipedrive_orchestration.api.app import create_app
 from pipedrive_orchestration.api.keys import ApiKeys, Scope, new_key
 from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
-from pipedrive_orchestration.orchestration.deployment import Deployment
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.sources import Source, SourceBody, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow, WorkflowStore

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
-from pipedrive_orchestration.warehouse.field_catalogue import LedgerField, record_fields
+from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, prepare_table
 
 COLUMNS = (

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
+from pipedrive_orchestration.services.schedule_states import ScheduleStates
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT, refused

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from pipedrive_orchestration.orchestration import PipedriveResource, build_definitions
-from pipedrive_orchestration.orchestration.initial_import import build_initial_import_sensor
+from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api

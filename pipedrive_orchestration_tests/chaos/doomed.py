@@ -24,12 +24,12 @@ from typing import Any
 
 import duckdb
 
-from pipedrive_orchestration.importing import Pull, import_source, pulling, windows_until
+from pipedrive_orchestration.importing import Pull, extract, import_source, windows_until
 from pipedrive_orchestration.importing.staging import Stage
-from pipedrive_orchestration.importing.typed_pages import TypedPages
-from pipedrive_orchestration.pipedrive import paging
+from pipedrive_orchestration.importing.transform import TypedPages
+from pipedrive_orchestration.pipedrive import pagination
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.connection import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.chaos.obeying import obeying
@@ -134,8 +134,8 @@ class _CountedStatements:
 
 
 def _prepare(doom: Doom) -> None:
-    _put(paging, "MAX_PAGE_SIZE", PAGE_SIZE)
-    _put(pulling, "SECONDS_BETWEEN_COMMITS", 0.0)
+    _put(pagination, "MAX_PAGE_SIZE", PAGE_SIZE)
+    _put(extract, "SECONDS_BETWEEN_COMMITS", 0.0)
     countdown = _Countdown(doom.nth)
     match doom.moment:
         case "asking":

@@ -19,7 +19,7 @@ import uvicorn
 
 from pipedrive_orchestration.api.app import create_app
 from pipedrive_orchestration.api.settings import ApiSettings
-from pipedrive_orchestration.orchestration.deployment import Deployment
+from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.api.serving import NOBODY
 from pipedrive_orchestration_tests.chaos.obeying import obeying

@@ -15,12 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.importing import UnfitSourceError, preview
-from pipedrive_orchestration.orchestration.assets import description_of
-from pipedrive_orchestration.orchestration.source_files import source_files_definitions
-from pipedrive_orchestration.orchestration.tables import markdown_table, plain_markdown, table_metadata
+from pipedrive_orchestration.orchestration.project_files import project_files_definitions
+from pipedrive_orchestration.orchestration.source.asset import description_of
+from pipedrive_orchestration.orchestration.source.table_metadata import (
+    markdown_table,
+    plain_markdown,
+    table_metadata,
+)
 from pipedrive_orchestration.sources import InvalidBodyError, SourceBody, SourceStore
-from pipedrive_orchestration.sources.reading import content_of
+from pipedrive_orchestration.sources.yaml_files import content_of
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.workflows import LoadedWorkflows
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
 from pipedrive_orchestration_tests.chaos.sizes import BODIES
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field
@@ -84,7 +89,7 @@ def test_names_and_problems_of_files_are_shown_and_not_run(tmp_path: Path) -> No
     loaded = SourceStore(tmp_path).load()
     assert (len(loaded.sources), len(loaded.bad_files)) == (1, 4)
     assert_harmless(description_of(loaded.sources[0]).replace("`", ""))
-    (spec,) = source_files_definitions(loaded).assets or ()
+    (spec,) = project_files_definitions(loaded, LoadedWorkflows()).assets or ()
     assert isinstance(spec, dg.AssetSpec)
     assert spec.description is not None
     assert_harmless(spec.description)

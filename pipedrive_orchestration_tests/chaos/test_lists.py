@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipedrive_orchestration.pipedrive import paging
-from pipedrive_orchestration.pipedrive.catalogue import LEADS, PERSONS, PIPELINES
+from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
 from pipedrive_orchestration.pipedrive.object_type import ObjectType
+from pipedrive_orchestration.pipedrive.object_types import LEADS, PERSONS, PIPELINES
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Canned, Reply, in_turn, serving
 from pipedrive_orchestration_tests.pipedrive.asking import read_pages
 
@@ -23,7 +23,9 @@ def page(records: Any, following: str | None = None, **more: Any) -> Answer:
     return Answer({"success": True, "data": records, "additional_data": {"next_cursor": following}} | more)
 
 
-def ids(served: Canned, object_type: ObjectType = PERSONS, read: Any = paging.ascending_pages) -> list[int]:
+def ids(
+    served: Canned, object_type: ObjectType = PERSONS, read: Any = pagination.ascending_pages
+) -> list[int]:
     pages = read_pages(served.connection, partial(read, object_type=object_type, parameters={}))
     return [msgspec.json.decode(record)["id"] for one in pages for record in one.records]
 
@@ -31,7 +33,7 @@ def ids(served: Canned, object_type: ObjectType = PERSONS, read: Any = paging.as
 @pytest.fixture(autouse=True)
 def pages_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that three records are a full page."""
-    monkeypatch.setattr(paging, "MAX_PAGE_SIZE", SIZE)
+    monkeypatch.setattr(pagination, "MAX_PAGE_SIZE", SIZE)
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])
@@ -42,8 +44,8 @@ def test_a_cycle_of_any_length_is_an_error(length: int) -> None:
 
     with serving({PIPELINES.path: reply}) as served:
         with pytest.raises(EndlessList, match="goes round in circles"):
-            ids(served, PIPELINES, paging.pages)
-        assert len(served.asked) <= (length + 2) * (paging.MAX_RESTARTS + 1)
+            ids(served, PIPELINES, pagination.pages)
+        assert len(served.asked) <= (length + 2) * (pagination.MAX_RESTARTS + 1)
 
 
 class People:
@@ -81,8 +83,8 @@ def test_a_cursor_that_is_never_good_ends_the_list_with_its_refusal() -> None:
 
     with serving({PIPELINES.path: reply}) as served:
         with pytest.raises(Refused, match="Validation failed: cursor"):
-            ids(served, PIPELINES, paging.pages)
-        assert len(served.asked) == 2 * (paging.MAX_RESTARTS + 1)
+            ids(served, PIPELINES, pagination.pages)
+        assert len(served.asked) == 2 * (pagination.MAX_RESTARTS + 1)
 
 
 FULL_PAGE = PEOPLE[:SIZE]
@@ -107,7 +109,7 @@ def test_silence_that_comes_twice_is_believed() -> None:
 
 
 def test_a_v1_list_that_shifts_for_ever_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "MAX_STEPS_BACK", 5)
+    monkeypatch.setattr(pagination, "MAX_STEPS_BACK", 5)
     numbers = iter(range(1, 10_000))
 
     def reply(_asked: Asked) -> Answer:
@@ -116,4 +118,4 @@ def test_a_v1_list_that_shifts_for_ever_is_an_error(monkeypatch: pytest.MonkeyPa
         return Answer({"success": True, "data": found, "additional_data": pagination})
 
     with serving({LEADS.path: reply}) as served, pytest.raises(EndlessList):
-        ids(served, LEADS, paging.keyset_pages)
+        ids(served, LEADS, pagination.keyset_pages)

@@ -15,8 +15,8 @@ from random import Random
 import dagster as dg
 import pytest
 
-from pipedrive_orchestration.orchestration.deployment import Deployment
-from pipedrive_orchestration.orchestration.lifecycle import delete_source
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.lifecycle import delete_source
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration_tests.chaos.enduring import assert_right
 from pipedrive_orchestration_tests.chaos.figures import FIGURES

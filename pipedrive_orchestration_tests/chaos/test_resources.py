@@ -18,7 +18,7 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer, Limits, Settings
 from pipedrive_orchestration.demo.oauth import InstalledApp
 from pipedrive_orchestration.demo.server import open_account
-from pipedrive_orchestration.importing import ImportEvent, Progress, importer
+from pipedrive_orchestration.importing import ImportEvent, Progress, run
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.errors import Unavailable
 from pipedrive_orchestration_tests.chaos.enduring import assert_clear, assert_right
@@ -126,7 +126,7 @@ def test_an_account_that_is_killed_during_an_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     short = Patience(deadline=0.5, first_deadline=5.0, attempt=1.0)
-    monkeypatch.setattr(importer, "Client", partial(Client, patience=short))
+    monkeypatch.setattr(run, "Client", partial(Client, patience=short))
     journal = tmp_path / "journal"
     with account_process(journal) as (process, url):
         trial = Trial(same_account(url, journal), tmp_path)

@@ -14,10 +14,10 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import Progress, Pull, import_source, windows_until
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.warehouse.identifiers import quoted
+from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES, running_api
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, Project, project, small

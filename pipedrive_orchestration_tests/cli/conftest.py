@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from pipedrive_orchestration.cli.app import app
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 

@@ -15,15 +15,8 @@ from rich.console import Console
 
 from pipedrive_orchestration.cli.progress import ImportProgress
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.importing import (
-    Estimate,
-    Progress,
-    RowCounts,
-    Window,
-    WindowReport,
-    pulling,
-)
-from pipedrive_orchestration.pipedrive import paging
+from pipedrive_orchestration.importing import Estimate, Progress, RowCounts, Window, WindowReport, extract
+from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, Project
 from pipedrive_orchestration_tests.cli.test_import import ids
 from pipedrive_orchestration_tests.conftest import FreshDemo
@@ -46,8 +39,8 @@ def _press_ctrl_c_once_asked_for(path: str, times: int, account: DemoServer) -> 
 def test_ctrl_c_leaves_what_is_committed_and_says_what_is_left(
     project: Project, fresh_demo: FreshDemo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulling, "SECONDS_BETWEEN_COMMITS", 0.0)
-    monkeypatch.setattr(paging, "MAX_PAGE_SIZE", 5)
+    monkeypatch.setattr(extract, "SECONDS_BETWEEN_COMMITS", 0.0)
+    monkeypatch.setattr(pagination, "MAX_PAGE_SIZE", 5)
     account = fresh_demo(latency_ms=100)
     project.write("all_persons", {**PERSONS, "options": {}})
     project.write("pipelines", PIPELINES)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipedrive_orchestration.cli.app import OUTLINES, app
-from pipedrive_orchestration.cli.on_demand import Outline
+from pipedrive_orchestration.cli.lazy import Outline
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOSITORY, Project
 
 OURS = (

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo.generator import Business, generate
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 from pipedrive_orchestration.pipedrive.object_type import CustomFields
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 SMALL = 0.02

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from pipedrive_orchestration.importing import windows_until
-from pipedrive_orchestration.orchestration.names import asset_key
+from pipedrive_orchestration.services.names import asset_key
 from pipedrive_orchestration.sources import Source, SourceStore
 from pipedrive_orchestration_tests.end_to_end.conftest import (
     COMMAND,

@@ -20,7 +20,7 @@ import pytest
 
 from pipedrive_orchestration.demo import Settings
 from pipedrive_orchestration.importing import windows_until
-from pipedrive_orchestration.orchestration.schedules import RANGE_END_TAG, RANGE_START_TAG
+from pipedrive_orchestration.services.run_requests import RANGE_END_TAG, RANGE_START_TAG
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration_tests.cli.searching import files_with
 from pipedrive_orchestration_tests.end_to_end.conftest import (

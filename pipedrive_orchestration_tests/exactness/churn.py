@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.exactness.bodies import BODIES
 from pipedrive_orchestration_tests.exactness.custom_values import custom_value
 

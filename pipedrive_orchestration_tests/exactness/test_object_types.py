@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.churn import Churn, over_http
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial

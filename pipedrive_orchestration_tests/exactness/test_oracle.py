@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.trial import Trial

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_orchestration.importing.eyesight import HiddenRowsError, OtherCompanyError
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.importing.visibility import HiddenRowsError, OtherCompanyError
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo import Settings, running_demo
 from pipedrive_orchestration.importing import ImportEvent
-from pipedrive_orchestration.pipedrive import paging
+from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
@@ -94,7 +94,7 @@ def small_account(page_size: int) -> Iterator[Trial]:
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patched,
     ):
-        patched.setattr(paging, "MAX_PAGE_SIZE", page_size)
+        patched.setattr(pagination, "MAX_PAGE_SIZE", page_size)
         yield Trial(demo, Path(folder))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest, Settings, running_demo
-from pipedrive_orchestration.pipedrive import paging
+from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import BetweenRequests, FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -56,7 +56,7 @@ def test_parts_of_a_split_range_under_writes(
     object_type: str,
     scale: float,
 ) -> None:
-    monkeypatch.setattr(paging, "MAX_PAGE_SIZE", 6)
+    monkeypatch.setattr(pagination, "MAX_PAGE_SIZE", 6)
     trial = fresh_trial(scale=scale, latency_ms=5)
     source = trial.source(object_type)
     churn = Churn(trial.demo, seed=2, families=(object_type,))

@@ -17,7 +17,7 @@ from pipedrive_orchestration.importing import (
     import_source,
     windows_until,
 )
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.exactness import truth

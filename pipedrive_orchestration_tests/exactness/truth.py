@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from pipedrive_orchestration.demo import Account
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.values import Record, expected, found, gathered, instant
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.importing.canned import Reply, records
 
 UPDATED = "2026-01-02T03:04:05Z"

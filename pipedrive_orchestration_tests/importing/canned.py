@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 
 TOKEN = "c0ffee" * 6 + "c0de"
 

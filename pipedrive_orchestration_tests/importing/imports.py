@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from pipedrive_orchestration.importing import ImportReport, Listener, Pull, import_source, windows_until
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.sources.source import id_of_slug
+from pipedrive_orchestration.sources.model import id_of_slug
 from pipedrive_orchestration.warehouse import Warehouse
 
 CREATED = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)

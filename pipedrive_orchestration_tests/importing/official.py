@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
 from pipedrive_orchestration.pipedrive.object_type import ObjectType
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.importing.canned import Reply, page
 
 FOLDER = Path(

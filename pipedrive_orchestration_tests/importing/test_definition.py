@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipedrive_orchestration.importing import UnknownPropertiesError
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, DEALS, MAX_CUSTOM_FIELDS_PER_REQUEST
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, DEALS, MAX_CUSTOM_FIELDS_PER_REQUEST
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import rows, run, source

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.importing.accounts import UPDATED, account, deal, field, options
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, query, rows, run, source

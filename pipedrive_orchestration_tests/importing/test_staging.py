@@ -13,7 +13,7 @@ import pytest
 
 from pipedrive_orchestration.importing import StagingError
 from pipedrive_orchestration.importing.staging import stage
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import account, deal
@@ -24,7 +24,7 @@ from pipedrive_orchestration_tests.warehouse.processes import python
 IMPORT = """
     import resource, sys
     from pathlib import Path
-    from pipedrive_orchestration.pipedrive.connection import Connection
+    from pipedrive_orchestration.pipedrive.auth import Connection
     from pipedrive_orchestration_tests.importing.imports import run, source
     url, token, folder, object_type, properties, largest_file = sys.argv[1:]
     if int(largest_file):

@@ -18,7 +18,7 @@ import httpx
 import yaml
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.orchestration.reloading import reload_sources
+from pipedrive_orchestration.services.web_server import reload_sources
 
 ROOT = Path(__file__).parents[2]
 LOCATION = "pipedrive_orchestration"

@@ -18,7 +18,7 @@ from pipedrive_orchestration.orchestration import (
     build_source_asset,
     build_source_schedule,
 )
-from pipedrive_orchestration.orchestration.tables import markdown_table
+from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.orchestration.conftest import source

@@ -8,20 +8,20 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.launcher.base import WorkerStatus
 
-from pipedrive_orchestration.orchestration.commands import (
+from pipedrive_orchestration.orchestration.run_monitoring import (
     COMMAND_TAG,
     GONE,
+    WatchedRunLauncher,
     fail_runs_of_gone_commands,
     running_command,
 )
-from pipedrive_orchestration.orchestration.run_workers import WatchedRunLauncher
 from pipedrive_orchestration_tests.warehouse.processes import python
 
 COMMAND = """
     import json, sys
     from pathlib import Path
     import dagster as dg
-    from pipedrive_orchestration.orchestration.commands import running_command
+    from pipedrive_orchestration.orchestration.run_monitoring import running_command
 
     with dg.DagsterInstance.ephemeral() as instance, running_command(instance, Path(sys.argv[1])) as tags:
         print(json.dumps(tags), flush=True)

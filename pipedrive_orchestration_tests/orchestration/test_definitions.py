@@ -21,11 +21,11 @@ from pipedrive_orchestration.orchestration import (
     WarehouseResource,
     build_definitions,
 )
-from pipedrive_orchestration.orchestration.source_files import ASSET_KEY, CHECK_NAME
+from pipedrive_orchestration.orchestration.project_files import ASSET_KEY, CHECK_NAME
 from pipedrive_orchestration.sources import LoadedSources, Source, SourceBody, SourceStore
 from pipedrive_orchestration_tests.orchestration.conftest import source
 from pipedrive_orchestration_tests.sources.bodies import active_body
-from pipedrive_orchestration_tests.sources.test_body import BODIES
+from pipedrive_orchestration_tests.sources.test_model import BODIES
 
 ROOT = Path(__file__).parents[2]
 NAME = "pipedrive_orchestration"
@@ -75,14 +75,14 @@ def test_the_template_project_loads_without_network_or_database(tmp_path: Path) 
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     slugs = {path.stem for path in (ROOT / "project" / "sources").iterdir()}
-    assert set(ran.stdout.split()) == {f"pipedrive/{slug}" for slug in slugs} | {"source_files"}
+    assert set(ran.stdout.split()) == {f"pipedrive/{slug}" for slug in slugs} | {"project_files"}
 
 
 def test_a_bad_file_is_shown_and_all_others_load(project: Path) -> None:
     write(project, "deals")
     write(project, "broken", object_type="dealz", properties=[])
     definitions = build_definitions(SourceStore(project).load())
-    assert keys(definitions) == {"pipedrive/deals", "source_files"}
+    assert keys(definitions) == {"pipedrive/deals", "project_files"}
     (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == ASSET_KEY]
     shown = (files.description or "").replace("\\", "")  # what Markdown makes of it
     assert "broken.yaml" in shown
@@ -95,7 +95,7 @@ def test_the_sensor_turns_the_check_red_once_and_green_again(
 ) -> None:
     def tick(cursor: str | None) -> tuple[bool | None, str | None]:
         definitions = build_definitions(SourceStore(project).load())
-        sensor = definitions.resolve_sensor_def("source_files_sensor")
+        sensor = definitions.resolve_sensor_def("project_files_sensor")
         with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
             ticked = sensor.evaluate_tick(context)
         if not ticked.asset_events:
@@ -129,7 +129,7 @@ def test_a_source_that_dagster_refuses_is_left_out() -> None:
     good = source()
     refused = Source.model_construct(**dict(good) | {"slug": "not-a-name"})
     definitions = build_definitions(LoadedSources((good, refused)))
-    assert keys(definitions) == {"pipedrive/all_deals", "source_files"}
+    assert keys(definitions) == {"pipedrive/all_deals", "project_files"}
     (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == ASSET_KEY]
     assert "sources/not-a-name" in (files.description or "")
 
@@ -140,7 +140,7 @@ def test_every_valid_body_becomes_an_asset(body: dict[str, Any]) -> None:
     parsed = SourceBody.parse(body)
     built = Source(**dict(parsed), slug="x", id=source().id, created_at=source().created_at)
     definitions = build_definitions(LoadedSources((built,)))
-    assert keys(definitions) == {"pipedrive/x", "source_files"}
+    assert keys(definitions) == {"pipedrive/x", "project_files"}
     dg.Definitions.validate_loadable(definitions)
 
 
@@ -163,8 +163,8 @@ def test_the_snapshot_is_what_a_run_loads(project: Path, tmp_path: Path) -> None
     component.write_state_to_path(state)
     (project / "sources" / "deals.yaml").unlink()
     context = dg.ComponentTree.for_test().load_context
-    assert keys(component.build_defs_from_state(context, state)) == {"pipedrive/deals", "source_files"}
-    assert keys(component.build_defs_from_state(context, None)) == {"source_files"}
+    assert keys(component.build_defs_from_state(context, state)) == {"pipedrive/deals", "project_files"}
+    assert keys(component.build_defs_from_state(context, None)) == {"project_files"}
 
 
 def test_a_load_takes_a_snapshot_only_when_the_folder_has_changed(
@@ -179,7 +179,7 @@ def test_a_load_takes_a_snapshot_only_when_the_folder_has_changed(
         for slug in slugs:
             write(project, slug)
         assert keys(ImportSources().build_defs(context)) == {
-            "source_files", *(f"pipedrive/{slug}" for slug in slugs)
+            "project_files", *(f"pipedrive/{slug}" for slug in slugs)
         }  # fmt: skip
         versions.append(storage.get_latest_version("ImportSources"))
     assert versions[0] == versions[1] != versions[2]

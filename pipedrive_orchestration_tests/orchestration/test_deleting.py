@@ -6,9 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipedrive_orchestration.orchestration.deployment import Deployment
-from pipedrive_orchestration.orchestration.lifecycle import delete_source
-from pipedrive_orchestration.orchestration.names import asset_key
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.lifecycle import delete_source
+from pipedrive_orchestration.services.names import asset_key
 from pipedrive_orchestration.sources import SourceBody, SourceStore
 from pipedrive_orchestration_tests.api.serving import NOBODY, STAGES
 

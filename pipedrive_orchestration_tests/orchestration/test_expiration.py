@@ -14,8 +14,8 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from pipedrive_orchestration.orchestration.expiration import build_expiration_sensor
-from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
+from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
+from pipedrive_orchestration.services.schedule_states import ScheduleStates
 from pipedrive_orchestration.sources import Source, is_expired
 from pipedrive_orchestration_tests.orchestration.conftest import source
 

@@ -9,7 +9,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.orchestration.freshness import (
+from pipedrive_orchestration.orchestration.sensors.freshness import (
     GRACE,
     Lateness,
     build_freshness_sensor,

@@ -7,7 +7,10 @@ import dagster as dg
 import pytest
 
 from pipedrive_orchestration.orchestration import PipedriveResource, build_definitions, build_source_asset
-from pipedrive_orchestration.orchestration.initial_import import RETRY_AFTER, build_initial_import_sensor
+from pipedrive_orchestration.orchestration.sensors.initial_import import (
+    RETRY_AFTER,
+    build_initial_import_sensor,
+)
 from pipedrive_orchestration.sources import LoadedSources, Source
 from pipedrive_orchestration_tests.instances import dagster_instance
 from pipedrive_orchestration_tests.orchestration.conftest import source

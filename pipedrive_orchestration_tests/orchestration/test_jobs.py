@@ -15,7 +15,7 @@ from pipedrive_orchestration.orchestration.jobs import (
     preview_import_source,
     resolve_property_options,
 )
-from pipedrive_orchestration.orchestration.schedule_states import ScheduleStates
+from pipedrive_orchestration.services.schedule_states import ScheduleStates
 from pipedrive_orchestration.sources import SourceBody, SourceStore
 from pipedrive_orchestration_tests.orchestration.test_expiration import store_state
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
-from pipedrive_orchestration.pipedrive.catalogue import DEALS
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Patience
-from pipedrive_orchestration.pipedrive.connection import Connection
-from pipedrive_orchestration.pipedrive.envelope import Page, open_page
 from pipedrive_orchestration.pipedrive.object_type import Paging
+from pipedrive_orchestration.pipedrive.object_types import DEALS
+from pipedrive_orchestration.pipedrive.responses import Page, open_page
 
 T = TypeVar("T")
 

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Patience, next_budget
-from pipedrive_orchestration.pipedrive.connection import Connection
-from pipedrive_orchestration.pipedrive.envelope import BrokenBody
 from pipedrive_orchestration.pipedrive.errors import (
     BudgetSpent,
     NotConnected,
@@ -20,6 +19,7 @@ from pipedrive_orchestration.pipedrive.errors import (
     Refused,
     Unavailable,
 )
+from pipedrive_orchestration.pipedrive.responses import BrokenBody
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.canned import TOKEN, Answer, Asked, in_turn, serving
 from pipedrive_orchestration_tests.pipedrive.asking import HURRY, SHORT, as_page, ask

@@ -18,7 +18,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import property_options
-from pipedrive_orchestration.pipedrive.connection import STATE_FOLDER, Connection
+from pipedrive_orchestration.pipedrive.auth import STATE_FOLDER, Connection
 from pipedrive_orchestration.pipedrive.errors import NotConnected, OAuthStateError, Unavailable
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.pipedrive.asking import HURRY, as_page
@@ -128,7 +128,7 @@ def test_many_requests_that_are_refused_together_renew_once(fresh_demo: FreshDem
 _ASKING = """
 import sys
 from pipedrive_orchestration.importing import property_options
-from pipedrive_orchestration.pipedrive.connection import Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 import os
 for _ in range(3):
     property_options("deals", connection=Connection.from_environment(os.environ))

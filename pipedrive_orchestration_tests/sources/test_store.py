@@ -21,7 +21,7 @@ from pipedrive_orchestration.sources import (
     SourceStore,
     UnknownSourceError,
 )
-from pipedrive_orchestration.sources.slugs import derive_slug, is_slug
+from pipedrive_orchestration.sources.model import derive_slug, is_slug
 from pipedrive_orchestration_tests.sources.bodies import active_body, static_body
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.sources.source import id_of_slug
+from pipedrive_orchestration.sources.model import id_of_slug
 from pipedrive_orchestration.workflows import Workflow
-from pipedrive_orchestration.workflows.body import WorkflowFile
+from pipedrive_orchestration.workflows.model import WorkflowFile
 
 INPUTS = [{"name": "email", "type": "email"}, {"name": "First name", "type": "string"}]
 MAPPING = {"input.email": "emails", "input.first_name": "name"}

@@ -17,10 +17,10 @@ from pipedrive_orchestration.orchestration import (
     WarehouseResource,
     build_definitions,
 )
-from pipedrive_orchestration.orchestration.names import asset_key, outputs_key, workflow_key
-from pipedrive_orchestration.orchestration.tables import plain_markdown
-from pipedrive_orchestration.orchestration.workflow_automation import FOLLOW
-from pipedrive_orchestration.orchestration.workflow_files import ASSET_KEY
+from pipedrive_orchestration.orchestration.project_files import ASSET_KEY
+from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown
+from pipedrive_orchestration.orchestration.workflow.automation import FOLLOW
+from pipedrive_orchestration.services.names import asset_key, outputs_key, workflow_key
 from pipedrive_orchestration.sources import LoadedSources
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import LoadedWorkflows, Workflow, WorkflowStore
@@ -199,7 +199,7 @@ def test_the_sensor_turns_the_check_of_the_files_red_once(
     (tmp_path / "workflows").mkdir()
     (tmp_path / "workflows" / "broken.yaml").write_text("name: [")
     made = build_definitions(SOURCES, WorkflowStore(tmp_path).load())
-    sensor = made.resolve_sensor_def("workflow_files_sensor")
+    sensor = made.resolve_sensor_def("project_files_sensor")
     with dg.build_sensor_context(instance=instance) as context:
         ticked = sensor.evaluate_tick(context)
     (event,) = ticked.asset_events

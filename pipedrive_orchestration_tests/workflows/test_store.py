@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from pipedrive_orchestration.sources import InvalidBodyError
-from pipedrive_orchestration.sources.reading import content_of
+from pipedrive_orchestration.sources.yaml_files import content_of
 from pipedrive_orchestration.workflows import LoadedWorkflows, Sync, UnknownWorkflowError, WorkflowStore
-from pipedrive_orchestration.workflows.body import WorkflowFile
-from pipedrive_orchestration.workflows.editing import with_sync
+from pipedrive_orchestration.workflows.model import WorkflowFile
+from pipedrive_orchestration.workflows.store import with_sync
 from pipedrive_orchestration_tests.workflows.bodies import body, sync
 
 WRITTEN = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipedrive_orchestration.demo.account.collection import Layout, Record, Shelf
 from pipedrive_orchestration.demo.clock import LEAD_TIME, V1_TIME
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 
 
 def optional_properties(name: str) -> frozenset[str]:

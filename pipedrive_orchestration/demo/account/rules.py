@@ -23,7 +23,7 @@ from pipedrive_orchestration.demo.account.references import (
     label_problems,
     reference_problems,
 )
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 
 Rule = Callable[[Account, Record, Record], Record]
 

@@ -9,7 +9,7 @@ from pipedrive_orchestration.demo.generator.custom_fields import CUSTOM_FIELDS, 
 from pipedrive_orchestration.demo.generator.fields import built_in_fields
 from pipedrive_orchestration.demo.generator.moments import Calendar
 from pipedrive_orchestration.demo.generator.randomness import Record
-from pipedrive_orchestration.pipedrive.catalogue import ACTIVITIES, DEALS, ORGANIZATIONS, PERSONS, PRODUCTS
+from pipedrive_orchestration.pipedrive.object_types import ACTIVITIES, DEALS, ORGANIZATIONS, PERSONS, PRODUCTS
 
 _FIRST_FIELD_ID = 12_401
 _FIRST_OPTION_ID = 101

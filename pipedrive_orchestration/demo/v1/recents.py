@@ -15,7 +15,7 @@ from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.parameters import Names, V1Instant, choices, parse
 from pipedrive_orchestration.demo.v1.paging import OffsetQuery, pagination
 from pipedrive_orchestration.demo.v1.records import SHAPES, v1_time
-from pipedrive_orchestration.pipedrive.catalogue import CATALOGUE, RECENTS_DAYS
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, RECENTS_DAYS
 
 _NAMES = {
     object_type.recents_item: name for name, object_type in CATALOGUE.items() if object_type.recents_item

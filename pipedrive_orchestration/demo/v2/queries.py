@@ -20,7 +20,7 @@ from pipedrive_orchestration.demo.parameters import (
     Words,
     choices,
 )
-from pipedrive_orchestration.pipedrive.catalogue import MAX_CUSTOM_FIELDS_PER_REQUEST
+from pipedrive_orchestration.pipedrive.object_types import MAX_CUSTOM_FIELDS_PER_REQUEST
 
 CustomFieldCodes = Annotated[Words, Field(max_length=MAX_CUSTOM_FIELDS_PER_REQUEST)]
 DealOptional = Annotated[Names, choices(*optional_properties("deals"))]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipedrive_orchestration.orchestration.component import ImportSources
+from pipedrive_orchestration.orchestration.components import ImportSources
 
 
 @dg.component_instance

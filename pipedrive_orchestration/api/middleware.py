@@ -1,0 +1,159 @@
+"""What stands before every call: the key, the rate limit and the access log."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipedrive_orchestration.api.errors import ApiError, answer_to
+from pipedrive_orchestration.api.keys import ApiKeys
+from pipedrive_orchestration.api.keys import Scope as KeyScope
+
+PREFIX = "/api/v1"
+
+PUBLIC = (f"{PREFIX}/docs", f"{PREFIX}/openapi.json", f"{PREFIX}/static")
+"""What needs no key: the description of the API."""
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+"""Names of this machine."""
+
+access_log = logging.getLogger("pipedrive_orchestration.api.access")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the name of the key, or the address where there is none."""
+
+    name: str
+    scopes: frozenset[KeyScope]
+
+
+class Gate:
+    """An ASGI application around the API.
+
+    Args:
+        app: the API.
+        keys: who may call; None lets everybody on this machine do everything.
+        requests_per_minute: for each key, and for each address without one.
+    """
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None, requests_per_minute: int) -> None:
+        self._app = app
+        self._keys = keys
+        self._limit = RateLimitItemPerMinute(requests_per_minute)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        passage = _Passage(scope, send)
+        try:
+            await self._let_through(passage, receive)
+        finally:
+            passage.log()
+
+    async def _let_through(self, passage: _Passage, receive: Receive) -> None:
+        scope = passage.scope
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        caller = self._caller(scope)
+        passage.caller = caller.name if caller else f"address {_address(scope)}"
+        allowed = self._limiter.hit(self._limit, passage.caller)
+        reset, remaining = self._limiter.get_window_stats(self._limit, passage.caller)
+        wait = max(0, math.ceil(reset - time.time()))
+        passage.headers = {
+            "X-RateLimit-Limit": str(self._limit.amount),
+            "X-RateLimit-Remaining": str(max(0, remaining)),
+            "X-RateLimit-Reset": str(wait),
+        }
+        app = self._app
+        if not allowed:
+            app = _too_many(max(1, wait))
+        elif caller is None and not scope["path"].startswith(PUBLIC):
+            app = _unauthorized(_NO_KEY if self._keys else _NOT_LOCAL)
+        else:
+            scope.setdefault("state", {})["caller"] = caller
+        await app(scope, receive, passage.send)
+
+    def _caller(self, scope: Scope) -> Caller | None:
+        headers = Headers(scope=scope)
+        if self._keys is None:
+            # A page of another site that has its name point at this machine must not get in.
+            return Caller("demo", frozenset(KeyScope)) if _host(headers) in LOOPBACK else None
+        scheme, _, secret = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            return None
+        key = self._keys.find(secret.strip())
+        return Caller(f"key {key.name}", key.scopes) if key else None
+
+
+def _host(headers: Headers) -> str | None:
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname
+    except ValueError:
+        return None
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+_NO_KEY = "No valid API key: send `Authorization: Bearer <key>` with a key that PIPEDRIVE_API_KEYS knows."
+_NOT_LOCAL = "Without API keys only programs on this machine may call, by an address such as 127.0.0.1."
+
+
+def _unauthorized(message: str) -> ASGIApp:
+    return answer_to(ApiError(401, message, headers={"WWW-Authenticate": "Bearer"}))
+
+
+def _too_many(seconds: int) -> ASGIApp:
+    message = f"Too many requests; the next one is taken in {seconds} s."
+    return answer_to(ApiError(429, message, headers={"Retry-After": str(seconds)}))
+
+
+class _Passage:
+    """One request on its way: what is added to its answer and written to the log."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope = scope
+        self.caller = ""
+        self.headers: dict[str, str] = {}
+        self._path = scope["path"]
+        self._send = send
+        self._status = 500
+        self._began = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in self.headers.items():
+                headers[name] = value
+        await self._send(message)
+
+    def log(self) -> None:
+        """One line of JSON without query, headers and body: none of them is free of secrets for sure."""
+        entry: dict[str, Any] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "method": self.scope["method"],
+            "path": self._path[:500],
+            "status": self._status,
+            "milliseconds": round((time.perf_counter() - self._began) * 1000, 1),
+            "caller": self.caller,
+            "address": _address(self.scope),
+        }
+        access_log.info(orjson.dumps(entry).decode())

@@ -1,0 +1,122 @@
+"""What the OpenAPI page says beside what follows from the code: answers, bodies and examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from pipedrive_orchestration.api.schemas import Failure, Held, Invalid, OptionsBody, StatusBody, SyncBody
+from pipedrive_orchestration.sources import SourceBody
+
+_REFERENCE = "#/components/schemas/{model}"
+
+BODIES: tuple[type[BaseModel], ...] = (SourceBody, OptionsBody, StatusBody, SyncBody)
+"""The models of request bodies. They are read by hand, after everything that can refuse a call earlier."""
+
+_RATE_HEADERS = {
+    "X-RateLimit-Limit": ("Requests that the key may send in a minute.", 200),
+    "X-RateLimit-Remaining": ("Requests that it may still send now.", 187),
+    "X-RateLimit-Reset": ("Seconds until the oldest of its requests is forgotten.", 42),
+}
+_HEADERS = {
+    name: {"description": description, "schema": {"type": "integer"}, "example": example}
+    for name, (description, example) in _RATE_HEADERS.items()
+}
+_RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "example": 5}}
+
+
+def _failure(
+    status: int, error: str, message: str, model: type[BaseModel] = Failure, **more: Any
+) -> dict[str, Any]:
+    example = {"status": status, "error": error, "message": message, **more}
+    return {"model": model, "description": error, "content": {"application/json": {"example": example}}}
+
+
+_ID = "50f2de20-c9dc-5dbb-b41b-2cff29c164f0"
+
+_FAILURES: dict[int, dict[str, Any]] = {
+    400: _failure(
+        400,
+        "Bad Request",
+        "One thing is wrong with the request.",
+        Invalid,
+        errors=[
+            {
+                "field": "object_type",
+                "code": "unknown_object_type",
+                "message": "`dealz` is not an object type. Did you mean `deals`?",
+            }
+        ],
+    ),
+    401: _failure(401, "Unauthorized", "No valid API key: send `Authorization: Bearer <key>` ..."),
+    402: _failure(
+        402,
+        "Payment Required",
+        "The first import costs up to 410 tokens and 120 may be spent. It starts by itself after "
+        "2026-11-22 00:00 UTC, or when the source is set active.",
+        Held,
+        data={"source_instance_id": _ID, "name": "Open deals", "created_at": "2026-11-21T12:00:00Z"},
+    ),
+    403: _failure(403, "Forbidden", "The key does not have the scope sources:write."),
+    404: _failure(404, "Not Found", f"There is no source {_ID}."),
+    405: _failure(405, "Method Not Allowed", "This address does not take that method; ..."),
+    409: _failure(409, "Conflict", "leads_once is static: it has no schedule to pause or resume. ..."),
+    413: _failure(413, "Request Entity Too Large", "The body is larger than 1,000,000 bytes."),
+    424: _failure(
+        424, "Failed Dependency", "User is not connected to 'pipedrive'. There is no API token. ..."
+    ),
+    429: _failure(429, "Too Many Requests", "Too many requests; the next one is taken in 12 s."),
+    500: _failure(500, "Internal Server Error", "Something went wrong here that nobody foresaw; ..."),
+    502: _failure(502, "Bad Gateway", "GET /api/v2/deals got no usable answer within 10 s: ..."),
+    503: _failure(503, "Service Unavailable", "data/warehouse.duckdb has been in use by another program ..."),
+}
+
+_ALWAYS = (401, 403, 400, 429, 500, 503)
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The failures of a call: those that every call has, and the given ones."""
+    return {status: _FAILURES[status] for status in sorted({*_ALWAYS, *statuses})}
+
+
+def body_of(model: type[BaseModel], **examples: Any) -> dict[str, Any]:
+    """The documentation of a body, with examples by name."""
+    content = {
+        "schema": {"$ref": _REFERENCE.format(model=model.__name__)},
+        "examples": {name: {"value": value} for name, value in examples.items()},
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def document(app: FastAPI) -> None:
+    """Let the OpenAPI page name the bodies, the keys and the headers of every answer."""
+    written = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            page = written()
+            _complete(page)
+            app.openapi_schema = page
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the page
+
+
+def _complete(page: dict[str, Any]) -> None:
+    _, definitions = models_json_schema([(model, "validation") for model in BODIES], ref_template=_REFERENCE)
+    components = page.setdefault("components", {})
+    components.setdefault("schemas", {}).update(definitions["$defs"])
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    page["security"] = [{"key": []}]
+    for operations in page["paths"].values():
+        for operation in operations.values():
+            # Refused requests are answered with 400 here, never with FastAPI's 422.
+            operation["responses"].pop("422", None)
+            for status, described in operation["responses"].items():
+                retry = _RETRY if status in {"429", "503"} else {}
+                described["headers"] = {**_HEADERS, **retry}
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)

@@ -1,0 +1,122 @@
+"""Trying a body, creating a source from it, and the properties to choose from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from pipedrive_orchestration.api import examples
+from pipedrive_orchestration.api.dependencies import JsonBody, NoQuery, Settings, connection_of, needs
+from pipedrive_orchestration.api.errors import ApiError
+from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.openapi import answers, body_of
+from pipedrive_orchestration.api.schemas import (
+    Created,
+    OptionsBody,
+    PreviewData,
+    PropertyOptions,
+    Success,
+    answer,
+    parsed,
+)
+from pipedrive_orchestration.importing import preview, property_options
+from pipedrive_orchestration.services.lifecycle import CreatedSource, create_source
+from pipedrive_orchestration.sources import SourceBody
+
+router = APIRouter(prefix="/api/v1/sources/import_from_pipedrive", tags=["import from Pipedrive"])
+
+AT_ONCE = 8
+"""Calls that read the account at the same time; more would only wait for Pipedrive's burst limit."""
+
+
+def account_calls() -> CapacityLimiter:
+    """What keeps calls that wait for Pipedrive from taking the threads of those that do not."""
+    return CapacityLimiter(AT_ONCE)
+
+
+def _limiter(request: Request) -> CapacityLimiter:
+    limiter: CapacityLimiter = request.app.state.account_calls
+    return limiter
+
+
+@router.post(
+    "/preview",
+    dependencies=[needs(Scope.SOURCES_READ)],
+    response_model=Success[PreviewData],
+    responses=answers(402, 413, 424, 502),
+    openapi_extra=body_of(SourceBody, filtered=examples.SOURCE, static=examples.STATIC_SOURCE),
+    summary="See what a body would import",
+)
+async def preview_import(request: Request, settings: Settings, _: NoQuery, content: JsonBody) -> Response:
+    """Reads at most 10 pages of the account and creates nothing."""
+    body = _body(content)
+    connection = connection_of(settings)
+    found = await run_sync(partial(preview, body, connection=connection), limiter=_limiter(request))
+    metadata = {"total_results": found.total_results} | ({"capped": True} if found.capped else {})
+    return answer({"data": found.rows, "metadata": metadata})
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs(Scope.SOURCES_WRITE)],
+    response_model=Success[Created],
+    responses=answers(402, 413, 424, 502),
+    openapi_extra=body_of(SourceBody, filtered=examples.SOURCE, static=examples.STATIC_SOURCE),
+    summary="Create a source",
+)
+async def create_import(request: Request, settings: Settings, _: NoQuery, content: JsonBody) -> Response:
+    """Writes the source's file, lets Dagster show it and starts the first import.
+
+    Where the tokens of today, or `options.max_tokens`, cannot pay for the import, the answer is 402: the
+    source is there, its id is in the answer, and its import waits.
+    """
+    body = _body(content)
+    connection = connection_of(settings)
+    create = partial(create_source, settings.deployment, body, connection=connection)
+    created = await run_sync(create, limiter=_limiter(request))
+    shown = _shown(created)
+    if created.hold is not None:
+        raise ApiError(402, str(created.hold), data=shown)
+    return answer(shown, 201)
+
+
+def _body(content: Any) -> SourceBody:
+    return SourceBody.parse(content, created_on=datetime.now(UTC).date())
+
+
+def _shown(created: CreatedSource) -> dict[str, Any]:
+    source = created.source
+    shown = Created(
+        source_instance_id=source.id,
+        name=source.name,
+        created_at=source.created_at,
+        warning=created.warning,
+    )
+    return shown.model_dump(mode="json", exclude_none=True)
+
+
+@router.post(
+    "/options/properties",
+    dependencies=[needs(Scope.SOURCES_READ)],
+    response_model=Success[PropertyOptions],
+    responses=answers(402, 413, 424, 502),
+    openapi_extra=body_of(OptionsBody, deals=examples.OPTIONS),
+    summary="List the properties of an object type",
+)
+async def list_property_options(
+    request: Request, settings: Settings, _: NoQuery, content: JsonBody
+) -> Response:
+    """The account's fields with their labels; `properties_metadata` takes the list as it is."""
+    object_type = parsed(OptionsBody, content).context.object_type
+    connection = connection_of(settings)
+    found = await run_sync(
+        partial(property_options, object_type, connection=connection), limiter=_limiter(request)
+    )
+    return answer({"options": found})

@@ -1,0 +1,205 @@
+"""The sources: what has become of them, their rows, pausing and deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from pipedrive_orchestration.api.connection import SharedReading
+from pipedrive_orchestration.api.dependencies import FoundSource, JsonBody, NoQuery, Settings, needs
+from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.openapi import answers, body_of
+from pipedrive_orchestration.api.schemas import (
+    DataPage,
+    HoldItem,
+    SourceDetails,
+    SourceItem,
+    StatusBody,
+    Stopped,
+    Success,
+    answer,
+    parsed,
+)
+from pipedrive_orchestration.services.lifecycle import (
+    StatusConflictError,
+    delete_source,
+    pause_source,
+    resume_source,
+)
+from pipedrive_orchestration.services.status import (
+    SourceState,
+    Status,
+    all_states,
+    state_of_known,
+)
+from pipedrive_orchestration.warehouse.rows import (
+    NO_ROWS,
+    Counts,
+    RowPage,
+    read_counts,
+    read_labels,
+    read_page,
+)
+
+router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
+
+
+def _reading(request: Request) -> SharedReading:
+    reading: SharedReading = request.app.state.reading
+    return reading
+
+
+@router.get(
+    "",
+    dependencies=[needs(Scope.SOURCES_READ)],
+    response_model=Success[list[SourceItem]],
+    responses=answers(),
+    summary="List all sources",
+)
+def list_sources(request: Request, settings: Settings, _: NoQuery) -> Response:
+    """By slug, deleted ones last. Files that are added by hand are among them."""
+    states = all_states(settings.deployment)
+    counted = _counted(_reading(request), states)
+    return answer([_item(state, counted[state.source.slug]) for state in states])
+
+
+@router.get(
+    "/{source_id}",
+    dependencies=[needs(Scope.SOURCES_READ)],
+    response_model=Success[SourceDetails],
+    responses=answers(404),
+    summary="Show a source",
+)
+def show_source(request: Request, settings: Settings, found: FoundSource, _: NoQuery) -> Response:
+    """A source with its body, deleted or not."""
+    return answer(_details(request, state_of_known(settings.deployment, found)))
+
+
+MAX_PAGE_NO = 2**53 - 1
+"""The largest number that every reader of JSON takes as it is."""
+
+
+class DataQuery(BaseModel):
+    """Which rows to show, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    page_no: int = Field(1, ge=1, le=MAX_PAGE_NO, description="The page, from 1; one past the end is empty.")
+    page_size: int = Field(20, ge=1, le=200, description="Rows on a page.")
+    format: Literal["labeled", "flat"] = Field(
+        "labeled", description="`labeled`: every value with the label of its property. `flat`: values alone."
+    )
+
+
+@router.get(
+    "/{source_id}/data",
+    dependencies=[needs(Scope.SOURCES_READ)],
+    response_model=Success[DataPage],
+    responses=answers(404),
+    summary="Page through the rows of a source",
+)
+def read_data(request: Request, found: FoundSource, query: Annotated[DataQuery, Query()]) -> Response:
+    """Current rows in the order in which they first came: while an import runs, new ones come last."""
+    source, reading = found.source, _reading(request)
+    page, labels = NO_ROWS, dict[str, str]()
+    if reading.exists:
+        with reading.cursor() as connection:
+            page = read_page(connection, source.slug, source.properties, query.page_no, query.page_size)
+            labels = (
+                read_labels(connection, source.object_type, page.keys) | source.labels if page.keys else {}
+            )
+    return answer(
+        {
+            "rows": _rows(page, None if query.format == "flat" else labels),
+            "total_count": page.total_count,
+            "page_no": query.page_no,
+            "page_size": query.page_size,
+        }
+    )
+
+
+@router.patch(
+    "/{source_id}/status",
+    dependencies=[needs(Scope.SOURCES_WRITE)],
+    response_model=Success[SourceDetails],
+    responses=answers(404, 409, 413),
+    openapi_extra=body_of(StatusBody, pause={"status": "paused"}, resume={"status": "active"}),
+    summary="Pause or resume a source",
+)
+def set_status(
+    request: Request, settings: Settings, found: FoundSource, _: NoQuery, content: JsonBody
+) -> Response:
+    """Stops or starts the source's schedule, as the switch in Dagster's UI does.
+
+    Setting a source `active` also starts a first import that waits for tokens.
+    """
+    wanted = parsed(StatusBody, content).status
+    if found.deleted:
+        raise StatusConflictError(f"{found.source.slug} was deleted.")
+    change = pause_source if wanted == "paused" else resume_source
+    return answer(_details(request, change(settings.deployment, found.source)))
+
+
+@router.delete(
+    "/{source_id}",
+    dependencies=[needs(Scope.SOURCES_WRITE)],
+    response_model=Success[Stopped],
+    responses=answers(404),
+    summary="Delete a source",
+)
+def remove_source(settings: Settings, found: FoundSource, _: NoQuery) -> Response:
+    """Stops its schedule and puts its file aside. Its rows are kept; deleting again changes nothing."""
+    source = found.source
+    warning = None if found.deleted else delete_source(settings.deployment, source)
+    stopped = Stopped(source_instance_id=source.id, status=Status.DELETED, warning=warning)
+    return answer(stopped.model_dump(mode="json", exclude_none=True))
+
+
+def _details(request: Request, state: SourceState) -> SourceDetails:
+    counted = _counted(_reading(request), [state])[state.source.slug]
+    return SourceDetails(**_item(state, counted).model_dump(), body=state.source.body)
+
+
+def _counted(reading: SharedReading, states: Sequence[SourceState]) -> dict[str, Counts]:
+    slugs = {state.source.slug for state in states}
+    if not reading.exists or not slugs:
+        return dict.fromkeys(slugs, Counts())
+    with reading.cursor() as connection:
+        return {slug: read_counts(connection, slug) for slug in slugs}
+
+
+def _item(state: SourceState, counts: Counts) -> SourceItem:
+    source, hold = state.source, state.hold
+    return SourceItem(
+        source_instance_id=source.id,
+        slug=source.slug,
+        name=source.name,
+        object_type=source.object_type,
+        pull_mode=source.pull_mode,
+        schedule=source.schedule,
+        expiration_date=source.expiration_date,
+        created_at=source.created_at,
+        status=state.status,
+        is_importing=state.is_importing,
+        next_tick=state.next_tick,
+        row_count=counts.current,
+        removed_count=counts.removed,
+        watermark=counts.watermark,
+        hold=HoldItem(estimated_tokens=hold.estimated_tokens, budget=hold.budget, until=hold.until)
+        if hold
+        else None,
+    )
+
+
+def _rows(page: RowPage, labels: Mapping[str, str] | None) -> list[dict[str, Any]]:
+    if labels is None:
+        return [dict(zip(page.keys, row, strict=True)) for row in page.rows]
+    names = [(key, labels.get(key, key)) for key in page.keys]
+    return [
+        {key: {"value": value, "label": label} for (key, label), value in zip(names, row, strict=True)}
+        for row in page.rows
+    ]

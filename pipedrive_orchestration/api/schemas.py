@@ -1,0 +1,280 @@
+"""The shapes of answers, as they are sent and as the OpenAPI page documents them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from starlette.responses import Response
+
+from pipedrive_orchestration.services.status import Status
+from pipedrive_orchestration.sources import InvalidBodyError
+from pipedrive_orchestration.sources.validation import problems_of
+
+Data = TypeVar("Data")
+
+
+class Success(BaseModel, Generic[Data]):
+    """A call that did what it should."""
+
+    status: int = Field(description="The HTTP status.", examples=[200])
+    data: Data
+
+
+class Failure(BaseModel):
+    """A call that did not, for one reason."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: int = Field(description="The HTTP status.")
+    error: str = Field(description="Its name.")
+    message: str = Field(description="What happened and what to do, for people.")
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(description='Where, such as filters.conditions[0].variable; "" is the whole body.')
+    code: str = Field(description="What, for programs.")
+    message: str = Field(description="What, for people.")
+
+
+class Invalid(Failure):
+    """A request of which something is wrong: everything at once."""
+
+    errors: list[FieldProblem]
+
+
+class Created(BaseModel):
+    """A source that has been created."""
+
+    source_instance_id: UUID
+    name: str
+    created_at: datetime
+    warning: str | None = Field(None, description="When the import will start if it has not started.")
+
+
+class Held(Failure):
+    """There are not enough tokens. Where a source was created all the same, ``data`` holds its id."""
+
+    data: Created | None = None
+
+
+class HoldItem(BaseModel):
+    """Why the first import of a source waits."""
+
+    estimated_tokens: int | None = Field(description="What it costs at most; null if unknown.")
+    budget: int = Field(description="Tokens that were there to pay for it.")
+    until: datetime | None = Field(description="When it starts by itself; null if only `active` starts it.")
+
+
+class SourceItem(BaseModel):
+    """A source and what has become of it."""
+
+    source_instance_id: UUID
+    slug: str = Field(description="Names its file, asset, table and schedule.")
+    name: str
+    object_type: str
+    pull_mode: str
+    schedule: str | None = Field(description="Cron, UTC; null if static.")
+    expiration_date: date | None
+    created_at: datetime
+    status: Status
+    is_importing: bool = Field(description="Whether an import is under way or waits for its turn.")
+    next_tick: datetime | None = Field(description="When the schedule fires next; null if it does not.")
+    row_count: int = Field(description="Rows that `data` shows.")
+    removed_count: int = Field(description="Rows of records that are gone at Pipedrive or left the filter.")
+    watermark: datetime | None = Field(description="Up to when changes are loaded.")
+    hold: HoldItem | None = Field(description="Why the first import waits for tokens, if it does.")
+
+
+class SourceDetails(SourceItem):
+    """A source with the body that it was created from."""
+
+    body: dict[str, Any]
+
+
+class Stopped(BaseModel):
+    """A source that has been deleted."""
+
+    source_instance_id: UUID
+    status: Status
+    warning: str | None = None
+
+
+class Cell(BaseModel):
+    """A value with the label of its property."""
+
+    value: Any
+    label: str
+
+
+Row = dict[str, Any]
+"""Cells by property; with ``format=flat`` values by property."""
+
+
+class DataPage(BaseModel):
+    """Some rows of a source."""
+
+    rows: list[Row]
+    total_count: int
+    page_no: int
+    page_size: int
+
+
+class PreviewMetadata(BaseModel):
+    """What is known of the records that were not shown."""
+
+    total_results: int = Field(description="Matching records among those that were read.")
+    capped: bool | None = Field(None, description="True if there are more records than were read.")
+
+
+class PreviewData(BaseModel):
+    """Up to 100 rows that a body would import, the latest changes first."""
+
+    data: list[dict[str, Cell]]
+    metadata: PreviewMetadata
+
+
+class PropertyOption(BaseModel):
+    """A field of the account; `properties_metadata` takes it as it is."""
+
+    value: str = Field(description="The property: the field's key.")
+    label: str
+    extras: dict[str, Any]
+
+
+class PropertyOptions(BaseModel):
+    """The properties to choose from."""
+
+    options: list[PropertyOption]
+
+
+class SheetItem(BaseModel):
+    """A table of a workflow."""
+
+    sheet_id: UUID
+    name: str
+
+
+class WorkflowItem(BaseModel):
+    """A workflow. The id of its main sheet is its own."""
+
+    workflow_id: UUID
+    slug: str = Field(description="Names its file, asset and table.")
+    name: str
+    auto_run: bool = Field(description="Whether new rows are queued to be run.")
+    sheets: list[SheetItem]
+    sources: list[str] = Field(description="Slugs of the sources that are synced to it.")
+
+
+class InputItem(BaseModel):
+    """An input of a workflow."""
+
+    name: str
+    type: str
+    reference: str = Field(description="What a field mapping calls it.", examples=["{{input.email}}"])
+
+
+class InputList(BaseModel):
+    """The inputs of a workflow's sheet."""
+
+    inputs: list[InputItem]
+
+
+class SyncedRows(BaseModel):
+    """What a sync has done by now; a sync goes on with what later imports bring."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sync_id: UUID
+    workflow_id: UUID
+    source_instance_id: UUID
+    state: str = Field(description="`synced`, or `waiting` where the source has not been imported yet.")
+    inserted: int
+    updated: int
+    removed: int
+    rejected: int = Field(description="Records whose values an input does not take.")
+    queued: int = Field(description="Runs of rows that were queued.")
+    rows: int = Field(description="Rows of the workflow that come from this sync.")
+    warning: str | None = None
+
+
+def answer(data: Any, status: int = 200) -> Response:
+    """A success: ``{status, data}``.
+
+    Args:
+        data: JSON, with models, dates, times and UUIDs anywhere in it.
+        status: the HTTP status.
+    """
+    content = orjson.dumps({"status": status, "data": data}, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    return Response(content, status, media_type="application/json")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return str(value)
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class OptionsContext(BaseModel):
+    """What properties are wanted for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object_type: StrictStr
+
+
+class OptionsBody(BaseModel):
+    """The body of a request for property options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    context: OptionsContext
+
+
+class StatusBody(BaseModel):
+    """The body that pauses or resumes a source."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["active", "paused"]
+
+
+class SyncBody(BaseModel):
+    """The body that syncs a source to a workflow."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    workflow_id: UUID
+    field_mapping: dict[StrictStr, StrictStr] = Field(
+        description="Properties by reference of the input, such as `input.email`; braces are tolerated."
+    )
+    push_existing: StrictBool = Field(
+        default=True, description="Whether rows that are there already are synced."
+    )
+    run: Literal["all", "first_10", "none"] = Field("all", description="Which of those rows are run.")
+    on_update: Literal["ignore", "update", "append"] = Field(
+        "ignore", description="What becomes of a row when its record changes."
+    )
+    on_remove: Literal["keep", "flag", "delete"] = Field(
+        "keep", description="What becomes of a row when its record is removed."
+    )
+
+
+def parsed(model: type[Body], data: Any) -> Body:
+    """A body as its model.
+
+    Raises:
+        InvalidBodyError: with everything that is wrong with it.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidBodyError(problems_of(error, {"": model, "context": OptionsContext})) from None

@@ -1,0 +1,1 @@
+"""The commands of ``pipedrive-orchestration``, a module each, called like the command."""

@@ -1,0 +1,45 @@
+"""``dev``: Dagster's own server and daemon, for as long as the command runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
+from pipedrive_orchestration.cli.environment import Environment, use_home
+from pipedrive_orchestration.cli.errors import FAILED, explained
+from pipedrive_orchestration.cli.output import err, out
+
+
+def dev(
+    scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Dagster's UI and daemon, on your account if there is a token and on the demo account if not."""
+    environment = Environment.read()
+    with explained(err), ExitStack() as stack:
+        if not environment.has_account:
+            account = stack.enter_context(demo_account(scale))
+            environment = on_demo(environment, account)
+            out.print(f"No account is configured: the demo account answers at {account.url}")
+        os.environ.update(environment.variables)
+        use_home(Path.cwd())
+        # The command recommends its successor, which reads other configuration, on every start.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`:FutureWarning")
+        out.print(f"Dagster UI: http://127.0.0.1:{port}   (Ctrl-C ends it)", highlight=False)
+        command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml"]
+        process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S603
+        # Whoever ends this command with a signal ends Dagster's processes with it.
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.wait(timeout=60)
+    raise typer.Exit(FAILED if process.returncode not in (0, -2, 130) else 0)

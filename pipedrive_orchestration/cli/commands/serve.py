@@ -1,0 +1,110 @@
+"""``serve``: the HTTP API as a process."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from starlette.types import ASGIApp
+
+from pipedrive_orchestration.api.app import create_app
+from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError
+from pipedrive_orchestration.api.middleware import PREFIX
+from pipedrive_orchestration.api.settings import ApiSettings
+from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
+from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.errors import BAD_INPUT, explained
+from pipedrive_orchestration.cli.output import err, out
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+GRACE_SECONDS = 10
+"""How long calls under way may take to end when the server is told to."""
+
+_NO_KEYS = """There are no API keys. Make one and put the entry it prints into PIPEDRIVE_API_KEYS:
+
+    pipedrive-orchestration make-key NAME --scope sources:read --scope sources:write
+
+or serve without keys, for programs on this machine only: serve --demo."""
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than this machine's need keys.")
+    ] = LOOPBACK[0],
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)] = 8000,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="No keys; and the demo account if no account is set.")
+    ] = False,
+) -> None:
+    """The HTTP API, with its documentation at /api/v1/docs.
+
+    PIPEDRIVE_API_KEYS holds the keys that `make-key` makes, PIPEDRIVE_DAGSTER_URL the address of Dagster's
+    web server. The access log goes to standard output, one JSON object a line.
+    """
+    environment = Environment.read()
+    keys = _keys(environment, host, demo=demo)
+    with explained(err), ExitStack() as stack:
+        if demo and not environment.has_account:
+            account = stack.enter_context(demo_account(1.0))
+            environment = on_demo(environment, account)
+            err.print(f"No account is set: the demo account answers at {account.url}")
+        deployment = Deployment.from_environment(environment.variables, Path.cwd())
+        stack.enter_context(deployment.instance)
+        _show_files_in_dagster(deployment)
+        settings = ApiSettings(deployment, environment.warehouse, environment.variables, keys)
+        _log_access()
+        _run(create_app(settings), host, port)
+
+
+def _run(api: ASGIApp, host: str, port: int) -> None:
+    config = uvicorn.Config(
+        api, host=host, port=port, log_level="warning", access_log=False, lifespan="off", ws="none",
+        server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
+    )  # fmt: skip
+    with config.bind_socket() as listener:
+        # Who reads the address may call at once.
+        listener.listen(config.backlog)
+        name = f"[{host}]" if ":" in host else host
+        address = f"http://{name}:{listener.getsockname()[1]}{PREFIX}"
+        err.print(
+            f"The API answers at {address} and is described at {address}/docs (Ctrl-C ends it)",
+            soft_wrap=True,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _keys(environment: Environment, host: str, *, demo: bool) -> ApiKeys | None:
+    try:
+        keys = ApiKeys.parse(environment.variables.get("PIPEDRIVE_API_KEYS", ""))
+    except InvalidKeysError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
+    if keys.keys:
+        return keys
+    if demo and host in LOOPBACK:
+        return None
+    reason = f"--demo works on {' or '.join(LOOPBACK)} only, not on {host}." if demo else _NO_KEYS
+    err.print(reason, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(BAD_INPUT)
+
+
+def _show_files_in_dagster(deployment: Deployment) -> None:
+    """A source that was written by a process which ended before it told Dagster shows from now on."""
+    try:
+        reload_sources(deployment.dagster_url)
+    except ReloadError as error:
+        err.print(f"{error} Sources are imported once Dagster runs.", style="yellow", markup=False)
+
+
+def _log_access() -> None:
+    logger = logging.getLogger("pipedrive_orchestration.api.access")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler(out.file))
+    logger.propagate = False

@@ -1,0 +1,90 @@
+"""How a command ends: its exit codes, and the errors of its own that lead to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import duckdb
+import typer
+from rich.console import Console
+
+from pipedrive_orchestration.cli.waiting import ShownWait
+from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
+from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
+from pipedrive_orchestration.sources import FirstSeenError, HoldsError, InvalidBodyError, UnknownSourceError
+from pipedrive_orchestration.warehouse import WarehouseError
+from pipedrive_orchestration.warehouse.connection import telling_of_waits
+from pipedrive_orchestration.workflows import UnknownWorkflowError
+
+FAILED = 1
+BAD_INPUT = 2
+NOT_CONNECTED = 4
+BROKEN_OFF = 130
+"""What a shell gives to a command that Ctrl-C ended."""
+
+
+class CommandError(Exception):
+    """Base of what a command itself raises, with a message that is all a user needs."""
+
+    exit_code: ClassVar[int] = FAILED
+
+
+_CODES: dict[type[Exception], int] = {
+    NotConnected: NOT_CONNECTED,
+    InvalidBodyError: BAD_INPUT,
+    UnknownSourceError: BAD_INPUT,
+    UnknownWorkflowError: BAD_INPUT,
+    UnknownPropertiesError: BAD_INPUT,
+    PipedriveError: FAILED,
+    StagingError: FAILED,
+    WarehouseError: FAILED,
+    FirstSeenError: FAILED,
+    HoldsError: FAILED,
+    OSError: FAILED,
+    duckdb.Error: FAILED,
+}
+"""Exit code by error of another package; more special errors stand before more general ones."""
+
+EXPECTED: tuple[type[Exception], ...] = (CommandError, *_CODES)
+"""Errors whose message is all a user needs."""
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code for an error."""
+    if isinstance(error, CommandError):
+        return error.exit_code
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED)
+
+
+def exit_code_of_import(errors: Iterable[Exception], *, bad_files: bool) -> int:
+    """The exit code of a command that went on after errors, and after leaving out files."""
+    codes = {exit_code(error) for error in errors} | ({BAD_INPUT} if bad_files else set())
+    return FAILED if FAILED in codes else max(codes, default=0)
+
+
+@contextmanager
+def explained(console: Console) -> Iterator[None]:
+    """Turn expected errors into a paragraph on the error console and an exit code.
+
+    Where the work has to wait for the database, the console says so.
+    """
+    try:
+        with telling_of_waits(ShownWait(console)):
+            yield
+    except EXPECTED as error:
+        console.print(_paragraph(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        console.print("Broken off; what was committed stays.", style="red")
+        raise typer.Exit(BROKEN_OFF) from None
+
+
+def _paragraph(error: Exception) -> str:
+    if not isinstance(error, duckdb.Error):
+        return str(error)
+    return (
+        f"The database cannot be used: {str(error).splitlines()[0]}. Restore a copy, or move it away and "
+        "import again; set PIPEDRIVE_WAREHOUSE to use another file."
+    )

@@ -1,0 +1,233 @@
+"""The SQL that makes a typed value of a record's leaf, and says whether the leaf is wholly in it.
+
+DuckDB's own casts are more forgiving than an import may be: they round fractions, take any number for
+true and fill what they cannot read with NULL. What they would bend does not fit here.
+
+A leaf with nothing inside is opened as text, for DuckDB parses a leaf of JSON again in every cast. What
+looks into ``_raw``, the whole record, costs as much and is for the few records that need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pipedrive_orchestration.warehouse.sql import literal, quoted
+
+_ADDRESS_PARTS = (
+    "value",
+    "subpremise",
+    "street_number",
+    "route",
+    "sublocality",
+    "locality",
+    "admin_area_level_1",
+    "admin_area_level_2",
+    "country",
+    "postal_code",
+    "formatted_address",
+)
+
+STRUCTS: dict[str, dict[str, str]] = {
+    "monetary": {"value": "DOUBLE", "currency": "VARCHAR"},
+    "amount": {"value": "DOUBLE", "currency": "VARCHAR"},
+    "daterange": {"value": "DATE", "until": "DATE"},
+    "time": {"value": "TIME", "timezone_id": "BIGINT", "timezone_name": "VARCHAR"},
+    "timerange": {"value": "TIME", "until": "TIME", "timezone_id": "BIGINT", "timezone_name": "VARCHAR"},
+    "address": dict.fromkeys(_ADDRESS_PARTS, "VARCHAR"),
+}
+"""Field types of several parts, with the parts' types (API facts 4.3)."""
+
+REFERENCES = frozenset(
+    {"enum", "user", "org", "people", "deal", "stage", "pipeline", "project", "product", "activity"}
+    | {"projects_board", "projects_phase"}
+)
+"""Field types whose value is the id of something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """How the value of a property is made.
+
+    Attributes:
+        leaf: SQL of the property's own leaf.
+        leaves: keys of the record that the value is made of, and what each is opened as: ``VARCHAR`` or
+            ``JSON``.
+        value: SQL of the value, over the leaves.
+        fits: SQL that is true where a leaf that is not null is wholly represented by the value, which
+            it finds in a column named by the property.
+        raw: SQL of what is set aside where it is not.
+    """
+
+    leaf: str
+    leaves: Mapping[str, str]
+    value: str
+    fits: str
+    raw: str
+
+
+def nested_cast(key: str, field_type: str, sql_type: str) -> Cast:
+    """The cast of a property that v2 keeps under ``custom_fields``."""
+    return _cast(("custom_fields", key), field_type, sql_type)
+
+
+def plain_cast(key: str, field_type: str, sql_type: str) -> Cast:
+    """The cast of a property that stands in the record itself."""
+    return _cast((key,), field_type, sql_type)
+
+
+def flat_cast(key: str, field_type: str, sql_type: str) -> Cast:
+    """The cast of a custom field in a v1 record: its parts stand beside it, as ``<key>_until``, ..."""
+    if field_type in STRUCTS:
+        return _flat_struct(key, STRUCTS[field_type], sql_type)
+    return plain_cast(key, field_type, sql_type)
+
+
+def _cast(path: tuple[str, ...], kind: str, sql_type: str) -> Cast:
+    key, leaf, raw = path[-1], _leaf(path), f"{_inside(path)}::VARCHAR"
+    candidate = quoted(key)
+    if sql_type == "VARCHAR":
+        return Cast(leaf, {key: "VARCHAR"}, leaf, "true", raw)
+    if sql_type == "JSON":
+        return Cast(leaf, {key: "JSON"}, leaf, "true", raw)
+    if kind in STRUCTS or kind == "contacts":
+        value, fits = _opened(leaf, candidate, kind, sql_type)
+        return Cast(leaf, {key: "JSON"}, value, f"({fits} OR {_blank_json(leaf)})", raw)
+    if sql_type.endswith("[]"):
+        value, fits = _list(leaf, sql_type), f"len({candidate}) = list_count({candidate})"
+    else:
+        value, fits = _scalar(path, kind, sql_type), f"{candidate} IS NOT NULL"
+    return Cast(leaf, {key: "VARCHAR"}, value, f"({fits} OR {_blank(leaf)})", raw)
+
+
+def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, str]:
+    """Value and fit of a leaf with parts, in JSON."""
+    if kind == "amount":
+        return _amount(leaf), _parts_fit(leaf, candidate, {"amount": "value"})
+    begins = _begins(leaf, "{" if kind in STRUCTS else "[")
+    value = f"CASE WHEN {begins} THEN TRY_CAST({leaf} AS {sql_type}) END"
+    if kind in STRUCTS:
+        return value, _parts_fit(leaf, candidate, {part: part for part in _typed_parts(STRUCTS[kind])})
+    return value, f"{begins} AND len(list_filter({candidate}, lambda c: {_NO_CONTACT})) = 0"
+
+
+_NO_CONTACT = 'c."value" IS NULL AND c."label" IS NULL AND c."primary" IS NULL'
+"""What becomes of an element that is no contact."""
+
+
+def _leaf(path: tuple[str, ...]) -> str:
+    return ".".join(["_record", *map(quoted, path)])
+
+
+def _inside(path: Iterable[str], *, read: str = "->") -> str:
+    pointer = "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
+    return f"(_raw {read} {literal(pointer)})"
+
+
+def _begins(leaf: str, character: str) -> str:
+    return f"starts_with({leaf}::VARCHAR, '{character}')"
+
+
+def _blank(leaf: str) -> str:
+    # v1 writes "" where v2 writes null.
+    return f"{leaf} = ''"
+
+
+def _blank_json(leaf: str) -> str:
+    return f"{leaf}::VARCHAR = '\"\"'"
+
+
+def _scalar(path: tuple[str, ...], kind: str, sql_type: str) -> str:
+    leaf = _leaf(path)
+    if sql_type == "BOOLEAN":
+        return f"CASE WHEN {leaf} IN ('true', '1') THEN true WHEN {leaf} IN ('false', '0') THEN false END"
+    if sql_type == "BIGINT":
+        return _reference(path) if kind in REFERENCES else _whole(leaf)
+    value = f"TRY_CAST({leaf} AS {sql_type})"
+    if sql_type in _WITH_INFINITY:
+        return f"CASE WHEN isfinite({value}) THEN {value} END"
+    return value
+
+
+_WITH_INFINITY = frozenset({"DOUBLE", "DATE", "TIMESTAMPTZ"})
+
+
+def _whole(leaf: str) -> str:
+    number = f"TRY_CAST({leaf} AS BIGINT)"
+    return f"CASE WHEN TRY_CAST({leaf} AS DOUBLE) = {number} THEN {number} END"
+
+
+def _reference(path: tuple[str, ...]) -> str:
+    # Some answers carry the referenced record, or the option, as an object around its id.
+    leaf = _leaf(path)
+    inner = f"coalesce({_inside([*path, 'value'], read='->>')}, {_inside([*path, 'id'], read='->>')})"
+    return f"CASE WHEN {_begins(leaf, '{')} THEN TRY_CAST({inner} AS BIGINT) ELSE {_whole(leaf)} END"
+
+
+def _list(leaf: str, sql_type: str) -> str:
+    element = sql_type.removesuffix("[]")
+    opened = f"TRY_CAST({leaf} AS JSON)"
+    whole = f"{_begins(leaf, '[')} THEN TRY_CAST({opened} AS {sql_type})"
+    if element == "BIGINT":
+        inner = f"coalesce({_whole('x')}, TRY_CAST(coalesce(x ->> '$.value', x ->> '$.id') AS BIGINT))"
+        items = f"list_transform(TRY_CAST({opened} AS JSON[]), lambda x: {inner})"
+        plain = rf"regexp_full_match({leaf}, '\[[0-9,]*\]') THEN TRY_CAST({leaf} AS BIGINT[])"
+        whole = f"{plain} WHEN {_begins(leaf, '[')} THEN {items}"
+    # v1 writes a set as a comma-separated text.
+    split = f"list_transform(string_split({leaf}, ','), lambda x: TRY_CAST(trim(x) AS {element}))"
+    return f"CASE WHEN {whole} WHEN {_blank(leaf)} THEN NULL ELSE {split} END"
+
+
+def _amount(leaf: str) -> str:
+    # A lead's value calls its number an amount; everywhere else it is a value.
+    parts = f"\"value\" := TRY_CAST({leaf} ->> '$.amount' AS DOUBLE), currency := {leaf} ->> '$.currency'"
+    return f"CASE WHEN {_begins(leaf, '{')} THEN struct_pack({parts}) END"
+
+
+def _typed_parts(parts: dict[str, str]) -> list[str]:
+    return [part for part, sql_type in parts.items() if sql_type != "VARCHAR"]
+
+
+def _parts_fit(leaf: str, candidate: str, parts: dict[str, str]) -> str:
+    # A CASE looks into the leaf only where it has to; OR would always.
+    checks = [
+        f"CASE WHEN {candidate}.{quoted(part)} IS NOT NULL THEN true "
+        f"ELSE ({leaf} ->> {literal('$.' + name)}) IS NULL END"
+        for name, part in parts.items()
+    ]
+    return " AND ".join([_begins(leaf, "{"), *checks])
+
+
+def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
+    # v1 has no companion for the name of a time zone.
+    companions = {part: f"{key}_{part}" for part in parts if part not in ("value", "timezone_name")}
+    main, candidate = _leaf((key,)), quoted(key)
+    texts = {"value": f"({main} ->> '$')", **{part: _leaf((name,)) for part, name in companions.items()}}
+    packed = ", ".join(
+        f"{quoted(part)} := " + (f"TRY_CAST({texts[part]} AS {kind})" if part in texts else "NULL::VARCHAR")
+        for part, kind in parts.items()
+    )
+    value = (
+        f"CASE WHEN {main} IS NULL OR {_blank_json(main)} OR {_begins(main, '[')} THEN NULL "
+        f"WHEN {_begins(main, '{')} THEN TRY_CAST({main} AS {sql_type}) ELSE struct_pack({packed}) END"
+    )
+    typed = _typed_parts(parts)
+    separate = " AND ".join(
+        [
+            f"NOT {_begins(main, '[')}",
+            *(
+                f"({candidate}.{quoted(part)} IS NOT NULL OR {texts[part]} IS NULL OR {_blank(texts[part])})"
+                for part in typed
+            ),
+        ]
+    )
+    inside = _parts_fit(main, candidate, {part: part for part in typed})
+    fits = f"({_blank_json(main)} OR CASE WHEN {_begins(main, '{')} THEN {inside} ELSE {separate} END)"
+    leaves = {key: "JSON", **dict.fromkeys(companions.values(), "VARCHAR")}
+    return Cast(main, leaves, value, fits, _together(leaves))
+
+
+def _together(keys: Iterable[str]) -> str:
+    # What does not fit may be a companion, so all are shown.
+    pairs = ", ".join(f"{literal(key)}, {_inside([key])}" for key in keys)
+    return f"json_object({pairs})::VARCHAR"

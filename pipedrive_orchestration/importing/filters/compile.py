@@ -1,0 +1,206 @@
+"""From a filter to SQL: the predicate that decides which typed records are members.
+
+Values become parameters and names become quoted identifiers, so nothing that a body says is ever part
+of the SQL's text. A missing value satisfies only `is empty` and the negative conditions. Of several
+values, a positive condition needs one that fits, a negative one none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pipedrive_orchestration.importing.columns import typed_column
+from pipedrive_orchestration.importing.filters.names import NAMED_TYPES, Names, id_of, read_names
+from pipedrive_orchestration.importing.filters.operands import InvalidValueError, Operand, Reading
+from pipedrive_orchestration.importing.filters.pushdown import Exact, restrictions_of
+from pipedrive_orchestration.importing.filters.selection import EVERYTHING, Selection
+from pipedrive_orchestration.importing.filters.sql import Parameters, element_test
+from pipedrive_orchestration.importing.filters.variables import (
+    Kind,
+    UnknownVariableError,
+    Variable,
+    compared_as,
+    find_variable,
+)
+from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.sources import FilterGroup, FilterLeaf, Problem, SourceBody
+from pipedrive_orchestration.sources.conditions import TRUTH, Condition
+from pipedrive_orchestration.sources.filter_model import FilterSubgroup
+
+
+async def select(client: Client, body: SourceBody, fields: Sequence[Field], now: datetime) -> Selection:
+    """What the body's filter means in this account, now.
+
+    Asks Pipedrive only where the filter names records.
+
+    Args:
+        client: the connection in use.
+        body: whose filter.
+        fields: what the account has.
+        now: what relative dates start from.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    if body.filters is None:
+        return EVERYTHING
+    names = await read_names(client, _names_in(body.filters, fields))
+    return compile_filter(body, fields, names, now)
+
+
+def compile_filter(body: SourceBody, fields: Sequence[Field], names: Names, now: datetime) -> Selection:
+    """The selection of a body's filter; all that is wrong with it is among its ``problems``."""
+    if body.filters is None:
+        return EVERYTHING
+    compilation = _Compilation(body.object_type, fields, names, now)
+    predicate = compilation.group(body.filters, "filters")
+    used = tuple(compilation.used.values())
+    return Selection(
+        predicate=predicate,
+        parameters=compilation.parameters.values,
+        fields=used,
+        columns=tuple(typed_column(field, body.type) for field in used),
+        restrictions=restrictions_of(body.type, compilation.required(body.filters)),
+        problems=tuple(compilation.problems),
+    )
+
+
+def _names_in(filters: FilterGroup, fields: Sequence[Field]) -> dict[str, set[str]]:
+    """The names that stand for records, by field type."""
+    named = {field.key: field.field_type for field in fields if field.field_type in NAMED_TYPES}
+    wanted: dict[str, set[str]] = {}
+    for leaf in _leaves(filters):
+        field_type = named.get(leaf.variable)
+        for _, value in leaf.given:
+            if field_type and isinstance(value, str) and id_of(field_type, value) is None:
+                wanted.setdefault(field_type, set()).add(value)
+    return wanted
+
+
+def _leaves(filters: FilterGroup) -> list[FilterLeaf]:
+    return [
+        leaf
+        for member in filters.conditions
+        for leaf in ([member] if isinstance(member, FilterLeaf) else member.conditions)
+    ]
+
+
+class _Compilation:
+    """A filter on its way to SQL: what was found out about it so far."""
+
+    def __init__(self, object_type: str, fields: Sequence[Field], names: Names, now: datetime) -> None:
+        self.problems: list[Problem] = []
+        self.parameters = Parameters()
+        self.used: dict[str, Field] = {}
+        self._exact: dict[int, Exact] = {}
+        self._object_type = object_type
+        self._fields = fields
+        self._names = names
+        self._now = now
+
+    def group(self, group: FilterGroup | FilterSubgroup, path: str) -> str:
+        members = [
+            self._leaf(member, f"{path}.conditions[{index}]")
+            if isinstance(member, FilterLeaf)
+            else self.group(member, f"{path}.conditions[{index}]")
+            for index, member in enumerate(group.conditions)
+            if isinstance(member, FilterLeaf) or member.conditions
+        ]
+        return "(" + f" {group.joiner} ".join(members) + ")" if members else "true"
+
+    def required(self, filters: FilterGroup) -> list[Exact]:
+        """What every member's field must be, as far as it follows from the shape of the filter."""
+        return [self._exact[id(leaf)] for leaf in _required(filters) if id(leaf) in self._exact]
+
+    def _leaf(self, leaf: FilterLeaf, path: str) -> str:
+        variable = self._variable(leaf, path)
+        if variable is None:
+            return "true"
+        self.used[variable.field.key] = variable.field
+        if not variable.takes(leaf.asks):
+            takes = ", ".join(f"`{condition}`" for condition in variable.conditions)
+            shown = "condition" if leaf.condition is not None or leaf.operator is None else "operator"
+            self._refuse(
+                f"{path}.{shown}",
+                "condition_not_supported",
+                f"`{leaf.variable}` holds {_article(variable)} and cannot be asked `{leaf.asks}`. "
+                f"It takes {takes}.",
+            )
+            return "true"
+        operands = self._operands(leaf, variable, path)
+        if leaf.asks in TRUTH:
+            self._exact[id(leaf)] = Exact(variable, (leaf.asks is Condition.IS_TRUE,))
+        elif leaf.asks in (Condition.EQUALS, Condition.IN):
+            self._exact[id(leaf)] = Exact(variable, tuple(operands))
+        return self._test(leaf, variable, operands)
+
+    def _variable(self, leaf: FilterLeaf, path: str) -> Variable | None:
+        try:
+            variable = find_variable(leaf.variable, self._fields, self._object_type)
+        except UnknownVariableError as error:
+            self._refuse(f"{path}.variable", "unknown_variable", str(error))
+            return None
+        if leaf.variable_type is None:
+            return variable
+        compared = compared_as(variable, leaf.variable_type)
+        if compared is None:
+            self._refuse(
+                f"{path}.variable_type",
+                "variable_type_not_supported",
+                f"`{leaf.variable}` holds {_article(variable)} and cannot be compared as "
+                f"{leaf.variable_type}. Leave variable_type out to compare it as what it is.",
+            )
+        return compared
+
+    def _operands(self, leaf: FilterLeaf, variable: Variable, path: str) -> list[Operand]:
+        reading = Reading(variable, leaf.asks.positive, self._names, self._now, leaf.case_sensitive)
+        operands: list[Operand] = []
+        for place, value in leaf.given:
+            try:
+                operands += reading.operands(value)
+            except InvalidValueError as error:
+                self._refuse(f"{path}.{place}", error.code, str(error))
+        return operands
+
+    def _test(self, leaf: FilterLeaf, variable: Variable, operands: list[Operand]) -> str:
+        asks = leaf.asks
+        if asks is Condition.IS_EMPTY:
+            return f"({variable.is_empty})"
+        if asks is Condition.IS_NOT_EMPTY:
+            return f"(NOT {variable.is_empty})"
+        element = "x" if variable.many else variable.value
+        test = element_test(
+            element,
+            variable.kind,
+            asks.positive,
+            operands,
+            self.parameters,
+            case_sensitive=leaf.case_sensitive,
+        )
+        if variable.many:
+            test = f"len(list_filter({variable.value}, lambda x: {test})) > 0"
+        return f"(NOT coalesce({test}, false))" if asks.is_negative else f"coalesce({test}, false)"
+
+    def _refuse(self, place: str, code: str, message: str) -> None:
+        self.problems.append(Problem(place, code, message))
+
+
+def _required(filters: FilterGroup) -> list[FilterLeaf]:
+    """The leaves that every member satisfies: those that nothing but AND joins to the rest."""
+    members = [member for member in filters.conditions if isinstance(member, FilterLeaf) or member.conditions]
+    if filters.joiner == "OR" and len(members) > 1:
+        return []
+    required: list[FilterLeaf] = []
+    for member in members:
+        if isinstance(member, FilterLeaf):
+            required.append(member)
+        elif member.joiner == "AND" or len(member.conditions) == 1:
+            required += member.conditions
+    return required
+
+
+def _article(variable: Variable) -> str:
+    several = "several values, each " if variable.many else ""
+    return several + ("an " if variable.kind is Kind.OPTION else "a ") + variable.kind

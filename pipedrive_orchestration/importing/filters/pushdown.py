@@ -1,0 +1,72 @@
+"""What Pipedrive can filter by itself, so that fewer pages have to be read.
+
+A list takes one id for each of its parameters, several statuses, and up to a hundred ids of records
+(OpenAPI, query parameters of the lists). Only what every member must satisfy can be asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pipedrive_orchestration.importing.filters.operands import Operand
+from pipedrive_orchestration.importing.filters.variables import Variable
+from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
+from pipedrive_orchestration.pipedrive.object_types import MAX_IDS_PER_REQUEST
+
+STATUSES = frozenset({"open", "won", "lost"})
+"""Statuses of deals that are not deleted."""
+
+_MAX_ID = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The values of which a variable has to have one."""
+
+    variable: Variable
+    values: tuple[Operand, ...]
+
+
+def restrictions_of(object_type: ObjectType, required: Sequence[Exact]) -> dict[str, str]:
+    """Parameters that make the list leave out what cannot be a member.
+
+    Args:
+        object_type: whose list.
+        required: what every member satisfies.
+    """
+    restrictions: dict[str, str] = {}
+    for exact in required:
+        key = exact.variable.field.key
+        if not exact.variable.is_whole or exact.variable.many:
+            continue
+        if key == "id" and object_type.paging is Paging.CURSOR and object_type.partitioned:
+            parameter, value = "ids", _ids(exact.values)
+        else:
+            parameter, value = key, _single(key, exact.values)
+        if value is not None and (parameter == "ids" or parameter in object_type.filters):
+            restrictions.setdefault(parameter, value)
+    return restrictions
+
+
+def _single(key: str, values: Sequence[Operand]) -> str | None:
+    if key == "status":
+        statuses = [value for value in values if isinstance(value, str)]
+        return ",".join(statuses) if statuses and STATUSES.issuperset(statuses) else None
+    if len(set(values)) != 1:
+        return None
+    value = values[0]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, UUID) or _is_id(value) else None
+
+
+def _ids(values: Sequence[Operand]) -> str | None:
+    if not 0 < len(values) <= MAX_IDS_PER_REQUEST or not all(map(_is_id, values)):
+        return None
+    return ",".join(map(str, values))
+
+
+def _is_id(value: Operand) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MAX_ID

@@ -1,0 +1,273 @@
+"""Merging typed rows into a source's table: the newer ``update_time`` wins, so merges commute.
+
+Merging the same rows twice, late, or in another order ends in the same table. Everything here runs in
+the transaction of the caller.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from pipedrive_orchestration.importing.report import RowCounts
+from pipedrive_orchestration.warehouse.sql import literal, quoted
+from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, Column
+
+_NEVER = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What a merge needs to know.
+
+    Attributes:
+        slug: the source.
+        columns: the columns of its properties.
+        bucket: SQL that gives the key of the window of ``_update_time``, or NULL.
+        import_id: for the quarantine.
+        now: when the rows come here.
+        started_at: when the pull began; a row found removed later than that is not brought back by it.
+        only_added_since: rows that are new here enter only if added since, where a source starts empty.
+        include_archived: whether archived records belong to the source.
+        on_leave: whether the row of a record that left the segment is marked (``flag``) or taken out
+            (``delete``).
+        history: whether versions are kept.
+    """
+
+    slug: str
+    columns: Sequence[Column]
+    bucket: str
+    import_id: uuid.UUID
+    now: datetime
+    started_at: datetime
+    only_added_since: datetime | None = None
+    include_archived: bool = False
+    on_leave: Literal["flag", "delete"] = "flag"
+    history: bool = False
+
+
+def merge(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan: Merge
+) -> dict[str | None, RowCounts]:
+    """Merge typed files into the table.
+
+    Returns:
+        Row counts by window key; ``current`` is left at 0.
+    """
+    if not files:
+        return {}
+    _collect(connection, files, plan)
+    _judge(connection, plan)
+    _insert(connection, plan)
+    _update(connection, plan)
+    if plan.history:
+        _keep_versions(connection, plan)
+    _quarantine(connection, plan)
+    if plan.on_leave == "delete":
+        _take_out(connection, plan)
+    counts = _counts(connection)
+    connection.execute("DROP VIEW incoming; DROP VIEW nameless; DROP TABLE verdicts; DROP TABLE outdated")
+    return counts
+
+
+def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
+    """How many rows of the table belong to the source now."""
+    row = connection.execute(f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan: Merge) -> None:
+    """Make the view ``incoming``: every record once, in its newest state, with why it is removed if it is."""
+    listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
+    rows = f"read_parquet({listed}, filename = 'file', file_row_number = true) WHERE _id IS NOT NULL"
+    # Only few records come twice, so it is their older states that are listed, not everyone's newest.
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE outdated AS
+        WITH twice AS (SELECT _id FROM {rows} GROUP BY _id HAVING count(*) > 1)
+        SELECT file, file_row_number FROM {rows} AND _id IN (FROM twice) QUALIFY row_number() OVER (
+            PARTITION BY _id ORDER BY _update_time DESC NULLS LAST, _page DESC, file_row_number DESC
+        ) > 1
+        """
+    )
+    archived = "" if plan.include_archived else "WHEN _is_archived THEN 'archived' "
+    newest = f"FROM {rows}"
+    if connection.execute("SELECT count(*) FROM outdated").fetchone() != (0,):
+        newest += " AND (file, file_row_number) NOT IN (FROM outdated)"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW incoming AS "
+        f"SELECT *, CASE WHEN _is_deleted THEN 'deleted' {archived}"
+        f"WHEN NOT _matches THEN 'left_segment' END AS _removal {newest}"
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW nameless AS SELECT unnest(_misfits).value AS record "
+        f"FROM read_parquet({listed}) WHERE _id IS NULL"
+    )
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    keys = [quoted(column.key) for column in plan.columns]
+    differs = " OR ".join(
+        [
+            *(f"t.{key} IS DISTINCT FROM i.{key}" for key in keys),
+            "t._update_time IS DISTINCT FROM i._update_time",
+            "t._is_archived <> i._is_archived",
+            "t._removal IS DISTINCT FROM i._removal",
+        ]
+    )
+    enters = "i._removal IS NULL"
+    if plan.only_added_since is not None:
+        enters += " AND coalesce(i._add_time >= $only_added_since, false)"
+    parameters = {"started_at": plan.started_at, "now": plan.now}
+    if plan.only_added_since is not None:
+        parameters["only_added_since"] = plan.only_added_since
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE verdicts AS
+        SELECT i._id, {plan.bucket} AS bucket,
+            CASE
+                WHEN t._id IS NULL THEN CASE WHEN {enters} THEN 'insert' ELSE 'pass' END
+                WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
+                WHEN NOT t._is_current AND t._removed_at > $started_at AND t._removed_at <= $now
+                        AND t._removal <> 'left_segment' THEN 'pass'
+                WHEN NOT ({differs}) THEN 'same'
+                WHEN i._removal IS NULL THEN 'update'
+                -- A list shows a merged record as deleted; only the recents feed knows better.
+                WHEN t._removal = 'merged' AND i._removal = 'deleted' THEN 'pass'
+                -- What becomes of a record outside the segment is no change of the source.
+                WHEN t._removal = 'left_segment' THEN 'pass'
+                ELSE 'remove'
+            END AS verdict
+        FROM incoming AS i LEFT JOIN {quoted(ROWS, plan.slug)} AS t USING (_id)
+        """,
+        parameters,
+    )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    keys = [quoted(column.key) for column in plan.columns]
+    named = ", ".join(["_id", *keys, "_update_time", "_first_imported_at", "_imported_at", "_is_archived",
+                       "_is_current"])  # fmt: skip
+    values = ", ".join(["i._id", *(f"i.{key}" for key in keys), "i._update_time", "$now", "$now",
+                        "i._is_archived", "true"])  # fmt: skip
+    connection.execute(
+        f"INSERT INTO {quoted(ROWS, plan.slug)} ({named}) SELECT {values} FROM incoming AS i "
+        "SEMI JOIN (SELECT _id FROM verdicts WHERE verdict = 'insert') AS v USING (_id)",
+        {"now": plan.now},
+    )
+
+
+def _update(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    if not _any(connection, "verdict IN ('update', 'remove')"):
+        return
+    keys = [quoted(column.key) for column in plan.columns]
+    # A removed record comes with its last values; its row keeps them and says since when it is gone.
+    assignments = ", ".join(
+        [
+            *(f"{key} = i.{key}" for key in keys),
+            "_update_time = i._update_time",
+            "_imported_at = $now",
+            "_is_archived = i._is_archived",
+            "_is_current = i._removal IS NULL",
+            "_removed_at = CASE WHEN i._removal IS NOT NULL THEN $now END",
+            "_removal = i._removal",
+        ]
+    )
+    connection.execute(
+        f"UPDATE {quoted(ROWS, plan.slug)} AS t SET {assignments} FROM (SELECT i.* FROM incoming AS i "
+        "SEMI JOIN (SELECT _id FROM verdicts WHERE verdict IN ('update', 'remove')) AS v USING (_id)) AS i "
+        "WHERE t._id = i._id",
+        {"now": plan.now},
+    )
+
+
+def _keep_versions(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    keys = [quoted(column.key) for column in plan.columns]
+    named = ", ".join(["_id", *keys, "_update_time", "_is_archived", "_valid_from"])
+    values = ", ".join(
+        ["i._id", *(f"i.{key}" for key in keys), "i._update_time", "i._is_archived", "c.begun"]
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS "
+        "SELECT i._id, v.verdict, coalesce(i._update_time, i._add_time, $now) AS begun "
+        "FROM incoming AS i JOIN verdicts AS v USING (_id) "
+        "WHERE v.verdict IN ('insert', 'update', 'remove')",
+        {"now": plan.now},
+    )
+    connection.execute(
+        f"UPDATE {quoted(HISTORY, plan.slug)} AS h SET _valid_to = c.begun FROM changed AS c "
+        "WHERE h._id = c._id AND h._valid_to IS NULL"
+    )
+    connection.execute(
+        f"INSERT INTO {quoted(HISTORY, plan.slug)} ({named}) SELECT {values} FROM incoming AS i "
+        "JOIN changed AS c ON c._id = i._id AND c.verdict <> 'remove'"
+    )
+    connection.execute("DROP TABLE changed")
+
+
+def _quarantine(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    connection.execute(
+        "DELETE FROM import_ledger.quarantine WHERE source = ? AND record_id IN "
+        "(SELECT _id::VARCHAR FROM verdicts WHERE verdict <> 'pass')",
+        [plan.slug],
+    )
+    kinds = ", ".join(f"({literal(column.key)}, {literal(column.field_type)})" for column in plan.columns)
+    connection.execute(
+        f"""
+        INSERT INTO import_ledger.quarantine
+        SELECT $source, i._id::VARCHAR, i.misfit.property, k.field_type, i.misfit.value,
+            'does not fit ' || k.field_type, $import_id, $now
+        FROM (SELECT _id, unnest(_misfits) AS misfit FROM incoming WHERE _misfits IS NOT NULL) AS i
+        JOIN (VALUES {kinds}) AS k(property, field_type) ON k.property = i.misfit.property
+        SEMI JOIN (SELECT _id FROM verdicts WHERE verdict <> 'pass') AS v ON v._id = i._id
+        """,
+        {"source": plan.slug, "import_id": plan.import_id, "now": plan.now},
+    )
+    connection.execute(
+        """
+        INSERT INTO import_ledger.quarantine
+        SELECT $source, NULL, 'id', 'id', record, 'no usable id', $import_id, $now
+        FROM (SELECT DISTINCT record FROM nameless) AS n
+        ANTI JOIN (FROM import_ledger.quarantine WHERE source = $source AND record_id IS NULL) AS q
+            ON q.value = n.record
+        """,
+        {"source": plan.slug, "import_id": plan.import_id, "now": plan.now},
+    )
+
+
+def _take_out(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+    left = (
+        "SELECT i._id FROM incoming AS i JOIN verdicts AS v USING (_id) "
+        "WHERE v.verdict = 'remove' AND i._removal = 'left_segment'"
+    )
+    connection.execute(f"DELETE FROM {quoted(ROWS, plan.slug)} WHERE _id IN ({left})")
+    connection.execute(
+        "DELETE FROM import_ledger.quarantine WHERE source = ? AND record_id IN "
+        f"(SELECT _id::VARCHAR FROM ({left}))",
+        [plan.slug],
+    )
+
+
+def _any(connection: duckdb.DuckDBPyConnection, condition: str) -> bool:
+    row = connection.execute(f"SELECT EXISTS (FROM verdicts WHERE {condition})").fetchone()
+    return bool(row and row[0])
+
+
+def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str | None, RowCounts]:
+    rows = connection.execute(
+        """
+        SELECT bucket, count(*), count(*) FILTER (WHERE verdict = 'insert'),
+            count(*) FILTER (WHERE verdict = 'update'), count(*) FILTER (WHERE verdict = 'remove')
+        FROM verdicts GROUP BY bucket
+        """
+    ).fetchall()
+    return {
+        bucket: RowCounts(read, inserted, updated, removed)
+        for bucket, read, inserted, updated, removed in rows
+    }

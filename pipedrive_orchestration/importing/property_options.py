@@ -1,0 +1,65 @@
+"""The properties to choose from: every field of an object type as the account has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from pipedrive_orchestration.importing.columns import sql_type_of
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.fields import Field, read_fields
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.sources import InvalidBodyError, Problem
+from pipedrive_orchestration.sources.validation import did_you_mean
+
+
+def property_options(object_type: str, *, connection: Connection) -> list[dict[str, Any]]:
+    """The property options of an object type, built-in ones first.
+
+    The list is accepted as ``properties_metadata`` as it is. Each option has the property's key as
+    ``value``, its ``label``, and ``extras``: ``field_type``, ``is_custom``, ``is_optional`` (it comes
+    only when asked for through ``include_fields``), ``column_type`` (of its column here) and, for fields
+    that have them, ``options`` with ``id`` and ``label``.
+
+    Args:
+        object_type: its name in the catalogue.
+        connection: the account. Its field list is read once.
+
+    Raises:
+        InvalidBodyError: there is no such object type.
+        PipedriveError: the account cannot be read.
+    """
+    if object_type not in CATALOGUE:
+        raise InvalidBodyError(
+            [
+                Problem(
+                    "object_type",
+                    "unknown_object_type",
+                    f"`{object_type}` is not an object type.{did_you_mean(object_type, CATALOGUE)} "
+                    f"Object types: {', '.join(CATALOGUE)}.",
+                )
+            ]
+        )
+    fields = asyncio.run(_read(CATALOGUE[object_type], connection))
+    return [_option(field) for field in fields]
+
+
+async def _read(object_type: ObjectType, connection: Connection) -> Sequence[Field]:
+    async with Client(connection) as client:
+        return await read_fields(client, object_type)
+
+
+def _option(field: Field) -> dict[str, Any]:
+    extras: dict[str, Any] = {
+        "field_type": field.field_type,
+        "is_custom": field.is_custom,
+        "is_optional": field.optional,
+        "column_type": sql_type_of(field),
+    }
+    if field.options:
+        extras["options"] = [{"id": option.id, "label": option.label} for option in field.options]
+    label = field.label.replace("\0", "").strip()
+    return {"value": field.key, "label": label or field.key, "extras": extras}

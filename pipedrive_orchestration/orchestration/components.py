@@ -1,0 +1,178 @@
+"""The component that turns a snapshot of the project folder into definitions.
+
+A snapshot is taken whenever the code location is loaded or refreshed. A run loads the snapshot it was
+launched with, so that a source which changes or goes while its run is under way does not break it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
+from dagster._core.storage.defs_state.base import DefsStateStorage
+from dagster.components import DefsStateConfig, DefsStateConfigArgs
+from pydantic import TypeAdapter
+
+from pipedrive_orchestration.orchestration.jobs import JOBS
+from pipedrive_orchestration.orchestration.project_files import project_files_definitions
+from pipedrive_orchestration.orchestration.resources import resources_of_environment
+from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
+from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
+from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
+from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
+from pipedrive_orchestration.orchestration.source.asset import build_source_asset
+from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, build_source_schedule
+from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
+from pipedrive_orchestration.orchestration.workflow.automation import build_automation_sensor
+from pipedrive_orchestration.services.names import STATE_KEY
+from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem, Source, SourceStore
+from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a reading of the project folder gave."""
+
+    sources: LoadedSources
+    workflows: LoadedWorkflows
+
+
+_SNAPSHOT = TypeAdapter(Project)
+
+NO_WORKFLOWS = LoadedWorkflows()
+
+
+def read_project() -> Project:
+    """Reads the folder that ``PIPEDRIVE_PROJECT`` names."""
+    folder = os.environ.get("PIPEDRIVE_PROJECT") or "project"
+    return Project(SourceStore(folder).load(), WorkflowStore(folder).load())
+
+
+def build_definitions(loaded: LoadedSources, workflows: LoadedWorkflows = NO_WORKFLOWS) -> dg.Definitions:
+    """Everything Dagster knows of a project.
+
+    There is an asset and, if active, a schedule for every source, and an asset for every workflow. What
+    Dagster refuses is left out like a file that does not validate.
+    """
+    built, refused = [], []
+    windows_per_run = _windows_per_run()
+    own_job = len(loaded.sources) <= MAX_OWN_JOBS
+    for source in loaded.sources:
+        try:
+            built.append((source, _definitions_of(source, windows_per_run, own_job=own_job)))
+        except Exception as error:  # noqa: BLE001 - one source must not take all others with it
+            problem = Problem("", "refused_by_dagster", str(error))
+            refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
+    accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
+    accepted_workflows, definitions_of_workflows = _workflows(workflows, accepted.sources)
+    return dg.Definitions.merge(
+        dg.Definitions(resources=resources_of_environment(), executor=dg.in_process_executor),
+        project_files_definitions(accepted, accepted_workflows),
+        dg.Definitions(sensors=_sensors_of(accepted.sources), jobs=[*JOBS]),
+        dg.Definitions(sensors=build_publishing_sensors()),
+        *(definitions for _, definitions in built),
+        *definitions_of_workflows,
+    )
+
+
+def _windows_per_run() -> int | None:
+    """How many windows one run of a backfill reads: ``PIPEDRIVE_WINDOWS_PER_RUN``, or all."""
+    chosen = os.environ.get("PIPEDRIVE_WINDOWS_PER_RUN", "").strip()
+    if not chosen:
+        return None
+    if not chosen.isdecimal() or int(chosen) == 0:
+        raise ValueError(
+            f"PIPEDRIVE_WINDOWS_PER_RUN is {chosen!r}; write how many windows one run of a backfill reads, "
+            "such as 6, or leave it unset for all of them."
+        )
+    return int(chosen)
+
+
+def _definitions_of(source: Source, windows_per_run: int | None, *, own_job: bool) -> dg.Definitions:
+    asset = build_source_asset(source, windows_per_run)
+    schedule = build_source_schedule(source, asset, own_job=own_job)
+    return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
+
+
+def _workflows(
+    loaded: LoadedWorkflows, sources: Sequence[Source]
+) -> tuple[LoadedWorkflows, list[dg.Definitions]]:
+    """The workflows that Dagster takes, and their definitions."""
+    built, refused = [], []
+    for workflow in loaded.workflows:
+        try:
+            built.append((workflow, workflow_definitions(workflow, sources)))
+        except Exception as error:  # noqa: BLE001 - one workflow must not take all others with it
+            problem = Problem("", "refused_by_dagster", str(error))
+            refused.append(BadFile(f"workflows/{workflow.slug}", workflow.slug, (problem,)))
+    accepted = LoadedWorkflows(tuple(workflow for workflow, _ in built), (*loaded.bad_files, *refused))
+    automation = [dg.Definitions(sensors=[build_automation_sensor()])] if built else []
+    return accepted, [*automation, *(definitions for _, definitions in built)]
+
+
+def _sensors_of(sources: Sequence[Source]) -> list[dg.SensorDefinition]:
+    return [
+        build_initial_import_sensor(sources),
+        build_expiration_sensor(sources),
+        build_freshness_sensor(sources),
+    ]
+
+
+class ImportSources(dg.StateBackedComponent):
+    """All sources and workflows of the project folder."""
+
+    @property
+    def defs_state_config(self) -> DefsStateConfig:
+        """Where snapshots are kept: in the instance, each with a version."""
+        return DefsStateConfig.from_args(DefsStateConfigArgs.versioned_state_storage(), default_key=STATE_KEY)
+
+    def write_state_to_path(self, state_path: Path) -> None:
+        """Takes a snapshot of the project folder."""
+        state_path.write_bytes(_SNAPSHOT.dump_json(read_project()))
+
+    def build_defs_from_state(
+        self,
+        context: dg.ComponentLoadContext,  # noqa: ARG002 - the framework's signature
+        state_path: Path | None,
+    ) -> dg.Definitions:
+        """Builds the definitions of a snapshot, or of the folder where there is none."""
+        project = _SNAPSHOT.validate_json(state_path.read_bytes()) if state_path else read_project()
+        return build_definitions(project.sources, project.workflows)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Builds the definitions, of a new snapshot unless a run asks for the one it is pinned to.
+
+        Dagster itself takes a new snapshot in its development server only; elsewhere a reload would
+        go on showing the last one.
+        """
+        if DefsStateStorage.get() is None:
+            return self.build_defs_from_state(context, None)
+        loading = DefinitionsLoadContext.get()
+        if loading.load_type is DefinitionsLoadType.INITIALIZATION:
+            version = asyncio.run(self.refresh_state(context.project_root))
+            loading.add_defs_state_info(self.defs_state_config.key, version)
+        return super().build_defs(context)
+
+    async def refresh_state(self, project_root: Path) -> str:
+        """Stores a new snapshot, unless the latest one still tells the truth; returns its version."""
+        storage, key = DefsStateStorage.get(), self.defs_state_config.key
+        latest = storage.get_latest_version(key) if storage else None
+        if storage and latest and _stored(storage, key, latest) == _SNAPSHOT.dump_json(read_project()):
+            return latest
+        return await super().refresh_state(project_root)
+
+
+def _stored(storage: DefsStateStorage, key: str, version: str) -> bytes | None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        try:
+            storage.download_state_to_path(key, version, path)
+        except OSError:
+            return None
+        return path.read_bytes()

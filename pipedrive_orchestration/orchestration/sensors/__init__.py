@@ -1,0 +1,1 @@
+"""Sensors: first imports, expiration, freshness and the published copy."""

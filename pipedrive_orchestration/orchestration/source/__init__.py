@@ -1,0 +1,1 @@
+"""A source in Dagster: its asset, checks, schedule and what its runs report."""

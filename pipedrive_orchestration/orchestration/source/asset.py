@@ -1,0 +1,157 @@
+"""A source as a Dagster asset."""
+
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipedrive_orchestration.importing import (
+    ImportReport,
+    Pull,
+    StagingError,
+    UnknownPropertiesError,
+    import_source,
+)
+from pipedrive_orchestration.orchestration.config import config_schema_of, source_of_run
+from pipedrive_orchestration.orchestration.partitions import partitions_of, requested_windows
+from pipedrive_orchestration.orchestration.resources import PipedriveResource, WarehouseResource
+from pipedrive_orchestration.orchestration.sensors.initial_import import earlier_initial_import
+from pipedrive_orchestration.orchestration.source.checks import check_specs_of, evaluate_checks
+from pipedrive_orchestration.orchestration.source.reporting import Reporter
+from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown, table_name
+from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.services.names import asset_key, op_name
+from pipedrive_orchestration.sources import InvalidBodyError, Source
+from pipedrive_orchestration.warehouse import WarehouseError
+from pipedrive_orchestration.warehouse.connection import telling_of_waits
+from pipedrive_orchestration.warehouse.tables import LABELED
+
+POOL = "pipedrive"
+"""Runs that read from an account share this pool, whose limit the instance sets."""
+
+EXPECTED_ERRORS = (InvalidBodyError, PipedriveError, StagingError, UnknownPropertiesError, WarehouseError)
+"""What can go wrong in ways whose message says all there is to know."""
+
+
+def build_source_asset(source: Source, windows_per_run: int | None = None) -> dg.AssetsDefinition:
+    """The asset of a source with its checks; it touches neither network nor database until it runs.
+
+    Args:
+        source: what to import.
+        windows_per_run: how many windows one run of a backfill reads at most; None for all of them.
+    """
+    with warnings.catch_warnings():
+        # The parameter that says how many windows a run reads is marked as beta.
+        warnings.filterwarnings("ignore", message=".*`backfill_policy`", category=dg.BetaWarning)
+
+        @dg.multi_asset(
+            name=op_name(source.slug),
+            specs=[_spec_of(source)],
+            check_specs=check_specs_of(source),
+            partitions_def=partitions_of(source),
+            backfill_policy=_backfill_policy_of(source, windows_per_run),
+            config_schema=config_schema_of(source),
+            pool=POOL,
+            # Makes checks that have nothing to say optional, and lets them be run without an import.
+            can_subset=True,
+        )
+        def import_asset(
+            context: dg.AssetExecutionContext, pipedrive: PipedriveResource, warehouse: WarehouseResource
+        ) -> Iterator[dg.AssetCheckResult]:
+            report = None
+            if context.selected_asset_keys and not _imported_already(context):
+                try:
+                    report = _import(context, source, pipedrive, warehouse)
+                except EXPECTED_ERRORS as error:
+                    raise dg.Failure(str(error), allow_retries=False) from None
+            yield from evaluate_checks(context, source, warehouse.warehouse(), report)
+
+    return import_asset
+
+
+def _spec_of(source: Source) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(source.slug),
+        description=description_of(source),
+        group_name=source.object_type,
+        kinds={"pipedrive", "duckdb"},
+        owners=list(source.options.owners),
+        tags={"pipedrive/object_type": source.object_type, "pipedrive/pull_mode": source.pull_mode},
+        metadata=metadata_of(source),
+        # Windows are reported as they commit; an output would report all of them once more.
+        skippable=True,
+    )
+
+
+def _backfill_policy_of(source: Source, windows_per_run: int | None) -> dg.BackfillPolicy | None:
+    if not source.type.partitioned:
+        return None
+    if windows_per_run is None:
+        return dg.BackfillPolicy.single_run()
+    return dg.BackfillPolicy.multi_run(windows_per_run)
+
+
+def _imported_already(context: dg.AssetExecutionContext) -> bool:
+    earlier = earlier_initial_import(context.instance, context.run)
+    if earlier:
+        context.log.info(f"The run {earlier} was this source's initial import; this one has nothing to do.")
+    return earlier is not None
+
+
+def _import(
+    context: dg.AssetExecutionContext,
+    source: Source,
+    pipedrive: PipedriveResource,
+    warehouse: WarehouseResource,
+) -> ImportReport:
+    config = context.op_execution_context.op_config
+    source, pull = source_of_run(source, config), Pull(config["pull"])
+    windows = requested_windows(context, source, datetime.now(UTC))
+    published = warehouse.kept_published()
+    reporter = Reporter(context, source, pull, windows, warehouse.warehouse(), published)
+    try:
+        with telling_of_waits(reporter.wait):
+            report = import_source(
+                source,
+                connection=pipedrive.connection(),
+                warehouse=warehouse.warehouse(),
+                staging=warehouse.staging_folder(),
+                pull=pull,
+                windows=windows,
+                listener=reporter,
+                accept_user=config["accept_user"],
+            )
+    except BaseException:
+        reporter.report_committed_windows()
+        raise
+    reporter.finish(report)
+    return report
+
+
+def description_of(source: Source) -> str:
+    """What a reader of the asset's page wants to know first."""
+    name = plain_markdown(source.name)
+    lines = [f"{name}: {source.object_type} of Pipedrive, {len(source.properties)} properties."]
+    if source.pull_mode == "active":
+        until = f" until {source.expiration_date}" if source.expiration_date else ""
+        lines.append(f"Follows changes at `{source.schedule}` (UTC){until}.")
+    else:
+        lines.append("Imported by hand only.")
+    if source.filters is not None:
+        lines.append("Only records that satisfy its filter.")
+    lines.append(f"Rows in `{table_name(source)}`, under their labels in `{LABELED}.{source.slug}`.")
+    return "\n\n".join(lines)
+
+
+def metadata_of(source: Source) -> dict[str, dg.MetadataValue]:
+    """What is known of a source before it is imported."""
+    page = "".join(word.capitalize() for word in source.object_type.split("_"))
+    return {
+        "body": dg.MetadataValue.json(source.body),
+        "id": dg.MetadataValue.text(str(source.id)),
+        "created_at": dg.MetadataValue.timestamp(source.created_at),
+        "dagster/table_name": dg.MetadataValue.text(table_name(source)),
+        "labeled_view": dg.MetadataValue.text(f"{LABELED}.{source.slug}"),
+        "api_reference": dg.MetadataValue.url(f"https://developers.pipedrive.com/docs/api/v1/{page}"),
+    }

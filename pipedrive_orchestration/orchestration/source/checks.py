@@ -1,0 +1,224 @@
+"""The asset checks of a source: evaluated after every import, and by themselves from its page.
+
+All of them read the warehouse once and briefly. None asks the account for anything: rows are compared
+with the records that a pull of all windows has read, so the comparison costs no token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import duckdb
+
+from pipedrive_orchestration.importing import ImportReport, windows_until
+from pipedrive_orchestration.orchestration.sensors import freshness
+from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table
+from pipedrive_orchestration.services.names import asset_key
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, quoted
+from pipedrive_orchestration.warehouse.tables import ROWS
+
+DRIFT_SHOWN_FOR = timedelta(days=7)
+"""How long a change of a field's type is shown; a field that is gone is shown until it is back."""
+
+MAX_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluation:
+    """What a check may look at; ``report`` is that of the import which has just ended, if any."""
+
+    connection: duckdb.DuckDBPyConnection
+    instance: dg.DagsterInstance
+    source: Source
+    report: ImportReport | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    name: str
+    description: str
+    evaluate: Callable[[_Evaluation], dg.AssetCheckResult | None]
+
+
+def check_specs_of(source: Source) -> list[dg.AssetCheckSpec]:
+    """The checks that a source has."""
+    return [
+        dg.AssetCheckSpec(
+            check.name,
+            asset=asset_key(source.slug),
+            description=check.description,
+        )
+        for check in _checks_of(source)
+    ]
+
+
+def evaluate_checks(
+    context: dg.AssetExecutionContext, source: Source, warehouse: Warehouse, report: ImportReport | None
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the checks that a run has selected; none for one that has nothing to compare."""
+    selected = {key.name for key in context.selected_asset_check_keys}
+    checks = [check for check in _checks_of(source) if check.name in selected]
+    try:
+        with warehouse.reading() as connection:
+            evaluation = _Evaluation(connection, context.instance, source, report, datetime.now(UTC))
+            results = [check.evaluate(evaluation) for check in checks]
+    except (WarehouseError, duckdb.CatalogException) as error:
+        context.log.warning(f"The checks were not evaluated: {error}")
+        return
+    yield from filter(None, results)
+
+
+def _checks_of(source: Source) -> list[_Check]:
+    return [check for check in _CHECKS if source.schedule or check.name != freshness.CHECK_NAME]
+
+
+def _unique_ids(evaluation: _Evaluation) -> dg.AssetCheckResult:
+    rows, ids = _row(
+        evaluation,
+        f"SELECT count(*), count(DISTINCT _id) FROM {quoted(ROWS, evaluation.source.slug)}",
+    )
+    return _result(
+        evaluation,
+        "unique_ids",
+        passed=rows == ids,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="" if rows == ids else f"{rows - ids:,} rows share their id with another one.",
+        rows=rows,
+        distinct_ids=ids,
+    )
+
+
+def _quarantine_empty(evaluation: _Evaluation) -> dg.AssetCheckResult:
+    groups = evaluation.connection.execute(
+        "SELECT property, field_type, reason, count(*) AS records FROM import_ledger.quarantine "
+        "WHERE source = ? GROUP BY ALL ORDER BY records DESC, property",
+        [evaluation.source.slug],
+    ).fetchall()
+    values = sum(group[-1] for group in groups)
+    shown = [[str(cell) for cell in group] for group in groups[:MAX_LISTED]]
+    table = markdown_table(["property", "field type", "reason", "values"], shown)
+    return _result(
+        evaluation,
+        "quarantine_empty",
+        passed=not groups,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{values:,} values did not fit their type; see import_ledger.quarantine."
+        if groups
+        else "",
+        values=values,
+        **({"quarantined": dg.MetadataValue.md(table)} if groups else {}),
+    )
+
+
+def _schema_drift(evaluation: _Evaluation) -> dg.AssetCheckResult:
+    drifted = evaluation.connection.execute(
+        """
+        WITH versions AS (
+            SELECT key, arg_max(label, valid_from) AS label, list(field_type ORDER BY valid_from) AS types,
+                count(*) FILTER (WHERE valid_to IS NULL) = 0 AS is_gone, max(valid_from) AS changed_at
+            FROM import_ledger.fields WHERE object_type = $object_type AND list_contains($properties, key)
+            GROUP BY key
+        )
+        SELECT key, label,
+            CASE WHEN is_gone THEN 'gone at Pipedrive' ELSE 'was ' || types[-2] || ', is ' || types[-1] END
+        FROM versions WHERE is_gone OR (types[-2] <> types[-1] AND changed_at >= $since) ORDER BY key
+        """,
+        {
+            "object_type": evaluation.source.object_type,
+            "properties": list(evaluation.source.properties),
+            "since": evaluation.now - DRIFT_SHOWN_FOR,
+        },
+    ).fetchall()
+    table = markdown_table(["property", "label", "drift"], drifted)
+    return _result(
+        evaluation,
+        "schema_drift",
+        passed=not drifted,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(drifted)} properties are not what they were at Pipedrive." if drifted else "",
+        properties=len(evaluation.source.properties),
+        **({"drifted": dg.MetadataValue.md(table)} if drifted else {}),
+    )
+
+
+def _freshness(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
+    state = freshness.freshness_in(
+        evaluation.connection, evaluation.source, evaluation.now, evaluation.instance
+    )
+    return state.result(evaluation.source.slug) if state else None
+
+
+def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
+    """None unless everything was read; a filter lets fewer rows in than were read."""
+    report, source = evaluation.report, evaluation.source
+    if report is None or not _read_everything(report, source, evaluation.now):
+        return None
+    read, current = report.rows.read, report.rows.current
+    everything_enters = source.filters is None and source.pull_existing
+    passed = current == read if everything_enters else current <= read
+    return _result(
+        evaluation,
+        "count_reconciliation",
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="" if passed else f"{read:,} records were read and {current:,} rows are current.",
+        records_read=read,
+        rows_current=current,
+    )
+
+
+def _read_everything(report: ImportReport, source: Source, now: datetime) -> bool:
+    if not source.type.partitioned:
+        return True
+    read = {window.window.key for window in report.windows if window.window}
+    return read >= {window.key for window in windows_until(source, now)}
+
+
+_CHECKS = (
+    _Check("unique_ids", "Every record is one row.", _unique_ids),
+    _Check(
+        "quarantine_empty", "Every value fits the type that its field has at Pipedrive.", _quarantine_empty
+    ),
+    _Check("schema_drift", "The properties are at Pipedrive what they were.", _schema_drift),
+    _Check(
+        freshness.CHECK_NAME,
+        "Changes are loaded up to the last tick of the source's own schedule.",
+        _freshness,
+    ),
+    _Check(
+        "count_reconciliation",
+        "There are as many rows as the account has records. Evaluated after a pull of all windows, which "
+        "has read every record; costs no tokens of its own.",
+        _count_reconciliation,
+    ),
+)
+
+
+def _result(
+    evaluation: _Evaluation,
+    name: str,
+    *,
+    passed: bool,
+    severity: dg.AssetCheckSeverity,
+    description: str,
+    **metadata: dg.RawMetadataValue,
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset_key(evaluation.source.slug),
+        check_name=name,
+        passed=passed,
+        severity=severity,
+        description=description or None,
+        metadata=metadata,
+    )
+
+
+def _row(evaluation: _Evaluation, sql: str) -> tuple[int, ...]:
+    row = evaluation.connection.execute(sql).fetchone()
+    assert row is not None
+    return tuple(row)

@@ -1,0 +1,66 @@
+"""The schedule of an active source: at every tick, a pull of what changed."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipedrive_orchestration.services.budget import hold_of, holds_of_environment
+from pipedrive_orchestration.services.names import (
+    SOURCE_TAG,
+    schedule_name,
+)
+from pipedrive_orchestration.services.run_requests import ALL_ASSETS_JOB, UNFINISHED, request_of_changes
+from pipedrive_orchestration.sources import Source, is_expired
+
+MAX_OWN_JOBS = 100
+"""Up to how many sources each schedule has a job of its own.
+
+A schedule's own job lets the asset's page show the schedule, and costs about 14 ms at every load of the
+code location; beyond this number all schedules launch Dagster's job of all assets.
+"""
+
+
+def build_source_schedule(
+    source: Source, asset: dg.AssetsDefinition, *, own_job: bool = True
+) -> dg.ScheduleDefinition | None:
+    """The schedule of a source, on by default and in UTC; None for a static source.
+
+    A tick asks the instance for earlier runs and materialisations and the project folder for holds, never
+    the network or the database.
+    """
+    if source.schedule is None:
+        return None
+
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return _run_request(source, context)
+
+    return dg.ScheduleDefinition(
+        name=schedule_name(source.slug),
+        target=[asset] if own_job else None,
+        job_name=None if own_job else ALL_ASSETS_JOB,
+        cron_schedule=source.schedule,
+        execution_timezone="UTC",
+        execution_fn=tick,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Brings the changes of {source.name} into pipedrive.{source.slug}.",
+        metadata={"expiration_date": str(source.expiration_date)} if source.expiration_date else None,
+    )
+
+
+def _run_request(source: Source, context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    now = context.scheduled_execution_time
+    if is_expired(source, now):
+        return dg.SkipReason(f"The source expired: {source.expiration_date} was its last day (UTC).")
+    hold = hold_of(source, holds_of_environment(), context.instance, now)
+    if hold:
+        return dg.SkipReason(str(hold))
+    under_way = _run_under_way(source, context.instance)
+    if under_way:
+        return dg.SkipReason(f"The run {under_way} of this source has not finished yet.")
+    return request_of_changes(source, now, context.instance, run_key=now.isoformat())
+
+
+def _run_under_way(source: Source, instance: dg.DagsterInstance) -> str | None:
+    unfinished = dg.RunsFilter(tags={SOURCE_TAG: source.slug}, statuses=UNFINISHED)
+    records = instance.get_run_records(unfinished, limit=1)
+    return records[0].dagster_run.run_id if records else None

@@ -1,0 +1,1 @@
+"""A workflow in Dagster: its assets, their automation and their metadata."""

@@ -1,0 +1,243 @@
+"""A workflow as Dagster assets: its table, and what its actions fill."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from pipedrive_orchestration.orchestration.project_files import problems_as_markdown
+from pipedrive_orchestration.orchestration.resources import WarehouseResource
+from pipedrive_orchestration.orchestration.sensors.publish import metadata_of_copy
+from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown
+from pipedrive_orchestration.orchestration.workflow.automation import FOLLOW
+from pipedrive_orchestration.orchestration.workflow.metadata import (
+    column_lineage,
+    metadata_of_actions,
+    metadata_of_syncs,
+    metadata_of_table,
+    table_name,
+)
+from pipedrive_orchestration.services.names import (
+    actions_job_name,
+    asset_key,
+    outputs_key,
+    workflow_key,
+)
+from pipedrive_orchestration.sources import Problem, Source
+from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+from pipedrive_orchestration.warehouse.publish import KeptPublished
+from pipedrive_orchestration.workflows import (
+    ActionsReport,
+    SyncReport,
+    Workflow,
+    problems_of_syncs,
+    run_actions,
+    run_sync,
+)
+from pipedrive_orchestration.workflows.tables import count_rejected
+
+GROUP = "workflows"
+SYNCS_CHECK = "syncs_can_run"
+REJECTED_CHECK = "nothing_rejected"
+
+
+def workflow_definitions(workflow: Workflow, sources: Sequence[Source]) -> dg.Definitions:
+    """The assets of a workflow and the job of its actions; nothing is touched until they run.
+
+    Args:
+        workflow: what to build.
+        sources: those there are; a sync of any other is reported and left out.
+    """
+    assets = [_table_asset(workflow, sources)]
+    jobs = []
+    if workflow.actions:
+        assets.append(_outputs_asset(workflow))
+        jobs.append(
+            dg.define_asset_job(
+                actions_job_name(workflow.slug),
+                selection=dg.AssetSelection.assets(outputs_key(workflow.slug)),
+                description=f"Runs the actions of {plain_markdown(workflow.name)} over its queued rows.",
+            )
+        )
+    return dg.Definitions(assets=assets, jobs=jobs)
+
+
+def _table_asset(workflow: Workflow, sources: Sequence[Source]) -> dg.AssetsDefinition:
+    by_slug = {source.slug: source for source in sources}
+    problems = problems_of_syncs(workflow, sources)
+    feeding = [by_slug[sync.source] for sync in workflow.syncs if sync.source not in problems]
+
+    @dg.multi_asset(
+        name=f"workflows__{workflow.slug}",
+        specs=[
+            dg.AssetSpec(
+                workflow_key(workflow.slug),
+                deps=[asset_key(sync.source) for sync in workflow.syncs if sync.source in by_slug],
+                description=_description(workflow, problems),
+                group_name=GROUP,
+                kinds={"duckdb"},
+                automation_condition=FOLLOW,
+                code_version=_version(workflow),
+                metadata=_definition_metadata(workflow, problems),
+            )
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                SYNCS_CHECK,
+                asset=workflow_key(workflow.slug),
+                description="The source of every sync is there, with the properties it maps.",
+            ),
+            dg.AssetCheckSpec(
+                REJECTED_CHECK,
+                asset=workflow_key(workflow.slug),
+                description="Every value that is mapped fits its input.",
+            ),
+        ],
+    )
+    def sync_asset(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        database = warehouse.warehouse()
+        reports = _sync(context, workflow, feeding, database)
+        published = _publish(context, warehouse)
+        yield dg.MaterializeResult(
+            metadata={
+                **metadata_of_syncs(reports),
+                **metadata_of_table(database, workflow),
+                **_lineage(workflow, problems),
+                **metadata_of_copy(published),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=SYNCS_CHECK,
+                    passed=not problems,
+                    metadata={"problems": dg.MetadataValue.md(_listed(problems))},
+                ),
+                _rejected_check(database, workflow),
+            ],
+        )
+
+    return sync_asset
+
+
+def _sync(
+    context: dg.AssetExecutionContext, workflow: Workflow, sources: Iterable[Source], warehouse: Warehouse
+) -> list[SyncReport]:
+    reports = []
+    for source in sources:
+        try:
+            report = run_sync(warehouse, workflow, source)
+        except WarehouseError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        context.log.info(
+            f"{source.slug}: {report.inserted:,} rows inserted, {report.updated:,} updated, "
+            f"{report.removed:,} removed, {report.rejected:,} records rejected, {report.queued:,} runs "
+            f"queued; {report.seconds:.1f} s" + (f". {report.note}" if report.note else "")
+        )
+        reports.append(report)
+    return reports
+
+
+def _publish(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> KeptPublished:
+    published = warehouse.kept_published()
+    published.at_end()
+    if published.problem:
+        context.log.warning(published.problem)
+    return published
+
+
+def _rejected_check(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
+    try:
+        with warehouse.reading() as connection:
+            rejected = count_rejected(connection, workflow)
+    except WarehouseError:
+        # There is no database before the first import.
+        rejected = 0
+    return dg.AssetCheckResult(
+        check_name=REJECTED_CHECK,
+        passed=rejected == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"records": dg.MetadataValue.int(rejected)},
+        description=f"{rejected:,} records; workflows._rejected says what is wrong with them."
+        if rejected
+        else "",
+    )
+
+
+def _outputs_asset(workflow: Workflow) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"workflow_actions__{workflow.slug}",
+        specs=[
+            dg.AssetSpec(
+                outputs_key(workflow.slug),
+                deps=[workflow_key(workflow.slug)],
+                description=f"What the actions of {plain_markdown(workflow.name)} fill: "
+                + ", ".join(f"{plain_markdown(action.name)} ({action.type})" for action in workflow.actions)
+                + ". They run over the rows that are queued.",
+                group_name=GROUP,
+                kinds={"duckdb"},
+                automation_condition=FOLLOW,
+                code_version=_version(workflow),
+                metadata={"dagster/table_name": dg.MetadataValue.text(table_name(workflow))},
+            )
+        ],
+    )
+    def run_queued(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult[None]:
+        report = _run(workflow, warehouse.warehouse())
+        context.log.info(
+            f"{report.completed:,} runs complete, {report.failed:,} failed, {report.waiting:,} waiting; "
+            f"{report.seconds:.1f} s"
+        )
+        metadata = {
+            **metadata_of_actions(warehouse.warehouse(), workflow, report),
+            **metadata_of_copy(_publish(context, warehouse)),
+        }
+        if report.error:
+            raise dg.Failure(report.error, metadata=metadata, allow_retries=False)
+        return dg.MaterializeResult(metadata=metadata)
+
+    return run_queued
+
+
+def _run(workflow: Workflow, warehouse: Warehouse) -> ActionsReport:
+    try:
+        return run_actions(warehouse, workflow, os.environ)
+    except WarehouseError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+
+
+def _listed(problems: Mapping[str, Sequence[Problem]]) -> str:
+    return problems_as_markdown(problem for each in problems.values() for problem in each)
+
+
+def _version(workflow: Workflow) -> str:
+    return hashlib.sha256(workflow.model_dump_json().encode()).hexdigest()[:12]
+
+
+def _description(workflow: Workflow, problems: Mapping[str, Sequence[Problem]]) -> str:
+    fed = ", ".join(f"`{sync.source}`" for sync in workflow.syncs) or "no source yet"
+    lines = [f"{plain_markdown(workflow.name)}: {len(workflow.inputs)} inputs, fed by {fed}."]
+    lines.append(f"Rows in `{table_name(workflow)}`.")
+    if problems:
+        lines.append(f"**Syncs that cannot run:**\n\n{_listed(problems)}")
+    return "\n\n".join(lines)
+
+
+def _definition_metadata(
+    workflow: Workflow, problems: Mapping[str, Sequence[Problem]]
+) -> dict[str, dg.MetadataValue]:
+    body = workflow.model_dump(mode="json", exclude={"id", "slug"}, exclude_defaults=True)
+    return {
+        "body": dg.MetadataValue.json(body),
+        "id": dg.MetadataValue.text(str(workflow.id)),
+        "dagster/table_name": dg.MetadataValue.text(table_name(workflow)),
+        **_lineage(workflow, problems),
+    }
+
+
+def _lineage(workflow: Workflow, problems: Mapping[str, Sequence[Problem]]) -> dict[str, dg.MetadataValue]:
+    working = [sync for sync in workflow.syncs if sync.source not in problems]
+    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(column_lineage(workflow, working))}

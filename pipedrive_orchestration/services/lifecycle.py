@@ -1,0 +1,198 @@
+"""How a source comes into being, rests and goes: what the HTTP API and the command line do to one.
+
+The project folder holds the sources and Dagster's instance the states of their schedules, so what is
+done here, in Dagster's UI or with an editor is the same thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipedrive_orchestration.importing import appraise
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.client import next_budget
+from pipedrive_orchestration.pipedrive.errors import BudgetSpent
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.names import asset_key, schedule_name
+from pipedrive_orchestration.services.run_requests import UNFINISHED, request_of_first_import
+from pipedrive_orchestration.services.schedule_states import ScheduleStates
+from pipedrive_orchestration.services.status import SourceState, Status, state_of
+from pipedrive_orchestration.services.web_server import (
+    CancelError,
+    LaunchError,
+    ReloadError,
+    cancel,
+    launch,
+    reload_sources,
+)
+from pipedrive_orchestration.sources import Hold, Source, SourceBody
+
+
+class StatusConflictError(Exception):
+    """A source cannot take the status that it is given; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedSource:
+    """A source that has just been created.
+
+    Attributes:
+        hold: why its first import waits, if it does.
+        warning: what the user should know: when the import starts if it has not started, or that there
+            is nothing to import.
+    """
+
+    source: Source
+    hold: Hold | None = None
+    warning: str | None = None
+
+
+def create_source(
+    deployment: Deployment, body: SourceBody, *, connection: Connection, slug: str | None = None
+) -> CreatedSource:
+    """Write a source's file, let Dagster show it, and start its first import.
+
+    Args:
+        deployment: where it is to live.
+        body: what was validated with ``created_on``.
+        connection: the account, which is asked whether it has the fields and can pay for the import.
+        slug: the source's name; derived from the body's name if None.
+
+    Raises:
+        InvalidBodyError: properties, filter or slug do not fit; nothing was written.
+        PipedriveError: the account cannot be read; nothing was written.
+        FirstSeenError, HoldsError: a record beside the sources is damaged.
+        OSError: the folder cannot be written; nothing was.
+    """
+    hold = hold_for(body, connection)
+    source = deployment.store.create(body, slug, hold)
+    # A schedule of the same name that was stopped once must not be stopped now.
+    ScheduleStates(deployment.instance).reset(schedule_name(source.slug))
+    return CreatedSource(source, hold, _begun(deployment, source, hold))
+
+
+def hold_for(body: SourceBody, connection: Connection) -> Hold | None:
+    """Why the first import of a body has to wait for tokens, if it has to.
+
+    Raises:
+        InvalidBodyError: properties or filter do not fit the account.
+        PipedriveError: the account cannot be read.
+    """
+    try:
+        appraisal = appraise(body, connection=connection)
+    except BudgetSpent as spent:
+        return Hold(None, 0, spent.resumes_at)
+    tokens, most, left = appraisal.tokens, body.options.max_tokens, appraisal.daily_tokens_left
+    if most is not None and most < tokens:
+        return Hold(tokens, most)
+    return Hold(tokens, left, next_budget()) if left is not None and left < tokens else None
+
+
+def _begun(deployment: Deployment, source: Source, hold: Hold | None) -> str | None:
+    """Show a new source in Dagster and start its first import; what kept it from starting, if anything."""
+    try:
+        reload_sources(deployment.dagster_url)
+    except ReloadError as error:
+        return f"{error} The first import starts within 10 s of the reload, or of the next start of Dagster."
+    if source.pull_mode == "static" and not source.pull_existing:
+        return "Nothing will be imported: the source is static and pull_existing is false."
+    if hold is not None:
+        return None
+    request = request_of_first_import(source, datetime.now(UTC), deployment.instance, run_key="")
+    try:
+        launch(deployment.dagster_url, request)
+    except LaunchError as error:
+        return f"{error} The first import starts within 10 s where Dagster's daemon is running."
+    return None
+
+
+def pause_source(deployment: Deployment, source: Source) -> SourceState:
+    """Stop a source's schedule, as the switch in Dagster's UI does.
+
+    A first import that waits for tokens goes on waiting until the source is resumed.
+
+    Raises:
+        StatusConflictError: it is static or expired.
+        HoldsError: the record of holds is damaged.
+        OSError: the folder cannot be written.
+    """
+    state = state_of(deployment, source)
+    cron = _schedule_of(state)
+    ScheduleStates(deployment.instance).stop(schedule_name(source.slug), cron)
+    if state.hold is not None:
+        deployment.store.holds.place(source.id, replace(state.hold, until=None))
+    return state_of(deployment, source)
+
+
+def resume_source(deployment: Deployment, source: Source) -> SourceState:
+    """Start a source's schedule, and its first import if that waits for tokens.
+
+    Raises:
+        StatusConflictError: it is expired, or static and not waiting.
+        HoldsError: the record of holds is damaged.
+        OSError: the folder cannot be written.
+    """
+    state = state_of(deployment, source)
+    if state.status is Status.EXPIRED or state.hold is None:
+        cron: str | None = _schedule_of(state)
+    else:
+        cron = source.schedule
+        deployment.store.holds.lift(source.id)
+    if cron is not None:
+        ScheduleStates(deployment.instance).start(schedule_name(source.slug), cron)
+    return state_of(deployment, source)
+
+
+def _schedule_of(state: SourceState) -> str:
+    source = state.source
+    if state.status is Status.EXPIRED:
+        raise StatusConflictError(
+            f"{source.slug} has expired: {source.expiration_date} was its last day (UTC). "
+            f"Give sources/{source.slug}.yaml a later expiration_date."
+        )
+    if source.schedule is None:
+        raise StatusConflictError(
+            f"{source.slug} is static: it has no schedule to pause or resume. Import it by hand, or create "
+            "an active source."
+        )
+    return source.schedule
+
+
+def delete_source(deployment: Deployment, source: Source) -> str | None:
+    """Stop a source's schedule and its imports and put its file aside; its slug stays taken.
+
+    Its rows are kept, those too that an import committed before it was cancelled.
+
+    Deleting a source again changes nothing.
+
+    Returns:
+        What the user should know, if Dagster could not be told.
+
+    Raises:
+        HoldsError: the record of holds is damaged.
+        OSError: the folder cannot be written.
+    """
+    if source.schedule is not None:
+        ScheduleStates(deployment.instance).stop(schedule_name(source.slug), source.schedule)
+    deployment.store.delete(source.slug)
+    deployment.store.holds.lift(source.id)
+    warnings = []
+    try:
+        _cancel_imports(deployment, source)
+    except CancelError as error:
+        warnings.append(f"{error} Its import goes on to its end.")
+    try:
+        reload_sources(deployment.dagster_url)
+    except ReloadError as error:
+        warnings.append(f"{error} Its schedule is stopped all the same.")
+    return " ".join(warnings) or None
+
+
+def _cancel_imports(deployment: Deployment, source: Source) -> None:
+    alone = {asset_key(source.slug)}
+    for run in deployment.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        if run.asset_selection == alone and run.status is not dg.DagsterRunStatus.CANCELING:
+            cancel(deployment.dagster_url, run.run_id)

@@ -1,0 +1,160 @@
+"""Asking Dagster's web server to do something, as its UI does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import httpx
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
+
+from pipedrive_orchestration.services.names import LOCATION, STATE_KEY
+from pipedrive_orchestration.services.run_requests import ALL_ASSETS_JOB
+from pipedrive_orchestration.services.schedule_states import REPOSITORY
+
+
+class WebServerError(Exception):
+    """The web server does not answer, or does not do it; the message says which and why."""
+
+
+def ask(url: str, mutation: str, *, timeout: float, **variables: object) -> dict[str, Any]:
+    """What the web server answers to a mutation of one field.
+
+    Args:
+        url: its base address, such as ``http://127.0.0.1:3000``.
+        mutation: GraphQL, which asks for the ``message`` of every error.
+        timeout: seconds that it may take.
+        variables: of the mutation.
+
+    Raises:
+        WebServerError: there is no answer, or it is the message of an error.
+    """
+    try:
+        answer = httpx.post(
+            f"{url.rstrip('/')}/graphql", json={"query": mutation, "variables": variables}, timeout=timeout
+        )
+        (result,) = answer.raise_for_status().json()["data"].values()
+        message = result.get("message")
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WebServerError(f"Dagster's web server at {url} does not answer ({error!r}).") from error
+    if message is not None:
+        raise WebServerError(f"Dagster says: {message}")
+    return dict(result)
+
+
+RELOAD_TIMEOUT_SECONDS = 60
+"""How long a reload may take."""
+
+_BY_HAND = "Reload the definitions on the Deployment page of Dagster's UI to see the source."
+
+_REFRESH = """mutation($location: String!, $key: String!) {
+  refreshComponentState(locationName: $location, defsStateKey: $key) {
+    __typename ... on RefreshComponentStateError { message } ... on PythonError { message } } }"""
+
+
+class ReloadError(Exception):
+    """The code location was not reloaded; the message says why and what to do."""
+
+
+def reload_sources(url: str) -> None:
+    """Lets a running Dagster take a new snapshot of the project folder, and waits until it shows it.
+
+    Args:
+        url: base address of Dagster's web server, such as ``http://127.0.0.1:3000``.
+
+    Raises:
+        ReloadError: it does not answer, or cannot load the location.
+    """
+    try:
+        ask(url, _REFRESH, timeout=RELOAD_TIMEOUT_SECONDS, location=LOCATION, key=STATE_KEY)
+    except WebServerError as error:
+        raise ReloadError(f"The definitions were not reloaded. {error} {_BY_HAND}") from error
+
+
+def reload_location(run: dg.DagsterRun) -> None:
+    """The same from within a run: asks the code server that the run was launched from.
+
+    Raises:
+        ReloadError: that server has no address, as it is with a web server that was started alone, or
+            it does not answer.
+    """
+    origin = run.remote_job_origin
+    location = origin.repository_origin.code_location_origin if origin else None
+    if not isinstance(location, GrpcServerCodeLocationOrigin):
+        raise ReloadError(_BY_HAND)
+    try:
+        location.create_client().reload_code(timeout=RELOAD_TIMEOUT_SECONDS)
+    except DagsterUserCodeUnreachableError as error:
+        raise ReloadError(f"The code server did not reload. {_BY_HAND}") from error
+
+
+TIMEOUT_SECONDS = 30
+"""How long launching or cancelling a run may take."""
+
+_LAUNCH = """mutation($parameters: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $parameters) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+
+
+_CANCEL = """mutation($id: String!) {
+  terminateRun(runId: $id, terminatePolicy: SAFE_TERMINATE) {
+    __typename ... on TerminateRunFailure { message } ... on PythonError { message } } }"""
+
+
+class LaunchError(Exception):
+    """A run was not launched; the message says why."""
+
+
+class CancelError(Exception):
+    """A run was not cancelled; the message says why."""
+
+
+def launch(url: str, request: dg.RunRequest) -> str:
+    """Launches a run of assets, as the UI does.
+
+    Args:
+        url: base address of Dagster's web server.
+        request: what to run; its run key plays no part here.
+
+    Returns:
+        The id of the run.
+
+    Raises:
+        LaunchError: the web server does not answer or refuses.
+    """
+    keys = request.asset_selection or []
+    parameters = {
+        "selector": {
+            "repositoryName": REPOSITORY,
+            "repositoryLocationName": LOCATION,
+            "pipelineName": ALL_ASSETS_JOB,
+            "assetSelection": [{"path": list(key.path)} for key in keys],
+        },
+        "runConfigData": dict(request.run_config),
+        "mode": "default",
+        "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in request.tags.items()]},
+    }
+    try:
+        result = ask(url, _LAUNCH, timeout=TIMEOUT_SECONDS, parameters=parameters)
+    except WebServerError as error:
+        raise LaunchError(f"The run was not launched. {error}") from error
+    if result["__typename"] != "LaunchRunSuccess":
+        raise LaunchError(f"The run was not launched. Dagster says: {result['__typename']}")
+    return str(result["run"]["runId"])
+
+
+def cancel(url: str, run_id: str) -> None:
+    """Cancels a run, as the UI does: it ends within seconds, and what it committed stays.
+
+    Args:
+        url: base address of Dagster's web server.
+        run_id: the run; one that has ended meanwhile stays as it is.
+
+    Raises:
+        CancelError: the web server does not answer or cannot reach the run.
+    """
+    try:
+        ask(url, _CANCEL, timeout=TIMEOUT_SECONDS, id=run_id)
+    except WebServerError as error:
+        raise CancelError(f"The run {run_id} was not cancelled. {error}") from error

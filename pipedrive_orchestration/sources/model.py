@@ -1,0 +1,337 @@
+"""Slugs: the names of source files, assets and tables."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from itertools import count
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from pipedrive_orchestration.pipedrive.object_type import ObjectType
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.sources.cron import InvalidCronError, parse_cron
+from pipedrive_orchestration.sources.filter_model import FilterGroup, FilterLeaf
+from pipedrive_orchestration.sources.validation import (
+    InvalidBodyError,
+    Problem,
+    Text,
+    WrittenDate,
+    did_you_mean,
+    problems_of,
+    refusal,
+    tag,
+)
+
+MAX_LENGTH = 63
+_SLUG = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def is_slug(text: str) -> bool:
+    """Whether a text can be the name of a source."""
+    return _SLUG.fullmatch(text) is not None
+
+
+def check_slug(text: str) -> str:
+    """The text, if it can be the name of a source; a pydantic error otherwise."""
+    if not is_slug(text):
+        raise refusal("invalid_slug", misnamed(text, "source"))
+    return text
+
+
+def misnamed(text: str, kind: str) -> str:
+    """Says why a text cannot be the name of a source or a workflow, whichever ``kind`` is."""
+    return (
+        f"`{text}` cannot name a {kind}: small letters, digits and underscores, a letter first, "
+        f"at most {MAX_LENGTH} characters."
+    )
+
+
+def derive_slug(name: str, fallback: str, is_taken: Callable[[str], bool]) -> str:
+    """A free slug that resembles a name.
+
+    Args:
+        name: The name of a source, in any script.
+        fallback: What to use of a name that has no letter or digit of the Latin script.
+        is_taken: Tells which slugs cannot be used any more.
+    """
+    latin = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "_", latin).strip("_") or fallback
+    if not stem[0].isalpha():
+        stem = f"source_{stem}"
+    stem = stem[:MAX_LENGTH].rstrip("_")
+    if not is_taken(stem):
+        return stem
+    return next(slug for slug in _numbered(stem) if not is_taken(slug))
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    for number in count(2):
+        suffix = f"_{number}"
+        yield stem[: MAX_LENGTH - len(suffix)].rstrip("_") + suffix
+
+
+class PropertyLabel(BaseModel):
+    """What a user calls a property."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Text
+    label: Text
+    field_type: Text | None = None
+
+
+class PropertyOption(BaseModel):
+    """A property as the property options offer it; ``value`` is its key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: Text
+    label: Text
+    extras: dict[str, Any] = Field(default_factory=dict)
+
+
+PropertyMetadata = Annotated[
+    Annotated[PropertyLabel, Tag(tag(PropertyLabel))] | Annotated[PropertyOption, Tag(tag(PropertyOption))],
+    Discriminator(
+        lambda item: tag(
+            PropertyOption
+            if isinstance(item, PropertyOption) or (isinstance(item, Mapping) and "value" in item)
+            else PropertyLabel
+        )
+    ),
+]
+"""One of the two shapes in which a property's label can be given."""
+
+
+def _month(value: str) -> str:
+    if not re.fullmatch(r"(19[7-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])", value):
+        raise refusal("invalid_month", f"`{value}` is not a month of 1970 to 2099; write it as YYYY-MM.")
+    return value
+
+
+_OWNER = re.compile(
+    r"team:[\w.-]+|[A-Z0-9][\w.%+-]*@[A-Z0-9][A-Z0-9.-]*\.[A-Z]{2,7}", re.ASCII | re.IGNORECASE
+)
+
+
+def _owner(value: str) -> str:
+    if not _OWNER.fullmatch(value):
+        raise refusal("invalid_owner", f"`{value}` is neither an e-mail address nor `team:<name>`.")
+    return value
+
+
+class Options(BaseModel):
+    """Extensions of the body.
+
+    ``partitions`` and ``partitions_start`` shape the grid of windows and are ignored by object types
+    that are read as snapshots. ``owners`` are e-mail addresses or ``team:<name>``. ``max_tokens`` is what
+    the first import may cost (API facts 5.1): a source that is created and would cost more waits for
+    somebody to set it active.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partitions: Literal["daily", "weekly", "monthly"] = "monthly"
+    partitions_start: Annotated[StrictStr, AfterValidator(_month)] | None = None
+    include_archived: StrictBool = False
+    history: StrictBool = False
+    on_leave: Literal["flag", "delete"] = "flag"
+    owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = ()
+    max_tokens: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = None
+
+
+class SourceBody(BaseModel):
+    """The body of a source.
+
+    ``schedule`` and ``expiration_date`` belong to ``pull_mode: active`` and are None otherwise, whatever
+    was written. A property is any key that the account may have as a field, so only its form is checked
+    here; the importer compares with the account.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Text
+    object_type: StrictStr
+    properties: tuple[Text, ...] = Field(min_length=1)
+    properties_metadata: tuple[PropertyMetadata, ...] = ()
+    filters: FilterGroup | None = None
+    pull_mode: Literal["static", "active"]
+    schedule: Annotated[StrictStr | None, Field(validate_default=True)] = None
+    expiration_date: WrittenDate | None = None
+    pull_existing: StrictBool = True
+    options: Options = Options()
+
+    @property
+    def type(self) -> ObjectType:
+        """The catalogue's row of the object type."""
+        return CATALOGUE[self.object_type]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the user gave, by property."""
+        return {
+            item.name if isinstance(item, PropertyLabel) else item.value: item.label
+            for item in self.properties_metadata
+        }
+
+    @classmethod
+    def parse(cls, data: Any, *, created_on: date | None = None) -> Self:
+        """Reads a body; a field that is null counts as absent.
+
+        Args:
+            data: What JSON or YAML made of it.
+            created_on: The day (UTC) on which the source is being created, before which its expiration
+                must not lie. None for a source that exists: it may well have expired.
+
+        Raises:
+            InvalidBodyError: With every problem found.
+        """
+        if not isinstance(data, Mapping):
+            raise InvalidBodyError(
+                [Problem("", "not_a_mapping", "A source is a mapping of fields to values, with at least "
+                         "name, object_type, properties and pull_mode.")]
+            )  # fmt: skip
+        try:
+            return cls.model_validate(_without_nulls(data), context={"created_on": created_on})
+        except ValidationError as error:
+            raise InvalidBodyError(problems_of(error, {"": cls, **_MODELS})) from None
+
+    @field_validator("object_type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in CATALOGUE:
+            raise refusal(
+                "unknown_object_type",
+                f"`{value}` is not an object type.{did_you_mean(value, CATALOGUE)} "
+                f"Object types: {', '.join(CATALOGUE)}.",
+            )
+        return value
+
+    @field_validator("properties")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("schedule")
+    @classmethod
+    def _fires(cls, value: str | None, info: ValidationInfo) -> str | None:
+        pull_mode = info.data.get("pull_mode")
+        if pull_mode == "active" and value is None:
+            raise refusal("missing", "An active source needs a schedule: five cron fields, UTC.")
+        if pull_mode == "static" or value is None:
+            return None
+        try:
+            return parse_cron(value)
+        except InvalidCronError as error:
+            raise refusal("invalid_schedule", str(error)) from None
+
+    @field_validator("expiration_date")
+    @classmethod
+    def _ahead(cls, value: date | None, info: ValidationInfo) -> date | None:
+        if value is None or info.data.get("pull_mode") == "static":
+            return None
+        created_on = (info.context or {}).get("created_on")
+        if created_on and value < created_on:
+            raise refusal("date_in_the_past", f"{value} has passed; today is {created_on} (UTC).")
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _fitting(cls, value: Options, info: ValidationInfo) -> Options:
+        object_type = CATALOGUE.get(info.data.get("object_type", ""))
+        if value.include_archived and object_type and object_type.archived_path is None:
+            raise refusal("no_archive", f"Pipedrive has no archive of {object_type.name}: "
+                          "options.include_archived does not apply.")  # fmt: skip
+        return value
+
+
+def _without_nulls(data: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(field): value for field, value in data.items() if value is not None}
+
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "options": Options,
+    "filters": FilterGroup,
+    tag(FilterGroup): FilterGroup,
+    tag(FilterLeaf): FilterLeaf,
+    tag(PropertyLabel): PropertyLabel,
+    tag(PropertyOption): PropertyOption,
+}
+
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "pipedrive_orchestration/sources")
+
+
+def id_of_slug(slug: str) -> uuid.UUID:
+    """The id of a source whose file has none; the same wherever the file is read."""
+    return uuid.uuid5(_NAMESPACE, slug)
+
+
+def _identifier(value: Any) -> Any:
+    if isinstance(value, uuid.UUID):
+        return value
+    try:
+        return uuid.UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise refusal("invalid_id", f"`{value}` is not a UUID.") from None
+
+
+def _instant(value: Any) -> Any:
+    try:
+        instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        raise refusal("invalid_instant", f"`{value}` is not an ISO 8601 instant.") from None
+    if instant.tzinfo is None:
+        raise refusal("invalid_instant", f"`{value}` has no offset; write UTC with a Z at the end.")
+    if not 2000 <= instant.year < 2100:
+        raise refusal("invalid_instant", f"`{value}` is not an instant of this century.")
+    return instant.astimezone(UTC)
+
+
+class SourceFile(SourceBody):
+    """What a file may hold: a body, and the identity that the store wrote when it created the file."""
+
+    id: Annotated[uuid.UUID, BeforeValidator(_identifier)] | None = None
+    created_at: Annotated[datetime, BeforeValidator(_instant)] | None = None
+
+
+class Source(SourceBody):
+    """A configured import.
+
+    ``slug`` names its file, its asset and its table. ``created_at`` (UTC) is the instant from which on
+    changes are followed.
+    """
+
+    slug: Annotated[StrictStr, AfterValidator(check_slug)]
+    id: Annotated[uuid.UUID, BeforeValidator(_identifier)]
+    created_at: Annotated[datetime, BeforeValidator(_instant)]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body alone, as JSON has it and without what was left at its default."""
+        identity = {"slug", "id", "created_at"}
+        return self.model_dump(mode="json", exclude=identity, exclude_defaults=True)
+
+
+def is_expired(source: Source, now: datetime) -> bool:
+    """Whether the last day (UTC) on which the schedule fires has passed."""
+    return source.expiration_date is not None and now.astimezone(UTC).date() > source.expiration_date

@@ -1,0 +1,356 @@
+"""Telling whoever watches that a database is waited for, and who has it."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
+
+TELL_AFTER_SECONDS = 1.0
+"""A shorter wait is nobody's business; a longer one is told of again after as long."""
+
+ONE_OF_OURS = "another import, command or API of this installation"
+"""Who holds a database that is waited for by its lock file."""
+
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A database that somebody else has open.
+
+    Attributes:
+        database: which one.
+        holder: who has it, as far as it is known.
+        seconds: how long it has been waited for.
+        patience: seconds after which waiting is given up.
+    """
+
+    database: str
+    holder: str
+    seconds: float
+    patience: float
+
+    def __str__(self) -> str:
+        return (
+            f"Waiting for {self.database}, which is in use by {self.holder}: "
+            f"{self.seconds:.0f} of at most {self.patience:.0f} s"
+        )
+
+
+WaitListener = Callable[[Wait | None], None]
+"""Is told of a wait about once a second, and with None that it is over."""
+
+_listeners: ContextVar[tuple[WaitListener, ...]] = ContextVar("listeners", default=())
+
+
+@contextmanager
+def telling_of_waits(listener: WaitListener) -> Iterator[None]:
+    """Lets a listener, beside those around it, hear of waits in this context within the block.
+
+    It may be called in another thread.
+    """
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+def holder_in(message: str) -> str:
+    """The program that DuckDB says has the database open."""
+    found = _HOLDER.search(message)
+    return f"another program ({found['program']}, PID {found['pid']})" if found else "another program"
+
+
+class Waiting:
+    """One wait, which is told of once it has lasted for a while."""
+
+    def __init__(self, database: str, patience: float) -> None:
+        self._database = database
+        self._patience = patience
+        self._began = time.monotonic()
+        self._told = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds until waiting is given up."""
+        return self._began + self._patience - time.monotonic()
+
+    def for_(self, holder: str) -> None:
+        """Say who is waited for, if it is time to."""
+        seconds = time.monotonic() - self._began
+        if seconds - self._told >= TELL_AFTER_SECONDS:
+            self._told = seconds
+            for listener in _listeners.get():
+                listener(Wait(self._database, holder, seconds, self._patience))
+
+    def over(self) -> None:
+        """Say that it is over, if it was told of."""
+        if self._told:
+            for listener in _listeners.get():
+                listener(None)
+
+
+DEFAULT_DATABASE = "./data/warehouse.duckdb"
+
+PATIENCE_SECONDS = 120.0
+"""How long to wait for a file that another process holds."""
+
+MEMORY = "256MB"
+"""What DuckDB may use; beyond it, it works on disk where it can."""
+
+MORE_MEMORY = ("1GB", "80%")
+"""What it may use where it can not, as with texts of a hundred kilobytes in thousands of rows."""
+
+
+class WarehouseError(Exception):
+    """The database cannot be opened or written; the message names it and the remedy."""
+
+
+class Warehouse:
+    """A DuckDB database, opened only while it is needed.
+
+    Attributes:
+        database: a file, or anything else DuckDB can connect to, such as ``md:crm``.
+    """
+
+    def __init__(self, database: str = DEFAULT_DATABASE, *, patience: float = PATIENCE_SECONDS) -> None:
+        self.database = database
+        self._patience = patience
+        self._memory = MEMORY
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Warehouse:
+        """The database that ``PIPEDRIVE_WAREHOUSE`` names."""
+        return cls(environment.get("PIPEDRIVE_WAREHOUSE") or DEFAULT_DATABASE)
+
+    def with_patience(self, seconds: float) -> Self:
+        """The same database, with another time to wait for it."""
+        return self._but(_patience=seconds)
+
+    def with_memory(self, limit: str) -> Self:
+        """The same database, with another limit of memory, as DuckDB writes it."""
+        return self._but(_memory=limit)
+
+    def _but(self, **attributes: object) -> Self:
+        other = copy(self)
+        for name, value in attributes.items():
+            setattr(other, name, value)
+        return other
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, or None where the database is not a local file."""
+        scheme, _, rest = self.database.partition(":")
+        remote = bool(rest) and scheme.isalpha() and len(scheme) > 1
+        return None if remote else Path(self.database)
+
+    @property
+    def folder(self) -> Path:
+        """The folder beside which local files of the warehouse live, such as staged pages."""
+        return self.path.parent if self.path else Path("data")
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database to read; assumed where it is not a local file."""
+        return self.path is None or self.path.exists()
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: committed at the end of the block, rolled back if it raises anything.
+
+        Raises:
+            WarehouseError: the database cannot be opened for writing, its disk is full, or a later version of
+                this program wrote it.
+        """
+        self._check_writable()
+        with self._locked(), self._opened(read_only=False) as connection:
+            connection.begin()
+            try:
+                self._migrate(connection)
+                yield connection
+                connection.commit()
+            except BaseException as error:
+                with suppress(duckdb.Error):
+                    connection.rollback()
+                if isinstance(error, duckdb.Error) and "No space left" in str(error):
+                    raise WarehouseError(
+                        f"The disk of {self.database} is full; nothing of this step was written. "
+                        "Free some space and run the import again."
+                    ) from error
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection.
+
+        Raises:
+            WarehouseError: there is no database yet, it cannot be opened, or a later version of this program
+                wrote it.
+        """
+        if not self.exists:
+            raise WarehouseError(f"There is no database at {self.database} yet: run an import first.")
+        with self._locked():
+            with self._opened(read_only=True) as connection:
+                outdated = self._is_outdated(connection)
+                if not outdated:
+                    yield connection
+            if outdated:
+                self._check_writable()
+                with self._opened(read_only=False) as connection:
+                    connection.begin()
+                    self._migrate(connection)
+                    connection.commit()
+                with self._opened(read_only=True) as connection:
+                    yield connection
+
+    @contextmanager
+    def at_rest(self) -> Iterator[Path]:
+        """The database file at a commit: all of it is in the file, and nobody writes while the block lasts.
+
+        Raises:
+            WarehouseError: there is no database yet, or it cannot be opened.
+        """
+        assert self.path is not None, "a database that is no local file has no file to look at"
+        if not self.exists:
+            raise WarehouseError(f"There is no database at {self.database} yet: run an import first.")
+        with self._locked(), ExitStack() as stack:
+            stack.enter_context(self._opened(read_only=True))
+            while Path(f"{self.path}.wal").exists():
+                # A process that was killed has left its last commits beside the file; closing takes them in.
+                stack.close()
+                with self._opened(read_only=False) as connection:
+                    connection.execute("CHECKPOINT")
+                stack.enter_context(self._opened(read_only=True))
+            yield self.path
+
+    def _is_outdated(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        try:
+            return is_outdated(connection)
+        except NewerSchemaError as error:
+            raise self._newer(error) from None
+
+    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            migrate(connection)
+        except NewerSchemaError as error:
+            raise self._newer(error) from None
+
+    def _newer(self, error: NewerSchemaError) -> WarehouseError:
+        return WarehouseError(
+            f"{self.database} was written by a later version of pipedrive_orchestration: {error}. "
+            "Upgrade this installation, or set PIPEDRIVE_WAREHOUSE to another file."
+        )
+
+    def _check_writable(self) -> None:
+        if self.path is None:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(
+                f"The folder of {self.database} cannot be made: {error.strerror}. Set PIPEDRIVE_WAREHOUSE "
+                "to a place that can be written."
+            ) from error
+        for place in (self.path, self.path.parent):
+            if place.exists() and not _writable(place):
+                raise WarehouseError(
+                    f"{place} is read-only, so nothing can be imported into {self.database}. "
+                    "Make it writable or set PIPEDRIVE_WAREHOUSE to another file."
+                )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self.path is None:
+            yield
+            return
+        lock = FileLock(f"{self.path}.lock", thread_local=False)
+        self._acquire(lock)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        waiting = Waiting(self.database, self._patience)
+        try:
+            while True:
+                try:
+                    lock.acquire(timeout=max(0.0, min(TELL_AFTER_SECONDS, waiting.left)))
+                except Timeout:
+                    if waiting.left <= 0:
+                        raise self._busy(ONE_OF_OURS) from None
+                    waiting.for_(ONE_OF_OURS)
+                else:
+                    return
+        except OSError as error:
+            raise WarehouseError(
+                f"The lock file {self.path}.lock cannot be made: {error.strerror}. Make the folder writable."
+            ) from error
+        finally:
+            waiting.over()
+
+    @contextmanager
+    def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._connect(read_only=read_only)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET memory_limit = '{self._memory}'")
+            connection.execute("SET preserve_insertion_order = false")
+            yield connection
+        finally:
+            connection.close()
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        waiting = Waiting(self.database, self._patience)
+        pause = 0.02
+        try:
+            while True:
+                try:
+                    return duckdb.connect(self.database, read_only=read_only)
+                except duckdb.Error as error:
+                    if "Could not set lock" not in str(error):
+                        raise self._unusable(error) from error
+                    holder = holder_in(str(error))
+                    if pause > waiting.left:
+                        raise self._busy(holder) from error
+                waiting.for_(holder)
+                time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads waiters, guards nothing
+                pause = min(pause * 2, 1.0)
+        finally:
+            waiting.over()
+
+    def _busy(self, holder: str) -> WarehouseError:
+        return WarehouseError(
+            f"{self.database} has been in use by {holder} for {self._patience:.0f} s. Close what has it open "
+            "and try again; nothing of this step was written."
+        )
+
+    def _unusable(self, error: duckdb.Error) -> WarehouseError:
+        reason = str(error).splitlines()[0]
+        return WarehouseError(
+            f"{self.database} cannot be opened as a DuckDB database: {reason} Restore a copy, or move "
+            "it away and import again; set PIPEDRIVE_WAREHOUSE to use another file."
+        )
+
+
+def _writable(place: Path) -> bool:
+    # The mode bits count even for a user whom the system would let pass them.
+    return bool(place.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(
+        place, os.W_OK
+    )

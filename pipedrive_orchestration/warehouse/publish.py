@@ -1,0 +1,300 @@
+"""A read-only copy of the warehouse for other programs, so that nobody needs to open the live file.
+
+The copy is the database file itself as it is at a commit. Writers wait while it is copied, which takes a
+hundredth of the time that building the database anew would take. What was copied takes the place of the copy
+before in one step, and a program that has that one open goes on reading it.
+
+A copy bears the instant of change of its original, by which the next publisher sees whether there is anything
+new; and it cannot be written, by which it is told from a file that nobody wants to lose.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from pipedrive_orchestration.files import replacing, sweep
+from pipedrive_orchestration.warehouse.connection import PATIENCE_SECONDS, Warehouse, WarehouseError
+
+EVERY_SECONDS = 300.0
+"""How long a copy counts as fresh while merges follow one another."""
+
+LONGEST_COPYING_SECONDS = PATIENCE_SECONDS / 2
+"""How long writers are kept waiting at most: half of what they wait before they fail."""
+
+SPARE_BYTES = 64 * 2**20
+"""What a copy leaves free on its disk, which may be the one that imports write to."""
+
+_STEP_BYTES = 64 * 2**20
+_READ_BYTES = 2**20
+_ANYONE_WRITES = 0o222
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class PublishingError(WarehouseError):
+    """There is no new copy, and the one before is as it was; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCopy:
+    """A copy that is there.
+
+    Attributes:
+        path: where, as an absolute path.
+        published_at: when it came there, in UTC.
+        bytes: its size.
+    """
+
+    path: Path
+    published_at: datetime
+    bytes: int
+
+
+class Publisher:
+    """Publishes copies of one warehouse to one place.
+
+    Args:
+        warehouse: what to copy.
+        path: where the copy is to be.
+        every: seconds between two copies while merges follow one another.
+    """
+
+    def __init__(self, warehouse: Warehouse, path: Path, every: float = EVERY_SECONDS) -> None:
+        self.path = path.resolve()
+        self.every = every
+        self._warehouse = warehouse
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], warehouse: Warehouse) -> Publisher | None:
+        """What ``PIPEDRIVE_PUBLISH`` and ``PIPEDRIVE_PUBLISH_EVERY`` ask for; None if they ask for nothing.
+
+        Raises:
+            PublishingError: the second is no number of seconds.
+        """
+        path, every = environment.get("PIPEDRIVE_PUBLISH"), environment.get("PIPEDRIVE_PUBLISH_EVERY")
+        if not path:
+            return None
+        return cls(warehouse, Path(path), _seconds(every) if every else EVERY_SECONDS)
+
+    @property
+    def copy(self) -> PublishedCopy | None:
+        """The copy that is there now, if there is one."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        if not stat.S_ISREG(found.st_mode) or found.st_mode & _ANYONE_WRITES:
+            return None
+        # The instant of modification is the original's; this one is that of the renaming.
+        return PublishedCopy(self.path, datetime.fromtimestamp(found.st_ctime, UTC), found.st_size)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the copy is older than ``every``, so that what is new is to be published."""
+        copy = self.copy
+        if copy is None:
+            return True
+        age = (datetime.now(UTC) - copy.published_at).total_seconds()
+        return not 0 <= age < self.every
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether the last commit is not published yet."""
+        original = self._original()
+        return original.exists() and not self._is_of_last_commit(original)
+
+    def publish(self) -> PublishedCopy:
+        """Publish the last commit, unless the copy that is there is of it.
+
+        Raises:
+            WarehouseError: there is no database yet, it is held by another program, or as `PublishingError`
+                says.
+        """
+        original = self._original()
+        self._check_place(original)
+        with self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._turn():
+                if not self._is_of_last_commit(original):
+                    sweep(self.path)
+                    with replacing(self.path) as file:
+                        self._fill(file, original)
+                        # Left beside the copy before by whoever managed to write to it; it fits no other.
+                        _wal_of(self.path).unlink(missing_ok=True)
+        copy = self.copy
+        if copy is None:
+            raise PublishingError(f"{self.path} was removed while it was being published.")
+        return copy
+
+    def _original(self) -> Path:
+        database, path = self._warehouse.database, self._warehouse.path
+        if path is None or database.startswith(":memory:"):
+            raise PublishingError(
+                f"Only a database that is a file of this machine can be published, and {database} is none. "
+                "Unset PIPEDRIVE_PUBLISH, or set PIPEDRIVE_WAREHOUSE to a file."
+            )
+        return path
+
+    def _check_place(self, original: Path) -> None:
+        if self.path == original.resolve():
+            raise PublishingError(f"{self.path} is the database itself: publish it to another file.")
+        if self.path.is_dir():
+            raise PublishingError(f"{self.path} is a folder: name the file to publish to.")
+        if self.path.exists() and self.path.stat().st_mode & _ANYONE_WRITES:
+            raise PublishingError(
+                f"{self.path} is there already and is no published copy, since it can be written. It is left "
+                "alone: move it away, or publish to another file."
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except Timeout:
+            raise PublishingError(
+                f"{self.path} has been in the hands of another publisher for {PATIENCE_SECONDS:.0f} s."
+            ) from None
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise self._disk_full() from error
+            raise PublishingError(
+                f"{self.path} cannot be written: {error.strerror}. Publish to a place that can be written."
+            ) from error
+
+    def _disk_full(self) -> PublishingError:
+        return PublishingError(
+            f"The disk of {self.path} has no room for a copy of {self._warehouse.database}; the copy before "
+            "it is still there. Free some space, or publish to another disk."
+        )
+
+    def _turn(self) -> FileLock:
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        return FileLock(lock, timeout=PATIENCE_SECONDS, thread_local=False)
+
+    def _is_of_last_commit(self, original: Path) -> bool:
+        if self.copy is None or not original.exists() or _wal_of(original).exists():
+            return False
+        there, here = original.stat(), self.path.stat()
+        return (there.st_mtime_ns, there.st_size) == (here.st_mtime_ns, here.st_size)
+
+    def _fill(self, target: FileIO, original: Path) -> None:
+        """Make of an empty file what is to be published, for those to read who can read the copy before."""
+        readable = self.path if self.path.exists() else original
+        # A process that closes a file loses all its locks on it, DuckDB's included: so the file is closed
+        # again before another thread can have the database open.
+        with self._warehouse.at_rest(), FileIO(original) as source:
+            state = os.fstat(source.fileno())
+            if shutil.disk_usage(self.path.parent).free < state.st_size + SPARE_BYTES:
+                raise self._disk_full()
+            self._copy(source, target)
+        os.utime(target.fileno(), ns=(state.st_mtime_ns, state.st_mtime_ns))
+        os.fchmod(target.fileno(), readable.stat().st_mode & 0o777 & ~_ANYONE_WRITES)
+        if os.fstat(target.fileno()).st_mode & _ANYONE_WRITES:
+            raise PublishingError(
+                f"The disk of {self.path} keeps no read-only files, by which copies are told from other "
+                "files: publish to another disk."
+            )
+
+    def _copy(self, source: FileIO, target: FileIO) -> None:
+        deadline = time.monotonic() + LONGEST_COPYING_SECONDS
+        while _copy_some(source, target):
+            if time.monotonic() > deadline:
+                raise PublishingError(
+                    f"Copying {self._warehouse.database} takes longer than {LONGEST_COPYING_SECONDS:.0f} s, "
+                    "and imports wait meanwhile: publish to a faster disk."
+                )
+
+
+def _copy_some(source: FileIO, target: FileIO) -> int:
+    """Copy the next piece. Returns its size, 0 at the end."""
+    try:
+        # File systems that can share content between files copy nothing here.
+        return os.copy_file_range(source.fileno(), target.fileno(), _STEP_BYTES)
+    except (AttributeError, OSError):
+        piece = rest = source.read(_READ_BYTES)
+        while rest:
+            rest = rest[target.write(rest) :]
+        return len(piece)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise PublishingError(
+            f"PIPEDRIVE_PUBLISH_EVERY is {text!r}; write the seconds between two copies, such as 300."
+        )
+    return seconds
+
+
+def _wal_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}.wal")
+
+
+class KeptPublished:
+    """Keeps the published copy of a warehouse fresh during one run of something that writes.
+
+    Nothing here fails the run. What is merged too soon after a publication is held back: for the next run, or
+    for whoever looks whether something is held back.
+
+    Attributes:
+        problem: why a copy that is due is not there; empty while all is well.
+    """
+
+    def __init__(self, environment: Mapping[str, str], warehouse: Warehouse) -> None:
+        self.problem = ""
+        self._publisher: Publisher | None = None
+        self._thread: threading.Thread | None = None
+        self._tried_at = float("-inf")
+        try:
+            self._publisher = Publisher.from_environment(environment, warehouse)
+        except PublishingError as error:
+            self.problem = str(error)
+
+    @property
+    def copy(self) -> PublishedCopy | None:
+        """The copy that is there now, where there is to be one."""
+        return self._publisher.copy if self._publisher else None
+
+    def after_merge(self) -> None:
+        """Publish if that is due, while the run goes on."""
+        busy = self._thread is not None and self._thread.is_alive()
+        if self._publisher and not busy and self._is_due(self._publisher):
+            self._thread = threading.Thread(target=self._publish, args=(self._publisher,), name="publishing")
+            self._thread.start()
+
+    def at_end(self) -> None:
+        """Publish if that is due, and wait until it is done."""
+        self._wait()
+        self.after_merge()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._thread:
+            self._thread.join()
+
+    def _is_due(self, publisher: Publisher) -> bool:
+        return publisher.is_due and time.monotonic() - self._tried_at >= publisher.every
+
+    def _publish(self, publisher: Publisher) -> None:
+        self._tried_at = time.monotonic()
+        try:
+            publisher.publish()
+            self.problem = ""
+        except (WarehouseError, duckdb.Error) as error:
+            self.problem = str(error)

@@ -1,0 +1,141 @@
+"""The consumer that comes with the queue: runs the actions of a workflow over its queued rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+
+from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.workflows.actions.http import (
+    LONGEST_WAIT_SECONDS,
+    ActionError,
+    post,
+    request_of,
+    take_answer,
+)
+from pipedrive_orchestration.workflows.actions.sql import evaluate
+from pipedrive_orchestration.workflows.model import HttpAction, SqlAction, Workflow
+from pipedrive_orchestration.workflows.queue import claim, complete, count_waiting, fail
+from pipedrive_orchestration.workflows.tables import prepare, prepare_table
+
+BATCH = 50_000
+"""Most rows of a batch, where no action wants fewer."""
+
+SHORTEST_LEASE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ActionsReport:
+    """What came of the runs that were claimed.
+
+    Attributes:
+        completed: runs that are done.
+        failed: runs that failed, most of them to be tried again.
+        waiting: runs that are still to be done.
+        error: why the rest was left, if an action could be done for no row.
+    """
+
+    workflow: str
+    completed: int = 0
+    failed: int = 0
+    waiting: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it."""
+        return asdict(self)
+
+
+def run_actions(warehouse: Warehouse, workflow: Workflow, environment: Mapping[str, str]) -> ActionsReport:
+    """Run the actions over everything that is queued and due, batch by batch.
+
+    An action that fails for a whole batch ends it: what is still queued keeps its tries for later. A
+    workflow without actions leaves its queue to others.
+
+    Args:
+        warehouse: where the workflow's table and queue are; open only between the actions' own work.
+        workflow: what to do.
+        environment: where secrets are looked up.
+
+    Raises:
+        WarehouseError: the database cannot be opened or written; what was claimed is free again when
+            its lease ends.
+    """
+    began = time.monotonic()
+    completed = failed = 0
+    error = None
+    with warehouse.writing() as connection:
+        prepare(connection)
+        prepare_table(connection, workflow)
+    while workflow.actions and error is None:
+        claim_id = str(uuid4())
+        with warehouse.writing() as connection:
+            claimed = claim(
+                connection, workflow, claim_id, most=_batch_size(workflow), lease=_lease(workflow)
+            )
+        if not claimed:
+            break
+        failures, error = _run_batch(warehouse, workflow, claim_id, environment)
+        with warehouse.writing() as connection:
+            failures += fail(connection, workflow, claim_id, None, error) if error else 0
+            completed += complete(connection, workflow, claim_id)
+        failed += failures
+    with warehouse.reading() as connection:
+        waiting = count_waiting(connection, workflow)
+    return ActionsReport(workflow.slug, completed, failed, waiting, round(time.monotonic() - began, 3), error)
+
+
+def _run_batch(
+    warehouse: Warehouse, workflow: Workflow, claim_id: str, environment: Mapping[str, str]
+) -> tuple[int, str | None]:
+    """Do every action for a claim. Returns how many runs failed by themselves, and why all others did."""
+    failed = 0
+    for action in workflow.actions:
+        try:
+            if isinstance(action, SqlAction):
+                with warehouse.writing() as connection:
+                    failed += evaluate(connection, workflow, action, claim_id)
+            else:
+                failed += _post_batch(warehouse, workflow, action, claim_id, environment)
+        except ActionError as error:
+            return failed, str(error)
+        except duckdb.Error as error:
+            return failed, f"{action.name}: {str(error).splitlines()[0]}"
+    return failed, None
+
+
+def _post_batch(
+    warehouse: Warehouse,
+    workflow: Workflow,
+    action: HttpAction,
+    claim_id: str,
+    environment: Mapping[str, str],
+) -> int:
+    with warehouse.reading() as connection:
+        request = request_of(connection, workflow, action, claim_id)
+    if request is None:
+        return 0
+    answer = post(action, *request, environment)
+    with warehouse.writing() as connection:
+        return take_answer(connection, workflow, action, claim_id, answer)
+
+
+def _batch_size(workflow: Workflow) -> int:
+    return min([BATCH, *(action.batch_size for action in workflow.actions if isinstance(action, HttpAction))])
+
+
+def _lease(workflow: Workflow) -> timedelta:
+    """Longer than the actions can take."""
+    longest = sum(
+        action.tries * (action.timeout + LONGEST_WAIT_SECONDS)
+        for action in workflow.actions
+        if isinstance(action, HttpAction)
+    )
+    return timedelta(seconds=SHORTEST_LEASE_SECONDS + longest)

@@ -1,0 +1,284 @@
+"""What a workflow does with the rows of its queue, as its file says it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+import duckdb
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    Tag,
+    ValidationError,
+)
+
+from pipedrive_orchestration.sources.model import check_slug
+from pipedrive_orchestration.sources.validation import (
+    InvalidBodyError,
+    Problem,
+    Text,
+    problems_of,
+    refusal,
+    tag,
+)
+from pipedrive_orchestration.workflows.inputs import Input, Output, without_braces
+from pipedrive_orchestration.workflows.mapping import problems_of_mapping
+
+
+def _expression(text: str) -> str:
+    # Parsing opens no database.
+    try:
+        parsed = duckdb.extract_statements(f"SELECT (\n{text}\n)")
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise refusal("invalid_expression", f"This is not an SQL expression: {reason}") from None
+    if len(parsed) != 1:
+        raise refusal("invalid_expression", "This is more than one SQL expression.")
+    return text
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise refusal("invalid_url", f"`{text}` is not an address; write it as https://host/path.")
+    if parts.username is not None or parts.password is not None:
+        raise refusal("secret_in_url", "Keep the secret in the environment, and name the variable as secret.")
+    return text
+
+
+def _variable(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise refusal("invalid_variable", "Must be the name of an environment variable, never the secret.")
+    return text
+
+
+class SqlAction(BaseModel):
+    """Fills a column with the value of an expression over the inputs and the outputs before it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["sql"]
+    name: Text
+    expression: Annotated[Text, AfterValidator(_expression)]
+    output: Output
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The columns it fills."""
+        return (self.output,)
+
+
+class HttpAction(BaseModel):
+    """Posts rows as JSON, and fills columns from the answer.
+
+    Attributes:
+        secret: the environment variable whose value is sent as a bearer token.
+        timeout: seconds one request may take.
+        tries: how often a request is sent while it meets no answer, 429 or 5xx.
+        batch_size: most rows of one request.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["http"]
+    name: Text
+    url: Annotated[StrictStr, AfterValidator(_url)]
+    secret: Annotated[StrictStr, AfterValidator(_variable)] | None = None
+    timeout: Annotated[StrictInt, Field(ge=1, le=60)] = 10
+    tries: Annotated[StrictInt, Field(ge=1, le=5)] = 3
+    batch_size: Annotated[StrictInt, Field(ge=1, le=1000)] = 100
+    outputs: tuple[Output, ...] = ()
+
+
+_KINDS: dict[str, type[BaseModel]] = {"sql": SqlAction, "http": HttpAction}
+
+
+def _kind(item: Any) -> str | None:
+    kind = item.get("type") if isinstance(item, Mapping) else getattr(item, "type", None)
+    model = _KINDS.get(kind) if isinstance(kind, str) else None
+    return tag(model) if model else None
+
+
+Action = Annotated[
+    Annotated[SqlAction, Tag(tag(SqlAction))] | Annotated[HttpAction, Tag(tag(HttpAction))],
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_action",
+        custom_error_message="An action is a mapping whose type is sql or http.",
+    ),
+]
+"""One step of what is done with a row."""
+
+ACTION_MODELS: dict[str, type[BaseModel]] = {
+    tag(SqlAction): SqlAction,
+    tag(HttpAction): HttpAction,
+    "output": Output,
+    "outputs": Output,
+}
+"""The models of actions by where a problem stands."""
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "pipedrive_orchestration/workflows")
+
+
+def _plain_references(mapping: Any) -> Any:
+    if not isinstance(mapping, Mapping):
+        return mapping
+    return {without_braces(key) if isinstance(key, str) else key: value for key, value in mapping.items()}
+
+
+class Sync(BaseModel):
+    """The link from a source to a workflow.
+
+    Attributes:
+        source: the source's slug.
+        field_mapping: the property behind each input, by the input's reference.
+        push_existing: whether the records become rows that are there when the sync starts.
+        run: which of those rows are queued; later ones are if the workflow has ``auto_run``.
+        on_update: what a record that changed does to its row: nothing, a change of the row, or a new row.
+        on_remove: what becomes of the row of a record that left the source.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Annotated[StrictStr, AfterValidator(check_slug)]
+    field_mapping: Annotated[dict[StrictStr, Text], BeforeValidator(_plain_references), Field(min_length=1)]
+    push_existing: StrictBool = True
+    run: Literal["all", "first_10", "none"] = "all"
+    on_update: Literal["ignore", "update", "append"] = "ignore"
+    on_remove: Literal["keep", "flag", "delete"] = "keep"
+
+
+class WorkflowBody(BaseModel):
+    """What a user says of a workflow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Text
+    inputs: tuple[Input, ...] = Field(min_length=1)
+    auto_run: StrictBool = True
+    syncs: tuple[Sync, ...] = ()
+    actions: tuple[Action, ...] = ()
+
+    @classmethod
+    def parse(cls, data: Any) -> Self:
+        """Reads the content of a file; a field that is null counts as absent.
+
+        Raises:
+            InvalidBodyError: With every problem found.
+        """
+        if not isinstance(data, Mapping):
+            raise InvalidBodyError(
+                [Problem("", "not_a_mapping", "A workflow is a mapping of fields to values, with at least "
+                         "name and inputs.")]
+            )  # fmt: skip
+        data = {str(field): value for field, value in data.items() if value is not None}
+        problems: list[Problem] = []
+        try:
+            body = cls.model_validate(data)
+        except ValidationError as error:
+            problems = problems_of(error, {"": cls, **_MODELS})
+        problems += _problems_across(data)
+        if problems:
+            raise InvalidBodyError(problems)
+        return body
+
+
+_MODELS: dict[str, type[BaseModel]] = {"inputs": Input, "syncs": Sync, **ACTION_MODELS}
+
+
+class WorkflowFile(WorkflowBody):
+    """What a file may hold: a body, and an id where there is one. Its name is the slug."""
+
+    id: uuid.UUID | None = None
+
+
+class Workflow(WorkflowBody):
+    """A workflow with its identity: ``slug`` names its file, its asset and its table."""
+
+    id: uuid.UUID
+    slug: Annotated[StrictStr, AfterValidator(check_slug)]
+
+    @classmethod
+    def of(cls, slug: str, file: WorkflowFile) -> Workflow:
+        """The workflow of a file, with an id derived of its slug where the file has none."""
+        fields = {field: getattr(file, field) for field in WorkflowBody.model_fields}
+        return cls(**fields | {"slug": slug, "id": file.id or uuid.uuid5(_NAMESPACE, slug)})
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The columns that its actions fill."""
+        return tuple(output for action in self.actions for output in action.outputs)
+
+    def sync_of(self, source: str) -> Sync | None:
+        """The sync of a source, by the source's slug."""
+        return next((sync for sync in self.syncs if sync.source == source), None)
+
+    def sync_id(self, source: str) -> uuid.UUID:
+        """The identity of a sync: there is one for each source and workflow, whatever its mapping."""
+        return uuid.uuid5(self.id, source)
+
+
+def _problems_across(data: Mapping[str, Any]) -> list[Problem]:
+    """What no field can tell of itself, found also where others are wrong."""
+    inputs = _readable(data.get("inputs"), Input)
+    problems = _repeated("inputs", [one.reference for one in inputs], "duplicate_input", "are one input")
+    syncs = _mappings(data.get("syncs"))
+    sources = [str(sync.get("source")) for _, sync in syncs]
+    problems += _repeated("syncs", sources, "duplicate_source", "have one source; a sync is all there is")
+    for index, sync in syncs:
+        at = f"syncs[{index}].field_mapping"
+        problems += problems_of_mapping(sync.get("field_mapping"), inputs, at=at)
+    actions = _mappings(data.get("actions"))
+    names = [str(action.get("name")) for _, action in actions]
+    problems += _repeated("actions", names, "duplicate_action", "have one name")
+    columns = [one.key for one in inputs]
+    for _, action in actions:
+        outputs = action.get("outputs") or []
+        written = [action.get("output"), *(outputs if isinstance(outputs, Sequence) else [])]
+        columns += [output.key for output in _readable([each for each in written if each], Output)]
+    problems += _repeated("actions", columns, "duplicate_column", "are one column", beside=len(inputs))
+    return problems
+
+
+def _repeated(field: str, names: Sequence[str], code: str, why: str, beside: int = 0) -> list[Problem]:
+    # Of names that another field has told of already, only those that come again are new.
+    told = {name for name, count in Counter(names[:beside]).items() if count > 1}
+    return [
+        Problem(field, code, f"{count} of them {why}: `{name}`.")
+        for name, count in Counter(names).items()
+        if count > 1 and name not in told
+    ]
+
+
+def _mappings(items: Any) -> list[tuple[int, Mapping[Any, Any]]]:
+    listed = items if isinstance(items, list | tuple) else []
+    return [(index, item) for index, item in enumerate(listed) if isinstance(item, Mapping)]
+
+
+def _readable(items: Any, model: type[_Model]) -> list[_Model]:
+    found = []
+    for item in items if isinstance(items, list | tuple) else []:
+        try:
+            found.append(model.model_validate(item))
+        except ValidationError:
+            continue
+    return found

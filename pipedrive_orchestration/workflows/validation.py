@@ -1,0 +1,56 @@
+"""A sync as it is asked for, joined with the workflow it feeds and the sources there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
+from pipedrive_orchestration.sources.validation import did_you_mean, problems_of
+from pipedrive_orchestration.workflows.mapping import problems_of_mapping
+from pipedrive_orchestration.workflows.model import Sync, Workflow
+
+
+def parse_sync(data: Any, workflow: Workflow, sources: Iterable[Source]) -> Sync:
+    """Reads a sync that a workflow is to have; what is left out has its default.
+
+    Raises:
+        InvalidBodyError: With every problem: of its form, of the source, of the inputs and properties.
+    """
+    if not isinstance(data, Mapping):
+        message = "A sync is a mapping of fields to values, with at least source and field_mapping."
+        raise InvalidBodyError([Problem("", "not_a_mapping", message)])
+    data = {str(field): value for field, value in data.items() if value is not None}
+    problems: list[Problem] = []
+    try:
+        sync = Sync.model_validate(data)
+    except ValidationError as error:
+        problems = problems_of(error, {"": Sync})
+    problems += _problems(data.get("source"), data.get("field_mapping"), workflow, sources)
+    if problems:
+        raise InvalidBodyError(problems)
+    return sync
+
+
+def problems_of_syncs(workflow: Workflow, sources: Iterable[Source]) -> dict[str, list[Problem]]:
+    """The syncs of a workflow that cannot be run, by source; such as those of a source that was deleted."""
+    sources = list(sources)
+    found = {
+        sync.source: _problems(sync.source, sync.field_mapping, workflow, sources, f"syncs[{index}].")
+        for index, sync in enumerate(workflow.syncs)
+    }
+    return {source: problems for source, problems in found.items() if problems}
+
+
+def _problems(
+    slug: Any, mapping: Any, workflow: Workflow, sources: Iterable[Source], at: str = ""
+) -> list[Problem]:
+    by_slug = {source.slug: source for source in sources}
+    source = by_slug.get(slug) if isinstance(slug, str) else None
+    problems = problems_of_mapping(mapping, workflow.inputs, source, at=f"{at}field_mapping")
+    if isinstance(slug, str) and source is None:
+        message = f"There is no source `{slug}`; it was deleted, renamed or never there."
+        problems.insert(0, Problem(f"{at}source", "unknown_source", message + did_you_mean(slug, by_slug)))
+    return problems

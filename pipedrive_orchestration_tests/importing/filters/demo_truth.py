@@ -1,0 +1,31 @@
+"""Which records of a demo account a filter selects, by the plain evaluation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pipedrive_orchestration.demo import Account
+from pipedrive_orchestration_tests.exactness.truth import is_deleted, kinds_of
+from pipedrive_orchestration_tests.importing.filters.evaluation import Evaluation, Known
+
+ONE_WINDOW = {"partitions_start": f"{datetime.now(UTC):%Y-%m}"}
+"""Options of a source whose first window holds everything before this month."""
+
+
+def members(account: Account, object_type: str, filters: dict[str, Any]) -> set[str]:
+    """Ids, as text, of the records that are neither deleted nor archived and satisfy the filter."""
+    kinds = kinds_of(account, object_type)
+    fields = {
+        field["field_code"]: {option["id"]: option["label"] for option in field["options"] or ()}
+        for field in account.fields.get(object_type) or ()
+    }
+    evaluation = Evaluation(
+        {key: Known(kind.field_type, fields.get(key, {})) for key, kind in kinds.items()}, datetime.now(UTC)
+    )
+    return {
+        str(record["id"])
+        for record in account.records(object_type)
+        if not is_deleted(object_type, record) and not record.get("is_archived")
+        if evaluation.matches(filters, {**record, **(record.get("custom_fields") or {})})
+    }
