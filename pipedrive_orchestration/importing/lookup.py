@@ -99,7 +99,7 @@ async def _look_up_one(client: Client, object_type: ObjectType, record_id: str, 
         return
     # A deleted note is still answered, as inactive (API facts 2.4).
     if msgspec.json.decode(record, type=_State).active_flag:
-        settled.spans.append(Span.of(Page([record], None), None))
+        settled.spans.append(Span.of(Page([record]), None))
     else:
         settled.gone.append(record_id)
 

@@ -30,6 +30,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.object_type import Bounds, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
 from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import SourceBody
@@ -151,11 +152,11 @@ class _Scan:
         """Page after page, and whether there is more."""
         object_type, archived = self._body.type, self._body.options.include_archived
         async for page in pages(self._client, object_type, self._parameters):
-            yield page, archived or page.next is not None
+            yield page, archived or page.goes_on(MAX_PAGE_SIZE)
         if archived:
             path, cost = object_type.archived_path, object_type.archived_cost
             async for page in pages(self._client, object_type, self._parameters, path=path, cost=cost):
-                yield page, page.next is not None
+                yield page, page.goes_on(MAX_PAGE_SIZE)
 
 
 def _latest_first(object_type: ObjectType) -> dict[str, str | int]:

@@ -7,6 +7,7 @@ what ``read`` made of the body or in one of the errors of :mod:`~pipedrive_orche
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import ssl
 import time
@@ -35,9 +36,10 @@ from pipedrive_orchestration.pipedrive.rate_limit import (
     burst_left,
     daily_token_budget,
     daily_tokens_left,
+    retry_after,
     seconds_to_reset,
 )
-from pipedrive_orchestration.pipedrive.responses import BrokenBody, failure_of
+from pipedrive_orchestration.pipedrive.responses import BrokenBody, OddBody, failure_of
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | int]
@@ -49,16 +51,21 @@ class Patience:
 
     Attributes:
         deadline: how long one request may be retried once the account has answered at all.
-        first_deadline: the same before the first answer: what never worked is a wrong address, not an
-            outage.
+        first_deadline: the same before the first answer that could be read, or that was an error of
+            Pipedrive's own: what never worked is a wrong address, not an outage.
         attempt: how long one try may take, bodies that drip included.
         blocked: pause after the HTML 403 that follows ignored 429s (API facts 5.4).
+        odd: how long an answer that leaves out its records is asked for again.
+        refused: how long refusals are waited out that leave room in the burst window and say nothing of the
+            daily budget; a burst limit does not last longer.
     """
 
     deadline: float = 300.0
     first_deadline: float = 10.0
     attempt: float = 120.0
     blocked: float = 15.0
+    odd: float = 30.0
+    refused: float = 60.0
 
 
 @dataclass(slots=True)
@@ -72,11 +79,25 @@ class Usage:
 
 
 class _TryAgain(Exception):
-    """Another try may help; ``wait`` is how long to leave it, None for the usual backoff."""
+    """Another try may help.
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    Attributes:
+        wait: seconds to leave it, None for the usual backoff.
+        longest: seconds for which tries of this kind make sense.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None, longest: float = math.inf) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.longest = longest
+
+
+class _OverLimit(_TryAgain):
+    """A 429 that is not certainly that of the daily budget; ``has_room`` if the burst window had some."""
+
+    def __init__(self, wait: float | None, *, has_room: bool) -> None:
+        super().__init__("the burst limit is exceeded (429)", wait)
+        self.has_room = has_room
 
 
 _USUAL = Patience()
@@ -110,6 +131,7 @@ class Client:
         self.clock_offset = timedelta()
         self._patience = patience
         self._answered = False
+        self._understood = False
         self._connection = connection
         self._http = httpx.AsyncClient(
             base_url=connection.url,
@@ -146,19 +168,31 @@ class Client:
         """
         request = f"{path}?{urlencode(parameters)}" if parameters else path
         began = time.monotonic()
+        refused_since: float | None = None
         for tries in count(1):
             if self.daily_tokens_left is not None and self.daily_tokens_left < cost:
                 raise BudgetSpent(request, cost, self.daily_tokens_left, next_budget())
             try:
-                return read(self._usable(request, await self._answer(path, parameters, cost), cost))
+                result = read(self._usable(request, await self._answer(path, parameters, cost), cost))
+            except OddBody as odd:
+                again = _TryAgain(str(odd), longest=self._patience.odd)
             except BrokenBody as broken:
                 again = _TryAgain(str(broken))
             except _TryAgain as failed:
                 again = failed
-            spent = time.monotonic() - began
+            else:
+                self._understood = True
+                return result
+            now = time.monotonic()
+            if isinstance(again, _OverLimit) and again.has_room:
+                refused_since = now if refused_since is None else refused_since
+                if now - refused_since > self._patience.refused:
+                    raise BudgetSpent(request, cost, None, next_budget())
+            else:
+                refused_since = None
             wait = again.wait if again.wait is not None else _backoff(tries)
-            if spent + wait > self._deadline():
-                raise Unavailable(request, str(again), spent)
+            if now - began + wait > min(self._deadline(), again.longest):
+                raise Unavailable(request, str(again), now - began)
             self.usage.retries += 1
             await asyncio.sleep(wait)
         raise AssertionError  # the loop has no end of its own
@@ -169,7 +203,7 @@ class Client:
         return readers <= useful and not self.limiter.is_saturated
 
     def _deadline(self) -> float:
-        return self._patience.deadline if self._answered else self._patience.first_deadline
+        return self._patience.deadline if self._understood else self._patience.first_deadline
 
     async def _answer(self, path: str, parameters: Parameters, cost: int) -> httpx.Response:
         try:
@@ -205,6 +239,7 @@ class Client:
         status = response.status_code
         if status == httpx.codes.OK:
             return response.content
+        self._understood = True
         if status == httpx.codes.UNAUTHORIZED:
             raise self._connection.refusal()
         if status == httpx.codes.TOO_MANY_REQUESTS:
@@ -212,7 +247,7 @@ class Client:
         if response.is_redirect:
             raise Refused(request, status, f"it leads to {_host_of(response.headers.get('location', ''))}")
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            raise _TryAgain(f"it answered {status}")
+            raise _TryAgain(f"it answered {status}", retry_after(response.headers))
         if status == httpx.codes.FORBIDDEN and "json" not in response.headers.get("content-type", ""):
             self.limiter.pause(self._patience.blocked)
             raise _TryAgain("it is blocked for a while after too many requests (403)", self._patience.blocked)
@@ -220,13 +255,15 @@ class Client:
 
     def _over_limit(self, request: str, response: httpx.Response, cost: int) -> Exception:
         left, room = daily_tokens_left(response.headers), burst_left(response.headers)
-        # The daily header can be missing; a refusal in spite of room in the burst window tells as much.
-        if (left is not None and left < cost) or (left is None and room):
+        told = retry_after(response.headers)
+        if left is not None and left < cost:
             return BudgetSpent(request, cost, left, next_budget())
-        wait = seconds_to_reset(response.headers) if room is not None else None
+        if told is not None and told > self._patience.deadline:
+            return BudgetSpent(request, cost, left, datetime.now(UTC) + timedelta(seconds=told))
+        wait = told if told is not None or room is None else seconds_to_reset(response.headers)
         if wait is not None:
             self.limiter.pause(wait)
-        return _TryAgain("the burst limit is exceeded (429)", None if wait is None else wait + _jitter(0.2))
+        return _OverLimit(None if wait is None else wait + _jitter(0.2), has_room=left is None and bool(room))
 
 
 def next_budget(now: datetime | None = None) -> datetime:

@@ -8,6 +8,7 @@
     ├── Refused          Pipedrive understood and will not do it (400, 402, 403, 404, 410, ...)
     ├── Unavailable      no usable answer before the deadline: host unreachable, 5xx, broken bodies
     ├── EndlessList      a list names the same next page for ever
+    ├── UnprovenEnd      a list breaks off without saying that it ends
     └── BudgetSpent      the account's daily tokens are used up; says when they come back
 
 No message carries a token: requests are described by path and parameters only, and the token travels
@@ -116,4 +117,14 @@ class EndlessList(PipedriveError):
         super().__init__(
             f"GET {path} goes round in circles at {successor!r}: Pipedrive answers the same next page again "
             "and again. Run the import again later; what is committed stays."
+        )
+
+
+class UnprovenEnd(PipedriveError):
+    """A list breaks off: a full page, not a word of more, and nothing to go on from."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"GET {path} answers a full page and does not say whether there is more. What is beyond it would "
+            "be missing, so the import ends here. Run it again later; what is committed stays."
         )

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from collections.abc import Set as AbstractSet
 
 from pipedrive_orchestration.pipedrive.client import Client, Parameters
-from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
+from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, UnprovenEnd
 from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
-from pipedrive_orchestration.pipedrive.responses import BrokenBody, Page, open_page
+from pipedrive_orchestration.pipedrive.responses import OddBody, Page, open_page
 
 _NEXT_PARAMETER = {Paging.CURSOR: "cursor", Paging.OFFSET: "start"}
 
@@ -28,25 +28,23 @@ does."""
 def page_reader(paging: Paging) -> Callable[[bytes], Page]:
     """Opens the answers to one request.
 
-    What ends a list by what it leaves out is believed when it comes twice: an answer without data, or a
-    full page that does not say whether there is more. Both are the truth of some lists (API facts 3.1) and
-    the loss of everything else on others.
+    A full page by cursor that does not say whether there is more is asked for once more: without a cursor
+    the list can only be gone on with from a time.
 
     Raises:
-        BrokenBody: see :func:`open_page`; also the first answer of that kind.
+        BrokenBody: see :func:`open_page`.
+        OddBody: likewise; also the first answer of that kind.
     """
     doubted = False
 
     def read(body: bytes) -> Page:
         nonlocal doubted
         page = open_page(body, paging)
-        # v1 says null for an empty list, and says there that nothing follows.
-        without_data = not page.has_data and not (paging is Paging.OFFSET and page.says_more)
-        without_end = not page.says_more and len(page.records) >= MAX_PAGE_SIZE
-        if doubted or not (without_data or without_end):
-            return page
-        doubted = True
-        raise BrokenBody("the body leaves out its data, or whether there is more")
+        without_end = page.more is None and page.goes_on(MAX_PAGE_SIZE)
+        if without_end and paging is Paging.CURSOR and not doubted:
+            doubted = True
+            raise OddBody("the page is full and does not say whether there is more")
+        return page
 
     return read
 
@@ -132,7 +130,8 @@ async def _follow(
     while True:
         try:
             page = await client.get(path, asked, cost=cost, read=page_reader(paging))
-            _refuse_circle(path, page, seen)
+            following = _following(page, paging, asked)
+            _refuse_circle(path, following, seen)
         except (EndlessList, Refused) as lost:
             # How Pipedrive refuses a cursor that is no longer good is not documented (API facts 9).
             if restarts == MAX_RESTARTS or not seen or (isinstance(lost, Refused) and lost.status != 400):
@@ -143,21 +142,36 @@ async def _follow(
             del asked[_NEXT_PARAMETER[paging]]
             continue
         yield page
-        if page.next is None:
+        if not page.goes_on(MAX_PAGE_SIZE):
             return
         reached = from_its_end(page)
+        if following is None:
+            if not _is_further(reached, bound):
+                raise UnprovenEnd(path)
+            bound, restarts, walked, furthest = reached, 0, 0, 0
+            seen.clear()
+            asked = {**asked, **bound}
+            asked.pop(_NEXT_PARAMETER[paging], None)
+            continue
         walked += 1
         if _is_further(reached, bound):
             bound, restarts, walked, furthest = reached, 0, 0, 0
         elif walked > furthest:
             restarts, furthest = 0, walked
-        seen.add(page.next)
-        asked[_NEXT_PARAMETER[paging]] = page.next
+        seen.add(following)
+        asked[_NEXT_PARAMETER[paging]] = following
 
 
-def _refuse_circle(path: str, page: Page, seen: AbstractSet[str | int]) -> None:
-    if page.next is not None and page.next in seen:
-        raise EndlessList(path, page.next)
+def _following(page: Page, paging: Paging, asked: Mapping[str, str | int]) -> str | int | None:
+    """What asks for the next page; by offset it follows from what has come, where the body does not say."""
+    if paging is Paging.OFFSET and page.next is None and page.goes_on(MAX_PAGE_SIZE):
+        return int(asked.get("start", 0)) + len(page.records)
+    return page.next
+
+
+def _refuse_circle(path: str, following: str | int | None, seen: AbstractSet[str | int]) -> None:
+    if following is not None and following in seen:
+        raise EndlessList(path, following)
 
 
 def _is_further(reached: Mapping[str, str], bound: Mapping[str, str | int]) -> bool:
@@ -230,10 +244,10 @@ async def shifting_pages(
             furthest = max(furthest, start)
             start = max(0, start - MAX_PAGE_SIZE)
             continue
-        if page.next is None:
+        if not page.goes_on(MAX_PAGE_SIZE):
             return
         if len(ids) <= bool(start):
-            raise EndlessList(path, page.next)
+            raise EndlessList(path, start + len(ids))
         seen.update(ids)
         bound = from_its_end(page)
         if _is_further(bound, asked):

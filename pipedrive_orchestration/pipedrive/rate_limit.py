@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 
 WINDOW_SECONDS = 2.0
@@ -21,6 +22,9 @@ WINDOW_SECONDS = 2.0
 
 REGAINED_PER_WINDOW = 0.05
 """How much of the limit a client that was refused takes back in every window without a refusal."""
+
+LEAST_LIMIT = 20
+"""Requests in two seconds on the smallest plan: the limit where answers do not tell theirs."""
 
 MAX_IN_FLIGHT = 32
 """Requests under way at once, whatever the plan allows: bounds memory, not speed."""
@@ -83,7 +87,7 @@ class Limiter:
         """Take over what an answer says about the limit. Call it before the slot is given back."""
         limit, remaining = _number(headers, "x-ratelimit-limit"), _number(headers, "x-ratelimit-remaining")
         if limit is None or limit < 1:
-            self._limit = self._limit or 1
+            self._limit = self._limit or LEAST_LIMIT
             return
         self._limit = limit
         if self._share < limit:
@@ -127,6 +131,19 @@ def seconds_to_reset(headers: Mapping[str, str]) -> float:
     """``x-ratelimit-reset`` is relative seconds, not an epoch (API facts 5.4)."""
     reset = _number(headers, "x-ratelimit-reset")
     return float(reset) if reset is not None and 0 < reset <= 60 else WINDOW_SECONDS
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that ``Retry-After`` asks to wait, a date counted from the answer's own; None without one."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(
+            0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])).total_seconds()
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def daily_tokens_left(headers: Mapping[str, str]) -> int | None:

@@ -19,12 +19,20 @@ class BrokenBody(ValueError):
     """A body that is not the JSON it should be: truncated, HTML, or of another shape."""
 
 
+class OddBody(BrokenBody):
+    """A whole answer that leaves out what it is asked for, such as its records.
+
+    A server that answers so is at work, so it is asked again for a shorter time than one that fails.
+    """
+
+
 class _Pagination(msgspec.Struct):
-    more_items_in_collection: bool = False
+    more_items_in_collection: bool | None = None
     next_start: int | None = None
 
 
-class _AdditionalData(msgspec.Struct):
+class _AdditionalData(_Pagination):
+    # v1 puts its paging facts into ``pagination``; its OpenAPI schema has some of them one level higher.
     next_cursor: str | None = None
     pagination: _Pagination | None = None
 
@@ -70,16 +78,14 @@ class Page:
     Attributes:
         records: the records as Pipedrive wrote them, one slice of the body each. A text in them may end in
             half a character, which strict readers refuse: see :meth:`whole_records`.
-        next: what the parameter that asks for the next page must carry, or None on the last page.
-        has_data: whether the body has records, if only an empty list of them.
-        says_more: whether the body says if there is more, where a list has pages.
+        next: what the parameter that asks for the next page must carry, where the body says so.
+        more: whether the list goes on, as the body says; None where it does not say.
         has_line_feeds: whether the body is laid out in lines.
     """
 
     records: list[msgspec.Raw]
-    next: str | int | None
-    has_data: bool = True
-    says_more: bool = True
+    next: str | int | None = None
+    more: bool | None = False
     has_line_feeds: bool = False
 
     def lines(self) -> bytes:
@@ -91,6 +97,16 @@ class Page:
     def whole_records(self) -> list[bytes]:
         """The records with whole characters, to be read as text."""
         return [whole_characters(bytes(record)) for record in self.records]
+
+    def goes_on(self, limit: int) -> bool:
+        """Whether another page has to be asked for.
+
+        A list ends where Pipedrive says so, or with a page that is not full where it says nothing.
+
+        Args:
+            limit: how many records were asked for.
+        """
+        return len(self.records) >= limit if self.more is None else self.more
 
     def longest(self) -> int:
         """Bytes of the longest record."""
@@ -133,24 +149,19 @@ def parse_time(value: str) -> datetime:
 def open_page(body: bytes, paging: Paging) -> Page:
     """Open the envelope of a list.
 
-    ``data: null`` and a missing ``additional_data`` are empty pages and last pages (API facts 3.1).
+    ``data: null`` is an empty page where v1 says in the same body that nothing follows, and nowhere else.
 
     Raises:
-        BrokenBody: not JSON, not an envelope, ``success: false`` in a 200, or more records announced
-            without saying where.
+        BrokenBody: not JSON, not an envelope, or ``success: false`` in a 200.
+        OddBody: an envelope without records.
     """
     envelope = _opened(body)
     if envelope.success is not True:
         raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
-    additional = envelope.additional_data
-    return Page(
-        records=envelope.data or [],
-        next=_next(additional, paging),
-        has_data=envelope.data is not None,
-        says_more=paging is Paging.NONE
-        or (additional is not None and (paging is Paging.CURSOR or additional.pagination is not None)),
-        has_line_feeds=b"\n" in body,
-    )
+    following, more = _continuation(envelope.additional_data, paging)
+    if envelope.data is None and not (paging is Paging.OFFSET and more is False):
+        raise OddBody("the body has no records (data: null)")
+    return Page(envelope.data or [], following, more, has_line_feeds=b"\n" in body)
 
 
 def _opened(body: bytes) -> _Envelope:
@@ -161,6 +172,10 @@ def _opened(body: bytes) -> _Envelope:
         try:
             return _envelopes.decode(whole_characters(body))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if body.lstrip()[:1] == b"<":
+                raise BrokenBody(
+                    "a web page (HTML) came instead of data, as from a sign-in page, a proxy or a wrong host"
+                ) from None
             raise BrokenBody(f"the body is not a list of records ({error})") from None
 
 
@@ -173,17 +188,18 @@ def whole_characters(json: bytes) -> bytes:
     return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], json)
 
 
-def _next(additional: _AdditionalData | None, paging: Paging) -> str | int | None:
+def _continuation(additional: _AdditionalData | None, paging: Paging) -> tuple[str | int | None, bool | None]:
+    """Where the list goes on, and whether it does."""
+    if paging is Paging.NONE:
+        return None, False
     if additional is None:
-        return None
+        return None, None
     if paging is Paging.CURSOR:
-        return additional.next_cursor or None
-    pagination = additional.pagination
-    if paging is not Paging.OFFSET or pagination is None or not pagination.more_items_in_collection:
-        return None
-    if pagination.next_start is None:
-        raise BrokenBody("the body says that there is more and not where")
-    return pagination.next_start
+        return additional.next_cursor or None, bool(additional.next_cursor)
+    facts = additional.pagination or additional
+    if facts.more_items_in_collection is None:
+        return facts.next_start, True if facts.next_start else None
+    return (facts.next_start if facts.more_items_in_collection else None), facts.more_items_in_collection
 
 
 def failure_of(body: bytes) -> tuple[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,9 @@ import msgspec
 import pytest
 
 from pipedrive_orchestration.pipedrive import pagination
-from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused
+from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, Unavailable, UnprovenEnd
 from pipedrive_orchestration.pipedrive.object_type import ObjectType
-from pipedrive_orchestration.pipedrive.object_types import LEADS, PERSONS, PIPELINES
+from pipedrive_orchestration.pipedrive.object_types import CURRENCIES, LEADS, PERSONS, PIPELINES
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Canned, Reply, in_turn, serving
 from pipedrive_orchestration_tests.pipedrive.asking import read_pages
 
@@ -88,24 +89,89 @@ def test_a_cursor_that_is_never_good_ends_the_list_with_its_refusal() -> None:
 
 
 FULL_PAGE = PEOPLE[:SIZE]
-DOUBTFUL = {
+WITHOUT_RECORDS = {
     "no data": page(None),
     "no data and more to come": page(None, "more"),
-    "a full page and not a word of more": Answer({"success": True, "data": FULL_PAGE}),
+    "no data at all": Answer({"success": True, "data": None}),
 }
 
 
-@pytest.mark.parametrize("doubtful", DOUBTFUL.values(), ids=DOUBTFUL)
-def test_what_ends_a_list_by_silence_is_asked_for_again(doubtful: Answer) -> None:
-    with serving({PERSONS.path: in_turn([doubtful, page(FULL_PAGE, "3"), page(PEOPLE[3:5])])}) as served:
-        assert set(ids(served)) == {1, 2, 3, 4, 5}
-        assert len(served.asked) == 3
+@pytest.mark.parametrize("odd", WITHOUT_RECORDS.values(), ids=WITHOUT_RECORDS)
+def test_an_answer_without_records_is_asked_for_again(odd: Answer) -> None:
+    answers = in_turn([page(FULL_PAGE, "3"), odd, odd, page(PEOPLE[3:5])])
+    with serving({PERSONS.path: answers}) as served:
+        assert ids(served) == [1, 2, 3, 4, 5]
+        assert len(served.asked) == 4
 
 
-def test_silence_that_comes_twice_is_believed() -> None:
-    with serving({PERSONS.path: lambda _: page(None)}) as served:
-        assert ids(served) == []
-        assert len(served.asked) == 2
+@pytest.mark.parametrize("object_type", [PERSONS, PIPELINES, LEADS, CURRENCIES], ids=str)
+@pytest.mark.parametrize("odd", WITHOUT_RECORDS.values(), ids=WITHOUT_RECORDS)
+def test_an_answer_without_records_never_ends_a_list(odd: Answer, object_type: ObjectType) -> None:
+    with serving({object_type.path: lambda _: odd}) as served:
+        with pytest.raises(Unavailable, match="the body has no records"):
+            ids(served, object_type, pagination.pages)
+        assert len(served.asked) > 1
+
+
+def v1(found: Any, **facts: Any) -> Answer:
+    return Answer({"success": True, "data": found, "additional_data": facts})
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["in pagination", "one level higher"])
+def test_an_empty_v1_list_may_say_null_where_it_says_that_nothing_follows(*, nested: bool) -> None:
+    facts = {"start": 0, "limit": SIZE, "more_items_in_collection": False}
+    with serving({LEADS.path: lambda _: v1(None, **({"pagination": facts} if nested else facts))}) as served:
+        assert ids(served, LEADS, pagination.pages) == []
+        assert len(served.asked) == 1
+
+
+FACTS = {
+    "in pagination": lambda more, start: {"pagination": {"more_items_in_collection": more} | start},
+    "one level higher": lambda more, start: {"more_items_in_collection": more} | start,
+    "more and not where": lambda more, _: {"pagination": {"more_items_in_collection": more}},
+    "more and not where, one level higher": lambda more, _: {"more_items_in_collection": more},
+    "none": lambda _more, _start: {},
+}
+"""How a v1 page may say that there is more, if it does."""
+
+
+@pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
+@pytest.mark.parametrize("read", [pagination.pages, pagination.keyset_pages])
+@pytest.mark.parametrize("count", [0, 2, SIZE, SIZE + 1, 3 * SIZE])
+def test_a_v1_list_is_read_to_its_end_wherever_its_paging_facts_stand(
+    facts: Callable[[bool, dict[str, int]], dict[str, Any]], read: Any, count: int
+) -> None:
+    people = PEOPLE[:count]
+
+    def reply(asked: Asked) -> Answer:
+        since, start = asked.query.get("updated_since", ""), int(asked.query.get("start", 0))
+        listed = [one for one in people if str(one["update_time"]) >= since]
+        more = start + SIZE < len(listed)
+        return v1(listed[start : start + SIZE], **facts(more, {"next_start": start + SIZE} if more else {}))
+
+    with serving({LEADS.path: reply}) as served:
+        assert set(ids(served, LEADS, read)) == {one["id"] for one in people}
+        assert len(served.asked) <= count + 2
+
+
+def test_a_full_page_by_cursor_without_a_word_of_more_is_gone_on_with_from_its_last_time() -> None:
+    def reply(asked: Asked) -> Answer:
+        since = asked.query.get("updated_since", "")
+        found = [one for one in PEOPLE if str(one["update_time"]) >= since][:SIZE]
+        return Answer({"success": True, "data": found})
+
+    with serving({PERSONS.path: reply}) as served:
+        assert set(ids(served)) == {one["id"] for one in PEOPLE}
+
+
+@pytest.mark.parametrize("read", [pagination.pages, pagination.ascending_pages])
+def test_a_list_that_breaks_off_with_nothing_to_go_on_from_is_an_error(read: Any) -> None:
+    found = [{"id": n, "update_time": "2026-01-01T00:00:00Z"} for n in range(SIZE)]
+    with (
+        serving({PERSONS.path: lambda _: Answer({"success": True, "data": found})}) as served,
+        pytest.raises(UnprovenEnd, match="does not say whether there is more"),
+    ):
+        ids(served, PERSONS, read)
 
 
 def test_a_v1_list_that_shifts_for_ever_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ from pipedrive_orchestration.pipedrive.responses import Page, open_page
 
 T = TypeVar("T")
 
-HURRY = Patience(deadline=0.4, first_deadline=0.4, attempt=0.2, blocked=0.05)
+HURRY = Patience(deadline=0.4, first_deadline=0.4, attempt=0.2, blocked=0.05, odd=0.4)
 SOON = Patience(deadline=1.0, first_deadline=1.0, attempt=30, blocked=0.05)
-SHORT = Patience(deadline=1.5, first_deadline=1.0, attempt=0.3, blocked=0.05)
+SHORT = Patience(deadline=1.5, first_deadline=1.0, attempt=0.3, blocked=0.05, odd=1.0, refused=1.0)
 
 CALM = Patience(deadline=60, first_deadline=60, attempt=30, blocked=0.05)
 

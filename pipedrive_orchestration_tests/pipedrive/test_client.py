@@ -22,7 +22,7 @@ from pipedrive_orchestration.pipedrive.errors import (
 from pipedrive_orchestration.pipedrive.responses import BrokenBody
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.canned import TOKEN, Answer, Asked, in_turn, serving
-from pipedrive_orchestration_tests.pipedrive.asking import HURRY, SHORT, as_page, ask
+from pipedrive_orchestration_tests.pipedrive.asking import CALM, HURRY, SHORT, as_page, ask
 
 PATH = "/api/v2/deals"
 FINE = Answer({"success": True, "data": []})
@@ -150,7 +150,7 @@ def test_a_burst_refusal_pauses_all_requests_for_as_long_as_told() -> None:
     [
         {"x-daily-ratelimit-token-remaining": "0"},
         {"x-daily-ratelimit-token-remaining": "9", "x-ratelimit-remaining": "0"},
-        {"x-ratelimit-remaining": "12"},
+        {"retry-after": "3600"},
     ],
     ids=str,
 )
@@ -159,8 +159,55 @@ def test_a_spent_daily_budget_stops_at_once_and_says_when_it_is_full_again(heade
         with pytest.raises(BudgetSpent) as caught:
             ask(served.connection, as_page)
         assert len(served.asked) == 1
-    assert caught.value.resumes_at == next_budget()
+    expected = next_budget() if "retry-after" not in headers else datetime.now(UTC) + timedelta(hours=1)
+    assert abs(caught.value.resumes_at - expected) < timedelta(minutes=5)
     assert f"{caught.value.resumes_at:%Y-%m-%d %H:%M} UTC" in str(caught.value)
+
+
+BURSTS: dict[str, tuple[dict[str, str], float]] = {
+    "room in the window and no word of the day": (
+        {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "1"},
+        1.0,
+    ),
+    "Retry-After alone": ({"x-ratelimit-limit": "", "x-ratelimit-remaining": "", "retry-after": "1"}, 1.0),
+    "Retry-After as a date": (
+        {"x-ratelimit-remaining": "0", "retry-after": "Fri, 27 Nov 2026 10:00:01 GMT"}
+        | {"date": "Fri, 27 Nov 2026 10:00:00 GMT", "x-ratelimit-reset": "30"},
+        1.0,
+    ),
+    "budget left for the day": (
+        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1", "x-daily-ratelimit-token-remaining": "50"},
+        1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize(("headers", "seconds"), BURSTS.values(), ids=BURSTS)
+def test_a_burst_refusal_is_waited_out_for_as_long_as_told(headers: dict[str, str], seconds: float) -> None:
+    with serving({PATH: in_turn([Answer(b"{}", 429, headers), FINE])}) as served:
+        began = time.monotonic()
+        _, client = ask(served.connection, as_page, patience=CALM)
+        assert time.monotonic() - began >= seconds
+    assert (client.usage.requests, client.usage.tokens) == (2, 10)
+
+
+def test_refusals_that_outlast_any_burst_are_a_spent_budget() -> None:
+    headers = {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "1"}
+    patience = Patience(refused=0.1)
+    with serving({PATH: lambda _: Answer(b"{}", 429, headers)}) as served:
+        with pytest.raises(BudgetSpent, match="daily token budget is spent"):
+            ask(served.connection, as_page, patience=patience)
+        assert len(served.asked) == 2
+
+
+def test_a_web_page_instead_of_the_first_answer_is_said_soon() -> None:
+    assert Patience().first_deadline == 10
+    patience = Patience(first_deadline=0.5)
+    with (
+        serving({PATH: lambda _: Answer(PAGE, 200, HTML)}) as served,
+        pytest.raises(Unavailable, match=r"a web page \(HTML\) came instead of data.*PIPEDRIVE_API_URL"),
+    ):
+        ask(served.connection, as_page, patience=patience)
 
 
 def test_the_budget_is_full_again_at_midnight() -> None:

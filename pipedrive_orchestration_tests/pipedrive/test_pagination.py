@@ -12,8 +12,8 @@ import pytest
 
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.errors import EndlessList, Unavailable
-from pipedrive_orchestration.pipedrive.object_types import CURRENCIES, DEALS, LEADS, NOTES, PIPELINES
+from pipedrive_orchestration.pipedrive.errors import EndlessList
+from pipedrive_orchestration.pipedrive.object_types import CURRENCIES, DEALS, NOTES, PIPELINES
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, records, serving
@@ -64,19 +64,6 @@ def test_a_cursor_that_leads_to_itself_is_an_error() -> None:
         pytest.raises(EndlessList, match="'again'"),
     ):
         read_pages(served.connection, partial(pagination.pages, object_type=PIPELINES, parameters={}))
-
-
-def test_a_v1_page_that_announces_more_without_saying_where_is_not_the_last_one() -> None:
-    body = {
-        "success": True,
-        "data": [{"id": 1}],
-        "additional_data": {"pagination": {"more_items_in_collection": True}},
-    }
-    with (
-        serving({LEADS.path: lambda _: Answer(body)}) as served,
-        pytest.raises(Unavailable, match="not where"),
-    ):
-        read_pages(served.connection, partial(pagination.pages, object_type=LEADS, parameters={}))
 
 
 def test_an_empty_v1_page_that_announces_more_is_an_error() -> None:

@@ -31,9 +31,10 @@ def now() -> float:
 
 @dataclass
 class Server:
-    """Counts what arrives in rolling windows, and says so in its headers."""
+    """Counts what arrives in rolling windows, and says so in its headers unless it is ``silent``."""
 
     limit: int
+    silent: bool = False
     admitted: list[float] = field(default_factory=list)
     refused: int = 0
     in_flight: int = 0
@@ -51,7 +52,8 @@ class Server:
         reset = max(1, math.ceil(recent[0] + WINDOW_SECONDS - now()))
         left = max(0, self.limit - len(recent))
         headers = {"limit": self.limit, "remaining": left, "reset": reset}
-        return admit, {f"x-ratelimit-{name}": str(value) for name, value in headers.items()}
+        told = {} if self.silent else headers
+        return admit, {f"x-ratelimit-{name}": str(value) for name, value in told.items()}
 
 
 async def request(limiter: Limiter, server: Server, there: float, back: float) -> None:
@@ -111,6 +113,13 @@ def test_several_clients_give_way_to_each_other() -> None:
     server = Server(20)
     run_virtually(through([virtual_limiter() for _ in range(3)], server, [(0.05, 0.05)] * 300))
     assert server.refused < len(server.admitted) / 3
+
+
+def test_where_no_answer_tells_the_limit_the_smallest_documented_one_is_used() -> None:
+    server = Server(20, silent=True)
+    _, seconds = run_virtually(through([virtual_limiter()], server, [(0.05, 0.05)] * 200))
+    assert server.refused == 0
+    assert seconds <= WINDOW_SECONDS * (200 / 20 + 2)
 
 
 @pytest.mark.parametrize("limit", [10, 40, 120])
