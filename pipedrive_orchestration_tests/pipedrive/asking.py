@@ -47,11 +47,13 @@ def as_page(body: bytes) -> Page:
     return open_page(body, Paging.CURSOR)
 
 
-def read_pages(connection: Connection, read: Callable[[Client], AsyncIterator[Page]]) -> list[Page]:
+def read_pages(
+    connection: Connection, read: Callable[[Client], AsyncIterator[Page]], *, patience: Patience = SHORT
+) -> list[Page]:
     """All pages of a list."""
 
     async def reading() -> list[Page]:
-        async with Client(connection, patience=SHORT) as client:
+        async with Client(connection, patience=patience) as client:
             return [page async for page in read(client)]
 
     return asyncio.run(reading())
