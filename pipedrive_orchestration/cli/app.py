@@ -10,8 +10,15 @@ ACCOUNT = "The account"
 SOURCES = "The sources of the project"
 DATA = "Their data"
 API = "The HTTP API"
+START = "To begin"
 
 OUTLINES = (
+    Outline(
+        "init",
+        "commands.init:init",
+        "Lay out a folder to work in, with examples. Changes nothing that is there.",
+        START,
+    ),
     Outline("connect", "inspecting:connect", "Check the connection and show whose account it is.", ACCOUNT),
     Outline(
         "options",
@@ -80,12 +87,13 @@ OUTLINES = (
         "demo",
         "commands.demo:demo",
         "Import the project from the embedded demo account; run it again to see changes arrive.",
+        START,
     ),
     Outline(
         "dev",
         "commands.dev:dev",
         "Dagster's UI and daemon, on your account if there is a token and on the demo account if not.",
-        hidden=True,
+        START,
     ),
 )
 """Every command, in the order in which they are listed."""
