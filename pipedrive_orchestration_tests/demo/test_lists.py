@@ -178,9 +178,12 @@ def test_filters_of_the_lists(demo: DemoServer, http: httpx.Client) -> None:
     done = everything(http, "/api/v2/activities", done="true", limit=500)
     assert done
     assert [one["id"] for one in done] == [one["id"] for one in live(demo, "activities") if one["done"]]
-    deal = next(deal for deal in deals if deal["person_id"] in demo.account["persons"])
+    alive = {person["id"] for person in live(demo, "persons")}
+    deal = next(deal for deal in deals if deal["person_id"] in alive)
     persons = everything(http, "/api/v2/persons", deal_id=deal["id"])
     assert [person["id"] for person in persons] == [deal["person_id"]]
+    orphan = next(deal for deal in deals if deal["person_id"] is not None and deal["person_id"] not in alive)
+    assert everything(http, "/api/v2/persons", deal_id=orphan["id"]) == []
 
 
 def test_status_picks_deals_and_alone_shows_deleted_ones(demo: DemoServer, http: httpx.Client) -> None:

@@ -29,7 +29,7 @@ _COMPANIES = (
     "شركة الشمس المشرقة",
     "חברת השמש",
     "太陽光発電株式会社",
-    'Quote "Un" quote, Inc.',
+    'Quote "Un" quote, Ltd.',
     "C:\\new",
 )
 _LONG_TEXT = "The roof was measured again. " * 2_000
