@@ -1,4 +1,4 @@
-"""Putting a file in the place of another in one step, so that no reader and no crash meets half of it."""
+"""Files that are replaced in one step, so that nobody meets half of one, and folders for their owner only."""
 
 from __future__ import annotations
 
@@ -54,6 +54,17 @@ def sweep(path: Path) -> None:
     for left in path.parent.iterdir():
         if left.name.startswith(_prefix_of(path)):
             left.unlink()
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner only; one that is there stays.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    # `Path.mkdir` would give the mode to the last folder alone.
+    for folder in [*(parent for parent in reversed(path.parents) if not parent.exists()), path]:
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _prefix_of(path: Path) -> str:

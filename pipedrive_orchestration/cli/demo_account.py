@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import CommandError
+from pipedrive_orchestration.files import make_private_folder
 
 DEMO_FOLDER = Path("data/demo")
 """Everything of the demo: its account and its database. A real account never touches it."""
@@ -41,7 +42,7 @@ def demo_account(scale: float) -> Iterator[DemoAccount]:
     Raises:
         DemoAccountError: it did not start; says why.
     """
-    DEMO_FOLDER.mkdir(parents=True, exist_ok=True)
+    make_private_folder(DEMO_FOLDER)
     journal = DEMO_FOLDER / "account.jsonl"
     is_new = not journal.exists()
     command = [sys.executable, "-m", "pipedrive_orchestration.demo", "--port", "0", "--scale", str(scale)]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pipedrive_orchestration.files import make_private_folder
+
 PAGES_PER_BATCH = 36
 """Pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
 
@@ -100,14 +102,14 @@ def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
     """
     folder = root / f"{slug}-{import_id}"
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        make_private_folder(root)
         _sweep(root)
         # A sweep looks for locks by name, so this one gets its name when it is held.
         unnamed = folder.with_suffix(".new")
         lock = FileLock(unnamed, thread_local=False)
         lock.acquire(timeout=0)
         unnamed.rename(folder.with_suffix(".lock"))
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
     except OSError as error:
         raise StagingError(root, error.strerror or str(error)) from error
     try:

@@ -18,6 +18,7 @@ from typing import Self
 import duckdb
 from filelock import FileLock, Timeout
 
+from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
 
 TELL_AFTER_SECONDS = 1.0
@@ -261,7 +262,7 @@ class Warehouse:
         if self.path is None:
             return
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
         except OSError as error:
             raise WarehouseError(
                 f"The folder of {self.database} cannot be made: {error.strerror}. Set PIPEDRIVE_WAREHOUSE "
