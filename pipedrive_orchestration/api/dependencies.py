@@ -47,7 +47,7 @@ def connection_of(settings: ApiSettings) -> Connection:
     Raises:
         NotConnected: there is none.
     """
-    return Connection.from_environment(settings.variables)
+    return Connection.from_settings(settings.settings)
 
 
 def _found(

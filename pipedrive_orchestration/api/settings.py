@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipedrive_orchestration.api.keys import ApiKeys
 from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
 
 REQUESTS_PER_MINUTE = 200
@@ -23,7 +23,7 @@ class ApiSettings:
     Attributes:
         deployment: the project folder and Dagster.
         warehouse: the database that is read.
-        variables: the environment, which names the account.
+        settings: name the account.
         keys: who may call; None lets everybody on this machine do everything, for demonstrations.
         requests_per_minute: how many requests a key, or an address without one, may send.
         max_body_bytes: how large the body of a request may be.
@@ -32,7 +32,7 @@ class ApiSettings:
 
     deployment: Deployment
     warehouse: Warehouse
-    variables: Mapping[str, str]
+    settings: Settings
     keys: ApiKeys | None
     requests_per_minute: int = REQUESTS_PER_MINUTE
     max_body_bytes: int = MAX_BODY_BYTES

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipedrive_orchestration.cli.environment import project_folder, read_variables
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.settings import Settings, SettingsError
 
 
 def known_slugs(incomplete: str) -> list[str]:
@@ -22,7 +22,10 @@ def known_workflows(incomplete: str) -> list[str]:
 
 
 def _names_in(folder: str, incomplete: str) -> list[str]:
-    files = (project_folder(read_variables()) / folder).glob("*.y*ml")
+    try:
+        files = (Settings.read().project / folder).glob("*.y*ml")
+    except SettingsError:
+        return []
     return sorted({path.stem for path in files if path.stem.startswith(incomplete)})
 
 

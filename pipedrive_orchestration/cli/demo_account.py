@@ -62,11 +62,10 @@ def demo_account(scale: float) -> Iterator[DemoAccount]:
 
 def on_demo(environment: Environment, account: DemoAccount) -> Environment:
     """The environment of a command that works on the demo account and the demo's own database."""
-    if environment.variables.get("PIPEDRIVE_PUBLISH"):
-        environment = environment.plus(PIPEDRIVE_PUBLISH=str(DEMO_FOLDER / "published.duckdb"))
-    return environment.plus(
-        PIPEDRIVE_API_URL=account.url,
-        PIPEDRIVE_API_TOKEN=account.token,
-        PIPEDRIVE_WAREHOUSE=str(DEMO_FOLDER / "warehouse.duckdb"),
-        PIPEDRIVE_STAGING=str(DEMO_FOLDER / "staging"),
+    return environment.but(
+        api_url=account.url,
+        api_token=account.token,
+        warehouse=str(DEMO_FOLDER / "warehouse.duckdb"),
+        staging=DEMO_FOLDER / "staging",
+        publish=environment.settings.publish and DEMO_FOLDER / "published.duckdb",
     )

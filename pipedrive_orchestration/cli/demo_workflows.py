@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
@@ -14,9 +12,10 @@ from rich.text import Text
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.output import cell_text
 from pipedrive_orchestration.cli.running import RunFailedError
-from pipedrive_orchestration.orchestration.resources import resources_of_environment
+from pipedrive_orchestration.orchestration.resources import resources_of
 from pipedrive_orchestration.orchestration.run_monitoring import running_command
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
+from pipedrive_orchestration.services.deployment import dagster_instance
 from pipedrive_orchestration.services.names import outputs_key, workflow_key
 from pipedrive_orchestration.sources import LoadedSources
 from pipedrive_orchestration.warehouse import quoted
@@ -34,28 +33,32 @@ def run_workflows(environment: Environment, sources: LoadedSources, console: Con
     """
     loaded = WorkflowStore(environment.project).load()
     with (
-        dg.DagsterInstance.get() as instance,
-        running_command(instance, Path(os.environ["DAGSTER_HOME"])) as tags,
+        dagster_instance(environment.settings) as instance,
+        running_command(instance, environment.settings.home) as tags,
         console.status("") as status,
     ):
         for workflow in loaded.workflows:
             status.update(workflow.slug)
-            _run(workflow_definitions(workflow, sources.sources), instance, workflow, tags)
+            _run(_definitions(environment, workflow, sources), instance, workflow, tags)
     for workflow in loaded.workflows:
         _show(environment, workflow, console)
     return loaded
+
+
+def _definitions(environment: Environment, workflow: Workflow, sources: LoadedSources) -> dg.Definitions:
+    """Only what is run, since to build everything would take longer than to run it."""
+    return dg.Definitions.merge(
+        dg.Definitions(resources=resources_of(environment.settings), executor=dg.in_process_executor),
+        workflow_definitions(workflow, sources.sources),
+    )
 
 
 def _run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, workflow: Workflow, tags: Mapping[str, str]
 ) -> None:
     outputs = [outputs_key(workflow.slug)] if workflow.actions else []
-    # Only what is run, since to build everything would take longer than to run it.
-    complete = dg.Definitions.merge(
-        dg.Definitions(resources=resources_of_environment(), executor=dg.in_process_executor), definitions
-    )
     try:
-        complete.resolve_implicit_global_asset_job_def().execute_in_process(
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             asset_selection=[workflow_key(workflow.slug), *outputs],
             tags=dict(tags),

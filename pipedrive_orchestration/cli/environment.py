@@ -1,55 +1,38 @@
-"""The variables that a command goes by: those of the process, completed by a ``.env`` file."""
+"""The account, database and project folder that a command works on, as the settings name them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.oauth import VARIABLES
+from pipedrive_orchestration.settings import Settings, export, read_variables
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
-
-DEFAULT_PROJECT = "./project"
-
-
-def read_variables(folder: Path | None = None) -> dict[str, str]:
-    """Variables of the process win over those of ``<folder>/.env``; empty ones count as absent."""
-    stored = dotenv_values((folder or Path.cwd()) / ".env")
-    merged = {name: value for name, value in stored.items() if value}
-    return {**merged, **{name: value for name, value in os.environ.items() if value}}
-
-
-def project_folder(variables: Mapping[str, str]) -> Path:
-    """The folder with sources and workflows."""
-    return Path(variables.get("PIPEDRIVE_PROJECT", DEFAULT_PROJECT))
-
-
-def use_home(folder: Path) -> None:
-    """Keep Dagster's state in ``folder`` unless DAGSTER_HOME names another place."""
-    os.environ.setdefault("DAGSTER_HOME", str(folder.resolve()))
-    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The variables of the process, completed by those of a ``.env`` file."""
+    """What a command works on.
 
+    Attributes:
+        settings: the variables that are ours.
+        variables: all variables of the process and of its ``.env`` file.
+    """
+
+    settings: Settings
     variables: Mapping[str, str]
 
     @classmethod
     def read(cls, folder: Path | None = None) -> Environment:
-        """Variables of the process win over those of ``<folder>/.env``; empty ones count as absent."""
-        return cls(read_variables(folder))
+        """The environment of this process, completed by ``<folder>/.env``.
 
-    @property
-    def has_account(self) -> bool:
-        """Whether a real account is meant, however incomplete what is said of it."""
-        return any(self.variables.get(name, "").strip() for name in ("PIPEDRIVE_API_TOKEN", *VARIABLES))
+        Raises:
+            SettingsError: values that cannot be used, or a file that cannot be read; all at once.
+        """
+        variables = read_variables(folder)
+        return cls(Settings.from_variables(variables), variables)
 
     @property
     def connection(self) -> Connection:
@@ -58,29 +41,27 @@ class Environment:
         Raises:
             NotConnected: there is no usable token.
         """
-        return Connection.from_environment(self.variables)
+        return Connection.from_settings(self.settings)
 
     @property
     def warehouse(self) -> Warehouse:
         """The database."""
-        return Warehouse.from_environment(self.variables)
-
-    @property
-    def staging(self) -> Path:
-        """The folder for pages that are read and not yet committed."""
-        chosen = self.variables.get("PIPEDRIVE_STAGING")
-        return Path(chosen) if chosen else self.warehouse.folder / "staging"
+        return Warehouse.from_settings(self.settings)
 
     @property
     def project(self) -> Path:
         """The folder with sources and workflows."""
-        return project_folder(self.variables)
+        return self.settings.project
 
     @property
     def store(self) -> SourceStore:
         """The registry of sources."""
         return SourceStore(self.project)
 
-    def plus(self, **more: str) -> Environment:
-        """The same with other values for some variables."""
-        return Environment({**self.variables, **more})
+    def but(self, **changes: object) -> Environment:
+        """The same with other settings."""
+        return replace(self, settings=self.settings.but(**changes))
+
+    def export(self) -> None:
+        """Put everything into the environment of this process, for Dagster and what it starts."""
+        export({**self.variables, **self.settings.variables()})

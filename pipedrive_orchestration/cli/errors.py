@@ -13,6 +13,7 @@ from rich.console import Console
 from pipedrive_orchestration.cli.waiting import ShownWait
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
+from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import FirstSeenError, HoldsError, InvalidBodyError, UnknownSourceError
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
@@ -33,6 +34,7 @@ class CommandError(Exception):
 
 _CODES: dict[type[Exception], int] = {
     NotConnected: NOT_CONNECTED,
+    SettingsError: BAD_INPUT,
     InvalidBodyError: BAD_INPUT,
     UnknownSourceError: BAD_INPUT,
     UnknownWorkflowError: BAD_INPUT,

@@ -56,7 +56,7 @@ class CannotSwitchError(CommandError):
 
 @contextmanager
 def _deployed(environment: Environment) -> Iterator[Deployment]:
-    deployment = Deployment.from_environment(environment.variables, Path.cwd())
+    deployment = Deployment.from_settings(environment.settings)
     with deployment.instance:
         yield deployment
 
@@ -81,8 +81,8 @@ def create(
 
         pipedrive-orchestration create draft.yaml --slug key_deals
     """
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         _refuse_a_file_of_the_project(file, environment)
         body = read_body(file, datetime.now(UTC).date())
         connection = environment.connection
@@ -115,8 +115,8 @@ def list_sources(*, json: AsJson = False) -> None:
 
         pipedrive-orchestration list --json | jq -r '.sources[] | select(.status == "paused") | .source'
     """
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         with _deployed(environment) as deployment:
             states = all_states(deployment)
         bad_files = environment.store.load().bad_files
@@ -166,8 +166,8 @@ def show(slug: Slug, *, json: AsJson = False) -> None:
 
         pipedrive-orchestration show all_deals
     """
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         source = environment.store.load().find(slug)
         with _deployed(environment) as deployment:
             state = state_of(deployment, source)
@@ -223,8 +223,8 @@ def status(
 
         pipedrive-orchestration status all_deals paused
     """
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         source = environment.store.load().find(slug)
         with _deployed(environment) as deployment:
             change = pause_source if to is Switch.PAUSED else resume_source
@@ -253,8 +253,8 @@ def schedule(
 
         pipedrive-orchestration schedule all_deals -n 3
     """
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         source = environment.store.load().find(slug)
         with _deployed(environment) as deployment:
             state = state_of(deployment, source)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import dagster as dg
 from rich.console import Console
 
-from pipedrive_orchestration.cli.environment import Environment, use_home
+from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import EXPECTED
 from pipedrive_orchestration.cli.output import Outcome, imports_table, outcomes_of
 from pipedrive_orchestration.cli.progress import ImportProgress
@@ -25,6 +22,7 @@ from pipedrive_orchestration.orchestration import build_definitions
 from pipedrive_orchestration.orchestration.run_monitoring import running_command
 from pipedrive_orchestration.orchestration.watching import watching
 from pipedrive_orchestration.pipedrive.errors import NotConnected
+from pipedrive_orchestration.services.deployment import dagster_instance
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Source
 
 
@@ -63,14 +61,13 @@ def import_sources(
         NotConnected: Pipedrive does not accept the token; the sources that follow are not tried.
         BrokenOffError: somebody pressed Ctrl-C; says what is committed and what is left.
     """
-    os.environ.update(environment.variables)
-    use_home(Path.cwd())
-    definitions = build_definitions(environment.store.load())
+    environment.export()
+    definitions = build_definitions(environment.store.load(), settings=environment.settings)
     states: dict[str, str] = {}
     failed: dict[str, Exception] = {}
     with (
-        dg.DagsterInstance.get() as instance,
-        running_command(instance, Path(os.environ["DAGSTER_HOME"])) as tags,
+        dagster_instance(environment.settings) as instance,
+        running_command(instance, environment.settings.home) as tags,
         ImportProgress(console) as progress,
         watching(progress),
     ):

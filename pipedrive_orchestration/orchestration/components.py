@@ -7,7 +7,6 @@ launched with, so that a source which changes or goes while its run is under way
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pydantic import TypeAdapter
 
 from pipedrive_orchestration.orchestration.jobs import JOBS
 from pipedrive_orchestration.orchestration.project_files import project_files_definitions
-from pipedrive_orchestration.orchestration.resources import resources_of_environment
+from pipedrive_orchestration.orchestration.resources import resources_of
 from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
 from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
 from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
@@ -31,6 +30,7 @@ from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, 
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
 from pipedrive_orchestration.orchestration.workflow.automation import build_automation_sensor
 from pipedrive_orchestration.services.names import STATE_KEY
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem, Source, SourceStore
 from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
 
@@ -46,52 +46,45 @@ class Project:
 _SNAPSHOT = TypeAdapter(Project)
 
 NO_WORKFLOWS = LoadedWorkflows()
+DEFAULTS = Settings()
 
 
-def read_project() -> Project:
-    """Reads the folder that ``PIPEDRIVE_PROJECT`` names."""
-    folder = os.environ.get("PIPEDRIVE_PROJECT") or "project"
-    return Project(SourceStore(folder).load(), WorkflowStore(folder).load())
+def read_project(settings: Settings) -> Project:
+    """The content of the project folder."""
+    return Project(SourceStore(settings.project).load(), WorkflowStore(settings.project).load())
 
 
-def build_definitions(loaded: LoadedSources, workflows: LoadedWorkflows = NO_WORKFLOWS) -> dg.Definitions:
+def build_definitions(
+    loaded: LoadedSources, workflows: LoadedWorkflows = NO_WORKFLOWS, settings: Settings = DEFAULTS
+) -> dg.Definitions:
     """Everything Dagster knows of a project.
 
     There is an asset and, if active, a schedule for every source, and an asset for every workflow. What
     Dagster refuses is left out like a file that does not validate.
+
+    Args:
+        loaded: the sources.
+        workflows: the workflows.
+        settings: account and database.
     """
     built, refused = [], []
-    windows_per_run = _windows_per_run()
     own_job = len(loaded.sources) <= MAX_OWN_JOBS
     for source in loaded.sources:
         try:
-            built.append((source, _definitions_of(source, windows_per_run, own_job=own_job)))
+            built.append((source, _definitions_of(source, settings.windows_per_run, own_job=own_job)))
         except Exception as error:  # noqa: BLE001 - one source must not take all others with it
             problem = Problem("", "refused_by_dagster", str(error))
             refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
     accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
     accepted_workflows, definitions_of_workflows = _workflows(workflows, accepted.sources)
     return dg.Definitions.merge(
-        dg.Definitions(resources=resources_of_environment(), executor=dg.in_process_executor),
+        dg.Definitions(resources=resources_of(settings), executor=dg.in_process_executor),
         project_files_definitions(accepted, accepted_workflows),
         dg.Definitions(sensors=_sensors_of(accepted.sources), jobs=[*JOBS]),
-        dg.Definitions(sensors=build_publishing_sensors()),
+        dg.Definitions(sensors=build_publishing_sensors(settings)),
         *(definitions for _, definitions in built),
         *definitions_of_workflows,
     )
-
-
-def _windows_per_run() -> int | None:
-    """How many windows one run of a backfill reads: ``PIPEDRIVE_WINDOWS_PER_RUN``, or all."""
-    chosen = os.environ.get("PIPEDRIVE_WINDOWS_PER_RUN", "").strip()
-    if not chosen:
-        return None
-    if not chosen.isdecimal() or int(chosen) == 0:
-        raise ValueError(
-            f"PIPEDRIVE_WINDOWS_PER_RUN is {chosen!r}; write how many windows one run of a backfill reads, "
-            "such as 6, or leave it unset for all of them."
-        )
-    return int(chosen)
 
 
 def _definitions_of(source: Source, windows_per_run: int | None, *, own_job: bool) -> dg.Definitions:
@@ -134,7 +127,7 @@ class ImportSources(dg.StateBackedComponent):
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Takes a snapshot of the project folder."""
-        state_path.write_bytes(_SNAPSHOT.dump_json(read_project()))
+        state_path.write_bytes(_SNAPSHOT.dump_json(read_project(Settings.read())))
 
     def build_defs_from_state(
         self,
@@ -142,8 +135,9 @@ class ImportSources(dg.StateBackedComponent):
         state_path: Path | None,
     ) -> dg.Definitions:
         """Builds the definitions of a snapshot, or of the folder where there is none."""
-        project = _SNAPSHOT.validate_json(state_path.read_bytes()) if state_path else read_project()
-        return build_definitions(project.sources, project.workflows)
+        settings = Settings.read()
+        project = _SNAPSHOT.validate_json(state_path.read_bytes()) if state_path else read_project(settings)
+        return build_definitions(project.sources, project.workflows, settings)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Builds the definitions, of a new snapshot unless a run asks for the one it is pinned to.
@@ -163,7 +157,11 @@ class ImportSources(dg.StateBackedComponent):
         """Stores a new snapshot, unless the latest one still tells the truth; returns its version."""
         storage, key = DefsStateStorage.get(), self.defs_state_config.key
         latest = storage.get_latest_version(key) if storage else None
-        if storage and latest and _stored(storage, key, latest) == _SNAPSHOT.dump_json(read_project()):
+        if (
+            storage
+            and latest
+            and _stored(storage, key, latest) == _SNAPSHOT.dump_json(read_project(Settings.read()))
+        ):
             return latest
         return await super().refresh_state(project_root)
 

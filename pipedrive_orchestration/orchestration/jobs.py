@@ -1,6 +1,5 @@
 """What the Launchpad can do with a body: try it, create a source from it, and look up properties."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from pipedrive_orchestration.services.lifecycle import hold_for
 from pipedrive_orchestration.services.names import asset_key, schedule_name
 from pipedrive_orchestration.services.schedule_states import ScheduleStates
 from pipedrive_orchestration.services.web_server import ReloadError, reload_location
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import (
     FirstSeenError,
     HoldsError,
@@ -106,7 +106,7 @@ def _write_source_file(context: dg.OpExecutionContext, pipedrive: PipedriveResou
     with _problems_shown():
         body = _body_of(context)
         hold = hold_for(body, pipedrive.connection())
-        source = SourceStore(os.environ.get("PIPEDRIVE_PROJECT") or "project").create(body, hold=hold)
+        source = SourceStore(Settings.read().project).create(body, hold=hold)
     # A schedule of the same name that was stopped once must not be stopped now.
     ScheduleStates(context.instance).reset(schedule_name(source.slug))
     context.log.info(f"Wrote sources/{source.slug}.yaml")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +12,9 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.warehouse.connection import DEFAULT_DATABASE
-from pipedrive_orchestration.warehouse.publish import KeptPublished
+from pipedrive_orchestration.warehouse.publish import EVERY_SECONDS, KeptPublished, Publisher
 
 
 class PipedriveResource(dg.ConfigurableResource[Connection]):
@@ -28,22 +27,28 @@ class PipedriveResource(dg.ConfigurableResource[Connection]):
     oauth_client_secret: str = Field(default="", repr=False, description="Secret of the app.")
     oauth_refresh_token: str = Field(default="", repr=False, description="What its installation gave.")
 
+    home: str = Field(
+        default="",
+        description="Folder below which the tokens of an app are kept; empty for the working folder.",
+    )
+
     def connection(self) -> Connection:
         """The account's address and secret.
 
         Raises:
             NotConnected: There is neither a usable token nor a complete app.
         """
-        return Connection.from_environment(
-            {
-                "PIPEDRIVE_API_URL": self.url,
-                "PIPEDRIVE_API_TOKEN": self.token,
-                "PIPEDRIVE_OAUTH_URL": self.oauth_url,
-                "PIPEDRIVE_OAUTH_CLIENT_ID": self.oauth_client_id,
-                "PIPEDRIVE_OAUTH_CLIENT_SECRET": self.oauth_client_secret,
-                "PIPEDRIVE_OAUTH_REFRESH_TOKEN": self.oauth_refresh_token,
-                "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", ""),
-            }
+        given = {
+            "api_url": self.url,
+            "api_token": self.token,
+            "oauth_url": self.oauth_url,
+            "oauth_client_id": self.oauth_client_id,
+            "oauth_client_secret": self.oauth_client_secret,
+            "oauth_refresh_token": self.oauth_refresh_token,
+            "home": self.home,
+        }
+        return Connection.from_settings(
+            Settings.from_variables({Settings.variable(field): value for field, value in given.items()})
         )
 
 
@@ -57,7 +62,7 @@ class WarehouseResource(DuckDBResource):
     publish: str = Field(
         default="", description="Where a copy for other programs is published; empty for none."
     )
-    publish_every: str = Field(default="", description="Seconds between two copies; empty for 300.")
+    publish_every: float = Field(default=EVERY_SECONDS, description="Seconds between two copies.")
 
     def warehouse(self) -> Warehouse:
         """The database, to be opened for reading or writing while it is needed."""
@@ -69,10 +74,8 @@ class WarehouseResource(DuckDBResource):
 
     def kept_published(self) -> KeptPublished:
         """What keeps the published copy fresh during a run, if there is to be one."""
-        return KeptPublished(
-            {"PIPEDRIVE_PUBLISH": self.publish, "PIPEDRIVE_PUBLISH_EVERY": self.publish_every},
-            self.warehouse(),
-        )
+        wanted = Publisher(self.warehouse(), Path(self.publish), self.publish_every) if self.publish else None
+        return KeptPublished(wanted)
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -87,28 +90,30 @@ class WarehouseResource(DuckDBResource):
             yield connection
 
 
-def resources_of_environment() -> dict[str, dg.ConfigurableResource[object]]:
-    """The resources as the environment configures them, looked up when a run starts.
+def resources_of(settings: Settings) -> dict[str, dg.ConfigurableResource[object]]:
+    """The account and the database of the settings.
 
-    A variable that is not set stands for its default, so that a run can say itself what it misses.
+    Secrets are named and not held: a run looks them up in its process's environment, and Dagster shows the
+    variable's name. What is not set stands for its default, so that a run can say itself what it misses.
     """
     return {
         "pipedrive": PipedriveResource(
-            url=_variable("PIPEDRIVE_API_URL", ""),
-            token=_variable("PIPEDRIVE_API_TOKEN", ""),
-            oauth_url=_variable("PIPEDRIVE_OAUTH_URL", ""),
-            oauth_client_id=_variable("PIPEDRIVE_OAUTH_CLIENT_ID", ""),
-            oauth_client_secret=_variable("PIPEDRIVE_OAUTH_CLIENT_SECRET", ""),
-            oauth_refresh_token=_variable("PIPEDRIVE_OAUTH_REFRESH_TOKEN", ""),
+            url=settings.api_url,
+            token=_secret(settings, "api_token"),
+            oauth_url=settings.oauth_url,
+            oauth_client_id=settings.oauth_client_id or "",
+            oauth_client_secret=_secret(settings, "oauth_client_secret"),
+            oauth_refresh_token=_secret(settings, "oauth_refresh_token"),
+            home=str(settings.home),
         ),
         "warehouse": WarehouseResource(
-            database=_variable("PIPEDRIVE_WAREHOUSE", DEFAULT_DATABASE),
-            staging=_variable("PIPEDRIVE_STAGING", ""),
-            publish=_variable("PIPEDRIVE_PUBLISH", ""),
-            publish_every=_variable("PIPEDRIVE_PUBLISH_EVERY", ""),
+            database=settings.warehouse,
+            staging=str(settings.staging or ""),
+            publish=str(settings.publish or ""),
+            publish_every=settings.publish_every,
         ),
     }
 
 
-def _variable(name: str, default: str) -> str:
-    return dg.EnvVar(name) if os.environ.get(name) else default
+def _secret(settings: Settings, field: str) -> str:
+    return dg.EnvVar(settings.variable(field)) if getattr(settings, field) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +12,9 @@ import httpx
 
 from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected
 from pipedrive_orchestration.pipedrive.oauth import OAuth, Tokens, base_address
+from pipedrive_orchestration.settings import Settings
 
-DEFAULT_URL = "https://api.pipedrive.com"
+DEFAULT_URL: str = Settings.model_fields["api_url"].default
 
 STATE_FOLDER = Path(".state/oauth")
 """Where OAuth tokens are kept: below the folder of Dagster's state."""
@@ -35,22 +36,18 @@ class Connection:
     oauth: OAuth | None = None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Connection:
-        """Read ``PIPEDRIVE_API_URL`` and ``PIPEDRIVE_API_TOKEN``, or the variables of an installed app.
+    def from_settings(cls, settings: Settings) -> Connection:
+        """The account that an API token opens, or an installed app where there is no token.
 
-        An API token counts where both are given. OAuth tokens are kept in `STATE_FOLDER` of
-        ``DAGSTER_HOME``, or of the working folder.
+        OAuth tokens are kept in `STATE_FOLDER` of the home folder.
 
         Raises:
             NotConnected: there is neither, or what there is cannot be used.
         """
-        url, token = environment.get("PIPEDRIVE_API_URL", ""), environment.get("PIPEDRIVE_API_TOKEN", "")
-        if not token.strip():
-            state = Path(environment.get("DAGSTER_HOME") or ".") / STATE_FOLDER
-            oauth = OAuth.from_environment(environment, state)
-            if oauth is not None:
-                return cls(url=DEFAULT_URL, token="", oauth=oauth)
-        return cls.of(url, token)
+        if settings.api_token is not None:
+            return cls.of(settings.api_url, settings.api_token.get_secret_value())
+        oauth = OAuth.from_settings(settings, settings.home / STATE_FOLDER)
+        return cls(url=DEFAULT_URL, token="", oauth=oauth) if oauth else cls.of(settings.api_url, "")
 
     @classmethod
     def of(cls, url: str, token: str) -> Connection:

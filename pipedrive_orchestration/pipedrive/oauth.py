@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import replace_content
 from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected, OAuthStateError
+from pipedrive_orchestration.settings import Settings
 
 
 def base_address(written: str) -> str | None:
@@ -93,13 +94,8 @@ def store_tokens(file: Path, tokens: Tokens) -> None:
         raise OAuthStateError(file, error) from None
 
 
-DEFAULT_OAUTH_URL = "https://oauth.pipedrive.com"
-
 TURN_SECONDS = 60.0
 """How long one process waits for another that is refreshing."""
-
-VARIABLES = ("PIPEDRIVE_OAUTH_CLIENT_ID", "PIPEDRIVE_OAUTH_CLIENT_SECRET", "PIPEDRIVE_OAUTH_REFRESH_TOKEN")
-"""What has to be set to sign in as an installed app."""
 
 _TIMEOUT = httpx.Timeout(30, connect=10)
 
@@ -139,24 +135,29 @@ class OAuth:
     file: Path
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], state: Path) -> OAuth | None:
-        """Read the variables of `VARIABLES` and ``PIPEDRIVE_OAUTH_URL``; None where none of them is set.
+    def from_settings(cls, settings: Settings, state: Path) -> OAuth | None:
+        """The app that the settings name; None where they say nothing of one.
 
         Args:
-            environment: the variables.
+            settings: id, secret and refresh token of the app, and where they are exchanged.
             state: folder of the tokens' files.
 
         Raises:
             NotConnected: some of the variables are missing, or the address is none; names all of that.
         """
-        given = {name: environment.get(name, "").strip() for name in VARIABLES}
+        secret, refresh = settings.oauth_client_secret, settings.oauth_refresh_token
+        given = {
+            "oauth_client_id": settings.oauth_client_id or "",
+            "oauth_client_secret": secret.get_secret_value() if secret else "",
+            "oauth_refresh_token": refresh.get_secret_value() if refresh else "",
+        }
         if not any(given.values()):
             return None
-        missing = [name for name, value in given.items() if not value]
-        url = base_address(environment.get("PIPEDRIVE_OAUTH_URL", "").strip() or DEFAULT_OAUTH_URL)
-        problems = [f"{name} is not set." for name in missing]
+        problems = [f"{Settings.variable(field)} is not set." for field, value in given.items() if not value]
+        url = base_address(settings.oauth_url)
         if url is None:
-            problems.append(f"PIPEDRIVE_OAUTH_URL is not an address such as {DEFAULT_OAUTH_URL}.")
+            usual = Settings.model_fields["oauth_url"].default
+            problems.append(f"{Settings.variable('oauth_url')} is not an address such as {usual}.")
         if url is None or problems:
             raise NotConnected(" ".join(problems), OAUTH_REMEDY)
         client_id, client_secret, refresh_token = given.values()

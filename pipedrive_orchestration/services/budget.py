@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +10,7 @@ import dagster as dg
 
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.services.names import asset_key
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Hold, Source, SourceStore
 
 Holds = Callable[[], Mapping[UUID, Hold]]
@@ -23,7 +23,7 @@ def holds_of_environment() -> Mapping[UUID, Hold]:
     Raises:
         HoldsError: their file is damaged.
     """
-    return SourceStore(os.environ.get("PIPEDRIVE_PROJECT") or "project").holds.read()
+    return SourceStore(Settings.read().project).holds.read()
 
 
 def hold_of(

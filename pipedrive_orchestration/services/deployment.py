@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 
+from pipedrive_orchestration.settings import Settings, export
 from pipedrive_orchestration.sources import SourceStore
 
-DEFAULT_DAGSTER_URL = "http://127.0.0.1:3000"
+DEFAULT_DAGSTER_URL: str = Settings.model_fields["dagster_url"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +27,21 @@ class Deployment:
     dagster_url: str = DEFAULT_DAGSTER_URL
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], folder: Path) -> Deployment:
-        """What ``PIPEDRIVE_PROJECT``, ``PIPEDRIVE_DAGSTER_URL`` and ``DAGSTER_HOME`` name.
-
-        Args:
-            environment: the variables.
-            folder: where Dagster keeps its state unless ``DAGSTER_HOME`` says otherwise. Its runs find it
-                through that variable, so the variable is set for this process.
-        """
-        home = environment.get("DAGSTER_HOME") or str(folder.resolve())
-        os.environ["DAGSTER_HOME"] = home
-        os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
+    def from_settings(cls, settings: Settings) -> Deployment:
+        """The deployment that the settings name."""
         return cls(
-            store=SourceStore(environment.get("PIPEDRIVE_PROJECT") or "project"),
-            instance=dg.DagsterInstance.get(),
-            dagster_url=environment.get("PIPEDRIVE_DAGSTER_URL") or DEFAULT_DAGSTER_URL,
+            store=SourceStore(settings.project),
+            instance=dagster_instance(settings),
+            dagster_url=settings.dagster_url,
         )
+
+
+def dagster_instance(settings: Settings) -> dg.DagsterInstance:
+    """Dagster's instance in the home folder, which its runs find as well."""
+    use_home(settings)
+    return dg.DagsterInstance.get()
+
+
+def use_home(settings: Settings) -> None:
+    """Make the home folder Dagster's in this process, and in those that are started from it."""
+    export({"DAGSTER_HOME": str(settings.home.resolve()), "DAGSTER_DISABLE_TELEMETRY": "true"})

@@ -7,7 +7,7 @@ import random
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
@@ -19,6 +19,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
 
 TELL_AFTER_SECONDS = 1.0
@@ -107,7 +108,7 @@ class Waiting:
                 listener(None)
 
 
-DEFAULT_DATABASE = "./data/warehouse.duckdb"
+DEFAULT_DATABASE: str = Settings.model_fields["warehouse"].default
 
 PATIENCE_SECONDS = 120.0
 """How long to wait for a file that another process holds."""
@@ -136,9 +137,9 @@ class Warehouse:
         self._memory = MEMORY
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Warehouse:
-        """The database that ``PIPEDRIVE_WAREHOUSE`` names."""
-        return cls(environment.get("PIPEDRIVE_WAREHOUSE") or DEFAULT_DATABASE)
+    def from_settings(cls, settings: Settings) -> Warehouse:
+        """The database that the settings name."""
+        return cls(settings.warehouse)
 
     def with_patience(self, seconds: float) -> Self:
         """The same database, with another time to wait for it."""

@@ -16,7 +16,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,9 +27,10 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import replacing, sweep
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse.connection import PATIENCE_SECONDS, Warehouse, WarehouseError
 
-EVERY_SECONDS = 300.0
+EVERY_SECONDS: float = Settings.model_fields["publish_every"].default
 """How long a copy counts as fresh while merges follow one another."""
 
 LONGEST_COPYING_SECONDS = PATIENCE_SECONDS / 2
@@ -78,16 +79,11 @@ class Publisher:
         self._warehouse = warehouse
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], warehouse: Warehouse) -> Publisher | None:
-        """What ``PIPEDRIVE_PUBLISH`` and ``PIPEDRIVE_PUBLISH_EVERY`` ask for; None if they ask for nothing.
-
-        Raises:
-            PublishingError: the second is no number of seconds.
-        """
-        path, every = environment.get("PIPEDRIVE_PUBLISH"), environment.get("PIPEDRIVE_PUBLISH_EVERY")
-        if not path:
+    def from_settings(cls, settings: Settings) -> Publisher | None:
+        """The publisher that the settings ask for; None if they ask for none."""
+        if settings.publish is None:
             return None
-        return cls(warehouse, Path(path), _seconds(every) if every else EVERY_SECONDS)
+        return cls(Warehouse.from_settings(settings), settings.publish, settings.publish_every)
 
     @property
     def copy(self) -> PublishedCopy | None:
@@ -230,18 +226,6 @@ def _copy_some(source: FileIO, target: FileIO) -> int:
         return len(piece)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise PublishingError(
-            f"PIPEDRIVE_PUBLISH_EVERY is {text!r}; write the seconds between two copies, such as 300."
-        )
-    return seconds
-
-
 def _wal_of(database: Path) -> Path:
     return database.with_name(f"{database.name}.wal")
 
@@ -252,19 +236,18 @@ class KeptPublished:
     Nothing here fails the run. What is merged too soon after a publication is held back: for the next run, or
     for whoever looks whether something is held back.
 
+    Args:
+        publisher: None where there is to be no copy.
+
     Attributes:
         problem: why a copy that is due is not there; empty while all is well.
     """
 
-    def __init__(self, environment: Mapping[str, str], warehouse: Warehouse) -> None:
+    def __init__(self, publisher: Publisher | None) -> None:
         self.problem = ""
-        self._publisher: Publisher | None = None
+        self._publisher = publisher
         self._thread: threading.Thread | None = None
         self._tried_at = float("-inf")
-        try:
-            self._publisher = Publisher.from_environment(environment, warehouse)
-        except PublishingError as error:
-            self.problem = str(error)
 
     @property
     def copy(self) -> PublishedCopy | None:

@@ -21,6 +21,7 @@ from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceBody, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow, WorkflowStore
@@ -90,7 +91,7 @@ class Api:
 
     def run_import(self, source: Source) -> None:
         """Imports a source, and tells Dagster what a run of it would."""
-        connection = Connection.from_environment(self.settings.variables)
+        connection = Connection.from_settings(self.settings.settings)
         warehouse = self.settings.warehouse
         grid = windows_until(source, source.created_at) if source.type.partitioned else []
         import_source(
@@ -157,7 +158,7 @@ def running_api(
     settings = ApiSettings(
         Deployment(SourceStore(folder / "project"), instance, dagster_url),
         Warehouse(str(folder / "warehouse.duckdb")),
-        variables,
+        Settings.from_variables(variables),
         keys=known,
         requests_per_minute=100_000,
     )

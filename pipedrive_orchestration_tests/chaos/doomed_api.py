@@ -20,6 +20,7 @@ import uvicorn
 from pipedrive_orchestration.api.app import create_app
 from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.api.serving import NOBODY
 from pipedrive_orchestration_tests.chaos.obeying import obeying
@@ -55,13 +56,24 @@ def doomed_api(folder: Path, url: str, token: str) -> Iterator[DoomedApi]:
 
 
 def _serve(listener: socket.socket, folder: Path, variables: dict[str, str]) -> None:
-    here = {"PIPEDRIVE_PROJECT": str(folder / "project"), "PIPEDRIVE_DAGSTER_URL": NOBODY}
-    deployment = Deployment.from_environment(variables | here, folder)
-    settings = ApiSettings(
-        deployment, Warehouse(str(folder / "warehouse.duckdb")), variables, None, requests_per_minute=100_000
+    settings = Settings.from_variables(
+        variables
+        | {
+            "PIPEDRIVE_PROJECT": str(folder / "project"),
+            "PIPEDRIVE_WAREHOUSE": str(folder / "warehouse.duckdb"),
+            "PIPEDRIVE_DAGSTER_URL": NOBODY,
+            "DAGSTER_HOME": str(folder),
+        }
+    )
+    served = ApiSettings(
+        Deployment.from_settings(settings),
+        Warehouse.from_settings(settings),
+        settings,
+        None,
+        requests_per_minute=100_000,
     )
     config = uvicorn.Config(
-        create_app(settings), log_level="critical", access_log=False, lifespan="off", ws="none"
+        create_app(served), log_level="critical", access_log=False, lifespan="off", ws="none"
     )
     uvicorn.Server(config).run(sockets=[listener])
 

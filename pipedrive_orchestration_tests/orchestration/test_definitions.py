@@ -22,6 +22,7 @@ from pipedrive_orchestration.orchestration import (
     build_definitions,
 )
 from pipedrive_orchestration.orchestration.project_files import ASSET_KEY, CHECK_NAME
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import LoadedSources, Source, SourceBody, SourceStore
 from pipedrive_orchestration_tests.orchestration.conftest import source
 from pipedrive_orchestration_tests.sources.bodies import active_body
@@ -144,10 +145,9 @@ def test_every_valid_body_becomes_an_asset(body: dict[str, Any]) -> None:
     dg.Definitions.validate_loadable(definitions)
 
 
-def test_a_token_in_the_environment_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIPEDRIVE_API_TOKEN", "0123456789abcdef")
-    monkeypatch.delenv("PIPEDRIVE_WAREHOUSE", raising=False)
-    resources = build_definitions(LoadedSources()).resources or {}
+def test_a_token_in_the_environment_is_named_and_not_shown() -> None:
+    settings = Settings.from_variables({"PIPEDRIVE_API_TOKEN": "0123456789abcdef"})
+    resources = build_definitions(LoadedSources(), settings=settings).resources or {}
     pipedrive, warehouse = resources["pipedrive"], resources["warehouse"]
     assert isinstance(pipedrive, PipedriveResource)
     assert isinstance(warehouse, WarehouseResource)
@@ -204,24 +204,13 @@ def test_up_to_a_hundred_sources_their_schedules_have_jobs_of_their_own(
     assert request.asset_selection == [dg.AssetKey(["pipedrive", "source_7"])]
 
 
-@pytest.mark.parametrize(("chosen", "limit"), [(None, None), ("", None), ("6", 6)])
-def test_a_backfill_is_one_run_unless_the_environment_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch, chosen: str | None, limit: int | None
-) -> None:
-    monkeypatch.delenv("PIPEDRIVE_WINDOWS_PER_RUN", raising=False)
-    if chosen is not None:
-        monkeypatch.setenv("PIPEDRIVE_WINDOWS_PER_RUN", chosen)
-    assets = build_definitions(LoadedSources((source(),))).resolve_asset_graph()
+@pytest.mark.parametrize(("chosen", "limit"), [("", None), ("6", 6)])
+def test_a_backfill_is_one_run_unless_the_settings_say_otherwise(chosen: str, limit: int | None) -> None:
+    settings = Settings.from_variables({"PIPEDRIVE_WINDOWS_PER_RUN": chosen})
+    assets = build_definitions(LoadedSources((source(),)), settings=settings).resolve_asset_graph()
     policy = assets.get(dg.AssetKey(["pipedrive", "all_deals"])).backfill_policy
     assert policy is not None
     assert policy.max_partitions_per_run == limit
-
-
-@pytest.mark.parametrize("chosen", ["0", "all", "-1", "1.5"])
-def test_a_wrong_number_of_windows_per_run_is_named(monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
-    monkeypatch.setenv("PIPEDRIVE_WINDOWS_PER_RUN", chosen)
-    with pytest.raises(ValueError, match=f"PIPEDRIVE_WINDOWS_PER_RUN is '{chosen}'; write how many windows"):
-        build_definitions(LoadedSources())
 
 
 def test_hundreds_of_sources_build_in_seconds(project: Path) -> None:

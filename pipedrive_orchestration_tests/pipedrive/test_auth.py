@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.errors import NotConnected
+from pipedrive_orchestration.settings import Settings
 
 TOKEN = "0123456789" * 4
 
@@ -52,11 +55,15 @@ def test_what_is_no_address_is_refused_without_showing_secrets(wrong: str) -> No
 @pytest.mark.parametrize("token", ["", "   ", "two words", "tökén", "line\nbreak", "tab\tbed"])
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(NotConnected, match="User is not connected to 'pipedrive'") as caught:
-        Connection.from_environment({"PIPEDRIVE_API_TOKEN": token})
+        connection_of({"PIPEDRIVE_API_TOKEN": token})
     assert not token.strip() or token not in str(caught.value)
+
+
+def connection_of(variables: Mapping[str, str]) -> Connection:
+    return Connection.from_settings(Settings.from_variables(variables))
 
 
 def test_the_environment_is_read() -> None:
     environment = {"PIPEDRIVE_API_URL": "https://acme.pipedrive.com", "PIPEDRIVE_API_TOKEN": f" {TOKEN}\n"}
-    assert Connection.from_environment(environment) == Connection("https://acme.pipedrive.com", TOKEN)
-    assert TOKEN not in repr(Connection.from_environment(environment))
+    assert connection_of(environment) == Connection("https://acme.pipedrive.com", TOKEN)
+    assert TOKEN not in repr(connection_of(environment))

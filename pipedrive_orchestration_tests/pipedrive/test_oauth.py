@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -20,11 +21,16 @@ from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import property_options
 from pipedrive_orchestration.pipedrive.auth import STATE_FOLDER, Connection
 from pipedrive_orchestration.pipedrive.errors import NotConnected, OAuthStateError, Unavailable
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.pipedrive.asking import HURRY, as_page
 from pipedrive_orchestration_tests.pipedrive.asking import ask_calmly as ask
 
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
+
+
+def connection_of(variables: Mapping[str, str]) -> Connection:
+    return Connection.from_settings(Settings.from_variables(variables))
 
 
 def variables(account: DemoServer, home: Path) -> dict[str, str]:
@@ -57,7 +63,7 @@ ABOUT_TO_END = 30
 
 def test_requests_go_to_the_domain_that_the_tokens_name(fresh_demo: FreshDemo, tmp_path: Path) -> None:
     account = fresh_demo()
-    connection = Connection.from_environment(variables(account, tmp_path))
+    connection = connection_of(variables(account, tmp_path))
     assert connection.url == "https://api.pipedrive.com"
     (first, second), client = ask(connection, as_page, times=2)
     assert len(first.records) == len(second.records) == 1
@@ -69,7 +75,7 @@ def test_tokens_outlive_the_client(fresh_demo: FreshDemo, tmp_path: Path) -> Non
     account = fresh_demo()
     environment = variables(account, tmp_path)
     for _ in range(3):
-        ask(Connection.from_environment(environment), as_page)
+        ask(connection_of(environment), as_page)
     assert asked(account) == {(TOKEN, 200): 1, (DEALS, 200): 3}
 
 
@@ -79,7 +85,7 @@ def test_a_rotated_refresh_token_is_kept_where_only_its_owner_reads(
     account = fresh_demo(oauth_seconds=ABOUT_TO_END)
     environment = variables(account, tmp_path)
     for _ in range(3):
-        ask(Connection.from_environment(environment), as_page)
+        ask(connection_of(environment), as_page)
         assert json.loads(kept(tmp_path).read_bytes())["refresh_token"] == account.oauth.refresh_token
     assert account.oauth.refresh_token != environment["PIPEDRIVE_OAUTH_REFRESH_TOKEN"]
     assert stat.S_IMODE(kept(tmp_path).stat().st_mode) == 0o600
@@ -89,7 +95,7 @@ def test_a_rotated_refresh_token_is_kept_where_only_its_owner_reads(
 
 def test_the_address_is_read_anew_at_each_refresh(fresh_demo: FreshDemo, tmp_path: Path) -> None:
     account = fresh_demo(oauth_seconds=ABOUT_TO_END)
-    connection = Connection.from_environment(variables(account, tmp_path))
+    connection = connection_of(variables(account, tmp_path))
     account.oauth.api_domain = "http://127.0.0.1:1"
     with pytest.raises(Unavailable):
         ask(connection, as_page, patience=HURRY)
@@ -103,7 +109,7 @@ def test_an_access_token_that_ends_early_is_renewed_once(
     fresh_demo: FreshDemo, tmp_path: Path, ended: str
 ) -> None:
     account = fresh_demo()
-    connection = Connection.from_environment(variables(account, tmp_path))
+    connection = connection_of(variables(account, tmp_path))
     ask(connection, as_page)
     if ended == "revoked":
         account.oauth.revoke_access()
@@ -116,7 +122,7 @@ def test_an_access_token_that_ends_early_is_renewed_once(
 
 def test_many_requests_that_are_refused_together_renew_once(fresh_demo: FreshDemo, tmp_path: Path) -> None:
     account = fresh_demo()
-    connection = Connection.from_environment(variables(account, tmp_path))
+    connection = connection_of(variables(account, tmp_path))
     property_options("deals", connection=connection)
     account.oauth.revoke_access()
     with ThreadPoolExecutor(8) as threads:
@@ -129,9 +135,9 @@ _ASKING = """
 import sys
 from pipedrive_orchestration.importing import property_options
 from pipedrive_orchestration.pipedrive.auth import Connection
-import os
+from pipedrive_orchestration.settings import Settings
 for _ in range(3):
-    property_options("deals", connection=Connection.from_environment(os.environ))
+    property_options("deals", connection=Connection.from_settings(Settings.read()))
 """
 
 
@@ -153,34 +159,39 @@ def test_processes_take_turns(fresh_demo: FreshDemo, tmp_path: Path) -> None:
 def test_what_one_process_was_given_the_next_one_uses(fresh_demo: FreshDemo, tmp_path: Path) -> None:
     account = fresh_demo()
     environment = variables(account, tmp_path)
-    ask(Connection.from_environment(environment), as_page)
+    ask(connection_of(environment), as_page)
     stored = json.loads(kept(tmp_path).read_bytes())
     kept(tmp_path).write_text(json.dumps(stored | {"expires_at": time.time() + 30}))
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda _: ask(Connection.from_environment(environment), as_page), range(4)))
+        list(
+            threads.map(
+                lambda _: ask(connection_of(environment), as_page),
+                range(4),
+            )
+        )
     assert account.oauth.refreshes == 2, "a token about to end is renewed early, and by one of them"
 
 
 def test_a_damaged_file_is_passed_over(fresh_demo: FreshDemo, tmp_path: Path) -> None:
     account = fresh_demo()
     environment = variables(account, tmp_path)
-    ask(Connection.from_environment(environment), as_page)
+    ask(connection_of(environment), as_page)
     kept(tmp_path).write_text('{"access_token": "v1u')
     with pytest.raises(NotConnected, match="already exchanged"):
-        ask(Connection.from_environment(environment), as_page)
+        ask(connection_of(environment), as_page)
     renewed = environment | {"PIPEDRIVE_OAUTH_REFRESH_TOKEN": account.oauth.refresh_token}
-    assert ask(Connection.from_environment(renewed), as_page)
+    assert ask(connection_of(renewed), as_page)
 
 
 def test_a_new_grant_counts_before_what_is_kept_of_the_old_one(fresh_demo: FreshDemo, tmp_path: Path) -> None:
     account = fresh_demo()
     old = variables(account, tmp_path)
-    ask(Connection.from_environment(old), as_page)
+    ask(connection_of(old), as_page)
     account.oauth.uninstall()
     account.oauth.refresh_token = "1:1:of-the-new-installation"
     with pytest.raises(NotConnected):
-        ask(Connection.from_environment(old), as_page)
-    assert ask(Connection.from_environment(variables(account, tmp_path)), as_page)
+        ask(connection_of(old), as_page)
+    assert ask(connection_of(variables(account, tmp_path)), as_page)
 
 
 def test_an_uninstalled_app_says_how_to_connect(
@@ -188,7 +199,7 @@ def test_an_uninstalled_app_says_how_to_connect(
 ) -> None:
     account = fresh_demo()
     environment = variables(account, tmp_path)
-    connection = Connection.from_environment(environment)
+    connection = connection_of(environment)
     with caplog.at_level(logging.DEBUG):
         ask(connection, as_page)
         account.oauth.uninstall()
@@ -214,20 +225,20 @@ def test_an_uninstalled_app_says_how_to_connect(
 def test_a_wrong_app_is_told_from_a_wrong_refresh_token(demo: DemoServer, tmp_path: Path) -> None:
     wrong = variables(demo, tmp_path) | {"PIPEDRIVE_OAUTH_CLIENT_SECRET": "of another app"}
     with pytest.raises(NotConnected, match="Check PIPEDRIVE_OAUTH_CLIENT_ID and") as caught:
-        ask(Connection.from_environment(wrong), as_page)
+        ask(connection_of(wrong), as_page)
     assert "of another app" not in str(caught.value)
 
 
 def test_a_host_without_oauth_is_said(demo: DemoServer, tmp_path: Path) -> None:
     wrong = variables(demo, tmp_path) | {"PIPEDRIVE_OAUTH_URL": f"{demo.url}/elsewhere"}
     with pytest.raises(NotConnected, match="PIPEDRIVE_OAUTH_URL is wrong"):
-        ask(Connection.from_environment(wrong), as_page)
+        ask(connection_of(wrong), as_page)
 
 
 def test_a_host_of_oauth_that_is_down_is_tried_again(demo: DemoServer, tmp_path: Path) -> None:
     down = variables(demo, tmp_path) | {"PIPEDRIVE_OAUTH_URL": "http://127.0.0.1:1"}
     with pytest.raises(Unavailable, match=r"POST http://127\.0\.0\.1:1/oauth/token"):
-        ask(Connection.from_environment(down), as_page, patience=HURRY)
+        ask(connection_of(down), as_page, patience=HURRY)
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_a_token_is_used(
@@ -236,13 +247,15 @@ def test_a_folder_that_cannot_be_written_is_said_before_a_token_is_used(
     account = fresh_demo()
     (tmp_path / ".state").write_text("a file, where a folder should be")
     with pytest.raises(OAuthStateError, match=r"cannot be kept in .*\.state/oauth"):
-        ask(Connection.from_environment(variables(account, tmp_path)), as_page)
+        ask(connection_of(variables(account, tmp_path)), as_page)
     assert account.oauth.refreshes == 0
 
 
 def test_what_is_missing_is_named_all_at_once() -> None:
     with pytest.raises(NotConnected) as caught:
-        Connection.from_environment({"PIPEDRIVE_OAUTH_CLIENT_ID": "app", "PIPEDRIVE_OAUTH_URL": "oauth.host"})
+        Connection.from_settings(
+            Settings.from_variables({"PIPEDRIVE_OAUTH_CLIENT_ID": "app", "PIPEDRIVE_OAUTH_URL": "oauth.host"})
+        )
     said = str(caught.value)
     assert "PIPEDRIVE_OAUTH_CLIENT_SECRET is not set. PIPEDRIVE_OAUTH_REFRESH_TOKEN is not set." in said
     assert "PIPEDRIVE_OAUTH_URL is not an address" in said
@@ -250,4 +263,4 @@ def test_what_is_missing_is_named_all_at_once() -> None:
 
 def test_an_api_token_counts_before_an_app(tmp_path: Path, demo: DemoServer) -> None:
     both = variables(demo, tmp_path) | {"PIPEDRIVE_API_TOKEN": "c0ffee", "PIPEDRIVE_API_URL": demo.url}
-    assert Connection.from_environment(both) == Connection(demo.url, "c0ffee")
+    assert connection_of(both) == Connection(demo.url, "c0ffee")

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration_tests.warehouse.processes import let_go, python, wait_until_ready
 
@@ -220,5 +221,11 @@ def test_only_local_databases_have_a_path(database: str, path: Path | None) -> N
 
 
 def test_the_environment_names_the_database() -> None:
-    assert Warehouse.from_environment({"PIPEDRIVE_WAREHOUSE": "md:crm"}).database == "md:crm"
-    assert Warehouse.from_environment({"PIPEDRIVE_WAREHOUSE": ""}).database == "./data/warehouse.duckdb"
+    assert (
+        Warehouse.from_settings(Settings.from_variables({"PIPEDRIVE_WAREHOUSE": "md:crm"})).database
+        == "md:crm"
+    )
+    assert (
+        Warehouse.from_settings(Settings.from_variables({"PIPEDRIVE_WAREHOUSE": ""})).database
+        == "./data/warehouse.duckdb"
+    )

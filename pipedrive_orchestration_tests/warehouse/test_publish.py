@@ -18,6 +18,7 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.orchestration import PipedriveResource, WarehouseResource, build_source_asset
 from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher, PublishingError
 from pipedrive_orchestration_tests.chaos.test_resources import own_mounts
@@ -214,16 +215,15 @@ ON_A_SMALL_DISK = """
     import json, os, subprocess, sys
     from pathlib import Path
     from pipedrive_orchestration.warehouse import Warehouse
-    from pipedrive_orchestration.warehouse.publish import KeptPublished
+    from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
 
     disk = Path(sys.argv[2])
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", disk], check=True)
-    environment = {"PIPEDRIVE_PUBLISH": str(disk / "published.duckdb"), "PIPEDRIVE_PUBLISH_EVERY": "0"}
     told = []
     for left in (90, 60):
         with (disk / "ballast").open("wb") as ballast:
             os.posix_fallocate(ballast.fileno(), 0, (96 - left) << 20)
-        kept = KeptPublished(environment, Warehouse(sys.argv[1]))
+        kept = KeptPublished(Publisher(Warehouse(sys.argv[1]), disk / "published.duckdb", every=0))
         kept.at_end()
         told.append([kept.problem, sorted(file.name for file in disk.glob("*.duckdb"))])
         with Warehouse(sys.argv[1]).writing() as connection:
@@ -249,12 +249,8 @@ def test_a_full_disk_fails_nothing_but_the_publication(warehouse: Warehouse, tmp
     assert there == still_there == ["published.duckdb"]
 
 
-def switched_on(path: Path, every: float) -> dict[str, str]:
-    return {"PIPEDRIVE_PUBLISH": str(path), "PIPEDRIVE_PUBLISH_EVERY": str(every)}
-
-
 def test_merges_that_follow_soon_are_held_back(warehouse: Warehouse, path: Path) -> None:
-    kept = KeptPublished(switched_on(path, 3600), warehouse)
+    kept = KeptPublished(Publisher(warehouse, path, every=3600))
     assert kept.copy is None
     commit(warehouse)
     kept.after_merge()
@@ -265,44 +261,40 @@ def test_merges_that_follow_soon_are_held_back(warehouse: Warehouse, path: Path)
     assert kept.copy is not None
     assert commits_in(path) in (1, 2)
     commit(warehouse)
-    later = KeptPublished(switched_on(path, 3600), warehouse)
+    later = KeptPublished(Publisher(warehouse, path, every=3600))
     later.at_end()
     assert commits_in(path) < 3
     assert Publisher(warehouse, path).holds_back
-    due = KeptPublished(switched_on(path, 0), warehouse)
+    due = KeptPublished(Publisher(warehouse, path, every=0))
     due.at_end()
     assert commits_in(path) == 3
 
 
-def test_without_a_word_in_the_environment_nothing_is_published(warehouse: Warehouse, tmp_path: Path) -> None:
-    kept = KeptPublished({"PIPEDRIVE_PUBLISH": ""}, warehouse)
+def test_without_a_word_in_the_settings_nothing_is_published(warehouse: Warehouse, tmp_path: Path) -> None:
+    kept = KeptPublished(Publisher.from_settings(Settings(warehouse=warehouse.database)))
     kept.after_merge()
     kept.at_end()
     assert (kept.copy, kept.problem) == (None, "")
     assert {file.name for file in tmp_path.glob("*.duckdb")} == {"warehouse.duckdb"}
 
 
-def tick() -> str:
-    (sensor,) = build_publishing_sensors()
+def tick(settings: Settings) -> str:
+    (sensor,) = build_publishing_sensors(settings)
     with dg.build_sensor_context() as context:
         skipped = sensor(context)
     assert isinstance(skipped, dg.SkipReason)
     return str(skipped.skip_message)
 
 
-def test_the_sensor_publishes_what_runs_held_back_once_it_is_due(
-    warehouse: Warehouse, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert build_publishing_sensors() == []
-    for name, value in switched_on(path, 3600).items() | {("PIPEDRIVE_WAREHOUSE", warehouse.database)}:
-        monkeypatch.setenv(name, value)
+def test_the_sensor_publishes_what_runs_held_back_once_it_is_due(warehouse: Warehouse, path: Path) -> None:
+    assert build_publishing_sensors(Settings()) == []
+    settings = Settings(warehouse=warehouse.database, publish=path, publish_every=3600)
     Publisher(warehouse, path).publish()
-    assert tick() == "Everything is published."
+    assert tick(settings) == "Everything is published."
     commit(warehouse)
-    assert tick() == "Less than 3600 s have passed since the last copy."
+    assert tick(settings) == "Less than 3600 s have passed since the last copy."
     assert commits_in(path) == 0
-    monkeypatch.setenv("PIPEDRIVE_PUBLISH_EVERY", "0")
-    assert tick().startswith("Published ")
+    assert tick(settings.but(publish_every=0)).startswith("Published ")
     assert commits_in(path) == 1
 
 
@@ -372,12 +364,3 @@ def test_what_cannot_be_published_to_is_named(tmp_path: Path) -> None:
             Publisher(warehouse, tmp_path / place).publish()
     with pytest.raises(WarehouseError, match="run an import first"):
         Publisher(Warehouse(str(tmp_path / "none.duckdb")), tmp_path / "published.duckdb").publish()
-
-
-@pytest.mark.parametrize("seconds", ["often", "-1", "inf", "nan"])
-def test_seconds_that_are_none_are_named(path: Path, seconds: str) -> None:
-    environment = {"PIPEDRIVE_PUBLISH": str(path), "PIPEDRIVE_PUBLISH_EVERY": seconds}
-    kept = KeptPublished(environment, Warehouse("warehouse.duckdb"))
-    kept.at_end()
-    assert f"PIPEDRIVE_PUBLISH_EVERY is '{seconds}'" in kept.problem
-    assert not path.exists()

@@ -28,7 +28,7 @@ from pipedrive_orchestration.api.schemas import (
 from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.services.lifecycle import StatusConflictError
 from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
-from pipedrive_orchestration.warehouse.publish import KeptPublished
+from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
 from pipedrive_orchestration.workflows import (
     Workflow,
     WorkflowStore,
@@ -135,7 +135,7 @@ def _reload(settings: ApiSettings) -> Iterator[str]:
 
 
 def _publish(settings: ApiSettings) -> Iterator[str]:
-    published = KeptPublished(settings.variables, settings.warehouse)
+    published = KeptPublished(Publisher.from_settings(settings.settings))
     published.at_end()
     if published.problem:
         yield published.problem

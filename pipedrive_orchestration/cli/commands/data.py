@@ -77,8 +77,8 @@ def data(
 
         pipedrive-orchestration data all_deals --format parquet --output deals.parquet
     """
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         source = environment.store.load().find(slug)
         if format_ is Format.TABLE or json:
             if output is not None:

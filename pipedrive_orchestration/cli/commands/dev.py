@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,9 +12,11 @@ from typing import Annotated
 import typer
 
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
-from pipedrive_orchestration.cli.environment import Environment, use_home
+from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import FAILED, explained
 from pipedrive_orchestration.cli.output import err, out
+from pipedrive_orchestration.services.deployment import use_home
+from pipedrive_orchestration.settings import export
 
 
 def dev(
@@ -23,16 +24,16 @@ def dev(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
 ) -> None:
     """Dagster's UI and daemon, on your account if there is a token and on the demo account if not."""
-    environment = Environment.read()
     with explained(err), ExitStack() as stack:
-        if not environment.has_account:
+        environment = Environment.read()
+        if not environment.settings.has_account:
             account = stack.enter_context(demo_account(scale))
             environment = on_demo(environment, account)
             out.print(f"No account is configured: the demo account answers at {account.url}")
-        os.environ.update(environment.variables)
-        use_home(Path.cwd())
+        environment.export()
+        use_home(environment.settings)
         # The command recommends its successor, which reads other configuration, on every start.
-        os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`:FutureWarning")
+        export({"PYTHONWARNINGS": "ignore:Function `dev_command`:FutureWarning", **environment.variables})
         out.print(f"Dagster UI: http://127.0.0.1:{port}   (Ctrl-C ends it)", highlight=False)
         command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml"]
         process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S603

@@ -54,8 +54,8 @@ def import_(
 
         pipedrive-orchestration import all_deals --from 2026-01 --to 2026-06 --json
     """
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         environment.connection  # noqa: B018 - says at once that there is no token
         chosen = chosen_sources(environment.store.load(), slugs)
         of_windows = first or last or accept_user

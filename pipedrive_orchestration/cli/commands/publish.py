@@ -32,11 +32,11 @@ def publish(
 
         pipedrive-orchestration publish data/published.duckdb
     """
-    environment = Environment.read()
-    if file is not None:
-        environment = environment.plus(PIPEDRIVE_PUBLISH=str(file))
     with explained(err):
-        publisher = Publisher.from_environment(environment.variables, environment.warehouse)
+        environment = Environment.read()
+        if file is not None:
+            environment = environment.but(publish=file)
+        publisher = Publisher.from_settings(environment.settings)
         if publisher is None:
             raise typer.BadParameter("name the file to publish to, or set PIPEDRIVE_PUBLISH.")
         with busy("Publishing"):
@@ -57,7 +57,7 @@ def publish_what_is_new(environment: Environment, console: Console) -> None:
     if not environment.warehouse.exists:
         return
     try:
-        publisher = Publisher.from_environment(environment.variables, environment.warehouse)
+        publisher = Publisher.from_settings(environment.settings)
         if publisher is not None:
             _say(publisher.publish(), console)
     except WarehouseError as error:

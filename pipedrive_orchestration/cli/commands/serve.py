@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from pipedrive_orchestration.api.app import create_app
@@ -48,17 +48,17 @@ def serve(
     PIPEDRIVE_API_KEYS holds the keys that `make-key` makes, PIPEDRIVE_DAGSTER_URL the address of Dagster's
     web server. The access log goes to standard output, one JSON object a line.
     """
-    environment = Environment.read()
-    keys = _keys(environment, host, demo=demo)
     with explained(err), ExitStack() as stack:
-        if demo and not environment.has_account:
+        environment = Environment.read()
+        keys = _keys(environment.settings.api_keys, host, demo=demo)
+        if demo and not environment.settings.has_account:
             account = stack.enter_context(demo_account(1.0))
             environment = on_demo(environment, account)
             err.print(f"No account is set: the demo account answers at {account.url}")
-        deployment = Deployment.from_environment(environment.variables, Path.cwd())
+        deployment = Deployment.from_settings(environment.settings)
         stack.enter_context(deployment.instance)
         _show_files_in_dagster(deployment)
-        settings = ApiSettings(deployment, environment.warehouse, environment.variables, keys)
+        settings = ApiSettings(deployment, environment.warehouse, environment.settings, keys)
         _log_access()
         _run(create_app(settings), host, port)
 
@@ -80,9 +80,9 @@ def _run(api: ASGIApp, host: str, port: int) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _keys(environment: Environment, host: str, *, demo: bool) -> ApiKeys | None:
+def _keys(given: SecretStr | None, host: str, *, demo: bool) -> ApiKeys | None:
     try:
-        keys = ApiKeys.parse(environment.variables.get("PIPEDRIVE_API_KEYS", ""))
+        keys = ApiKeys.parse(given.get_secret_value() if given else "")
     except InvalidKeysError as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None

@@ -85,8 +85,8 @@ def sync(
     given = {name: value for name, value in changes.items() if value is not None}
     if given and workflow is None:
         raise typer.BadParameter("name the workflow that these options are about.")
-    environment = Environment.read()
     with explained(err):
+        environment = Environment.read()
         loaded = environment.store.load()
         source = loaded.find(slug)
         store = WorkflowStore(environment.project)

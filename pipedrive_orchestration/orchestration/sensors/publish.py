@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import dagster as dg
 
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
 
@@ -28,14 +27,16 @@ def metadata_of_copy(published: KeptPublished) -> dict[str, dg.MetadataValue]:
     }
 
 
-def build_publishing_sensors() -> list[dg.SensorDefinition]:
-    """The sensor, where the environment asks for a published copy.
+def build_publishing_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """The sensor, where the settings ask for a published copy.
 
     Runs publish what they merge if a copy is due; the sensor publishes what came too soon for that and had no
     other run after it, whoever wrote it.
     """
-    if not os.environ.get("PIPEDRIVE_PUBLISH"):
+    if settings.publish is None:
         return []
+    warehouse = Warehouse.from_settings(settings).with_patience(PATIENCE_SECONDS)
+    publisher = Publisher(warehouse, settings.publish, settings.publish_every)
 
     @dg.sensor(
         name=SENSOR_NAME,
@@ -44,9 +45,7 @@ def build_publishing_sensors() -> list[dg.SensorDefinition]:
         description="Publishes a copy of the database when one is due and there is something new.",
     )
     def publish(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        warehouse = Warehouse.from_environment(os.environ).with_patience(PATIENCE_SECONDS)
-        publisher = Publisher.from_environment(os.environ, warehouse)
-        if publisher is None or not publisher.holds_back:
+        if not publisher.holds_back:
             return dg.SkipReason("Everything is published.")
         if not publisher.is_due:
             return dg.SkipReason(f"Less than {publisher.every:g} s have passed since the last copy.")

@@ -1,7 +1,6 @@
 """A workflow as Dagster assets: its table, and what its actions fill."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -24,6 +23,7 @@ from pipedrive_orchestration.services.names import (
     outputs_key,
     workflow_key,
 )
+from pipedrive_orchestration.settings import read_variables
 from pipedrive_orchestration.sources import Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration.warehouse.publish import KeptPublished
@@ -204,7 +204,7 @@ def _outputs_asset(workflow: Workflow) -> dg.AssetsDefinition:
 
 def _run(workflow: Workflow, warehouse: Warehouse) -> ActionsReport:
     try:
-        return run_actions(warehouse, workflow, os.environ)
+        return run_actions(warehouse, workflow, read_variables())
     except WarehouseError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
 

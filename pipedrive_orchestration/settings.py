@@ -1,0 +1,283 @@
+"""Settings: every environment variable, described once, and the only place that reads the environment.
+
+A `Settings` is a value like any other: nothing is kept between two readings, so that one process can work
+with several accounts. Variables of the process win over those of a ``.env`` file; empty ones count as absent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
+from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "PIPEDRIVE_"
+"""Begins the name of every variable of ours."""
+
+ENV_FILE = ".env"
+
+_REFERENCE = re.compile(r"\$(\w+|\{\w*\}?)")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class SettingsError(Exception):
+    """Variables that cannot be used, or a ``.env`` file that cannot be read.
+
+    Attributes:
+        problems: a sentence for each, which names the variable or line, what is wrong and the remedy.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """The second half of the sentence about a value that cannot be used: what to write instead."""
+
+    text: str
+
+
+def _expanded(value: Any) -> Any:
+    """The path with the home folder in place of ``~``; other references are refused."""
+    if not isinstance(value, str):
+        return value
+    left_over = _REFERENCE.search(value)
+    if left_over:
+        remedy = f"nothing replaces {left_over[0]} here: write the folder itself, or ~ for the home folder"
+        raise PydanticCustomError("reference", "{remedy}", {"remedy": remedy})
+    if not value.startswith("~"):
+        return value
+    try:
+        return str(Path(value).expanduser())
+    except RuntimeError:
+        remedy = "there is no such home folder: write the whole path"
+        raise PydanticCustomError("home", "{remedy}", {"remedy": remedy}) from None
+
+
+ExpandedPath = Annotated[Path, BeforeValidator(_expanded)]
+
+
+class Settings(BaseSettings):
+    """What the environment says of one account, its project folder and its database.
+
+    The constructor takes values alone and looks at no environment; `read` does, and `from_variables` takes
+    any mapping in its place.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        str_strip_whitespace=True,
+    )
+
+    api_token: SecretStr | None = Field(
+        default=None, description="Token of a user who may see what is imported; sent in a header only."
+    )
+    api_url: str = Field(
+        default="https://api.pipedrive.com",
+        description="Base address without /api/v2, such as https://acme.pipedrive.com.",
+    )
+    oauth_client_id: str | None = Field(
+        default=None, description="The installed app to sign in as, where there is no token."
+    )
+    oauth_client_secret: SecretStr | None = Field(default=None, description="The secret of the app.")
+    oauth_refresh_token: SecretStr | None = Field(
+        default=None, description="What the installation of the app gave; newer ones are kept by us."
+    )
+    oauth_url: str = Field(
+        default="https://oauth.pipedrive.com", description="Where the tokens of the app are refreshed."
+    )
+    project: ExpandedPath = Field(
+        default=Path("./project"), description="The folder that holds sources/ and workflows/."
+    )
+    warehouse: Annotated[str, BeforeValidator(_expanded)] = Field(
+        default="./data/warehouse.duckdb",
+        description="The DuckDB file, or a database that DuckDB connects to.",
+    )
+    storage_version: Annotated[
+        str,
+        Field(pattern=r"^v\d+\.\d+\.\d+$"),
+        Remedy("write a version of DuckDB as v1.2.0, whose format every later one opens"),
+    ] = Field(default="v1.2.0", description="The format of a DuckDB file that is made new.")
+    staging: ExpandedPath | None = Field(
+        default=None,
+        description="The folder for pages not yet committed; beside the warehouse if not set.",
+    )
+    publish: ExpandedPath | None = Field(
+        default=None, description="Where a copy for other programs is kept fresh; no copy if not set."
+    )
+    publish_every: Annotated[
+        float,
+        Field(ge=0, allow_inf_nan=False),
+        Remedy("write the seconds between two copies, such as 300"),
+    ] = Field(default=300, description="Seconds between two copies while imports follow one another.")
+    windows_per_run: Annotated[
+        PositiveInt | None,
+        Remedy(
+            "write how many windows one run of a backfill reads, such as 6, or leave it unset for all of them"
+        ),
+    ] = Field(default=None, description="Windows that one run of a backfill reads; all of them if not set.")
+    api_keys: SecretStr | None = Field(
+        default=None, description="Keys of the HTTP API with their scopes; `make-key` makes one."
+    )
+    dagster_url: Annotated[
+        str, Field(pattern=r"^https?://[^\s/]+"), Remedy("write an address such as http://127.0.0.1:3000")
+    ] = Field(
+        default="http://127.0.0.1:3000",
+        description="Where the command line and the HTTP API reach a running Dagster.",
+    )
+    home: ExpandedPath = Field(
+        default=Path(),
+        validation_alias="DAGSTER_HOME",
+        description="The folder of Dagster's configuration and state; the working folder if not set.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The constructor's arguments alone."""
+        return (init_settings,)
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> Self:
+        """The settings of this process, completed by the ``.env`` file of a folder.
+
+        Args:
+            folder: the working folder if None.
+
+        Raises:
+            SettingsError: values that cannot be used, or a file that cannot be read; all at once.
+        """
+        return cls.from_variables(read_variables(folder))
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Self:
+        """The settings that a mapping holds under the names of environment variables.
+
+        Raises:
+            SettingsError: values that cannot be used; names all of them.
+        """
+        source = EnvSettingsSource(cls)
+        source.env_vars = {name.lower(): value for name, value in variables.items() if value.strip()}
+        try:
+            return cls(**source())
+        except ValidationError as error:
+            raise SettingsError(map(_sentence, error.errors())) from None
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """The name of a field's environment variable."""
+        alias = cls.model_fields[field].validation_alias
+        return alias if isinstance(alias, str) else f"{PREFIX}{field.upper()}"
+
+    def variables(self) -> dict[str, str]:
+        """What was set, secrets included, as environment variables of a process."""
+        given = {field: getattr(self, field) for field in self.model_fields_set}
+        return {self.variable(field): _text(value) for field, value in given.items() if value is not None}
+
+    def but(self, **changes: object) -> Self:
+        """The same settings with other values for some fields."""
+        given = {field: getattr(self, field) for field in self.model_fields_set}
+        return type(self).model_validate(given | changes)
+
+    @property
+    def has_account(self) -> bool:
+        """Whether a real account is meant, however incomplete what is said of it."""
+        return any((self.api_token, self.oauth_client_id, self.oauth_client_secret, self.oauth_refresh_token))
+
+
+def read_variables(folder: Path | None = None) -> dict[str, str]:
+    """The variables of this process, completed by the ``.env`` file of a folder; empty ones are left out.
+
+    Args:
+        folder: the working folder if None.
+
+    Raises:
+        SettingsError: the file cannot be read; names each line that is wrong.
+    """
+    stored = _read_file((folder or Path.cwd()) / ENV_FILE)
+    return stored | {name: value for name, value in os.environ.items() if value}
+
+
+def export(variables: Mapping[str, str]) -> None:
+    """Put variables into the environment of this process, for Dagster and for processes that are started."""
+    os.environ.update(variables)
+
+
+def _read_file(file: Path) -> dict[str, str]:
+    try:
+        # A folder of that name is some other program's.
+        text = "" if file.is_dir() else _decoded(file, file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError([f"{file} cannot be read: {error.strerror}. Make it readable."]) from None
+    wrong = [_line_of(binding) for binding in parse_stream(StringIO(text)) if binding.error]
+    if wrong:
+        raise SettingsError(
+            f"{file}, line {line}, is no assignment: write NAME=value, and close quotes." for line in wrong
+        )
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
+
+
+def _line_of(binding: Binding) -> int:
+    written = binding.original.string
+    # Empty lines before an assignment are part of it.
+    return binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
+
+
+def _decoded(file: Path, content: bytes) -> str:
+    if content.startswith(_UTF_16) or b"\0" in content:
+        raise SettingsError([f"{file} is saved as UTF-16 or is no text: save it as UTF-8."])
+    try:
+        # Some editors begin a file with the mark that this encoding takes away.
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(
+            [f"{file}, line {line}, holds a letter in an encoding other than UTF-8: save the file as UTF-8."]
+        ) from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    fields = Settings.model_fields
+    field = next(each for each in fields if name in (each, Settings.variable(each)))
+    given, remedy = error["input"], _remedy(fields[field])
+    if isinstance(error.get("ctx", {}).get("remedy"), str):
+        remedy = error["msg"]
+    return f"{Settings.variable(field)} is {given!r}; {remedy}."
+
+
+def _remedy(field: FieldInfo) -> str:
+    return next((each.text for each in field.metadata if isinstance(each, Remedy)), "leave it unset")
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
