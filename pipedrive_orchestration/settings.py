@@ -169,7 +169,7 @@ class Settings(BaseSettings):
         """The settings of this process, completed by the ``.env`` file of a folder.
 
         Args:
-            folder: the working folder if None.
+            folder: the working folder if None. Relative paths stay as they are; see `from_folder`.
 
         Raises:
             SettingsError: values that cannot be used, or a file that cannot be read; all at once.
@@ -206,10 +206,28 @@ class Settings(BaseSettings):
         given = {field: getattr(self, field) for field in self.model_fields_set}
         return type(self).model_validate(given | changes)
 
+    def from_folder(self, folder: Path) -> Self:
+        """The same settings with whole paths, where relative ones are meant from a folder."""
+        paths = {field: getattr(self, field) for field in ("project", "staging", "publish", "home")}
+        whole: dict[str, object] = {
+            field: (folder / path).absolute() for field, path in paths.items() if path is not None
+        }
+        database = database_file(self.warehouse)
+        if database is not None:
+            whole["warehouse"] = str((folder / database).absolute())
+        return self.but(**whole)
+
     @property
     def has_account(self) -> bool:
         """Whether a real account is meant, however incomplete what is said of it."""
         return any((self.api_token, self.oauth_client_id, self.oauth_client_secret, self.oauth_refresh_token))
+
+
+def database_file(database: str) -> Path | None:
+    """The file of a database, or None where it is not a local file, as with ``md:crm``."""
+    scheme, _, rest = database.partition(":")
+    remote = bool(rest) and scheme.isalpha() and len(scheme) > 1
+    return None if remote else Path(database)
 
 
 def read_variables(folder: Path | None = None) -> dict[str, str]:

@@ -264,3 +264,13 @@ def test_a_wrong_file_ends_a_command_with_a_sentence(bare: Path) -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"{bare / '.env'}, line 1, holds a letter in an encoding other than UTF-8")
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_relative_paths_are_meant_from_a_folder(tmp_path: Path) -> None:
+    given = Settings(staging=Path("staged"), publish=tmp_path / "published.duckdb")
+    whole = given.from_folder(tmp_path / "crm")
+    assert (whole.project, whole.home) == (tmp_path / "crm" / "project", tmp_path / "crm")
+    assert whole.warehouse == str(tmp_path / "crm" / "data" / "warehouse.duckdb")
+    assert (whole.staging, whole.publish) == (tmp_path / "crm" / "staged", tmp_path / "published.duckdb")
+    assert given.but(staging=None, publish=None).from_folder(tmp_path).publish is None
+    assert Settings(warehouse="md:crm").from_folder(tmp_path).warehouse == "md:crm"

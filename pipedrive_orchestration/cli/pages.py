@@ -9,27 +9,17 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-from pipedrive_orchestration.cli.errors import CommandError
 from pipedrive_orchestration.cli.output import rows_table
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, quoted, rows
 from pipedrive_orchestration.warehouse.field_history import last_fields
-from pipedrive_orchestration.warehouse.tables import ROWS, column_types
+from pipedrive_orchestration.warehouse.tables import ROWS, NotImportedError, column_types
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 200
 
 _OF_REMOVALS = ("_is_current", "_removed_at", "_removal")
 """Columns that are the same in every current row."""
-
-
-class NotImportedError(CommandError):
-    """A source that has no table yet."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(
-            f"{source.slug} has not been imported yet: run `pipedrive-orchestration import {source.slug}`."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +122,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[st
     """
     types = column_types(connection, source.slug)
     if not types:
-        raise NotImportedError(source)
+        raise NotImportedError(source.slug)
     return {key: type_ for key, type_ in types.items() if key not in _OF_REMOVALS}
 
 

@@ -19,7 +19,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder
-from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.settings import Settings, database_file
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
 
 TELL_AFTER_SECONDS = 1.0
@@ -158,9 +158,7 @@ class Warehouse:
     @property
     def path(self) -> Path | None:
         """The database file, or None where the database is not a local file."""
-        scheme, _, rest = self.database.partition(":")
-        remote = bool(rest) and scheme.isalpha() and len(scheme) > 1
-        return None if remote else Path(self.database)
+        return database_file(self.database)
 
     @property
     def folder(self) -> Path:

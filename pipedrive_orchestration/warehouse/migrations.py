@@ -23,8 +23,9 @@ def stored_version(connection: duckdb.DuckDBPyConnection) -> int | None:
         "AND schema_name = 'import_ledger' AND table_name IN ('imports', 'schema_version')"
     ).fetchall()
     if ("schema_version",) in tables:
-        row = connection.execute(f"SELECT max(version) FROM {_TABLE}").fetchone()
-        return int(row[0]) if row and row[0] is not None else 0
+        # All rows are fetched, since a result that is not read to its end keeps the connection busy.
+        ((version,),) = connection.execute(f"SELECT max(version) FROM {_TABLE}").fetchall()
+        return version or 0
     return 0 if tables else None
 
 

@@ -12,11 +12,19 @@ from dataclasses import dataclass
 import duckdb
 
 from pipedrive_orchestration.warehouse import ledger
+from pipedrive_orchestration.warehouse.connection import WarehouseError
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 ROWS = "pipedrive"
 LABELED = "pipedrive_labeled"
 HISTORY = "pipedrive_history"
+
+
+class NotImportedError(WarehouseError):
+    """A source that has no table yet."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"{slug} has not been imported yet: run `pipedrive-orchestration import {slug}`.")
 
 
 @dataclass(frozen=True, slots=True)
