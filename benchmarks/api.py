@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 
 from pipedrive_orchestration.api.keys import ApiKey, Scope, new_key
-from pipedrive_orchestration.sources import SourceBody, SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceBody, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, prepare_table
 
@@ -191,7 +191,7 @@ def main() -> None:
     made = [new_key(f"client_{number}", [Scope.SOURCES_READ]) for number in range(chosen.clients)]
     with tempfile.TemporaryDirectory() as name, demo_account() as account:
         folder = Path(name)
-        source = SourceStore(folder / "project").create(SourceBody.parse(BODY))
+        source = SourceStore(folder / "project", InMemoryKeyValues()).create(SourceBody.parse(BODY))
         write_rows(Warehouse(str(folder / "warehouse.duckdb")), source.slug, chosen.rows)
         print(f"{chosen.rows:,} rows")
         print("| call | calls | errors | calls/s | median ms | 95 % ms | slowest ms |")

@@ -1,9 +1,11 @@
-"""Files that are replaced in one step, so that nobody meets half of one, and folders for their owner only."""
+"""Files that are replaced or made in one step, locks on them, and folders for their owner only."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
@@ -39,10 +41,70 @@ def replace_content(path: Path, content: bytes, *, mode: int) -> None:
         OSError: the folder cannot be written; the file is as it was.
     """
     with replacing(path) as file:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[file.write(rest) :]
-        os.fchmod(file.fileno(), mode)
+        _fill(file, content, mode)
+
+
+def create_content(path: Path, content: bytes, *, mode: int) -> None:
+    """Make a file that is not there yet; of several processes that make it at once, one does.
+
+    Raises:
+        FileExistsError: it is there already, and stays as it is.
+        OSError: the folder cannot be written; there is no file.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix_of(path))
+    temporary = Path(name)
+    try:
+        with FileIO(handle, "wb") as file:
+            _fill(file, content, mode)
+            os.fsync(handle)
+        path.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _fill(file: FileIO, content: bytes, mode: int) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fchmod(file.fileno(), mode)
+
+
+_LOCK_POLL_SECONDS = 0.02
+
+
+@contextmanager
+def locked(path: Path, timeout: float) -> Iterator[None]:
+    """Keep other processes out that lock the same file; nothing is left behind beside it.
+
+    Whoever holds the lock may replace the file: a process that has waited for it goes on to lock the new one.
+
+    Args:
+        path: a file that is there.
+        timeout: seconds to wait for another process.
+
+    Raises:
+        TimeoutError: it was locked for that long.
+        OSError: it is not there or cannot be written.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        file = path.open("r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                file.close()
+                raise TimeoutError(f"{path} has been locked for {timeout:g} s by another process") from None
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        time.sleep(_LOCK_POLL_SECONDS)
+    with file:
+        yield
 
 
 def sweep(path: Path) -> None:

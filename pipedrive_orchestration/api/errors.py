@@ -16,7 +16,7 @@ from pipedrive_orchestration.importing import StagingError
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent, NotConnected, PipedriveError
 from pipedrive_orchestration.services.lifecycle import StatusConflictError
 from pipedrive_orchestration.services.status import UnknownSourceIdError
-from pipedrive_orchestration.sources import FirstSeenError, HoldsError, InvalidBodyError, Problem
+from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Problem
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.workflows import UnknownWorkflowError
 
@@ -61,8 +61,7 @@ _STATUSES: dict[type[Exception], int] = {
     PipedriveError: 502,
     StagingError: 503,
     WarehouseError: 503,
-    FirstSeenError: 503,
-    HoldsError: 503,
+    OldFileError: 503,
     OSError: 503,
 }
 """Status by error; more special errors stand before more general ones."""

@@ -15,8 +15,8 @@ from pipedrive_orchestration.cli.running import RunFailedError
 from pipedrive_orchestration.orchestration.resources import resources_of
 from pipedrive_orchestration.orchestration.run_monitoring import running_command
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
-from pipedrive_orchestration.services.deployment import dagster_instance
-from pipedrive_orchestration.services.names import outputs_key, workflow_key
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.sources import LoadedSources
 from pipedrive_orchestration.warehouse import quoted
 from pipedrive_orchestration.workflows import LoadedWorkflows, Workflow, WorkflowStore
@@ -25,18 +25,17 @@ from pipedrive_orchestration.workflows.tables import SCHEMA
 _ROWS = 4
 
 
-def run_workflows(environment: Environment, sources: LoadedSources, console: Console) -> LoadedWorkflows:
+def run_workflows(
+    environment: Environment, deployment: Deployment, sources: LoadedSources, console: Console
+) -> LoadedWorkflows:
     """Sync every workflow of the project and run its actions, as runs that Dagster's UI shows.
 
     Raises:
         RunFailedError: a run failed.
     """
     loaded = WorkflowStore(environment.project).load()
-    with (
-        dagster_instance(environment.settings) as instance,
-        running_command(instance, environment.settings.home) as tags,
-        console.status("") as status,
-    ):
+    instance = deployment.instance
+    with running_command(instance, environment.settings.home) as tags, console.status("") as status:
         for workflow in loaded.workflows:
             status.update(workflow.slug)
             _run(_definitions(environment, workflow, sources), instance, workflow, tags)
@@ -56,11 +55,11 @@ def _definitions(environment: Environment, workflow: Workflow, sources: LoadedSo
 def _run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, workflow: Workflow, tags: Mapping[str, str]
 ) -> None:
-    outputs = [outputs_key(workflow.slug)] if workflow.actions else []
+    outputs = [DEFAULT_NAMES.outputs_key(workflow.slug)] if workflow.actions else []
     try:
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
-            asset_selection=[workflow_key(workflow.slug), *outputs],
+            asset_selection=[DEFAULT_NAMES.workflow_key(workflow.slug), *outputs],
             tags=dict(tags),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

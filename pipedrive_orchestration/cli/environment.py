@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.settings import Settings, export, read_variables
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 
 
@@ -55,8 +55,12 @@ class Environment:
 
     @property
     def store(self) -> SourceStore:
-        """The registry of sources."""
-        return SourceStore(self.project)
+        """The sources as their files say, without what Dagster remembers of them.
+
+        When a hand-written one was first seen is not known here, so an import is planned from the store of a
+        deployment.
+        """
+        return SourceStore(self.project, InMemoryKeyValues())
 
     def but(self, **changes: object) -> Environment:
         """The same with other settings."""

@@ -14,7 +14,7 @@ from pipedrive_orchestration.cli.waiting import ShownWait
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.settings import SettingsError
-from pipedrive_orchestration.sources import FirstSeenError, HoldsError, InvalidBodyError, UnknownSourceError
+from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, UnknownSourceError
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
 from pipedrive_orchestration.workflows import UnknownWorkflowError
@@ -42,8 +42,7 @@ _CODES: dict[type[Exception], int] = {
     PipedriveError: FAILED,
     StagingError: FAILED,
     WarehouseError: FAILED,
-    FirstSeenError: FAILED,
-    HoldsError: FAILED,
+    OldFileError: FAILED,
     OSError: FAILED,
     duckdb.Error: FAILED,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import takewhile
@@ -21,7 +20,7 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import BAD_INPUT, CommandError, explained
 from pipedrive_orchestration.cli.output import Outcome, as_json, busy, err, out, outcomes_of, print_json
 from pipedrive_orchestration.orchestration.source.table_metadata import table_name
-from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.lifecycle import (
     StatusConflictError,
     create_source,
@@ -54,13 +53,6 @@ class CannotSwitchError(CommandError):
     exit_code = BAD_INPUT
 
 
-@contextmanager
-def _deployed(environment: Environment) -> Iterator[Deployment]:
-    deployment = Deployment.from_settings(environment.settings)
-    with deployment.instance:
-        yield deployment
-
-
 def create(
     file: BodyFile,
     *,
@@ -86,7 +78,7 @@ def create(
         _refuse_a_file_of_the_project(file, environment)
         body = read_body(file, datetime.now(UTC).date())
         connection = environment.connection
-        with _deployed(environment) as deployment, busy("Creating"):
+        with deployed(environment.settings) as deployment, busy("Creating"):
             created = create_source(deployment, body, connection=connection, slug=slug)
             state = state_of(deployment, created.source)
     if json:
@@ -117,9 +109,9 @@ def list_sources(*, json: AsJson = False) -> None:
     """
     with explained(err):
         environment = Environment.read()
-        with _deployed(environment) as deployment:
+        with deployed(environment.settings) as deployment:
             states = all_states(deployment)
-        bad_files = environment.store.load().bad_files
+            bad_files = deployment.store.load().bad_files
         outcomes = outcomes_of(environment.warehouse, {state.source.slug: "" for state in states})
     if json:
         sources = [
@@ -168,8 +160,8 @@ def show(slug: Slug, *, json: AsJson = False) -> None:
     """
     with explained(err):
         environment = Environment.read()
-        source = environment.store.load().find(slug)
-        with _deployed(environment) as deployment:
+        with deployed(environment.settings) as deployment:
+            source = deployment.store.load().find(slug)
             state = state_of(deployment, source)
         (outcome,) = outcomes_of(environment.warehouse, {slug: ""})
     if json:
@@ -225,8 +217,8 @@ def status(
     """
     with explained(err):
         environment = Environment.read()
-        source = environment.store.load().find(slug)
-        with _deployed(environment) as deployment:
+        with deployed(environment.settings) as deployment:
+            source = deployment.store.load().find(slug)
             change = pause_source if to is Switch.PAUSED else resume_source
             try:
                 state = change(deployment, source)
@@ -255,8 +247,8 @@ def schedule(
     """
     with explained(err):
         environment = Environment.read()
-        source = environment.store.load().find(slug)
-        with _deployed(environment) as deployment:
+        with deployed(environment.settings) as deployment:
+            source = deployment.store.load().find(slug)
             state = state_of(deployment, source)
     ticks = _ticks(state, count)
     if json:

@@ -10,7 +10,7 @@ import dagster as dg
 
 from pipedrive_orchestration.cli.errors import BAD_INPUT, BROKEN_OFF, CommandError
 from pipedrive_orchestration.importing import Pull, windows_between, windows_until
-from pipedrive_orchestration.services.names import asset_key, op_name
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.run_requests import (
     RANGE_END_TAG,
     RANGE_START_TAG,
@@ -98,10 +98,10 @@ def run_import(
     try:
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
-            asset_selection=[asset_key(source.slug)],
+            asset_selection=[DEFAULT_NAMES.asset_key(source.slug)],
             tags={**windows, **tags},
             run_config={
-                "ops": {op_name(source.slug): {"config": config}},
+                "ops": {DEFAULT_NAMES.op(source.slug): {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )
@@ -119,7 +119,7 @@ def _range(source: Source, pull: Pull, request: Request, instance: dg.DagsterIns
     if not source.type.partitioned:
         return {}
     if pull is Pull.CHANGES:
-        tags = request_of_changes(source, now, instance, run_key="").tags
+        tags = request_of_changes(source, now, instance, DEFAULT_NAMES, run_key="").tags
         return {name: tags[name] for name in (RANGE_START_TAG, RANGE_END_TAG)}
     windows = windows_between(windows_until(source, now), request.first, request.last)
     if not windows:

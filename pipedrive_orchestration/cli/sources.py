@@ -19,10 +19,11 @@ from pipedrive_orchestration.cli.running import (
     windows_left,
 )
 from pipedrive_orchestration.orchestration import build_definitions
+from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.run_monitoring import running_command
 from pipedrive_orchestration.orchestration.watching import watching
 from pipedrive_orchestration.pipedrive.errors import NotConnected
-from pipedrive_orchestration.services.deployment import dagster_instance
+from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Source
 
 
@@ -42,6 +43,7 @@ def chosen_sources(loaded: LoadedSources, slugs: Sequence[str] | None) -> Loaded
 
 def import_sources(
     environment: Environment,
+    deployment: Deployment,
     sources: Sequence[Source],
     console: Console,
     request: Request = Request(),
@@ -49,7 +51,8 @@ def import_sources(
     """Import sources through Dagster.
 
     Args:
-        environment: the account, warehouse and project.
+        environment: the account and the warehouse.
+        deployment: the project, and Dagster.
         sources: what to import.
         console: shows what is going on.
         request: what to do for each of them.
@@ -61,12 +64,13 @@ def import_sources(
         NotConnected: Pipedrive does not accept the token; the sources that follow are not tried.
         BrokenOffError: somebody pressed Ctrl-C; says what is committed and what is left.
     """
-    environment.export()
-    definitions = build_definitions(environment.store.load(), settings=environment.settings)
+    instance = deployment.instance
+    definitions = build_definitions(
+        deployment.store.load(), project=ProjectContext(settings=environment.settings)
+    )
     states: dict[str, str] = {}
     failed: dict[str, Exception] = {}
     with (
-        dagster_instance(environment.settings) as instance,
         running_command(instance, environment.settings.home) as tags,
         ImportProgress(console) as progress,
         watching(progress),

@@ -9,31 +9,33 @@ import dagster as dg
 
 from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
 from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema
-from pipedrive_orchestration.orchestration.resources import PipedriveResource
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.services.lifecycle import hold_for
-from pipedrive_orchestration.services.names import asset_key, schedule_name
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
+from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.services.web_server import ReloadError, reload_location
-from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.sources import (
-    FirstSeenError,
-    HoldsError,
-    InvalidBodyError,
-    Source,
-    SourceBody,
-    SourceStore,
-)
+from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Source, SourceBody
 
 PREVIEW_ROWS = 20
 """How many rows of a preview the run page shows."""
 
 
-def _mapping_to(op: str, schema: Mapping[str, dg.Field]) -> dg.ConfigMapping:
-    """Makes a body the run config of a job, instead of something below its op."""
-    return dg.ConfigMapping(
-        config_schema=dict(schema), config_fn=lambda body: {"ops": {op: {"config": dict(body)}}}
+def build_jobs(project: ProjectContext = ALONE) -> list[dg.JobDefinition]:
+    """The jobs of a project, each of which takes a body as its run config."""
+    return [_create_job(project), _preview_job(project), _options_job(project)]
+
+
+def _job_of(
+    op: dg.OpDefinition, name: str, schema: Mapping[str, dg.Field], description: str
+) -> dg.JobDefinition:
+    """A job of one op whose run config is the op's own, instead of something below its name."""
+    mapping = dg.ConfigMapping(
+        config_schema=dict(schema), config_fn=lambda body: {"ops": {op.name: {"config": dict(body)}}}
+    )
+    graph = dg.GraphDefinition(name=name, node_defs=[op])
+    return graph.to_job(
+        name=name, description=description, config=mapping, executor_def=dg.in_process_executor
     )
 
 
@@ -49,7 +51,7 @@ def _problems_shown() -> Iterator[None]:
             metadata={"problems": dg.MetadataValue.md(markdown_table(["field", "code", "problem"], rows))},
             allow_retries=False,
         ) from None
-    except (FirstSeenError, HoldsError, OSError, PipedriveError, StagingError) as error:
+    except (OldFileError, OSError, PipedriveError, StagingError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
 
 
@@ -57,15 +59,30 @@ def _body_of(context: dg.OpExecutionContext) -> SourceBody:
     return SourceBody.parse(context.op_config, created_on=datetime.now(UTC).date())
 
 
-@dg.op(name="read_preview", config_schema=body_schema(), out=dg.Out(dg.Nothing))
-def _read_preview(context: dg.OpExecutionContext, pipedrive: PipedriveResource) -> None:
-    with _problems_shown():
-        body = _body_of(context)
-        found = preview(body, connection=pipedrive.connection())
-    matching = f"{found.total_results:,} of the records that were read match"
-    more = "; there are more than were read" if found.capped else ""
-    context.log.info(f"{matching}{more}. An import will cost about {found.estimated_tokens:,} tokens.")
-    context.add_output_metadata(_metadata_of_preview(found))
+def _preview_job(project: ProjectContext) -> dg.JobDefinition:
+    schema = body_schema()
+
+    @dg.op(
+        name=project.names.own("read_preview"),
+        config_schema=schema,
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={project.pipedrive_key},
+    )
+    def read_preview(context: dg.OpExecutionContext) -> None:
+        with _problems_shown():
+            body = _body_of(context)
+            found = preview(body, connection=project.pipedrive(context.resources).connection())
+        matching = f"{found.total_results:,} of the records that were read match"
+        more = "; there are more than were read" if found.capped else ""
+        context.log.info(f"{matching}{more}. An import will cost about {found.estimated_tokens:,} tokens.")
+        context.add_output_metadata(_metadata_of_preview(found))
+
+    return _job_of(
+        read_preview,
+        project.names.own("preview_import_source"),
+        schema,
+        "Shows which records a body would import, and what that would cost. Writes nothing.",
+    )
 
 
 def _metadata_of_preview(found: Preview) -> dict[str, dg.MetadataValue]:
@@ -91,55 +108,50 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-@dg.job(
-    description="Shows which records a body would import, and what that would cost. Writes nothing.",
-    config=_mapping_to("read_preview", body_schema()),
-    executor_def=dg.in_process_executor,
-)
-def preview_import_source() -> None:
-    """The job that tries a body."""
-    _read_preview()
+def _create_job(project: ProjectContext) -> dg.JobDefinition:
+    schema = body_schema()
+
+    @dg.op(
+        name=project.names.own("write_source_file"),
+        config_schema=schema,
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={project.pipedrive_key},
+    )
+    def write_source_file(context: dg.OpExecutionContext) -> None:
+        with _problems_shown():
+            body = _body_of(context)
+            hold = hold_for(body, project.pipedrive(context.resources).connection())
+            source = project.store(context.instance).create(body, hold=hold)
+        # A schedule of the same name that was stopped once must not be stopped now.
+        project.schedules(context.instance).reset(project.names.schedule(source.slug))
+        context.log.info(f"Wrote sources/{source.slug}.yaml")
+        if hold:
+            context.log.warning(str(hold))
+        try:
+            reload_location(context.run)
+            shown = "The code location shows the source."
+        except ReloadError as error:
+            shown = str(error)
+            context.log.warning(shown)
+        context.add_output_metadata(_metadata_of_created(source, project.names, shown))
+
+    return _job_of(
+        write_source_file,
+        project.names.own("create_import_source"),
+        schema,
+        "Writes a source's file and reloads the code location; its first import starts by itself.",
+    )
 
 
-@dg.op(name="write_source_file", config_schema=body_schema(), out=dg.Out(dg.Nothing))
-def _write_source_file(context: dg.OpExecutionContext, pipedrive: PipedriveResource) -> None:
-    with _problems_shown():
-        body = _body_of(context)
-        hold = hold_for(body, pipedrive.connection())
-        source = SourceStore(Settings.read().project).create(body, hold=hold)
-    # A schedule of the same name that was stopped once must not be stopped now.
-    ScheduleStates(context.instance).reset(schedule_name(source.slug))
-    context.log.info(f"Wrote sources/{source.slug}.yaml")
-    if hold:
-        context.log.warning(str(hold))
-    try:
-        reload_location(context.run)
-        shown = "The code location shows the source."
-    except ReloadError as error:
-        shown = str(error)
-        context.log.warning(shown)
-    context.add_output_metadata(_metadata_of_created(source, shown))
-
-
-def _metadata_of_created(source: Source, shown: str) -> dict[str, dg.MetadataValue]:
+def _metadata_of_created(source: Source, names: DagsterNames, shown: str) -> dict[str, dg.MetadataValue]:
     return {
-        "source": dg.MetadataValue.asset(asset_key(source.slug)),
+        "source": dg.MetadataValue.asset(names.asset_key(source.slug)),
         "id": dg.MetadataValue.text(str(source.id)),
         "created_at": dg.MetadataValue.timestamp(source.created_at),
         "table": dg.MetadataValue.text(table_name(source)),
         "body": dg.MetadataValue.json(source.body),
         "definitions": dg.MetadataValue.text(shown),
     }
-
-
-@dg.job(
-    description="Writes a source's file and reloads the code location; its first import starts by itself.",
-    config=_mapping_to("write_source_file", body_schema()),
-    executor_def=dg.in_process_executor,
-)
-def create_import_source() -> None:
-    """The job that creates a source."""
-    _write_source_file()
 
 
 _OPTIONS_SCHEMA = {
@@ -150,18 +162,33 @@ _OPTIONS_SCHEMA = {
 }
 
 
-@dg.op(name="read_property_options", config_schema=_OPTIONS_SCHEMA, out=dg.Out(dg.Nothing))
-def _read_property_options(context: dg.OpExecutionContext, pipedrive: PipedriveResource) -> None:
-    object_type = context.op_config["context"]["object_type"]
-    with _problems_shown():
-        options = property_options(object_type, connection=pipedrive.connection())
-    context.log.info(f"{len(options)} properties of {object_type}")
-    context.add_output_metadata(
-        {
-            "options": dg.MetadataValue.md(_table_of_options(options)),
-            "options_as_json": dg.MetadataValue.json({"options": options}),
-            "properties": dg.MetadataValue.int(len(options)),
-        }
+def _options_job(project: ProjectContext) -> dg.JobDefinition:
+    @dg.op(
+        name=project.names.own("read_property_options"),
+        config_schema=_OPTIONS_SCHEMA,
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={project.pipedrive_key},
+    )
+    def read_property_options(context: dg.OpExecutionContext) -> None:
+        object_type = context.op_config["context"]["object_type"]
+        with _problems_shown():
+            options = property_options(
+                object_type, connection=project.pipedrive(context.resources).connection()
+            )
+        context.log.info(f"{len(options)} properties of {object_type}")
+        context.add_output_metadata(
+            {
+                "options": dg.MetadataValue.md(_table_of_options(options)),
+                "options_as_json": dg.MetadataValue.json({"options": options}),
+                "properties": dg.MetadataValue.int(len(options)),
+            }
+        )
+
+    return _job_of(
+        read_property_options,
+        project.names.own("resolve_property_options"),
+        _OPTIONS_SCHEMA,
+        "Lists the properties that an object type has in the account, with their labels and options.",
     )
 
 
@@ -179,17 +206,3 @@ def _table_of_options(options: Sequence[Mapping[str, Any]]) -> str:
         for option in options
     ]
     return markdown_table(header, rows)
-
-
-@dg.job(
-    description="Lists the properties that an object type has in the account, with their labels and options.",
-    config=_mapping_to("read_property_options", _OPTIONS_SCHEMA),
-    executor_def=dg.in_process_executor,
-)
-def resolve_property_options() -> None:
-    """The job that lists properties."""
-    _read_property_options()
-
-
-JOBS = (create_import_source, preview_import_source, resolve_property_options)
-"""The jobs of the code location."""

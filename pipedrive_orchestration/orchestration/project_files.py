@@ -11,18 +11,21 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem
 from pipedrive_orchestration.workflows import LoadedWorkflows
 
-ASSET_KEY = dg.AssetKey("project_files")
 CHECK_NAME = "all_valid"
 SENSOR_NAME = "project_files_sensor"
 _SENSOR_SECONDS = 30
 
 
-def project_files_definitions(sources: LoadedSources, workflows: LoadedWorkflows) -> dg.Definitions:
+def project_files_definitions(
+    sources: LoadedSources, workflows: LoadedWorkflows, project: ProjectContext = ALONE
+) -> dg.Definitions:
     """The asset, its check, and the sensor that reports the check."""
+    asset_key = project.names.project_files_key
     bad_files = (*sources.bad_files, *workflows.bad_files)
     found = f"{len(sources.sources)} sources and {len(workflows.workflows)} workflows are loaded"
     problems = _problems_of_files(bad_files)
@@ -31,7 +34,7 @@ def project_files_definitions(sources: LoadedSources, workflows: LoadedWorkflows
         metadata["problems"] = dg.MetadataValue.md(problems)
 
     @dg.asset_check(
-        asset=ASSET_KEY,
+        asset=asset_key,
         name=CHECK_NAME,
         description="Every file in the project folder is a source or a workflow, as its place says.",
     )
@@ -39,7 +42,7 @@ def project_files_definitions(sources: LoadedSources, workflows: LoadedWorkflows
         return dg.AssetCheckResult(passed=not bad_files, metadata=metadata)
 
     @dg.sensor(
-        name=SENSOR_NAME,
+        name=project.names.own(SENSOR_NAME),
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reports which files are left out, once after each change.",
@@ -49,12 +52,12 @@ def project_files_definitions(sources: LoadedSources, workflows: LoadedWorkflows
         if context.cursor == version:
             return dg.SkipReason("Reported already.")
         evaluation = dg.AssetCheckEvaluation(
-            asset_key=ASSET_KEY, check_name=CHECK_NAME, passed=not bad_files, metadata=metadata
+            asset_key=asset_key, check_name=CHECK_NAME, passed=not bad_files, metadata=metadata
         )
         return dg.SensorResult(asset_events=[evaluation], cursor=version)
 
     asset = dg.AssetSpec(
-        ASSET_KEY,
+        asset_key,
         description=f"{found}, {len(bad_files)} files left out:\n\n{problems}" if bad_files else f"{found}.",
         group_name="project",
         kinds={"yaml"},

@@ -16,10 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
-from dagster._core.storage.tags import GRPC_INFO_TAG
 from filelock import FileLock, Timeout
 
+from pipedrive_orchestration.services.dagster_internals import (
+    CheckRunHealthResult,
+    WorkerStatus,
+    address_of_code_server,
+)
 from pipedrive_orchestration.services.run_requests import UNFINISHED
 
 COMMAND_TAG = "pipedrive/command"
@@ -107,13 +110,13 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
         """Whether the code server that started a run still listens, or the command that runs it lives."""
         if has_lost_its_command(run):
             return CheckRunHealthResult(WorkerStatus.FAILED, GONE)
-        address = run.tags.get(GRPC_INFO_TAG)
-        if address is None or _listens(json.loads(address)):
+        address = address_of_code_server(run)
+        if address is None or _listens(address):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "it ended with its code server")
 
 
-def _listens(address: dict[str, str | int]) -> bool:
+def _listens(address: Mapping[str, str | int]) -> bool:
     try:
         if path := address.get("socket"):
             with socket.socket(socket.AF_UNIX) as end:

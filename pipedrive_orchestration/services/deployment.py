@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
+from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, ScheduleStates
+from pipedrive_orchestration.services.names import DEFAULT_NAMES, DagsterNames
 from pipedrive_orchestration.settings import Settings, export
 from pipedrive_orchestration.sources import SourceStore
 
 DEFAULT_DAGSTER_URL: str = Settings.model_fields["dagster_url"].default
+
+
+def store_of(
+    project: Path | str, instance: dg.DagsterInstance, names: DagsterNames = DEFAULT_NAMES
+) -> SourceStore:
+    """The sources of a project folder, of which Dagster's storage remembers what is to be remembered."""
+    return SourceStore(project, InstanceKeyValues(instance, names.prefix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +32,36 @@ class Deployment:
         store: the project folder.
         instance: Dagster's runs, events and schedule states.
         dagster_url: base address of Dagster's web server, which need not be running.
+        names: what Dagster calls the sources.
     """
 
     store: SourceStore
     instance: dg.DagsterInstance
     dagster_url: str = DEFAULT_DAGSTER_URL
+    names: DagsterNames = DEFAULT_NAMES
+
+    @property
+    def schedules(self) -> ScheduleStates:
+        """The stored states of the sources' schedules."""
+        return ScheduleStates(self.instance, self.names.location)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Deployment:
         """The deployment that the settings name."""
+        instance = dagster_instance(settings)
         return cls(
-            store=SourceStore(settings.project),
-            instance=dagster_instance(settings),
+            store=store_of(settings.project, instance),
+            instance=instance,
             dagster_url=settings.dagster_url,
         )
+
+
+@contextmanager
+def deployed(settings: Settings) -> Iterator[Deployment]:
+    """The deployment that the settings name; its instance is closed at the end of the block."""
+    deployment = Deployment.from_settings(settings)
+    with deployment.instance:
+        yield deployment
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:

@@ -16,9 +16,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.services.deployment import Deployment
-from pipedrive_orchestration.services.names import asset_key, schedule_name
 from pipedrive_orchestration.services.run_requests import UNFINISHED, request_of_first_import
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
 from pipedrive_orchestration.services.status import SourceState, Status, state_of
 from pipedrive_orchestration.services.web_server import (
     CancelError,
@@ -64,13 +62,13 @@ def create_source(
     Raises:
         InvalidBodyError: properties, filter or slug do not fit; nothing was written.
         PipedriveError: the account cannot be read; nothing was written.
-        FirstSeenError, HoldsError: a record beside the sources is damaged.
+        OldFileError: a file of version 0.1 is damaged.
         OSError: the folder cannot be written; nothing was.
     """
     hold = hold_for(body, connection)
     source = deployment.store.create(body, slug, hold)
     # A schedule of the same name that was stopped once must not be stopped now.
-    ScheduleStates(deployment.instance).reset(schedule_name(source.slug))
+    deployment.schedules.reset(deployment.names.schedule(source.slug))
     return CreatedSource(source, hold, _begun(deployment, source, hold))
 
 
@@ -94,16 +92,18 @@ def hold_for(body: SourceBody, connection: Connection) -> Hold | None:
 def _begun(deployment: Deployment, source: Source, hold: Hold | None) -> str | None:
     """Show a new source in Dagster and start its first import; what kept it from starting, if anything."""
     try:
-        reload_sources(deployment.dagster_url)
+        reload_sources(deployment.dagster_url, deployment.names)
     except ReloadError as error:
         return f"{error} The first import starts within 10 s of the reload, or of the next start of Dagster."
     if source.pull_mode == "static" and not source.pull_existing:
         return "Nothing will be imported: the source is static and pull_existing is false."
     if hold is not None:
         return None
-    request = request_of_first_import(source, datetime.now(UTC), deployment.instance, run_key="")
+    request = request_of_first_import(
+        source, datetime.now(UTC), deployment.instance, deployment.names, run_key=""
+    )
     try:
-        launch(deployment.dagster_url, request)
+        launch(deployment.dagster_url, request, deployment.names)
     except LaunchError as error:
         return f"{error} The first import starts within 10 s where Dagster's daemon is running."
     return None
@@ -116,12 +116,12 @@ def pause_source(deployment: Deployment, source: Source) -> SourceState:
 
     Raises:
         StatusConflictError: it is static or expired.
-        HoldsError: the record of holds is damaged.
+        OldFileError: a file of version 0.1 is damaged, which may hold the source back.
         OSError: the folder cannot be written.
     """
     state = state_of(deployment, source)
     cron = _schedule_of(state)
-    ScheduleStates(deployment.instance).stop(schedule_name(source.slug), cron)
+    deployment.schedules.stop(deployment.names.schedule(source.slug), cron)
     if state.hold is not None:
         deployment.store.holds.place(source.id, replace(state.hold, until=None))
     return state_of(deployment, source)
@@ -132,7 +132,7 @@ def resume_source(deployment: Deployment, source: Source) -> SourceState:
 
     Raises:
         StatusConflictError: it is expired, or static and not waiting.
-        HoldsError: the record of holds is damaged.
+        OldFileError: a file of version 0.1 is damaged, which may hold the source back.
         OSError: the folder cannot be written.
     """
     state = state_of(deployment, source)
@@ -142,7 +142,7 @@ def resume_source(deployment: Deployment, source: Source) -> SourceState:
         cron = source.schedule
         deployment.store.holds.lift(source.id)
     if cron is not None:
-        ScheduleStates(deployment.instance).start(schedule_name(source.slug), cron)
+        deployment.schedules.start(deployment.names.schedule(source.slug), cron)
     return state_of(deployment, source)
 
 
@@ -172,11 +172,11 @@ def delete_source(deployment: Deployment, source: Source) -> str | None:
         What the user should know, if Dagster could not be told.
 
     Raises:
-        HoldsError: the record of holds is damaged.
+        OldFileError: a file of version 0.1 is damaged, which may hold the source back.
         OSError: the folder cannot be written.
     """
     if source.schedule is not None:
-        ScheduleStates(deployment.instance).stop(schedule_name(source.slug), source.schedule)
+        deployment.schedules.stop(deployment.names.schedule(source.slug), source.schedule)
     deployment.store.delete(source.slug)
     deployment.store.holds.lift(source.id)
     warnings = []
@@ -185,14 +185,14 @@ def delete_source(deployment: Deployment, source: Source) -> str | None:
     except CancelError as error:
         warnings.append(f"{error} Its import goes on to its end.")
     try:
-        reload_sources(deployment.dagster_url)
+        reload_sources(deployment.dagster_url, deployment.names)
     except ReloadError as error:
         warnings.append(f"{error} Its schedule is stopped all the same.")
     return " ".join(warnings) or None
 
 
 def _cancel_imports(deployment: Deployment, source: Source) -> None:
-    alone = {asset_key(source.slug)}
+    alone = {deployment.names.asset_key(source.slug)}
     for run in deployment.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         if run.asset_selection == alone and run.status is not dg.DagsterRunStatus.CANCELING:
             cancel(deployment.dagster_url, run.run_id)

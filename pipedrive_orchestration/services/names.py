@@ -1,51 +1,128 @@
-"""What Dagster calls a source: one place, since schedules, runs and stored state go by these names."""
+"""What Dagster calls the things of an account: one place, since schedules, runs and stored state go by it."""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
 
 import dagster as dg
 
 LOCATION = "pipedrive_orchestration"
-"""The code location, as workspace.yaml and pyproject.toml name it too."""
+"""The code location of this repository, as workspace.yaml and pyproject.toml name it too."""
 
-STATE_KEY = "ImportSources"
-"""Under which the instance keeps snapshots of the project folder."""
-
-PREFIX = "pipedrive"
-WORKFLOWS_PREFIX = "workflows"
+DEFAULT_PREFIX = "pipedrive"
 
 SOURCE_TAG = "pipedrive/source"
-"""Tag of an unattended run with its source's slug; at most one such run per source is under way."""
+"""Tag of an unattended run with its source; at most one such run per source is under way."""
 PULL_TAG = "pipedrive/pull"
 """Tag of an unattended run with what it pulls."""
 INITIAL_IMPORT_TAG = "pipedrive/initial_import"
 """Tag of a source's first import with the source's id."""
 
-
-def asset_key(slug: str) -> dg.AssetKey:
-    """The asset of a source."""
-    return dg.AssetKey([PREFIX, slug])
+_PREFIX = re.compile(r"(?!workflow)[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!schedule)(?<!actions)")
 
 
-def op_name(slug: str) -> str:
-    """The op behind a source's asset, under which its run config stands."""
-    return f"{PREFIX}__{slug}"
+class PrefixError(ValueError):
+    """A prefix under which names could meet; the message says what to write."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"The asset key prefix {prefix!r} cannot be used. Write lower-case letters and digits, in words "
+            "joined by one underscore, such as `acme`; not beginning with `workflow`, nor ending with "
+            "`schedule` or `actions`."
+        )
 
 
-def schedule_name(slug: str) -> str:
-    """The schedule of an active source."""
-    return f"{slug}_schedule"
+@dataclass(frozen=True, slots=True)
+class DagsterNames:
+    """The names of one account's project within a code location.
+
+    Names of two prefixes never meet, whatever slugs the sources have.
+
+    Attributes:
+        prefix: the first part of every asset key of the account.
+        location: the code location.
+
+    Raises:
+        PrefixError: the prefix cannot be used.
+    """
+
+    prefix: str = DEFAULT_PREFIX
+    location: str = LOCATION
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise PrefixError(self.prefix)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether they are the names that an account has which is alone."""
+        return self.prefix == DEFAULT_PREFIX
+
+    def own(self, name: str) -> str:
+        """The account's name for a sensor, a job, a pool or a resource."""
+        return name if self.is_default else f"{name}__{self.prefix}"
+
+    @property
+    def state_key(self) -> str:
+        """Under which the instance keeps snapshots of the project folder."""
+        return self.own("ImportSources")
+
+    def asset_key(self, slug: str) -> dg.AssetKey:
+        """The asset of a source."""
+        return dg.AssetKey([self.prefix, slug])
+
+    def op(self, slug: str) -> str:
+        """The op behind a source's asset, under which its run config stands."""
+        return f"{self.prefix}__{slug}"
+
+    def schedule(self, slug: str) -> str:
+        """The schedule of an active source."""
+        return self.own(f"{slug}_schedule")
+
+    def source_tag(self, slug: str) -> str:
+        """The value of `SOURCE_TAG` for a source."""
+        return slug if self.is_default else f"{self.prefix}/{slug}"
+
+    def initial_import_tag(self, source_id: UUID) -> str:
+        """The value of `INITIAL_IMPORT_TAG` for a source."""
+        return str(source_id) if self.is_default else f"{self.prefix}/{source_id}"
+
+    @property
+    def project_files_key(self) -> dg.AssetKey:
+        """The asset that shows which files are left out."""
+        return dg.AssetKey("project_files" if self.is_default else [self.prefix, "project", "files"])
+
+    @property
+    def workflows_prefix(self) -> list[str]:
+        """What the keys of all workflows begin with."""
+        return ["workflows"] if self.is_default else [self.prefix, "workflows"]
+
+    def workflow_key(self, slug: str) -> dg.AssetKey:
+        """The asset of a workflow."""
+        return dg.AssetKey([*self.workflows_prefix, slug])
+
+    def outputs_key(self, slug: str) -> dg.AssetKey:
+        """The asset of what a workflow's actions fill."""
+        return dg.AssetKey([*self.workflows_prefix, slug, "outputs"])
+
+    def workflow_op(self, slug: str) -> str:
+        """The op behind a workflow's asset."""
+        return f"workflows{self._of}__{slug}"
+
+    def outputs_op(self, slug: str) -> str:
+        """The op behind the asset of what a workflow's actions fill."""
+        return f"workflow_actions{self._of}__{slug}"
+
+    def actions_job(self, slug: str) -> str:
+        """The job that runs a workflow's actions over its queue."""
+        return self.own(f"{slug}_actions")
+
+    @property
+    def _of(self) -> str:
+        return "" if self.is_default else f"_of_{self.prefix}"
 
 
-def workflow_key(slug: str) -> dg.AssetKey:
-    """The asset of a workflow."""
-    return dg.AssetKey([WORKFLOWS_PREFIX, slug])
-
-
-def outputs_key(slug: str) -> dg.AssetKey:
-    """The asset of what a workflow's actions fill."""
-    return dg.AssetKey([WORKFLOWS_PREFIX, slug, "outputs"])
-
-
-def actions_job_name(slug: str) -> str:
-    """The job that runs a workflow's actions over its queue."""
-    return f"{slug}_actions"
+DEFAULT_NAMES = DagsterNames()
+"""The names of an account that is alone in a code location."""

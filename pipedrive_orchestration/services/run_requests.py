@@ -9,20 +9,11 @@ from types import MappingProxyType
 import dagster as dg
 
 from pipedrive_orchestration.importing import Pull, grid_start, windows_between, windows_until
-from pipedrive_orchestration.services.names import (
-    INITIAL_IMPORT_TAG,
-    PULL_TAG,
-    SOURCE_TAG,
-    asset_key,
-    op_name,
-)
+from pipedrive_orchestration.services.names import INITIAL_IMPORT_TAG, PULL_TAG, SOURCE_TAG, DagsterNames
 from pipedrive_orchestration.sources import Source
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
-
-ALL_ASSETS_JOB = "__ASSET_JOB"
-"""Dagster's own job that holds every asset."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -35,19 +26,19 @@ UNFINISHED = [
 
 
 def request_of_first_import(
-    source: Source, now: datetime, instance: dg.DagsterInstance, run_key: str
+    source: Source, now: datetime, instance: dg.DagsterInstance, names: DagsterNames, run_key: str
 ) -> dg.RunRequest:
     """The run that imports a source for the first time: all windows, or changes from its creation on."""
-    tags = {INITIAL_IMPORT_TAG: str(source.id)}
+    tags = {INITIAL_IMPORT_TAG: names.initial_import_tag(source.id)}
     if not source.pull_existing:
-        return request_of_changes(source, now, instance, run_key, tags)
+        return request_of_changes(source, now, instance, names, run_key, tags)
     if source.type.partitioned:
         windows = windows_until(source, now)
         tags |= {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
     return dg.RunRequest(
         run_key=run_key,
-        asset_selection=[asset_key(source.slug)],
-        tags={**tags, SOURCE_TAG: source.slug, PULL_TAG: Pull.WINDOW.value},
+        asset_selection=[names.asset_key(source.slug)],
+        tags={**tags, SOURCE_TAG: names.source_tag(source.slug), PULL_TAG: Pull.WINDOW.value},
     )
 
 
@@ -55,24 +46,27 @@ def request_of_changes(
     source: Source,
     now: datetime,
     instance: dg.DagsterInstance,
+    names: DagsterNames,
     run_key: str,
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.RunRequest:
     """A run that pulls what changed since the watermark, with tags beside those that say so."""
     return dg.RunRequest(
         run_key=run_key,
-        asset_selection=[asset_key(source.slug)],
-        run_config={"ops": {op_name(source.slug): {"config": {"pull": Pull.CHANGES.value}}}},
+        asset_selection=[names.asset_key(source.slug)],
+        run_config={"ops": {names.op(source.slug): {"config": {"pull": Pull.CHANGES.value}}}},
         tags={
             **tags,
-            SOURCE_TAG: source.slug,
+            SOURCE_TAG: names.source_tag(source.slug),
             PULL_TAG: Pull.CHANGES.value,
-            **_partition_range(source, now, instance),
+            **_partition_range(source, now, instance, names),
         },
     )
 
 
-def _partition_range(source: Source, now: datetime, instance: dg.DagsterInstance) -> dict[str, str]:
+def _partition_range(
+    source: Source, now: datetime, instance: dg.DagsterInstance, names: DagsterNames
+) -> dict[str, str]:
     """The windows a pull of changes reaches over: from the newest materialised one to the current one.
 
     Before the first materialisation it begins with the window that holds the source's creation, from
@@ -81,7 +75,7 @@ def _partition_range(source: Source, now: datetime, instance: dg.DagsterInstance
     if not source.type.partitioned:
         return {}
     windows = windows_until(source, max(now, grid_start(source)))
-    materialized = instance.get_materialized_partitions(asset_key(source.slug))
+    materialized = instance.get_materialized_partitions(names.asset_key(source.slug))
     done = [window.key for window in windows if window.key in materialized]
     created = f"{source.created_at:%Y-%m-%d}"
     since_creation = [window.key for window in windows if window.key <= created] or [windows[0].key]

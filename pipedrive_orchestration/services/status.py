@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,9 +13,7 @@ import dagster as dg
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.services.budget import hold_of
 from pipedrive_orchestration.services.deployment import Deployment
-from pipedrive_orchestration.services.names import asset_key, schedule_name
 from pipedrive_orchestration.services.run_requests import UNFINISHED
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
 from pipedrive_orchestration.sources import Hold, Source, is_expired, next_ticks
 
 
@@ -87,7 +85,7 @@ def state_of_known(deployment: Deployment, known: KnownSource) -> SourceState:
     """The state of a source, deleted or not.
 
     Raises:
-        HoldsError: the record of holds is damaged.
+        OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
     if known.deleted:
         return SourceState(known.source, Status.DELETED)
@@ -98,10 +96,11 @@ def all_states(deployment: Deployment) -> list[SourceState]:
     """The states of all sources in the order of their slugs, deleted ones last.
 
     Raises:
-        HoldsError: the record of holds is damaged.
+        OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    look = _Look(deployment)
-    present = [look.at(source) for source in deployment.store.load().sources]
+    sources = deployment.store.load().sources
+    look = _Look(deployment, sources)
+    present = [look.at(source) for source in sources]
     ids = {state.source.id for state in present}
     deleted = [source for source in deployment.store.deleted() if source.id not in ids]
     return present + [SourceState(source, Status.DELETED) for source in deleted]
@@ -111,36 +110,37 @@ def state_of(deployment: Deployment, source: Source) -> SourceState:
     """The state of a source that is there.
 
     Raises:
-        HoldsError: the record of holds is damaged.
+        OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    return _Look(deployment).at(source)
+    return _Look(deployment, [source]).at(source)
 
 
 class _Look:
-    """One look at what all sources share, from which the state of each follows."""
+    """One look at what some sources share, from which the state of each follows."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, sources: Sequence[Source]) -> None:
         self._instance = deployment.instance
+        self._names = deployment.names
         self._now = datetime.now(UTC)
-        self._holds: Mapping[UUID, Hold] = deployment.store.holds.read()
-        self._stopped = ScheduleStates(deployment.instance).stopped()
+        self._holds = deployment.store.holds.read([source.id for source in sources])
+        self._stopped = deployment.schedules.stopped()
         self._importing = set(_assets_under_way(deployment.instance))
 
     def at(self, source: Source) -> SourceState:
-        hold = hold_of(source, self._holds, self._instance, self._now)
+        hold = hold_of(source, self._holds, self._instance, self._names, self._now)
         status = self._status(source, hold)
         return SourceState(
             source=source,
             status=status,
             next_tick=self._next_tick(source) if status is Status.ACTIVE else None,
             hold=hold,
-            is_importing=asset_key(source.slug) in self._importing,
+            is_importing=self._names.asset_key(source.slug) in self._importing,
         )
 
     def _status(self, source: Source, hold: Hold | None) -> Status:
         if is_expired(source, self._now):
             return Status.EXPIRED
-        if source.schedule and schedule_name(source.slug) in self._stopped:
+        if source.schedule and self._names.schedule(source.slug) in self._stopped:
             return Status.PAUSED
         if hold:
             return Status.PAUSED_OUT_OF_CREDITS
@@ -149,7 +149,7 @@ class _Look:
         return Status.ACTIVE
 
     def _is_completed(self, source: Source) -> bool:
-        key = asset_key(source.slug)
+        key = self._names.asset_key(source.slug)
         if not source.pull_existing:
             return True
         if key in self._importing:

@@ -6,12 +6,14 @@ from typing import Any
 
 import dagster as dg
 import httpx
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
-from pipedrive_orchestration.services.names import LOCATION, STATE_KEY
-from pipedrive_orchestration.services.run_requests import ALL_ASSETS_JOB
-from pipedrive_orchestration.services.schedule_states import REPOSITORY
+from pipedrive_orchestration.services.dagster_internals import (
+    ALL_ASSETS_JOB,
+    REPOSITORY,
+    UnreachableError,
+    reload_code_server,
+)
+from pipedrive_orchestration.services.names import DagsterNames
 
 
 class WebServerError(Exception):
@@ -57,17 +59,18 @@ class ReloadError(Exception):
     """The code location was not reloaded; the message says why and what to do."""
 
 
-def reload_sources(url: str) -> None:
+def reload_sources(url: str, names: DagsterNames) -> None:
     """Lets a running Dagster take a new snapshot of the project folder, and waits until it shows it.
 
     Args:
         url: base address of Dagster's web server, such as ``http://127.0.0.1:3000``.
+        names: of the account whose folder it is.
 
     Raises:
         ReloadError: it does not answer, or cannot load the location.
     """
     try:
-        ask(url, _REFRESH, timeout=RELOAD_TIMEOUT_SECONDS, location=LOCATION, key=STATE_KEY)
+        ask(url, _REFRESH, timeout=RELOAD_TIMEOUT_SECONDS, location=names.location, key=names.state_key)
     except WebServerError as error:
         raise ReloadError(f"The definitions were not reloaded. {error} {_BY_HAND}") from error
 
@@ -79,14 +82,10 @@ def reload_location(run: dg.DagsterRun) -> None:
         ReloadError: that server has no address, as it is with a web server that was started alone, or
             it does not answer.
     """
-    origin = run.remote_job_origin
-    location = origin.repository_origin.code_location_origin if origin else None
-    if not isinstance(location, GrpcServerCodeLocationOrigin):
-        raise ReloadError(_BY_HAND)
     try:
-        location.create_client().reload_code(timeout=RELOAD_TIMEOUT_SECONDS)
-    except DagsterUserCodeUnreachableError as error:
-        raise ReloadError(f"The code server did not reload. {_BY_HAND}") from error
+        reload_code_server(run, RELOAD_TIMEOUT_SECONDS)
+    except UnreachableError as error:
+        raise ReloadError(f"{error} {_BY_HAND}") from error
 
 
 TIMEOUT_SECONDS = 30
@@ -110,12 +109,13 @@ class CancelError(Exception):
     """A run was not cancelled; the message says why."""
 
 
-def launch(url: str, request: dg.RunRequest) -> str:
+def launch(url: str, request: dg.RunRequest, names: DagsterNames) -> str:
     """Launches a run of assets, as the UI does.
 
     Args:
         url: base address of Dagster's web server.
         request: what to run; its run key plays no part here.
+        names: of the account whose assets they are.
 
     Returns:
         The id of the run.
@@ -127,7 +127,7 @@ def launch(url: str, request: dg.RunRequest) -> str:
     parameters = {
         "selector": {
             "repositoryName": REPOSITORY,
-            "repositoryLocationName": LOCATION,
+            "repositoryLocationName": names.location,
             "pipelineName": ALL_ASSETS_JOB,
             "assetSelection": [{"path": list(key.path)} for key in keys],
         },

@@ -6,8 +6,8 @@ writes, and `Source` is a body with its identity.
 
 from pipedrive_orchestration.sources.cron import InvalidCronError, next_ticks, parse_cron
 from pipedrive_orchestration.sources.filter_model import FilterGroup, FilterLeaf
-from pipedrive_orchestration.sources.first_seen import FirstSeenError
-from pipedrive_orchestration.sources.holds import Hold, HoldsError
+from pipedrive_orchestration.sources.holds import Hold
+from pipedrive_orchestration.sources.key_values import InMemoryKeyValues, KeyValues
 from pipedrive_orchestration.sources.model import (
     Options,
     PropertyLabel,
@@ -16,6 +16,7 @@ from pipedrive_orchestration.sources.model import (
     SourceBody,
     is_expired,
 )
+from pipedrive_orchestration.sources.old_files import OldFileError
 from pipedrive_orchestration.sources.store import LoadedSources, SourceStore, UnknownSourceError
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.yaml_files import BadFile, read_body
@@ -24,12 +25,13 @@ __all__ = [
     "BadFile",
     "FilterGroup",
     "FilterLeaf",
-    "FirstSeenError",
     "Hold",
-    "HoldsError",
+    "InMemoryKeyValues",
     "InvalidBodyError",
     "InvalidCronError",
+    "KeyValues",
     "LoadedSources",
+    "OldFileError",
     "Options",
     "Problem",
     "PropertyLabel",

@@ -1,96 +1,64 @@
-"""When each slug was first seen, kept beside the sources and never in the user's files.
+"""When each slug was first seen.
 
-It gives a hand-written source its instant of creation, and it remembers the slugs of deleted sources.
+It gives a hand-written source its instant of creation, on which its windows depend, and it keeps the slugs
+of deleted sources taken.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock
-
-from pipedrive_orchestration.files import replace_content
-
-FILE_NAME = ".first_seen.json"
-_LOCK_TIMEOUT_SECONDS = 10.0
-
-
-class FirstSeenError(ValueError):
-    """The file is there and does not hold instants; it is left alone."""
-
-    def __init__(self, path: Path, reason: object) -> None:
-        super().__init__(
-            f"{path} cannot be read ({reason}). Until it can, hand-written sources count as created now. "
-            "Restore the file, or delete it to let them be created anew."
-        )
+from pipedrive_orchestration.sources import old_files
+from pipedrive_orchestration.sources.key_values import KeyValues
 
 
 class FirstSeen:
-    """The instants, shared by every process that works on the folder.
+    """The instants, by slug.
 
-    Where the file cannot be written, an instant holds for as long as this object lives.
+    Args:
+        key_values: where they are kept.
+        project: a project folder in which version 0.1 may have left a file of them.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE_NAME
-        self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT_SECONDS)
-        self._unwritten: dict[str, datetime] = {}
+    def __init__(self, key_values: KeyValues, project: Path) -> None:
+        self._key_values = key_values
+        self._project = project
 
-    def locked(self) -> AbstractContextManager[object]:
-        """Excludes other processes and threads while slugs are chosen; the holder may still record.
+    def read(self, slugs: Collection[str]) -> dict[str, datetime]:
+        """The instants (UTC) of those slugs that have been seen."""
+        values = self._key_values.read([_key(slug) for slug in slugs])
+        return {
+            slug: datetime.fromisoformat(values[_key(slug)]).astimezone(UTC)
+            for slug in slugs
+            if _key(slug) in values
+        }
 
-        Raises:
-            OSError: On entering: the folder cannot be written, or the lock was not free for 10 seconds.
-        """
-        return self._lock
+    def record(self, slugs: Collection[str], now: datetime) -> dict[str, datetime]:
+        """Add the slugs that are new, and return the instants of all.
 
-    def read(self) -> dict[str, datetime]:
-        """The instant of every slug seen so far, in UTC.
-
-        Raises:
-            FirstSeenError: As it says.
-        """
-        return self._unwritten | self._stored()
-
-    def record(self, slugs: Iterable[str], now: datetime) -> dict[str, datetime]:
-        """Adds the slugs that are new, and returns the instants of all.
+        Processes that see a slug at the same moment agree on one instant.
 
         Raises:
-            FirstSeenError: As it says.
+            OldFileError: a slug is new, and the file that version 0.1 has left cannot be read. Nothing was
+                added.
         """
-        seen = self.read()
-        new = {slug: now for slug in slugs if slug not in seen}
-        if not new:
+        seen = self.read(slugs)
+        if len(seen) == len(set(slugs)):
             return seen
-        try:
-            with self.locked():
-                stored = new | self._unwritten | self._stored()
-                replace_content(self.path, _as_json(stored).encode(), mode=0o644)
-        except OSError:
-            self._unwritten |= new
-            return self.read()
-        return stored
+        instants = dict.fromkeys(slugs, now) | old_files.first_seen(self._project)
+        self._key_values.add({_key(slug): instant.isoformat() for slug, instant in instants.items()})
+        return self.read(slugs)
 
-    def _stored(self) -> dict[str, datetime]:
-        try:
-            content = json.loads(self.path.read_bytes())
-            return {slug: _instant(text) for slug, text in content.items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise FirstSeenError(self.path, error) from error
+    def knows(self, slug: str) -> bool:
+        """Whether the slug is or was that of a source.
+
+        Raises:
+            OldFileError: the file that version 0.1 has left cannot be read, and it might tell.
+        """
+        return bool(self.read([slug])) or slug in old_files.first_seen(self._project)
 
 
-def _as_json(instants: dict[str, datetime]) -> str:
-    return json.dumps({slug: instant.isoformat() for slug, instant in sorted(instants.items())}, indent=2)
-
-
-def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset")
-    return instant.astimezone(UTC)
+def _key(slug: str) -> str:
+    return f"first_seen/{slug}"

@@ -1,34 +1,17 @@
-"""Holds: sources whose first import waits because the token budget cannot pay for it.
-
-They are kept beside the sources, so that whoever launches imports sees them without asking anyone.
-"""
+"""Holds: sources whose first import waits because the token budget cannot pay for it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from filelock import FileLock
-
-from pipedrive_orchestration.files import replace_content
-
-FILE_NAME = ".holds.json"
-_LOCK_TIMEOUT_SECONDS = 10.0
-
-
-class HoldsError(ValueError):
-    """The file is there and does not hold holds; it is left alone."""
-
-    def __init__(self, path: Path, reason: object) -> None:
-        super().__init__(
-            f"{path} cannot be read ({reason}). It says which sources wait for tokens: restore it, or delete "
-            "it to let all of them be imported."
-        )
+from pipedrive_orchestration.sources import old_files
+from pipedrive_orchestration.sources.key_values import KeyValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,62 +42,64 @@ class Hold:
 
 
 class Holds:
-    """The holds of a project folder, by source id, shared by every process that works on it."""
+    """The holds of a project, by source id.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE_NAME
-        self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT_SECONDS)
+    Args:
+        key_values: where they are kept.
+        project: a project folder in which version 0.1 may have left a file of them.
+    """
 
-    def read(self) -> dict[UUID, Hold]:
-        """All holds, those that have ended included.
+    def __init__(self, key_values: KeyValues, project: Path) -> None:
+        self._key_values = key_values
+        self._project = project
+
+    def read(self, source_ids: Collection[UUID]) -> dict[UUID, Hold]:
+        """The holds of those sources that have one, also if it has ended.
 
         Raises:
-            HoldsError: As it says.
+            OldFileError: nothing is known of a source, and the file that version 0.1 has left cannot be read.
         """
-        try:
-            return {UUID(key): _hold(entry) for key, entry in json.loads(self.path.read_bytes()).items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise HoldsError(self.path, error) from error
+        values = self._values(source_ids)
+        if len(values) < len(set(source_ids)):
+            left = old_files.holds(self._project)
+            self._key_values.add({_key(id_): json.dumps(left[id_]) for id_ in source_ids if id_ in left})
+            values = self._values(source_ids)
+        return {id_: _hold(json.loads(value)) for id_, value in values.items() if value != _LIFTED}
 
     def place(self, source_id: UUID, hold: Hold) -> None:
-        """Lets the first import of a source wait.
-
-        Raises:
-            HoldsError: As it says.
-            OSError: The folder cannot be written.
-        """
-        self._change(lambda holds: {**holds, source_id: hold})
+        """Let the first import of a source wait."""
+        self._key_values.put(_key(source_id), json.dumps(_fields(hold)))
 
     def lift(self, source_id: UUID) -> None:
-        """Lets a source wait no longer; nothing where it does not.
+        """Let a source wait no longer; nothing where it does not.
 
         Raises:
-            HoldsError: As it says.
-            OSError: The folder cannot be written.
+            OldFileError: as `read` says.
         """
-        if source_id in self.read():
-            self._change(lambda holds: {key: hold for key, hold in holds.items() if key != source_id})
+        if source_id in self.read([source_id]):
+            self._key_values.put(_key(source_id), _LIFTED)
 
-    def _change(self, changed: Callable[[dict[UUID, Hold]], Mapping[UUID, Hold]]) -> None:
-        with self._lock:
-            replace_content(self.path, _as_json(changed(self.read())).encode(), mode=0o644)
-
-
-def _hold(entry: Mapping[str, Any]) -> Hold:
-    until = datetime.fromisoformat(entry["until"]).astimezone(UTC) if entry["until"] else None
-    estimated = entry["estimated_tokens"]
-    return Hold(None if estimated is None else int(estimated), int(entry["budget"]), until)
+    def _values(self, source_ids: Collection[UUID]) -> dict[UUID, str]:
+        values = self._key_values.read([_key(id_) for id_ in source_ids])
+        return {id_: values[_key(id_)] for id_ in source_ids if _key(id_) in values}
 
 
-def _as_json(holds: Mapping[UUID, Hold]) -> str:
-    entries = {
-        str(source_id): {
-            "estimated_tokens": hold.estimated_tokens,
-            "budget": hold.budget,
-            "until": hold.until.isoformat() if hold.until else None,
-        }
-        for source_id, hold in holds.items()
+_LIFTED = ""
+"""The value of a source that waits no longer, whatever an old file says."""
+
+
+def _key(source_id: UUID) -> str:
+    return f"hold/{source_id}"
+
+
+def _hold(fields: Mapping[str, Any]) -> Hold:
+    until = datetime.fromisoformat(fields["until"]).astimezone(UTC) if fields["until"] else None
+    return Hold(fields["estimated_tokens"], fields["budget"], until)
+
+
+def _fields(hold: Hold) -> dict[str, Any]:
+    return {
+        "estimated_tokens": hold.estimated_tokens,
+        "budget": hold.budget,
+        "until": hold.until.isoformat() if hold.until else None,
     }
-    return json.dumps(entries, indent=2, sort_keys=True)

@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 
 import yaml
 
-from pipedrive_orchestration.files import replace_content
-from pipedrive_orchestration.sources.first_seen import FirstSeen, FirstSeenError
+from pipedrive_orchestration.files import create_content
+from pipedrive_orchestration.sources.first_seen import FirstSeen
 from pipedrive_orchestration.sources.holds import Hold, Holds
+from pipedrive_orchestration.sources.key_values import KeyValues
 from pipedrive_orchestration.sources.model import (
     Source,
     SourceBody,
@@ -24,6 +25,7 @@ from pipedrive_orchestration.sources.model import (
     is_slug,
     misnamed,
 )
+from pipedrive_orchestration.sources.old_files import OldFileError
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, content_of, named, not_there
 
@@ -60,22 +62,26 @@ class LoadedSources:
 
 
 class SourceStore:
-    """The sources of a project folder.
+    """The sources of a project folder, which changes only when somebody creates or deletes one.
 
     Args:
         project: The project folder; its sources are ``sources/<slug>.yaml``.
+        key_values: Where it is remembered when each was first seen, and which of them wait for tokens.
         clock: Gives the current instant in UTC.
 
     Attributes:
         holds: Which sources wait for tokens.
     """
 
-    def __init__(self, project: Path | str, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self, project: Path | str, key_values: KeyValues, clock: Callable[[], datetime] = _utc_now
+    ) -> None:
         self.project = Path(project)
         self.folder = self.project / "sources"
+        self.holds = Holds(key_values, self.project)
         self._files = YamlFolder(self.folder, "source")
-        self.holds = Holds(self.project)
-        self._first_seen = FirstSeen(self.project)
+        self._deleted_files = YamlFolder(self.folder / DELETED, "source")
+        self._first_seen = FirstSeen(key_values, self.project)
         self._clock = clock
 
     def load(self) -> LoadedSources:
@@ -103,21 +109,24 @@ class SourceStore:
         Raises:
             InvalidBodyError: The slug is malformed, taken, or was a deleted source's; or a file cannot hold
                 the body.
-            FirstSeenError: The record of former slugs is damaged.
-            HoldsError: The record of holds is damaged.
+            OldFileError: A file of version 0.1 is damaged, and former slugs may stand in it.
             OSError: The folder cannot be written; nothing was.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._first_seen.locked():
-            slug = self._chosen(body, slug)
-            source = _with_identity(body, slug, uuid4(), self._clock())
+        id_ = uuid4()
+        while True:
+            chosen = self._chosen(body, slug)
+            source = _with_identity(body, chosen, id_, self._clock())
             content = _as_yaml(source, body)
             # What JSON can say and a file cannot must not become a file that does not load.
             SourceFile.parse(content_of(content))
             if hold is not None:
                 self.holds.place(source.id, hold)
-            replace_content(self.folder / f"{slug}.yaml", content.encode(), mode=0o644)
-            self._first_seen.record([slug], source.created_at)
+            # Another process may have taken the slug meanwhile.
+            with suppress(FileExistsError):
+                create_content(self.folder / f"{chosen}.yaml", content.encode(), mode=0o644)
+                break
+        self._first_seen.record([chosen], source.created_at)
         return source
 
     def delete(self, slug: str) -> None:
@@ -136,7 +145,7 @@ class SourceStore:
 
     def deleted(self) -> tuple[Source, ...]:
         """The sources that were deleted, as their files say; one that is there again is not among them."""
-        read, _ = YamlFolder(self.folder / DELETED, "source").read(SourceFile.parse)
+        read, _ = self._deleted_files.read(SourceFile.parse)
         present = self._files.slugs()
         first_seen, _ = self._record(read)
         return tuple(
@@ -144,15 +153,18 @@ class SourceStore:
         )
 
     def _chosen(self, body: SourceBody, slug: str | None) -> str:
-        present = self._files.slugs()
-        used = present | self._first_seen.read().keys()
+        present, deleted = self._files.slugs(), self._deleted_files.slugs()
+
+        def is_used(slug: str) -> bool:
+            return slug in present or slug in deleted or self._first_seen.knows(slug)
+
         if slug is None:
-            return derive_slug(body.name, body.object_type, used.__contains__)
+            return derive_slug(body.name, body.object_type, is_used)
         if not is_slug(slug):
             raise _refused("invalid_slug", misnamed(slug, "source"))
         if slug in present:
             raise _refused("slug_taken", f"There is a source `{slug}` already.")
-        if slug in used:
+        if is_used(slug):
             raise _refused("slug_of_deleted", f"`{slug}` was the name of a source that was deleted. Choose "
                            "another: its table and its history are still there.")  # fmt: skip
         return slug
@@ -161,9 +173,9 @@ class SourceStore:
         slugs, now = list(slugs), self._clock()
         try:
             return self._first_seen.record(slugs, now), []
-        except FirstSeenError as error:
-            problem = Problem("", "unreadable", str(error))
-            return dict.fromkeys(slugs, now), [BadFile(str(self._first_seen.path), "", (problem,))]
+        except OldFileError as error:
+            known = dict.fromkeys(slugs, now) | self._first_seen.read(slugs)
+            return known, [BadFile(str(error.path), "", (Problem("", "unreadable", str(error)),))]
 
 
 def _refused(code: str, message: str) -> InvalidBodyError:

@@ -9,11 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import yaml
-from filelock import FileLock
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from pipedrive_orchestration.files import replace_content
+from pipedrive_orchestration.files import locked, replace_content
 from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.sources.yaml_files import YamlFolder, content_of, named, not_there
 from pipedrive_orchestration.workflows.model import Sync, Workflow, WorkflowFile
@@ -116,7 +115,6 @@ class WorkflowStore:
     def __init__(self, project: Path | str) -> None:
         self.folder = Path(project) / "workflows"
         self._files = YamlFolder(self.folder, "workflow")
-        self._lock = FileLock(Path(project) / ".workflows.lock", timeout=_LOCK_TIMEOUT_SECONDS)
 
     def load(self) -> LoadedWorkflows:
         """Reads every file; a bad one is reported and never keeps the others from loading."""
@@ -147,9 +145,9 @@ class WorkflowStore:
         known = self.load().find(slug)
         if known.sync_of(sync.source) == sync:
             return known
-        with self._lock:
+        path = self._files.file_of(slug)
+        with locked(path, _LOCK_TIMEOUT_SECONDS):
             self.load().find(slug)
-            path = self._files.file_of(slug)
             text = with_sync(path.read_text(encoding="utf-8-sig"), sync)
             after = Workflow.of(slug, WorkflowFile.parse(content_of(text)))
             replace_content(path, text.encode(), mode=0o644)

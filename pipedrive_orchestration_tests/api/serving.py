@@ -20,7 +20,7 @@ from pipedrive_orchestration.api.keys import ApiKeys, Scope, new_key
 from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.deployment import Deployment, store_of
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceBody, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
@@ -156,7 +156,7 @@ def running_api(
     """An API on a folder; ``choices`` go to its settings."""
     known, secrets = keys()
     settings = ApiSettings(
-        Deployment(SourceStore(folder / "project"), instance, dagster_url),
+        Deployment(store_of(folder / "project", instance), instance, dagster_url),
         Warehouse(str(folder / "warehouse.duckdb")),
         Settings.from_variables(variables),
         keys=known,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration_tests.api.serving import DEALS, Api
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT
 
@@ -108,7 +108,7 @@ def test_no_body_is_answered_with_500_and_what_is_created_loads(api: Api, path: 
     answer = api.post(path, content=written(body), headers={"Content-Type": "application/json"})
     assert answer.status_code in (200, 201, 400, 402), answer.text
     assert answer.json()["status"] == answer.status_code
-    assert not SourceStore(api.store.project).load().bad_files
+    assert not SourceStore(api.store.project, InMemoryKeyValues()).load().bad_files
     if answer.status_code == 201:
         shown = api.get(f"/sources/{answer.json()['data']['source_instance_id']}").json()["data"]
         assert shown["name"] == body["name"].strip()

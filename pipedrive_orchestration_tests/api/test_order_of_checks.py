@@ -232,7 +232,8 @@ def test_a_warehouse_that_is_none_is_503(start_api: StartApi) -> None:
     assert answer.headers["retry-after"]
 
 
-def test_damaged_records_beside_the_sources_are_503(start_api: StartApi) -> None:
+def test_a_damaged_file_of_an_old_version_is_503(start_api: StartApi) -> None:
     api = start_api()
-    api.store.holds.path.write_text("{")
+    api.add(**STAGES)
+    (api.store.project / ".holds.json").write_text("{")
     assert ".holds.json" in refused(api.get("/sources"), 503)["message"]

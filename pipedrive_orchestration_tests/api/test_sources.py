@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 import yaml
 
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT, refused
@@ -98,7 +97,7 @@ def test_a_run_under_way_shows(api: Api) -> None:
 
 def test_pausing_is_stopping_the_schedule_and_resuming_is_starting_it(api: Api) -> None:
     source = api.add(**DEALS | {"name": "To be paused"})
-    states, schedule = ScheduleStates(api.instance), "to_be_paused_schedule"
+    states, schedule = api.settings.deployment.schedules, "to_be_paused_schedule"
     for _ in range(2):
         paused = set_status(api, str(source.id), "paused")
         assert (paused["status"], paused["next_tick"]) == ("paused", None)
@@ -114,7 +113,7 @@ def test_pausing_is_stopping_the_schedule_and_resuming_is_starting_it(api: Api) 
 
 
 def test_a_stopped_schedule_of_old_does_not_stop_a_new_source(api: Api) -> None:
-    ScheduleStates(api.instance).stop("fresh_deals_schedule", "0 0 * * *")
+    api.settings.deployment.schedules.stop("fresh_deals_schedule", "0 0 * * *")
     source_id = created(api, DEALS | {"name": "Fresh deals"})
     assert shown(api, source_id)["status"] == "active"
 
@@ -156,7 +155,7 @@ def test_a_deleted_source_keeps_its_rows_and_its_slug(api: Api) -> None:
     assert rows["total_count"] > 0
     answer = api.call("DELETE", f"/sources/{source.id}").json()["data"]
     assert (answer["source_instance_id"], answer["status"]) == (str(source.id), "deleted")
-    assert "to_be_deleted_schedule" in ScheduleStates(api.instance).stopped()
+    assert "to_be_deleted_schedule" in api.settings.deployment.schedules.stopped()
     assert source.slug not in [present.slug for present in api.store.load().sources]
 
     assert shown(api, str(source.id))["status"] == "deleted"

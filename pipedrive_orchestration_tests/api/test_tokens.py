@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 import pytest
@@ -130,6 +131,6 @@ def test_what_somebody_has_imported_by_hand_is_held_no_more(
 def test_deleting_a_held_source_forgets_its_hold(start_api: StartApi, fresh_demo: FreshDemo) -> None:
     api = start_api(fresh_demo())
     source_id = held(api, STAGES | {"options": {"max_tokens": 1}})["source_instance_id"]
-    assert api.store.holds.read()
+    assert api.store.holds.read([UUID(source_id)])
     assert api.call("DELETE", f"/sources/{source_id}").status_code == 200
-    assert api.store.holds.read() == {}
+    assert api.store.holds.read([UUID(source_id)]) == {}

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from pipedrive_orchestration.cli.waiting import ShownWait
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.connection import Wait, telling_of_waits
 from pipedrive_orchestration_tests.api.serving import running_api
@@ -81,7 +81,9 @@ def test_an_import_waits_says_for_whom_and_callers_are_told_to_return(
         running_api(small.folder, instance, variables, **choices) as api,
     ):
         (source,) = (
-            one for one in SourceStore(small.folder / "project").load().sources if one.slug == "pipelines"
+            one
+            for one in SourceStore(small.folder / "project", InMemoryKeyValues()).load().sources
+            if one.slug == "pipelines"
         )
         path = f"/sources/{source.id}/data"
         with held(small.database) as holder, ThreadPoolExecutor(CALLERS) as callers:

@@ -22,7 +22,7 @@ from pipedrive_orchestration.orchestration.source.table_metadata import (
     plain_markdown,
     table_metadata,
 )
-from pipedrive_orchestration.sources import InvalidBodyError, SourceBody, SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, InvalidBodyError, SourceBody, SourceStore
 from pipedrive_orchestration.sources.yaml_files import content_of
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import LoadedWorkflows
@@ -86,7 +86,7 @@ def test_names_and_problems_of_files_are_shown_and_not_run(tmp_path: Path) -> No
         (tmp_path / "sources" / f"bad_{number}.yaml").write_text(yaml.safe_dump(bad))
     good = {**BODY, "name": NASTY[4]}
     (tmp_path / "sources" / "good.yaml").write_text(yaml.safe_dump(good))
-    loaded = SourceStore(tmp_path).load()
+    loaded = SourceStore(tmp_path, InMemoryKeyValues()).load()
     assert (len(loaded.sources), len(loaded.bad_files)) == (1, 4)
     assert_harmless(description_of(loaded.sources[0]).replace("`", ""))
     (spec,) = project_files_definitions(loaded, LoadedWorkflows()).assets or ()
@@ -185,7 +185,7 @@ def test_a_folder_of_five_hundred_sources_and_fifty_bad_files(tmp_path: Path) ->
     for number in range(rest):
         (folder / f"bad_{number}.yaml").write_text(yaml.safe_dump({**BODY, "properties": [], "x": number}))
     began = time.monotonic()
-    loaded = SourceStore(tmp_path).load()
+    loaded = SourceStore(tmp_path, InMemoryKeyValues()).load()
     assert time.monotonic() - began < 20
     assert {one.slug for one in loaded.sources} == {f"good_{n}" for n in range(450)} | {"linked"}
     assert len(loaded.bad_files) == 50

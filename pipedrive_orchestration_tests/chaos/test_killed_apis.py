@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration_tests.api.serving import OUTREACH, STAGES
 from pipedrive_orchestration_tests.chaos.doomed_api import DoomedApi, doomed_api
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
@@ -33,7 +33,7 @@ class Project:
 
     def __init__(self, trial: Trial) -> None:
         self.folder = trial.folder
-        self.store = SourceStore(trial.folder / "project")
+        self.store = SourceStore(trial.folder / "project", InMemoryKeyValues())
         (self.store.project / "workflows").mkdir(parents=True)
         (self.store.project / "workflows" / "outreach.yaml").write_text(OUTREACH)
         copy(ROOT / "dagster.yaml", trial.folder)

@@ -15,9 +15,8 @@ from random import Random
 import dagster as dg
 import pytest
 
-from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.deployment import Deployment, store_of
 from pipedrive_orchestration.services.lifecycle import delete_source
-from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration_tests.chaos.enduring import assert_right
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
 from pipedrive_orchestration_tests.chaos.sizes import DAGSTERS, SEED
@@ -126,8 +125,8 @@ def test_a_source_that_is_deleted_during_its_import(
     try:
         runs = [launch(dagster), launch(dagster)]
         wait_for("request of the import", lambda: account.account.requests)
-        store = SourceStore(dagster.project)
         with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+            store = store_of(dagster.project, instance)
             warning = delete_source(Deployment(store, instance, dagster.url), store.load().find("persons"))
         assert warning is None
         assert {dagster.wait_for_run(run) for run in runs} == {"CANCELED"}

@@ -15,7 +15,7 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import Progress, Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES, running_api
@@ -133,7 +133,11 @@ def run_import_and_look_at_its_stage(searched: Searched, account: DemoServer, fo
             looked.extend(files)
             searched.said += [path.read_bytes().decode(errors="replace") for path in files]
 
-    (what,) = (one for one in SourceStore(folder / "project").load().sources if one.slug == "all_persons")
+    (what,) = (
+        one
+        for one in SourceStore(folder / "project", InMemoryKeyValues()).load().sources
+        if one.slug == "all_persons"
+    )
     import_source(
         what,
         connection=Connection.of(account.url, account.token),

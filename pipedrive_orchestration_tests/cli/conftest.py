@@ -22,7 +22,7 @@ from pipedrive_orchestration.cli.app import app
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 
 REPOSITORY = Path(__file__).parents[2]
@@ -102,7 +102,7 @@ class Project:
 
     def bring(self, slug: str, server: DemoServer) -> None:
         """Import all windows of a source, without Dagster, which takes seconds to start."""
-        source = SourceStore(self.folder / "project").load().find(slug)
+        source = SourceStore(self.folder / "project", InMemoryKeyValues()).load().find(slug)
         import_source(
             source,
             connection=Connection.of(server.url, server.token),

@@ -15,8 +15,8 @@ import duckdb
 import pytest
 
 from pipedrive_orchestration.importing import windows_until
-from pipedrive_orchestration.services.names import asset_key
-from pipedrive_orchestration.sources import Source, SourceStore
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
+from pipedrive_orchestration.sources import InMemoryKeyValues, Source, SourceStore
 from pipedrive_orchestration_tests.end_to_end.conftest import (
     COMMAND,
     SCALE,
@@ -33,7 +33,7 @@ def test_the_demo_brings_everything_and_then_the_changes(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = demo(checkout)
-    sources = SourceStore(checkout / "project").load().sources
+    sources = SourceStore(checkout / "project", InMemoryKeyValues()).load().sources
     assert {source.object_type for source in sources} == OBJECT_TYPES
     total = sum(rows_of_table(first).values())
     assert f"Imported everything: {total:,} rows." in first
@@ -131,7 +131,7 @@ def unmaterialized(
     missing: dict[str, set[str]] = {}
     with instance_of(checkout, monkeypatch) as instance:
         for source in sources:
-            key = asset_key(source.slug)
+            key = DEFAULT_NAMES.asset_key(source.slug)
             if source.type.partitioned:
                 wanted = {window.key for window in windows_until(source, datetime.now(UTC))}
                 missing[source.slug] = wanted - instance.get_materialized_partitions(key)
@@ -147,7 +147,9 @@ def pulls_of_windows(
     with instance_of(checkout, monkeypatch) as instance:
         for source in sources:
             if source.type.partitioned:
-                records = instance.fetch_materializations(asset_key(source.slug), limit=100).records
+                records = instance.fetch_materializations(
+                    DEFAULT_NAMES.asset_key(source.slug), limit=100
+                ).records
                 last = {record.partition_key: record for record in reversed(records)}
                 events = [record.asset_materialization for record in last.values()]
                 yield {str(event.metadata["pull"].value) for event in events if event}

@@ -21,7 +21,7 @@ import pytest
 from pipedrive_orchestration.demo import Settings
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.services.run_requests import RANGE_END_TAG, RANGE_START_TAG
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration_tests.cli.searching import files_with
 from pipedrive_orchestration_tests.end_to_end.conftest import (
     COMMAND,
@@ -142,7 +142,7 @@ def loaded_location(dev: Dev) -> Any:
 
 def execution_of(dev: Dev, slug: str) -> dict[str, Any]:
     """All windows of a source in one run, as the UI asks for a range of partitions."""
-    source = SourceStore(dev.folder / "project").load().find(slug)
+    source = SourceStore(dev.folder / "project", InMemoryKeyValues()).load().find(slug)
     windows = windows_until(source, datetime.now(UTC))
     tags = [
         {"key": RANGE_START_TAG, "value": windows[0].key},

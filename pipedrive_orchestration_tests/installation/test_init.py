@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipedrive_orchestration.cli.app import app
-from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.workflows import WorkflowStore
 
 
@@ -29,7 +29,7 @@ def test_it_makes_a_folder_whose_project_loads(tmp_path: Path) -> None:
     assert f"New in {tmp_path / 'crm'}:" in said
     assert "cd crm && pipedrive-orchestration demo" in said
     assert "Left as it was" not in said
-    sources = SourceStore(tmp_path / "crm" / "project").load()
+    sources = SourceStore(tmp_path / "crm" / "project", InMemoryKeyValues()).load()
     workflows = WorkflowStore(tmp_path / "crm" / "project").load()
     assert (sources.bad_files, workflows.bad_files) == ((), ())
     assert len(sources.sources) > 1

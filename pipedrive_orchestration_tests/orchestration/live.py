@@ -18,6 +18,7 @@ import httpx
 import yaml
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.web_server import reload_sources
 
 ROOT = Path(__file__).parents[2]
@@ -258,7 +259,7 @@ class LiveDagster:
 
     def reload(self) -> None:
         """Lets the code location take a new snapshot of the project folder."""
-        reload_sources(self.url)
+        reload_sources(self.url, DEFAULT_NAMES)
 
     def sensor(self, name: str) -> dict[str, Any]:
         return dict(self.ask(SENSOR, s=self.selector(sensorName=name))["sensorState"])

@@ -21,15 +21,18 @@ from pipedrive_orchestration.orchestration import (
     WarehouseResource,
     build_definitions,
 )
-from pipedrive_orchestration.orchestration.project_files import ASSET_KEY, CHECK_NAME
+from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.project_files import CHECK_NAME
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.sources import LoadedSources, Source, SourceBody, SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, LoadedSources, Source, SourceBody, SourceStore
 from pipedrive_orchestration_tests.orchestration.conftest import source
 from pipedrive_orchestration_tests.sources.bodies import active_body
 from pipedrive_orchestration_tests.sources.test_model import BODIES
 
 ROOT = Path(__file__).parents[2]
 NAME = "pipedrive_orchestration"
+FILES = DEFAULT_NAMES.project_files_key
 
 pytestmark = pytest.mark.filterwarnings(
     # Dagster marks as beta and preview what it calls itself while it resolves definitions.
@@ -47,6 +50,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(project: Path, slug: str, **changes: Any) -> None:
     (project / "sources" / f"{slug}.yaml").write_text(yaml.safe_dump(active_body(**changes)))
+
+
+def loaded(project: Path) -> LoadedSources:
+    return SourceStore(project, InMemoryKeyValues()).load()
 
 
 def keys(definitions: dg.Definitions) -> set[str]:
@@ -82,9 +89,9 @@ def test_the_template_project_loads_without_network_or_database(tmp_path: Path) 
 def test_a_bad_file_is_shown_and_all_others_load(project: Path) -> None:
     write(project, "deals")
     write(project, "broken", object_type="dealz", properties=[])
-    definitions = build_definitions(SourceStore(project).load())
+    definitions = build_definitions(loaded(project))
     assert keys(definitions) == {"pipedrive/deals", "project_files"}
-    (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == ASSET_KEY]
+    (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == FILES]
     shown = (files.description or "").replace("\\", "")  # what Markdown makes of it
     assert "broken.yaml" in shown
     assert "object_type: `dealz` is not an object type. Did you mean `deals`?" in shown
@@ -95,7 +102,7 @@ def test_the_sensor_turns_the_check_red_once_and_green_again(
     project: Path, instance: dg.DagsterInstance
 ) -> None:
     def tick(cursor: str | None) -> tuple[bool | None, str | None]:
-        definitions = build_definitions(SourceStore(project).load())
+        definitions = build_definitions(loaded(project))
         sensor = definitions.resolve_sensor_def("project_files_sensor")
         with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
             ticked = sensor.evaluate_tick(context)
@@ -103,7 +110,7 @@ def test_the_sensor_turns_the_check_red_once_and_green_again(
             return None, cursor
         (event,) = ticked.asset_events
         assert isinstance(event, dg.AssetCheckEvaluation)
-        assert (event.asset_key, event.check_name) == (ASSET_KEY, CHECK_NAME)
+        assert (event.asset_key, event.check_name) == (FILES, CHECK_NAME)
         return event.passed, ticked.cursor
 
     write(project, "deals")
@@ -119,7 +126,7 @@ def test_the_sensor_turns_the_check_red_once_and_green_again(
 
 def test_the_check_says_the_same_when_run_by_hand(project: Path, instance: dg.DagsterInstance) -> None:
     write(project, "broken", name="")
-    definitions = build_definitions(SourceStore(project).load())
+    definitions = build_definitions(loaded(project))
     result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
     (evaluation,) = result.get_asset_check_evaluations()
     assert not evaluation.passed
@@ -131,7 +138,7 @@ def test_a_source_that_dagster_refuses_is_left_out() -> None:
     refused = Source.model_construct(**dict(good) | {"slug": "not-a-name"})
     definitions = build_definitions(LoadedSources((good, refused)))
     assert keys(definitions) == {"pipedrive/all_deals", "project_files"}
-    (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == ASSET_KEY]
+    (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == FILES]
     assert "sources/not-a-name" in (files.description or "")
 
 
@@ -147,7 +154,7 @@ def test_every_valid_body_becomes_an_asset(body: dict[str, Any]) -> None:
 
 def test_a_token_in_the_environment_is_named_and_not_shown() -> None:
     settings = Settings.from_variables({"PIPEDRIVE_API_TOKEN": "0123456789abcdef"})
-    resources = build_definitions(LoadedSources(), settings=settings).resources or {}
+    resources = build_definitions(LoadedSources(), project=ProjectContext(settings)).resources or {}
     pipedrive, warehouse = resources["pipedrive"], resources["warehouse"]
     assert isinstance(pipedrive, PipedriveResource)
     assert isinstance(warehouse, WarehouseResource)
@@ -207,7 +214,9 @@ def test_up_to_a_hundred_sources_their_schedules_have_jobs_of_their_own(
 @pytest.mark.parametrize(("chosen", "limit"), [("", None), ("6", 6)])
 def test_a_backfill_is_one_run_unless_the_settings_say_otherwise(chosen: str, limit: int | None) -> None:
     settings = Settings.from_variables({"PIPEDRIVE_WINDOWS_PER_RUN": chosen})
-    assets = build_definitions(LoadedSources((source(),)), settings=settings).resolve_asset_graph()
+    assets = build_definitions(
+        LoadedSources((source(),)), project=ProjectContext(settings)
+    ).resolve_asset_graph()
     policy = assets.get(dg.AssetKey(["pipedrive", "all_deals"])).backfill_policy
     assert policy is not None
     assert policy.max_partitions_per_run == limit
@@ -217,7 +226,7 @@ def test_hundreds_of_sources_build_in_seconds(project: Path) -> None:
     for number in range(500):
         write(project, f"source_{number}")
     began = time.process_time()
-    definitions = build_definitions(SourceStore(project).load())
+    definitions = build_definitions(loaded(project))
     definitions.get_repository_def().load_all_definitions()
     # A third of it was measured; the bound finds what grows faster than the number of sources.
     assert time.process_time() - began < 5

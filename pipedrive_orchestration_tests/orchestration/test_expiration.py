@@ -15,7 +15,8 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
+from pipedrive_orchestration.services.dagster_internals import ScheduleStates
+from pipedrive_orchestration.services.names import LOCATION
 from pipedrive_orchestration.sources import Source, is_expired
 from pipedrive_orchestration_tests.orchestration.conftest import source
 
@@ -67,7 +68,7 @@ def test_the_schedule_is_stopped_after_the_last_day_and_observed_once(
     store_state(instance, "all_deals_schedule")
     store_state(instance, "others_schedule")
     expiring, others = source(expiration_date=LAST_DAY), source(slug="others")
-    states = ScheduleStates(instance)
+    states = ScheduleStates(instance, LOCATION)
 
     assert sensor.evaluate(expiring, others, at=BEFORE) == []
     assert states.running() == {"all_deals_schedule", "others_schedule"}
@@ -86,10 +87,10 @@ def test_a_schedule_that_somebody_starts_again_is_stopped_again(
     store_state(instance, "all_deals_schedule")
     expiring = source(expiration_date=LAST_DAY)
     sensor.evaluate(expiring, at=AFTER)
-    ScheduleStates(instance).reset("all_deals_schedule")
+    ScheduleStates(instance, LOCATION).reset("all_deals_schedule")
     store_state(instance, "all_deals_schedule", InstigatorStatus.RUNNING)
     assert sensor.evaluate(expiring, at=AFTER) == []
-    assert ScheduleStates(instance).stopped() == {"all_deals_schedule"}
+    assert ScheduleStates(instance, LOCATION).stopped() == {"all_deals_schedule"}
 
 
 def test_before_the_daemon_knows_the_schedule_there_is_nothing_to_stop(
@@ -99,7 +100,7 @@ def test_before_the_daemon_knows_the_schedule_there_is_nothing_to_stop(
     assert len(sensor.evaluate(expiring, at=AFTER)) == 1
     store_state(instance, "all_deals_schedule")
     assert sensor.evaluate(expiring, at=AFTER) == []
-    assert ScheduleStates(instance).stopped() == {"all_deals_schedule"}
+    assert ScheduleStates(instance, LOCATION).stopped() == {"all_deals_schedule"}
 
 
 def test_a_later_last_day_lets_a_schedule_run_again_unless_it_was_paused(
@@ -112,7 +113,7 @@ def test_a_later_last_day_lets_a_schedule_run_again_unless_it_was_paused(
     prolonged = [source(slug=slug, expiration_date="2028-12-31") for slug in slugs]
     sensor.evaluate(*prolonged, at=AFTER)
     # Without a stored state a schedule is what its definition says: running.
-    assert ScheduleStates(instance).stopped() == {"paused_schedule"}
+    assert ScheduleStates(instance, LOCATION).stopped() == {"paused_schedule"}
 
 
 def test_schedules_of_other_code_locations_are_left_alone(

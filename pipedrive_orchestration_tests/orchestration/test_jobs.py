@@ -10,13 +10,13 @@ import yaml
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from pipedrive_orchestration.orchestration import PipedriveResource
-from pipedrive_orchestration.orchestration.jobs import (
-    create_import_source,
-    preview_import_source,
-    resolve_property_options,
-)
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
-from pipedrive_orchestration.sources import SourceBody, SourceStore
+from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.jobs import build_jobs
+from pipedrive_orchestration.services.dagster_internals import ScheduleStates
+from pipedrive_orchestration.services.deployment import store_of
+from pipedrive_orchestration.services.names import LOCATION
+from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.sources import SourceBody
 from pipedrive_orchestration_tests.orchestration.test_expiration import store_state
 
 BODY: dict[str, Any] = {
@@ -42,18 +42,19 @@ BODY: dict[str, Any] = {
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PIPEDRIVE_PROJECT", str(tmp_path))
+def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
 def run(
-    job: dg.JobDefinition,
+    name: str,
+    project: Path,
     instance: dg.DagsterInstance,
     body: Mapping[str, Any],
     resources: Mapping[str, object] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Runs a job with a body as its run config, as the Launchpad does."""
+    (job,) = [job for job in build_jobs(ProjectContext(Settings(project=project))) if job.name == name]
     return job.execute_in_process(
         run_config=body, instance=instance, resources=resources, raise_on_error=False
     )
@@ -75,11 +76,11 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, dict[str, Any]]:
 def test_creating_writes_the_body_as_it_is(
     project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    result = run(create_import_source, instance, BODY, resources)
+    result = run("create_import_source", project, instance, BODY, resources)
     assert result.success
     written = yaml.safe_load((project / "sources" / "open_deals.yaml").read_text())
     assert {key: written[key] for key in BODY} == BODY
-    (created,) = SourceStore(project).load().sources
+    (created,) = store_of(project, instance).load().sources
     metadata = shown(result)
     assert metadata["id"] == str(created.id)
     assert metadata["table"] == "pipedrive.open_deals"
@@ -91,8 +92,8 @@ def test_creating_forgets_that_a_schedule_of_that_name_was_stopped(
     project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     store_state(instance, "open_deals_schedule", InstigatorStatus.STOPPED)
-    assert run(create_import_source, instance, BODY, resources).success
-    assert ScheduleStates(instance).stopped() == set()
+    assert run("create_import_source", project, instance, BODY, resources).success
+    assert ScheduleStates(instance, LOCATION).stopped() == set()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_body_of_the_wrong_shape_is_refused_before_the_run(
     project: Path, instance: dg.DagsterInstance, resources: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError):
-        run(create_import_source, instance, BODY | changes, resources)
+        run("create_import_source", project, instance, BODY | changes, resources)
     assert not (project / "sources").exists()
 
 
@@ -118,7 +119,7 @@ def test_all_problems_of_a_body_are_in_the_failure(
     project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     wrong = {"name": " ", "schedule": "* *", "expiration_date": "2020-01-01", "properties": []}
-    result = run(create_import_source, instance, BODY | wrong, resources)
+    result = run("create_import_source", project, instance, BODY | wrong, resources)
     assert not result.success
     description, metadata = failure(result)
     for field in wrong:
@@ -130,7 +131,7 @@ def test_all_problems_of_a_body_are_in_the_failure(
 def test_a_preview_shows_rows_totals_and_cost_and_writes_nothing(
     project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    result = run(preview_import_source, instance, BODY, resources)
+    result = run("preview_import_source", project, instance, BODY, resources)
     assert result.success
     metadata = shown(result)
     header, _, *rows = metadata["rows"].splitlines()
@@ -145,13 +146,13 @@ def test_a_preview_shows_rows_totals_and_cost_and_writes_nothing(
 
 
 def test_a_preview_of_what_the_account_does_not_have_lists_all_problems(
-    instance: dg.DagsterInstance, resources: dict[str, Any]
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     wrong = {
         "properties": ["titel"],
         "filters": {"conditions": [{"variable": "colour", "condition": "equals", "values": ["red"]}]},
     }
-    result = run(preview_import_source, instance, BODY | wrong, resources)
+    result = run("preview_import_source", project, instance, BODY | wrong, resources)
     assert not result.success
     _, metadata = failure(result)
     assert len(metadata["problems"].splitlines()) == 4
@@ -160,10 +161,10 @@ def test_a_preview_of_what_the_account_does_not_have_lists_all_problems(
 
 
 def test_property_options_are_a_table_and_the_metadata_of_a_body(
-    instance: dg.DagsterInstance, resources: dict[str, Any]
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     asked = {"context": {"object_type": "deals"}}
-    result = run(resolve_property_options, instance, asked, resources)
+    result = run("resolve_property_options", project, instance, asked, resources)
     assert result.success
     metadata = shown(result)
     assert "| status | Status | " in metadata["options"]
@@ -173,19 +174,19 @@ def test_property_options_are_a_table_and_the_metadata_of_a_body(
 
 
 def test_property_options_of_an_unknown_object_type_are_refused(
-    instance: dg.DagsterInstance, resources: dict[str, Any]
+    project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError):
-        run(resolve_property_options, instance, {"context": {"object_type": "dealz"}}, resources)
+        run("resolve_property_options", project, instance, {"context": {"object_type": "dealz"}}, resources)
 
 
-@pytest.mark.parametrize("job", [preview_import_source, resolve_property_options])
+@pytest.mark.parametrize("job", ["preview_import_source", "resolve_property_options"])
 def test_jobs_without_an_account_say_so(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, resources: dict[str, Any]
+    job: str, project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     resources["pipedrive"] = PipedriveResource(url="http://127.0.0.1:1", token="")
-    body = BODY if job is preview_import_source else {"context": {"object_type": "deals"}}
-    result = run(job, instance, body, resources)
+    body = BODY if job == "preview_import_source" else {"context": {"object_type": "deals"}}
+    result = run(job, project, instance, body, resources)
     description, _ = failure(result)
     assert "User is not connected to 'pipedrive'." in description
 
@@ -194,7 +195,7 @@ def test_creating_holds_what_may_not_cost_that_much(
     project: Path, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     body = BODY | {"options": {"max_tokens": 1}}
-    assert run(create_import_source, instance, body, resources).success
-    (created,) = SourceStore(project).load().sources
-    (hold,) = SourceStore(project).holds.read().items()
+    assert run("create_import_source", project, instance, body, resources).success
+    (created,) = store_of(project, instance).load().sources
+    (hold,) = store_of(project, instance).holds.read([created.id]).items()
     assert (hold[0], hold[1].budget, hold[1].until) == (created.id, 1, None)

@@ -17,6 +17,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.orchestration import PipedriveResource, WarehouseResource, build_source_asset
+from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
@@ -279,7 +280,7 @@ def test_without_a_word_in_the_settings_nothing_is_published(warehouse: Warehous
 
 
 def tick(settings: Settings) -> str:
-    (sensor,) = build_publishing_sensors(settings)
+    (sensor,) = build_publishing_sensors(ProjectContext(settings))
     with dg.build_sensor_context() as context:
         skipped = sensor(context)
     assert isinstance(skipped, dg.SkipReason)
@@ -287,7 +288,7 @@ def tick(settings: Settings) -> str:
 
 
 def test_the_sensor_publishes_what_runs_held_back_once_it_is_due(warehouse: Warehouse, path: Path) -> None:
-    assert build_publishing_sensors(Settings()) == []
+    assert build_publishing_sensors() == []
     settings = Settings(warehouse=warehouse.database, publish=path, publish_every=3600)
     Publisher(warehouse, path).publish()
     assert tick(settings) == "Everything is published."

@@ -17,10 +17,9 @@ from pipedrive_orchestration.orchestration import (
     WarehouseResource,
     build_definitions,
 )
-from pipedrive_orchestration.orchestration.project_files import ASSET_KEY
 from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown
 from pipedrive_orchestration.orchestration.workflow.automation import FOLLOW
-from pipedrive_orchestration.services.names import asset_key, outputs_key, workflow_key
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.sources import LoadedSources
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import LoadedWorkflows, Workflow, WorkflowStore
@@ -93,17 +92,20 @@ def test_a_workflow_lies_below_its_sources_and_its_actions_below_it() -> None:
         syncs=[sync(), sync("visitors", field_mapping={"input.email": "score"})], actions=[ACTION]
     )
     graph = definitions(made).resolve_asset_graph()
-    table, outputs = graph.get(workflow_key("outreach")), graph.get(outputs_key("outreach"))
-    assert table.parent_keys == {asset_key("people"), asset_key("visitors")}
-    assert outputs.parent_keys == {workflow_key("outreach")}
+    table, outputs = (
+        graph.get(DEFAULT_NAMES.workflow_key("outreach")),
+        graph.get(DEFAULT_NAMES.outputs_key("outreach")),
+    )
+    assert table.parent_keys == {DEFAULT_NAMES.asset_key("people"), DEFAULT_NAMES.asset_key("visitors")}
+    assert outputs.parent_keys == {DEFAULT_NAMES.workflow_key("outreach")}
     assert table.automation_condition == outputs.automation_condition == FOLLOW
     lineage = table.metadata["dagster/column_lineage"].value
     assert lineage.deps_by_column == {
         "email": [
-            dg.TableColumnDep(asset_key=asset_key("people"), column_name="emails"),
-            dg.TableColumnDep(asset_key=asset_key("visitors"), column_name="score"),
+            dg.TableColumnDep(asset_key=DEFAULT_NAMES.asset_key("people"), column_name="emails"),
+            dg.TableColumnDep(asset_key=DEFAULT_NAMES.asset_key("visitors"), column_name="score"),
         ],
-        "first_name": [dg.TableColumnDep(asset_key=asset_key("people"), column_name="name")],
+        "first_name": [dg.TableColumnDep(asset_key=DEFAULT_NAMES.asset_key("people"), column_name="name")],
     }
 
 
@@ -112,7 +114,7 @@ def test_the_sensor_and_the_job_are_there_and_the_sensor_is_on() -> None:
     sensor = repository.get_sensor_def("workflow_automation_sensor")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     job = repository.get_job("outreach_actions")
-    assert job.asset_layer.executable_asset_keys == {outputs_key("outreach")}
+    assert job.asset_layer.executable_asset_keys == {DEFAULT_NAMES.outputs_key("outreach")}
 
 
 def test_a_project_without_workflows_has_nothing_of_them() -> None:
@@ -127,8 +129,10 @@ def test_a_materialisation_syncs_runs_the_actions_and_tells_of_both(
     people.put(1, 2)
     people.put(3, email="nonsense")
     made = definitions(workflow(actions=[ACTION]))
-    result = materialize(made, warehouse, workflow_key("outreach"), outputs_key("outreach"))
-    shown = metadata(result, workflow_key("outreach"))
+    result = materialize(
+        made, warehouse, DEFAULT_NAMES.workflow_key("outreach"), DEFAULT_NAMES.outputs_key("outreach")
+    )
+    shown = metadata(result, DEFAULT_NAMES.workflow_key("outreach"))
     counts = ("dagster/row_count", "inserted", "updated", "rejected", "normalised", "queued")
     assert [shown[name] for name in counts] == [2, 2, 0, 1, 0, 2]
     assert shown["dagster/table_name"] == "workflows.outreach"
@@ -138,7 +142,7 @@ def test_a_materialisation_syncs_runs_the_actions_and_tells_of_both(
         column.name for column in shown["dagster/column_schema"].columns
     }
     assert set(shown["dagster/column_lineage"].deps_by_column) == {"email", "first_name"}
-    done = metadata(result, outputs_key("outreach"))
+    done = metadata(result, DEFAULT_NAMES.outputs_key("outreach"))
     assert [done[name] for name in ("completed", "failed", "waiting")] == [2, 0, 0]
     assert "| 1 | complete | p1@example.com | Person 1 | example.com |" in done["preview"]
     assert checks(result) == {"syncs_can_run": True, "nothing_rejected": False}
@@ -149,11 +153,13 @@ def test_a_deleted_source_is_reported_and_the_other_syncs_run(
 ) -> None:
     people.put(1)
     made = definitions(workflow(syncs=[sync("gone"), sync()]))
-    (spec,) = [one for one in made.resolve_all_asset_specs() if one.key == workflow_key("outreach")]
+    (spec,) = [
+        one for one in made.resolve_all_asset_specs() if one.key == DEFAULT_NAMES.workflow_key("outreach")
+    ]
     problem = plain_markdown("syncs[0].source: There is no source `gone`")
     assert problem in (spec.description or "")
-    assert {dep.asset_key for dep in spec.deps} == {asset_key("people")}
-    result = materialize(made, warehouse, workflow_key("outreach"))
+    assert {dep.asset_key for dep in spec.deps} == {DEFAULT_NAMES.asset_key("people")}
+    result = materialize(made, warehouse, DEFAULT_NAMES.workflow_key("outreach"))
     assert [row[0] for row in rows(warehouse)] == [1]
     assert checks(result) == {"syncs_can_run": False, "nothing_rejected": True}
     (check,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
@@ -162,15 +168,15 @@ def test_a_deleted_source_is_reported_and_the_other_syncs_run(
 
 def test_a_workflow_can_be_materialised_before_there_is_anything(warehouse: Warehouse) -> None:
     for made in (workflow(syncs=[], actions=[ACTION]), workflow(syncs=[sync("gone")]), synced()):
-        result = materialize(definitions(made), warehouse, workflow_key("outreach"))
-        assert metadata(result, workflow_key("outreach"))["dagster/row_count"] == 0
+        result = materialize(definitions(made), warehouse, DEFAULT_NAMES.workflow_key("outreach"))
+        assert metadata(result, DEFAULT_NAMES.workflow_key("outreach"))["dagster/row_count"] == 0
 
 
 def test_an_action_that_cannot_be_done_fails_its_run(warehouse: Warehouse, people: SourceTable) -> None:
     people.put(1)
     action = {"type": "http", "name": "post", "url": "http://127.0.0.1:9", "secret": "NOT_SET_ANYWHERE"}
     made = definitions(workflow(actions=[action]))
-    keys = workflow_key("outreach"), outputs_key("outreach")
+    keys = DEFAULT_NAMES.workflow_key("outreach"), DEFAULT_NAMES.outputs_key("outreach")
     result = materialize(made, warehouse, *keys, raise_on_error=False)
     assert not result.success
     assert {event.asset_key for event in result.get_asset_materialization_events()} == {keys[0]}
@@ -186,9 +192,13 @@ def test_a_bad_file_is_shown_and_breaks_nothing_else(tmp_path: Path) -> None:
     made = build_definitions(SOURCES, WorkflowStore(tmp_path).load())
     dg.Definitions.validate_loadable(made)
     specs = {spec.key: spec for spec in made.resolve_all_asset_specs()}
-    assert {workflow_key("outreach"), asset_key("people"), asset_key("visitors")} <= specs.keys()
-    assert workflow_key("broken") not in specs
-    described = specs[ASSET_KEY].description or ""
+    assert {
+        DEFAULT_NAMES.workflow_key("outreach"),
+        DEFAULT_NAMES.asset_key("people"),
+        DEFAULT_NAMES.asset_key("visitors"),
+    } <= specs.keys()
+    assert DEFAULT_NAMES.workflow_key("broken") not in specs
+    described = specs[DEFAULT_NAMES.project_files_key].description or ""
     assert "broken.yaml" in described
     assert plain_markdown("inputs[0].type") in described
 
@@ -204,7 +214,7 @@ def test_the_sensor_turns_the_check_of_the_files_red_once(
         ticked = sensor.evaluate_tick(context)
     (event,) = ticked.asset_events
     assert isinstance(event, dg.AssetCheckEvaluation)
-    assert (event.asset_key, event.passed) == (ASSET_KEY, False)
+    assert (event.asset_key, event.passed) == (DEFAULT_NAMES.project_files_key, False)
     with dg.build_sensor_context(instance=instance, cursor=ticked.cursor) as context:
         assert sensor.evaluate_tick(context).asset_events == []
 
@@ -213,15 +223,17 @@ def test_a_workflow_that_dagster_refuses_is_left_out() -> None:
     refused = Workflow.model_construct(**dict(workflow()) | {"slug": "not-a-name"})
     made = definitions(workflow(), refused)
     specs = {spec.key: spec for spec in made.resolve_all_asset_specs()}
-    assert workflow_key("outreach") in specs
-    assert "workflows/not-a-name" in (specs[ASSET_KEY].description or "")
+    assert DEFAULT_NAMES.workflow_key("outreach") in specs
+    assert "workflows/not-a-name" in (specs[DEFAULT_NAMES.project_files_key].description or "")
 
 
 def test_names_of_workflows_do_not_collide() -> None:
     slugs = ("outreach", "outreach__outputs", "outreach_actions", "people", "outputs")
     made = definitions(*(workflow(slug, actions=[ACTION]) for slug in slugs))
     dg.Definitions.validate_loadable(made)
-    assert {workflow_key(slug) for slug in slugs} <= {one.key for one in made.resolve_all_asset_specs()}
+    assert {DEFAULT_NAMES.workflow_key(slug) for slug in slugs} <= {
+        one.key for one in made.resolve_all_asset_specs()
+    }
 
 
 def test_the_snapshot_carries_workflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,16 +247,20 @@ def test_the_snapshot_carries_workflows(tmp_path: Path, monkeypatch: pytest.Monk
     file.unlink()
     context = dg.ComponentTree.for_test().load_context
     keys = {one.key for one in component.build_defs_from_state(context, state).resolve_all_asset_specs()}
-    assert {workflow_key("outreach"), outputs_key("outreach"), ASSET_KEY} <= keys
+    assert {
+        DEFAULT_NAMES.workflow_key("outreach"),
+        DEFAULT_NAMES.outputs_key("outreach"),
+        DEFAULT_NAMES.project_files_key,
+    } <= keys
 
 
 def test_it_follows_partitioned_sources_and_sweeps(instance: dg.DagsterInstance) -> None:
     windows = dg.MonthlyPartitionsDefinition("2026-01-01", end_offset=1)
 
-    @dg.asset(key=asset_key("people"), partitions_def=windows)
+    @dg.asset(key=DEFAULT_NAMES.asset_key("people"), partitions_def=windows)
     def people() -> None: ...
 
-    @dg.asset(key=workflow_key("outreach"), deps=[people], automation_condition=FOLLOW)
+    @dg.asset(key=DEFAULT_NAMES.workflow_key("outreach"), deps=[people], automation_condition=FOLLOW)
     def outreach() -> None: ...
 
     made = dg.Definitions(assets=[people, outreach])
@@ -259,7 +275,9 @@ def test_it_follows_partitioned_sources_and_sweeps(instance: dg.DagsterInstance)
         return result.total_requested > 0
 
     def committed(window: str) -> None:
-        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key("people"), partition=window))
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(DEFAULT_NAMES.asset_key("people"), partition=window)
+        )
 
     def synced_now() -> None:
         dg.materialize([outreach], instance=instance, selection=[outreach])

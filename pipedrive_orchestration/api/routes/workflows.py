@@ -129,7 +129,7 @@ def sync_source(settings: Settings, found: FoundSource, _: NoQuery, content: Jso
 
 def _reload(settings: ApiSettings) -> Iterator[str]:
     try:
-        reload_sources(settings.deployment.dagster_url)
+        reload_sources(settings.deployment.dagster_url, settings.deployment.names)
     except ReloadError as error:
         yield f"{error} What later imports bring is synced once it has."
 

@@ -17,6 +17,7 @@ from pipedrive_orchestration.cli.output import Outcome, changed_rows, err, out, 
 from pipedrive_orchestration.cli.sources import import_sources, show_outcomes
 from pipedrive_orchestration.demo.working_day import work
 from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.services.deployment import deployed
 
 SAMPLED = ("all_persons", "all_deals")
 """Sources of the template project of which the demo shows some rows."""
@@ -31,11 +32,13 @@ def demo(
         out.print(f"The demo account answers at {account.url}")
         if not account.is_new:
             out.print(f"Since the last time: {work(account.url, account.token, seed=os.getpid())}")
-        loaded = environment.store.load()
-        outcomes, failed = import_sources(environment, loaded.sources, out)
-        show_outcomes(out, outcomes, failed, loaded.bad_files)
-        _show_samples(environment, outcomes)
-        workflows = run_workflows(environment, loaded, out)
+        environment.export()
+        with deployed(environment.settings) as deployment:
+            loaded = deployment.store.load()
+            outcomes, failed = import_sources(environment, deployment, loaded.sources, out)
+            show_outcomes(out, outcomes, failed, loaded.bad_files)
+            _show_samples(environment, outcomes)
+            workflows = run_workflows(environment, deployment, loaded, out)
         show_outcomes(out, [], {}, workflows.bad_files)
         _say_what_was_done(outcomes)
         out.print(f"Database: {environment.warehouse.database}   UI: make dev", highlight=False)

@@ -14,6 +14,7 @@ from pipedrive_orchestration.cli.output import as_json, err, out, print_json
 from pipedrive_orchestration.cli.running import Request
 from pipedrive_orchestration.cli.sources import chosen_sources, import_sources, show_outcomes
 from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.services.deployment import deployed
 
 
 def import_(
@@ -57,10 +58,14 @@ def import_(
     with explained(err):
         environment = Environment.read()
         environment.connection  # noqa: B018 - says at once that there is no token
-        chosen = chosen_sources(environment.store.load(), slugs)
         of_windows = first or last or accept_user
         request = Request(Pull.WINDOW if of_windows and pull is None else pull, first, last, accept_user)
-        outcomes, failed = import_sources(environment, chosen.sources, err if json else out, request)
+        environment.export()
+        with deployed(environment.settings) as deployment:
+            chosen = chosen_sources(deployment.store.load(), slugs)
+            outcomes, failed = import_sources(
+                environment, deployment, chosen.sources, err if json else out, request
+            )
     if json:
         shown = [as_json(outcome, failed.get(outcome.slug)) for outcome in outcomes]
         print_json(shown[0] if len(shown) == 1 and slugs else shown)

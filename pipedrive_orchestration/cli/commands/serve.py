@@ -98,7 +98,7 @@ def _keys(given: SecretStr | None, host: str, *, demo: bool) -> ApiKeys | None:
 def _show_files_in_dagster(deployment: Deployment) -> None:
     """A source that was written by a process which ended before it told Dagster shows from now on."""
     try:
-        reload_sources(deployment.dagster_url)
+        reload_sources(deployment.dagster_url, deployment.names)
     except ReloadError as error:
         err.print(f"{error} Sources are imported once Dagster runs.", style="yellow", markup=False)
 

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipedrive_orchestration.services.names import asset_key, schedule_name
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.sources import Source, is_expired
 
 SENSOR_NAME = "expiration_sensor"
@@ -17,7 +16,9 @@ _SENSOR_SECONDS = 60
 
 
 def build_expiration_sensor(
-    sources: Sequence[Source], clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sources: Sequence[Source],
+    project: ProjectContext = ALONE,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dg.SensorDefinition:
     """Stops the schedule of a source that has expired, and records an ``expired`` observation, once.
 
@@ -28,22 +29,22 @@ def build_expiration_sensor(
     expiring = [(source, source.schedule) for source in sources if source.schedule]
 
     @dg.sensor(
-        name=SENSOR_NAME,
+        name=project.names.own(SENSOR_NAME),
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Stops the schedules of sources whose expiration date has passed.",
     )
     def expiration_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         before: dict[str, dict[str, str | bool]] = json.loads(context.cursor or "{}")
-        states, now = ScheduleStates(context.instance), clock()
+        states, now = project.schedules(context.instance), clock()
         running = states.running()
         after: dict[str, dict[str, str | bool]] = {}
         events = []
         for source, cron in expiring:
-            name, known = schedule_name(source.slug), before.get(source.slug, {})
+            name, known = project.names.schedule(source.slug), before.get(source.slug, {})
             if is_expired(source, now):
                 if known.get("last_day") != str(source.expiration_date):
-                    events.append(_observation(source))
+                    events.append(_observation(source, project.names.asset_key(source.slug)))
                 if name in running:
                     states.stop(name, cron)
                 stopped = name in running or bool(known.get("stopped"))
@@ -59,9 +60,9 @@ def build_expiration_sensor(
     return expiration_sensor
 
 
-def _observation(source: Source) -> dg.AssetObservation:
+def _observation(source: Source, key: dg.AssetKey) -> dg.AssetObservation:
     return dg.AssetObservation(
-        asset_key(source.slug),
+        key,
         description=f"expired: {source.expiration_date} was the last day (UTC) of its schedule",
         metadata={"status": "expired", "expiration_date": str(source.expiration_date)},
     )

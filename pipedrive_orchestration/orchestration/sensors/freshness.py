@@ -15,9 +15,7 @@ from enum import StrEnum
 import dagster as dg
 import duckdb
 
-from pipedrive_orchestration.orchestration.resources import WarehouseResource
-from pipedrive_orchestration.services.names import asset_key, schedule_name
-from pipedrive_orchestration.services.schedule_states import ScheduleStates
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.sources import Source, is_expired, next_ticks
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, ledger
 
@@ -49,10 +47,10 @@ class Freshness:
     watermark: datetime
     due: datetime | None
 
-    def result(self, slug: str) -> dg.AssetCheckResult:
+    def result(self, key: dg.AssetKey) -> dg.AssetCheckResult:
         """What the check says: late is a warning, a second tick gone by is an error."""
         return dg.AssetCheckResult(
-            asset_key=asset_key(slug),
+            asset_key=key,
             check_name=CHECK_NAME,
             passed=self.lateness in (Lateness.FRESH, Lateness.AT_REST),
             severity=_severity(self.lateness),
@@ -60,11 +58,11 @@ class Freshness:
             metadata=self._metadata(),
         )
 
-    def evaluation(self, slug: str) -> dg.AssetCheckEvaluation:
+    def evaluation(self, key: dg.AssetKey) -> dg.AssetCheckEvaluation:
         """The same to be recorded outside a run."""
-        result = self.result(slug)
+        result = self.result(key)
         return dg.AssetCheckEvaluation(
-            asset_key=asset_key(slug),
+            asset_key=key,
             check_name=CHECK_NAME,
             passed=result.passed,
             severity=result.severity,
@@ -103,18 +101,17 @@ def freshness_of(source: Source, watermark: datetime, now: datetime, *, stopped:
 
 
 def freshness_in(
-    connection: duckdb.DuckDBPyConnection, source: Source, now: datetime, instance: dg.DagsterInstance
+    connection: duckdb.DuckDBPyConnection, source: Source, now: datetime, *, stopped: bool
 ) -> Freshness | None:
     """The freshness of an active source as the warehouse has it; None if it was never imported."""
     known = ledger.watermark_of(connection, source.slug)
-    if known is None:
-        return None
-    stopped = schedule_name(source.slug) in ScheduleStates(instance).stopped()
-    return freshness_of(source, known[0], now, stopped=stopped)
+    return freshness_of(source, known[0], now, stopped=stopped) if known else None
 
 
 def build_freshness_sensor(
-    sources: Sequence[Source], clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sources: Sequence[Source],
+    project: ProjectContext = ALONE,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dg.SensorDefinition:
     """Reports the freshness check of a source when it becomes late, and when it no longer is.
 
@@ -124,24 +121,23 @@ def build_freshness_sensor(
     active = [source for source in sources if source.schedule]
 
     @dg.sensor(
-        name=SENSOR_NAME,
+        name=project.names.own(SENSOR_NAME),
+        required_resource_keys={project.warehouse_key},
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Watches whether every active source keeps up with its own schedule.",
     )
-    def freshness_sensor(
-        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
-    ) -> dg.SensorResult | dg.SkipReason:
+    def freshness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
-            watermarks = _watermarks(warehouse.warehouse(), active)
+            watermarks = _watermarks(project.warehouse(context.resources).warehouse(), active)
         except WarehouseError as error:
             return dg.SkipReason(str(error))
-        stopped = ScheduleStates(context.instance).stopped()
+        stopped = project.schedules(context.instance).stopped()
         before: Mapping[str, str] = json.loads(context.cursor or "{}")
         now = clock()
         states = {
             source.slug: freshness_of(
-                source, watermarks[source.slug], now, stopped=schedule_name(source.slug) in stopped
+                source, watermarks[source.slug], now, stopped=project.names.schedule(source.slug) in stopped
             )
             for source in active
             if source.slug in watermarks
@@ -155,7 +151,7 @@ def build_freshness_sensor(
             slug: state.lateness for slug, state in states.items() if state.lateness is not Lateness.FRESH
         }
         return dg.SensorResult(
-            asset_events=[state.evaluation(slug) for slug, state in changed.items()],
+            asset_events=[state.evaluation(project.names.asset_key(slug)) for slug, state in changed.items()],
             skip_reason=None if changed else "Nothing has become late, or ceased to be.",
             cursor=json.dumps(remembered, sort_keys=True),
         )

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import dagster as dg
 
-from pipedrive_orchestration.orchestration.resources import PipedriveResource
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.pipedrive.errors import NotConnected
-from pipedrive_orchestration.services.budget import (
-    Holds,
-    hold_of,
-    holds_of_environment,
-    was_imported,
-)
-from pipedrive_orchestration.services.names import (
-    INITIAL_IMPORT_TAG,
-    PREFIX,
-)
+from pipedrive_orchestration.services.budget import hold_of, was_imported
+from pipedrive_orchestration.services.names import INITIAL_IMPORT_TAG
 from pipedrive_orchestration.services.run_requests import request_of_first_import
-from pipedrive_orchestration.sources import Hold, Source, is_expired
+from pipedrive_orchestration.sources import OldFileError, Source, is_expired
 
 SENSOR_NAME = "initial_import_sensor"
 _SENSOR_SECONDS = 10
@@ -37,8 +28,8 @@ def _utc_now() -> datetime:
 
 def build_initial_import_sensor(
     sources: Sequence[Source],
+    project: ProjectContext = ALONE,
     clock: Callable[[], datetime] = _utc_now,
-    holds: Holds = holds_of_environment,
 ) -> dg.SensorDefinition:
     """Launches one import of every source that was never imported and need not wait for tokens.
 
@@ -47,25 +38,24 @@ def build_initial_import_sensor(
     """
 
     @dg.sensor(
-        name=SENSOR_NAME,
-        asset_selection=dg.AssetSelection.key_prefixes(PREFIX),
+        name=project.names.own(SENSOR_NAME),
+        asset_selection=dg.AssetSelection.assets(*(project.names.asset_key(one.slug) for one in sources)),
+        required_resource_keys={project.pipedrive_key},
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Imports a new source for the first time: all windows, or only changes from its "
         "creation on if pull_existing is false.",
     )
-    def initial_import_sensor(
-        context: dg.SensorEvaluationContext, pipedrive: PipedriveResource
-    ) -> dg.SensorResult | dg.SkipReason:
+    def initial_import_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         settled = set(json.loads(context.cursor or "[]"))
         waiting = [source for source in sources if str(source.id) not in settled]
         if not waiting:
             return dg.SkipReason("Every source has had its first import.")
         try:
-            pipedrive.connection()
-        except NotConnected as error:
+            project.pipedrive(context.resources).connection()
+            return _evaluate(context.instance, sources, waiting, project, clock())
+        except (NotConnected, OldFileError) as error:
             return dg.SkipReason(str(error))
-        return _evaluate(context.instance, sources, waiting, holds(), clock())
 
     return initial_import_sensor
 
@@ -74,21 +64,22 @@ def _evaluate(
     instance: dg.DagsterInstance,
     sources: Sequence[Source],
     waiting: Sequence[Source],
-    holds: Mapping[UUID, Hold],
+    project: ProjectContext,
     now: datetime,
 ) -> dg.SensorResult:
-    attempts = _attempts(instance, waiting)
+    holds = project.store(instance).holds.read([source.id for source in waiting])
+    attempts = _attempts(instance, waiting, project)
     settled = {str(source.id) for source in sources} - {str(source.id) for source in waiting}
     requests = []
     for source in waiting:
-        earlier = attempts.get(str(source.id), [])
-        if _is_settled(instance, source, earlier, now):
+        earlier = attempts.get(project.names.initial_import_tag(source.id), [])
+        if _is_settled(instance, source, earlier, project, now):
             settled.add(str(source.id))
-        elif hold_of(source, holds, instance, now):
+        elif hold_of(source, holds, instance, project.names, now):
             continue
         elif not earlier or _is_to_be_retried(earlier[0], now):
             run_key = f"{source.id}/{len(earlier) + 1}"
-            requests.append(request_of_first_import(source, now, instance, run_key))
+            requests.append(request_of_first_import(source, now, instance, project.names, run_key))
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else "The first imports that are due have been launched.",
@@ -96,9 +87,11 @@ def _evaluate(
     )
 
 
-def _attempts(instance: dg.DagsterInstance, sources: Iterable[Source]) -> dict[str, list[dg.RunRecord]]:
-    """The runs that were first imports, by source id, newest first."""
-    ids = [str(source.id) for source in sources]
+def _attempts(
+    instance: dg.DagsterInstance, sources: Iterable[Source], project: ProjectContext
+) -> dict[str, list[dg.RunRecord]]:
+    """The runs that were first imports, by their tag, newest first."""
+    ids = [project.names.initial_import_tag(source.id) for source in sources]
     attempts: dict[str, list[dg.RunRecord]] = {}
     for record in instance.get_run_records(dg.RunsFilter(tags={INITIAL_IMPORT_TAG: ids})):
         attempts.setdefault(record.dagster_run.tags[INITIAL_IMPORT_TAG], []).append(record)
@@ -106,14 +99,18 @@ def _attempts(instance: dg.DagsterInstance, sources: Iterable[Source]) -> dict[s
 
 
 def _is_settled(
-    instance: dg.DagsterInstance, source: Source, attempts: Sequence[dg.RunRecord], now: datetime
+    instance: dg.DagsterInstance,
+    source: Source,
+    attempts: Sequence[dg.RunRecord],
+    project: ProjectContext,
+    now: datetime,
 ) -> bool:
     if attempts:
         # A run that somebody cancelled is not launched against their will.
         ended_well = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED}
         return attempts[0].dagster_run.status in ended_well
     nothing_to_do = source.pull_mode == "static" and not source.pull_existing
-    return nothing_to_do or is_expired(source, now) or was_imported(instance, source, now)
+    return nothing_to_do or is_expired(source, now) or was_imported(source, instance, project.names, now)
 
 
 def _is_to_be_retried(attempt: dg.RunRecord, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
 
@@ -27,19 +27,20 @@ def metadata_of_copy(published: KeptPublished) -> dict[str, dg.MetadataValue]:
     }
 
 
-def build_publishing_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+def build_publishing_sensors(project: ProjectContext = ALONE) -> list[dg.SensorDefinition]:
     """The sensor, where the settings ask for a published copy.
 
     Runs publish what they merge if a copy is due; the sensor publishes what came too soon for that and had no
     other run after it, whoever wrote it.
     """
+    settings = project.settings
     if settings.publish is None:
         return []
     warehouse = Warehouse.from_settings(settings).with_patience(PATIENCE_SECONDS)
     publisher = Publisher(warehouse, settings.publish, settings.publish_every)
 
     @dg.sensor(
-        name=SENSOR_NAME,
+        name=project.names.own(SENSOR_NAME),
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Publishes a copy of the database when one is due and there is something new.",

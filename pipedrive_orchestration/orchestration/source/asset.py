@@ -14,14 +14,13 @@ from pipedrive_orchestration.importing import (
     import_source,
 )
 from pipedrive_orchestration.orchestration.config import config_schema_of, source_of_run
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.partitions import partitions_of, requested_windows
-from pipedrive_orchestration.orchestration.resources import PipedriveResource, WarehouseResource
 from pipedrive_orchestration.orchestration.sensors.initial_import import earlier_initial_import
 from pipedrive_orchestration.orchestration.source.checks import check_specs_of, evaluate_checks
 from pipedrive_orchestration.orchestration.source.reporting import Reporter
 from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.services.names import asset_key, op_name
 from pipedrive_orchestration.sources import InvalidBodyError, Source
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
@@ -34,45 +33,44 @@ EXPECTED_ERRORS = (InvalidBodyError, PipedriveError, StagingError, UnknownProper
 """What can go wrong in ways whose message says all there is to know."""
 
 
-def build_source_asset(source: Source, windows_per_run: int | None = None) -> dg.AssetsDefinition:
+def build_source_asset(source: Source, project: ProjectContext = ALONE) -> dg.AssetsDefinition:
     """The asset of a source with its checks; it touches neither network nor database until it runs.
 
     Args:
         source: what to import.
-        windows_per_run: how many windows one run of a backfill reads at most; None for all of them.
+        project: whose source it is.
     """
     with warnings.catch_warnings():
         # The parameter that says how many windows a run reads is marked as beta.
         warnings.filterwarnings("ignore", message=".*`backfill_policy`", category=dg.BetaWarning)
 
         @dg.multi_asset(
-            name=op_name(source.slug),
-            specs=[_spec_of(source)],
-            check_specs=check_specs_of(source),
+            name=project.names.op(source.slug),
+            specs=[project.spec_of(_spec_of(source, project.names.asset_key(source.slug)), source)],
+            check_specs=check_specs_of(source, project),
             partitions_def=partitions_of(source),
-            backfill_policy=_backfill_policy_of(source, windows_per_run),
+            backfill_policy=_backfill_policy_of(source, project.settings.windows_per_run),
+            required_resource_keys={project.pipedrive_key, project.warehouse_key},
             config_schema=config_schema_of(source),
-            pool=POOL,
+            pool=project.names.own(POOL),
             # Makes checks that have nothing to say optional, and lets them be run without an import.
             can_subset=True,
         )
-        def import_asset(
-            context: dg.AssetExecutionContext, pipedrive: PipedriveResource, warehouse: WarehouseResource
-        ) -> Iterator[dg.AssetCheckResult]:
+        def import_asset(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
             report = None
             if context.selected_asset_keys and not _imported_already(context):
                 try:
-                    report = _import(context, source, pipedrive, warehouse)
+                    report = _import(context, source, project)
                 except EXPECTED_ERRORS as error:
                     raise dg.Failure(str(error), allow_retries=False) from None
-            yield from evaluate_checks(context, source, warehouse.warehouse(), report)
+            yield from evaluate_checks(context, source, project, report)
 
     return import_asset
 
 
-def _spec_of(source: Source) -> dg.AssetSpec:
+def _spec_of(source: Source, key: dg.AssetKey) -> dg.AssetSpec:
     return dg.AssetSpec(
-        asset_key(source.slug),
+        key,
         description=description_of(source),
         group_name=source.object_type,
         kinds={"pipedrive", "duckdb"},
@@ -99,12 +97,8 @@ def _imported_already(context: dg.AssetExecutionContext) -> bool:
     return earlier is not None
 
 
-def _import(
-    context: dg.AssetExecutionContext,
-    source: Source,
-    pipedrive: PipedriveResource,
-    warehouse: WarehouseResource,
-) -> ImportReport:
+def _import(context: dg.AssetExecutionContext, source: Source, project: ProjectContext) -> ImportReport:
+    pipedrive, warehouse = project.pipedrive(context.resources), project.warehouse(context.resources)
     config = context.op_execution_context.op_config
     source, pull = source_of_run(source, config), Pull(config["pull"])
     windows = requested_windows(context, source, datetime.now(UTC))

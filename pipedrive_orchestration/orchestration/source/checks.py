@@ -14,11 +14,11 @@ import dagster as dg
 import duckdb
 
 from pipedrive_orchestration.importing import ImportReport, windows_until
+from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.sensors import freshness
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table
-from pipedrive_orchestration.services.names import asset_key
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, quoted
+from pipedrive_orchestration.warehouse import WarehouseError, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
 
 DRIFT_SHOWN_FOR = timedelta(days=7)
@@ -34,6 +34,7 @@ class _Evaluation:
     connection: duckdb.DuckDBPyConnection
     instance: dg.DagsterInstance
     source: Source
+    project: ProjectContext
     report: ImportReport | None
     now: datetime
 
@@ -45,12 +46,12 @@ class _Check:
     evaluate: Callable[[_Evaluation], dg.AssetCheckResult | None]
 
 
-def check_specs_of(source: Source) -> list[dg.AssetCheckSpec]:
+def check_specs_of(source: Source, project: ProjectContext) -> list[dg.AssetCheckSpec]:
     """The checks that a source has."""
     return [
         dg.AssetCheckSpec(
             check.name,
-            asset=asset_key(source.slug),
+            asset=project.names.asset_key(source.slug),
             description=check.description,
         )
         for check in _checks_of(source)
@@ -58,14 +59,15 @@ def check_specs_of(source: Source) -> list[dg.AssetCheckSpec]:
 
 
 def evaluate_checks(
-    context: dg.AssetExecutionContext, source: Source, warehouse: Warehouse, report: ImportReport | None
+    context: dg.AssetExecutionContext, source: Source, project: ProjectContext, report: ImportReport | None
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of the checks that a run has selected; none for one that has nothing to compare."""
     selected = {key.name for key in context.selected_asset_check_keys}
     checks = [check for check in _checks_of(source) if check.name in selected]
+    warehouse = project.warehouse(context.resources).warehouse()
     try:
         with warehouse.reading() as connection:
-            evaluation = _Evaluation(connection, context.instance, source, report, datetime.now(UTC))
+            evaluation = _Evaluation(connection, context.instance, source, project, report, datetime.now(UTC))
             results = [check.evaluate(evaluation) for check in checks]
     except (WarehouseError, duckdb.CatalogException) as error:
         context.log.warning(f"The checks were not evaluated: {error}")
@@ -147,10 +149,10 @@ def _schema_drift(evaluation: _Evaluation) -> dg.AssetCheckResult:
 
 
 def _freshness(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
-    state = freshness.freshness_in(
-        evaluation.connection, evaluation.source, evaluation.now, evaluation.instance
-    )
-    return state.result(evaluation.source.slug) if state else None
+    source, project = evaluation.source, evaluation.project
+    stopped = project.names.schedule(source.slug) in project.schedules(evaluation.instance).stopped()
+    state = freshness.freshness_in(evaluation.connection, source, evaluation.now, stopped=stopped)
+    return state.result(project.names.asset_key(source.slug)) if state else None
 
 
 def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
@@ -209,7 +211,7 @@ def _result(
     **metadata: dg.RawMetadataValue,
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        asset_key=asset_key(evaluation.source.slug),
+        asset_key=evaluation.project.names.asset_key(evaluation.source.slug),
         check_name=name,
         passed=passed,
         severity=severity,

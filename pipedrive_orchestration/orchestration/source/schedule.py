@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipedrive_orchestration.services.budget import hold_of, holds_of_environment
-from pipedrive_orchestration.services.names import (
-    SOURCE_TAG,
-    schedule_name,
-)
-from pipedrive_orchestration.services.run_requests import ALL_ASSETS_JOB, UNFINISHED, request_of_changes
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.services.budget import hold_of
+from pipedrive_orchestration.services.dagster_internals import ALL_ASSETS_JOB
+from pipedrive_orchestration.services.names import SOURCE_TAG
+from pipedrive_orchestration.services.run_requests import UNFINISHED, request_of_changes
 from pipedrive_orchestration.sources import Source, is_expired
 
 MAX_OWN_JOBS = 100
@@ -21,21 +20,20 @@ code location; beyond this number all schedules launch Dagster's job of all asse
 
 
 def build_source_schedule(
-    source: Source, asset: dg.AssetsDefinition, *, own_job: bool = True
+    source: Source, asset: dg.AssetsDefinition, project: ProjectContext = ALONE, *, own_job: bool = True
 ) -> dg.ScheduleDefinition | None:
     """The schedule of a source, on by default and in UTC; None for a static source.
 
-    A tick asks the instance for earlier runs and materialisations and the project folder for holds, never
-    the network or the database.
+    A tick asks the instance for holds, earlier runs and materialisations, never the network or the database.
     """
     if source.schedule is None:
         return None
 
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return _run_request(source, context)
+        return _run_request(source, project, context)
 
     return dg.ScheduleDefinition(
-        name=schedule_name(source.slug),
+        name=project.names.schedule(source.slug),
         target=[asset] if own_job else None,
         job_name=None if own_job else ALL_ASSETS_JOB,
         cron_schedule=source.schedule,
@@ -47,20 +45,23 @@ def build_source_schedule(
     )
 
 
-def _run_request(source: Source, context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    now = context.scheduled_execution_time
+def _run_request(
+    source: Source, project: ProjectContext, context: dg.ScheduleEvaluationContext
+) -> dg.RunRequest | dg.SkipReason:
+    now, instance = context.scheduled_execution_time, context.instance
     if is_expired(source, now):
         return dg.SkipReason(f"The source expired: {source.expiration_date} was its last day (UTC).")
-    hold = hold_of(source, holds_of_environment(), context.instance, now)
+    hold = hold_of(source, project.store(instance).holds.read([source.id]), instance, project.names, now)
     if hold:
         return dg.SkipReason(str(hold))
-    under_way = _run_under_way(source, context.instance)
+    under_way = _run_under_way(source, project, instance)
     if under_way:
         return dg.SkipReason(f"The run {under_way} of this source has not finished yet.")
-    return request_of_changes(source, now, context.instance, run_key=now.isoformat())
+    return request_of_changes(source, now, instance, project.names, run_key=now.isoformat())
 
 
-def _run_under_way(source: Source, instance: dg.DagsterInstance) -> str | None:
-    unfinished = dg.RunsFilter(tags={SOURCE_TAG: source.slug}, statuses=UNFINISHED)
+def _run_under_way(source: Source, project: ProjectContext, instance: dg.DagsterInstance) -> str | None:
+    tags = {SOURCE_TAG: project.names.source_tag(source.slug)}
+    unfinished = dg.RunsFilter(tags=tags, statuses=UNFINISHED)
     records = instance.get_run_records(unfinished, limit=1)
     return records[0].dagster_run.run_id if records else None

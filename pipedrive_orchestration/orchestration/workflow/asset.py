@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.project_files import problems_as_markdown
 from pipedrive_orchestration.orchestration.resources import WarehouseResource
 from pipedrive_orchestration.orchestration.sensors.publish import metadata_of_copy
@@ -17,12 +18,7 @@ from pipedrive_orchestration.orchestration.workflow.metadata import (
     metadata_of_table,
     table_name,
 )
-from pipedrive_orchestration.services.names import (
-    actions_job_name,
-    asset_key,
-    outputs_key,
-    workflow_key,
-)
+from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.settings import read_variables
 from pipedrive_orchestration.sources import Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
@@ -42,62 +38,72 @@ SYNCS_CHECK = "syncs_can_run"
 REJECTED_CHECK = "nothing_rejected"
 
 
-def workflow_definitions(workflow: Workflow, sources: Sequence[Source]) -> dg.Definitions:
+def workflow_definitions(
+    workflow: Workflow, sources: Sequence[Source], project: ProjectContext = ALONE
+) -> dg.Definitions:
     """The assets of a workflow and the job of its actions; nothing is touched until they run.
 
     Args:
         workflow: what to build.
         sources: those there are; a sync of any other is reported and left out.
+        project: whose workflow it is.
     """
-    assets = [_table_asset(workflow, sources)]
+    assets = [_table_asset(workflow, sources, project)]
     jobs = []
     if workflow.actions:
-        assets.append(_outputs_asset(workflow))
+        assets.append(_outputs_asset(workflow, project))
         jobs.append(
             dg.define_asset_job(
-                actions_job_name(workflow.slug),
-                selection=dg.AssetSelection.assets(outputs_key(workflow.slug)),
+                project.names.actions_job(workflow.slug),
+                selection=dg.AssetSelection.assets(project.names.outputs_key(workflow.slug)),
                 description=f"Runs the actions of {plain_markdown(workflow.name)} over its queued rows.",
             )
         )
     return dg.Definitions(assets=assets, jobs=jobs)
 
 
-def _table_asset(workflow: Workflow, sources: Sequence[Source]) -> dg.AssetsDefinition:
+def _table_asset(
+    workflow: Workflow, sources: Sequence[Source], project: ProjectContext
+) -> dg.AssetsDefinition:
+    names = project.names
+    key = names.workflow_key(workflow.slug)
     by_slug = {source.slug: source for source in sources}
     problems = problems_of_syncs(workflow, sources)
     feeding = [by_slug[sync.source] for sync in workflow.syncs if sync.source not in problems]
 
     @dg.multi_asset(
-        name=f"workflows__{workflow.slug}",
+        name=names.workflow_op(workflow.slug),
         specs=[
-            dg.AssetSpec(
-                workflow_key(workflow.slug),
-                deps=[asset_key(sync.source) for sync in workflow.syncs if sync.source in by_slug],
-                description=_description(workflow, problems),
-                group_name=GROUP,
-                kinds={"duckdb"},
-                automation_condition=FOLLOW,
-                code_version=_version(workflow),
-                metadata=_definition_metadata(workflow, problems),
+            project.spec_of(
+                dg.AssetSpec(
+                    key,
+                    deps=[names.asset_key(sync.source) for sync in workflow.syncs if sync.source in by_slug],
+                    description=_description(workflow, problems),
+                    group_name=GROUP,
+                    kinds={"duckdb"},
+                    automation_condition=FOLLOW,
+                    code_version=_version(workflow),
+                    metadata=_definition_metadata(workflow, problems, names),
+                ),
+                workflow,
             )
         ],
+        required_resource_keys={project.warehouse_key},
         check_specs=[
             dg.AssetCheckSpec(
                 SYNCS_CHECK,
-                asset=workflow_key(workflow.slug),
+                asset=key,
                 description="The source of every sync is there, with the properties it maps.",
             ),
             dg.AssetCheckSpec(
                 REJECTED_CHECK,
-                asset=workflow_key(workflow.slug),
+                asset=key,
                 description="Every value that is mapped fits its input.",
             ),
         ],
     )
-    def sync_asset(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    def sync_asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        warehouse = project.warehouse(context.resources)
         database = warehouse.warehouse()
         reports = _sync(context, workflow, feeding, database)
         published = _publish(context, warehouse)
@@ -105,7 +111,7 @@ def _table_asset(workflow: Workflow, sources: Sequence[Source]) -> dg.AssetsDefi
             metadata={
                 **metadata_of_syncs(reports),
                 **metadata_of_table(database, workflow),
-                **_lineage(workflow, problems),
+                **_lineage(workflow, problems, names),
                 **metadata_of_copy(published),
             },
             check_results=[
@@ -165,27 +171,14 @@ def _rejected_check(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckRe
     )
 
 
-def _outputs_asset(workflow: Workflow) -> dg.AssetsDefinition:
+def _outputs_asset(workflow: Workflow, project: ProjectContext) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        name=f"workflow_actions__{workflow.slug}",
-        specs=[
-            dg.AssetSpec(
-                outputs_key(workflow.slug),
-                deps=[workflow_key(workflow.slug)],
-                description=f"What the actions of {plain_markdown(workflow.name)} fill: "
-                + ", ".join(f"{plain_markdown(action.name)} ({action.type})" for action in workflow.actions)
-                + ". They run over the rows that are queued.",
-                group_name=GROUP,
-                kinds={"duckdb"},
-                automation_condition=FOLLOW,
-                code_version=_version(workflow),
-                metadata={"dagster/table_name": dg.MetadataValue.text(table_name(workflow))},
-            )
-        ],
+        name=project.names.outputs_op(workflow.slug),
+        specs=[project.spec_of(_outputs_spec(workflow, project.names), workflow)],
+        required_resource_keys={project.warehouse_key},
     )
-    def run_queued(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
-    ) -> dg.MaterializeResult[None]:
+    def run_queued(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        warehouse = project.warehouse(context.resources)
         report = _run(workflow, warehouse.warehouse())
         context.log.info(
             f"{report.completed:,} runs complete, {report.failed:,} failed, {report.waiting:,} waiting; "
@@ -200,6 +193,21 @@ def _outputs_asset(workflow: Workflow) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata)
 
     return run_queued
+
+
+def _outputs_spec(workflow: Workflow, names: DagsterNames) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        names.outputs_key(workflow.slug),
+        deps=[names.workflow_key(workflow.slug)],
+        description=f"What the actions of {plain_markdown(workflow.name)} fill: "
+        + ", ".join(f"{plain_markdown(action.name)} ({action.type})" for action in workflow.actions)
+        + ". They run over the rows that are queued.",
+        group_name=GROUP,
+        kinds={"duckdb"},
+        automation_condition=FOLLOW,
+        code_version=_version(workflow),
+        metadata={"dagster/table_name": dg.MetadataValue.text(table_name(workflow))},
+    )
 
 
 def _run(workflow: Workflow, warehouse: Warehouse) -> ActionsReport:
@@ -227,17 +235,21 @@ def _description(workflow: Workflow, problems: Mapping[str, Sequence[Problem]]) 
 
 
 def _definition_metadata(
-    workflow: Workflow, problems: Mapping[str, Sequence[Problem]]
+    workflow: Workflow, problems: Mapping[str, Sequence[Problem]], names: DagsterNames
 ) -> dict[str, dg.MetadataValue]:
     body = workflow.model_dump(mode="json", exclude={"id", "slug"}, exclude_defaults=True)
     return {
         "body": dg.MetadataValue.json(body),
         "id": dg.MetadataValue.text(str(workflow.id)),
         "dagster/table_name": dg.MetadataValue.text(table_name(workflow)),
-        **_lineage(workflow, problems),
+        **_lineage(workflow, problems, names),
     }
 
 
-def _lineage(workflow: Workflow, problems: Mapping[str, Sequence[Problem]]) -> dict[str, dg.MetadataValue]:
+def _lineage(
+    workflow: Workflow, problems: Mapping[str, Sequence[Problem]], names: DagsterNames
+) -> dict[str, dg.MetadataValue]:
     working = [sync for sync in workflow.syncs if sync.source not in problems]
-    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(column_lineage(workflow, working))}
+    return {
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(column_lineage(workflow, working, names))
+    }

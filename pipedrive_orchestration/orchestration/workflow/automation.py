@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipedrive_orchestration.services.names import WORKFLOWS_PREFIX
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 
 SENSOR_NAME = "workflow_automation_sensor"
 _SENSOR_SECONDS = 10
@@ -31,11 +31,11 @@ forgets, an update that comes between a request and the end of its run, is asked
 """
 
 
-def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
+def build_automation_sensor(project: ProjectContext = ALONE) -> dg.AutomationConditionSensorDefinition:
     """The sensor that evaluates the condition; on by default, which Dagster's own is not."""
     return dg.AutomationConditionSensorDefinition(
-        SENSOR_NAME,
-        target=dg.AssetSelection.key_prefixes(WORKFLOWS_PREFIX),
+        project.names.own(SENSOR_NAME),
+        target=dg.AssetSelection.key_prefixes(project.names.workflows_prefix),
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Syncs workflows when their sources have changed, and runs what they have queued.",

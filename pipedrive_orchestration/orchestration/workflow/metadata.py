@@ -10,7 +10,7 @@ from pipedrive_orchestration.orchestration.source.table_metadata import (
     PREVIEW_ROWS,
     markdown_table,
 )
-from pipedrive_orchestration.services.names import asset_key
+from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, quoted
 from pipedrive_orchestration.workflows import ActionsReport, Sync, SyncReport, Workflow
 from pipedrive_orchestration.workflows.tables import SCHEMA
@@ -23,13 +23,13 @@ def table_name(workflow: Workflow) -> str:
     return f"{SCHEMA}.{workflow.slug}"
 
 
-def column_lineage(workflow: Workflow, syncs: Iterable[Sync]) -> dg.TableColumnLineage:
+def column_lineage(workflow: Workflow, syncs: Iterable[Sync], names: DagsterNames) -> dg.TableColumnLineage:
     """From which properties of which sources each input is filled."""
     found: dict[str, list[dg.TableColumnDep]] = {}
     by_reference = {one.reference: one for one in workflow.inputs}
     for sync in syncs:
         for reference, name in sync.field_mapping.items():
-            origin = dg.TableColumnDep(asset_key=asset_key(sync.source), column_name=name)
+            origin = dg.TableColumnDep(asset_key=names.asset_key(sync.source), column_name=name)
             found.setdefault(by_reference[reference].key, []).append(origin)
     return dg.TableColumnLineage(found)
 

@@ -1,0 +1,272 @@
+"""Every private interface of Dagster that the product uses; no other module imports one.
+
+Tried on Dagster 1.13.27. Each part says why the public interface does not do, so that whoever takes a newer
+Dagster knows what to look for there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
+from dagster._core.storage.defs_state.base import DefsStateStorage
+from dagster._core.storage.legacy_storage import LegacyRunStorage
+from dagster._core.storage.runs.base import RunStorage
+from dagster._core.storage.runs.schema import KeyValueStoreTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from sqlalchemy.exc import IntegrityError
+
+__all__ = [
+    "ALL_ASSETS_JOB",
+    "REPOSITORY",
+    "CheckRunHealthResult",
+    "InstanceKeyValues",
+    "ScheduleStates",
+    "UnreachableError",
+    "WorkerStatus",
+    "address_of_code_server",
+    "instance_of_load",
+    "is_first_load",
+    "location_of_load",
+    "pin_snapshot",
+    "reload_code_server",
+    "stored_snapshot",
+]
+
+# --- Names that Dagster gives -----------------------------------------------------------------------------
+# It shows both to everybody, in run requests and in GraphQL, but exports neither.
+
+REPOSITORY = "__repository__"
+"""The definitions of a code location that has no repository of its own."""
+
+ALL_ASSETS_JOB = "__ASSET_JOB"
+"""Dagster's own job that holds every asset."""
+
+
+# --- Keys and values --------------------------------------------------------------------------------------
+# The run storage has a table of keys and values, on SQLite, PostgreSQL and MySQL alike, in which Dagster
+# keeps its daemons' cursors. There is no public way to it, nor another place that every machine of a
+# deployment shares. Its own method overwrites; to add what is not there yet takes the table itself.
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceKeyValues:
+    """The texts that one account keeps in Dagster's storage; see `sources.KeyValues`.
+
+    Attributes:
+        instance: whose storage it is.
+        account: tells the keys of several accounts apart.
+    """
+
+    instance: dg.DagsterInstance
+    account: str
+
+    def read(self, keys: Collection[str]) -> dict[str, str]:
+        """The values of those keys that have one."""
+        stored = self._storage.get_cursor_values({self._stored_key(key) for key in keys}) if keys else {}
+        found = {key: stored.get(self._stored_key(key)) for key in keys}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def add(self, values: Mapping[str, str]) -> None:
+        """Store values of keys that have none yet; of several processes that add one, the first wins."""
+        known = self.read(values)
+        missing = {key: value for key, value in values.items() if key not in known}
+        if not missing:
+            return
+        storage = self._storage
+        if not isinstance(storage, SqlRunStorage):
+            for key, value in missing.items():
+                self.put(key, value)
+            return
+        rows = [{"key": self._stored_key(key), "value": value} for key, value in missing.items()]
+        try:
+            with storage.connect() as connection:
+                connection.execute(KeyValueStoreTable.insert(), rows)
+        except IntegrityError:
+            # Somebody else has just added one of them, so none was added here.
+            self.add(missing)
+
+    def put(self, key: str, value: str) -> None:
+        """Store a value, in place of the one that was there."""
+        # One at a time: of several, those that are new would be lost where one is not.
+        self._storage.set_cursor_values({self._stored_key(key): value})
+
+    @property
+    def _storage(self) -> RunStorage:
+        storage = self.instance.run_storage
+        return storage._storage.run_storage if isinstance(storage, LegacyRunStorage) else storage  # noqa: SLF001
+
+    def _stored_key(self, key: str) -> str:
+        full = f"pipedrive_orchestration/{self.account}/{key}"
+        # MySQL tells keys apart by their first 64 characters.
+        return full if len(full) <= 64 else f"{full[:31]}/{hashlib.sha256(full.encode()).hexdigest()[:32]}"
+
+
+# --- Loading definitions ----------------------------------------------------------------------------------
+# Dagster gives a state-backed component its snapshot, but says neither which instance is at hand nor under
+# which name the code location is loaded. Outside its development server it takes no new snapshot at a
+# reload, so that a change of the folder would not show; taking one at every reload and noting its version
+# needs the context of the load.
+
+
+def instance_of_load() -> dg.DagsterInstance | None:
+    """The instance for which definitions are loaded; None where they are loaded without one."""
+    storage = DefsStateStorage.get()
+    return storage._instance if storage is not None and storage.has_instance else None  # noqa: SLF001
+
+
+def location_of_load() -> str | None:
+    """The name of the code location that is being loaded, where whoever loads it says so."""
+    return DefinitionsLoadContext.get().code_location_name
+
+
+def is_first_load() -> bool:
+    """Whether definitions are loaded anew, rather than those of a snapshot that a run is pinned to."""
+    return DefinitionsLoadContext.get().load_type is DefinitionsLoadType.INITIALIZATION
+
+
+def pin_snapshot(key: str, version: str) -> None:
+    """Let the definitions that are being loaded be those of a snapshot."""
+    DefinitionsLoadContext.get().add_defs_state_info(key, version)
+
+
+def stored_snapshot(key: str) -> tuple[str, bytes] | None:
+    """The version and content of the newest snapshot; None where there is none."""
+    storage = DefsStateStorage.get()
+    version = storage.get_latest_version(key) if storage else None
+    if storage is None or version is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        try:
+            storage.download_state_to_path(key, version, path)
+        except (OSError, ValueError):
+            return None
+        return version, path.read_bytes()
+
+
+# --- Schedules --------------------------------------------------------------------------------------------
+# The switch of a schedule in the UI is a row in the instance. A sensor sees its instance, but only the web
+# server can change the row in a public way, and it need not be running when a command pauses a source.
+
+_DEFINITIONS = "pipedrive_orchestration.definitions"
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStates:
+    """The schedules of a code location that have a stored state.
+
+    A schedule has none until the daemon has met it, or somebody has switched it.
+
+    Attributes:
+        instance: where states are stored.
+        location: name of the code location.
+    """
+
+    instance: dg.DagsterInstance
+    location: str
+
+    def running(self) -> set[str]:
+        """Names of schedules that fire."""
+        return {state.name for state in self._states() if state.is_running}
+
+    def stopped(self) -> set[str]:
+        """Names of schedules that were stopped, by whomever."""
+        return {state.name for state in self._states() if not state.is_running}
+
+    def stop(self, name: str, cron: str) -> None:
+        """Stop a schedule as the UI's switch does, also one that the daemon has not met yet."""
+        self._switch(name, InstigatorStatus.STOPPED, ScheduleInstigatorData(cron))
+
+    def start(self, name: str, cron: str) -> None:
+        """Let a schedule fire again, from now on; nothing where it does already."""
+        if name in self.stopped():
+            data = ScheduleInstigatorData(cron, start_timestamp=time.time())
+            self._switch(name, InstigatorStatus.RUNNING, data)
+
+    def reset(self, name: str) -> None:
+        """Forget what was stored, so that the schedule is what its definition says: running."""
+        for state in self._of(name):
+            self.instance.delete_instigator_state(state.instigator_origin_id, state.selector_id)
+
+    def _switch(self, name: str, status: InstigatorStatus, data: ScheduleInstigatorData) -> None:
+        for _ in range(_TRIES):
+            # Somebody else may store the first state, or forget it, at the same moment.
+            with suppress(dg.DagsterInvariantViolationError):
+                self._store(name, status, data)
+                return
+        self._store(name, status, data)
+
+    def _store(self, name: str, status: InstigatorStatus, data: ScheduleInstigatorData) -> None:
+        for state in self._of(name):
+            self.instance.update_instigator_state(state.with_status(status).with_data(data))
+            return
+        self.instance.add_instigator_state(
+            InstigatorState(self._origin(name), InstigatorType.SCHEDULE, status, data)
+        )
+
+    def _of(self, name: str) -> Iterable[InstigatorState]:
+        return [state for state in self._states() if state.name == name]
+
+    def _states(self) -> Iterable[InstigatorState]:
+        states = self.instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
+        return [state for state in states if state.origin.location_name == self.location]
+
+    def _origin(self, name: str) -> RemoteInstigatorOrigin:
+        # Dagster finds a state by location, repository and name; how the location is loaded plays no part.
+        target = LoadableTargetOrigin(module_name=_DEFINITIONS)
+        location = InProcessCodeLocationOrigin(target, location_name=self.location)
+        return RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, REPOSITORY), name)
+
+
+# --- Code servers and run workers -------------------------------------------------------------------------
+# A run that creates a source has no web server to ask for a reload, only the code server that launched it.
+# And run monitoring asks a launcher whether a run is still worked on, which Dagster's own cannot tell on one
+# machine; the types of the answer are not exported.
+
+
+class UnreachableError(Exception):
+    """A code server that a run was launched from does not answer, or has no address."""
+
+
+def reload_code_server(run: dg.DagsterRun, timeout: int) -> None:
+    """Let the code server that a run was launched from load its definitions anew.
+
+    Raises:
+        UnreachableError: it has no address, as with a web server that was started alone, or does not answer.
+    """
+    origin = run.remote_job_origin
+    location = origin.repository_origin.code_location_origin if origin else None
+    if not isinstance(location, GrpcServerCodeLocationOrigin):
+        raise UnreachableError("The run was not launched from a code server.")
+    try:
+        location.create_client().reload_code(timeout=timeout)
+    except DagsterUserCodeUnreachableError as error:
+        raise UnreachableError("The code server did not reload.") from error
+
+
+def address_of_code_server(run: dg.DagsterRun) -> Mapping[str, str | int] | None:
+    """The ``socket``, or ``host`` and ``port``, of the code server that executes a run, if one does."""
+    address = run.tags.get(GRPC_INFO_TAG)
+    return None if address is None else dict(json.loads(address))
