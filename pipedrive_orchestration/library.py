@@ -20,7 +20,7 @@ from pipedrive_orchestration.importing import Preview
 from pipedrive_orchestration.importing import preview as read_preview
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.sources import Source, SourceBody, SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, Source, SourceBody, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse, dataframes, ledger
 from pipedrive_orchestration.warehouse.ledger import ImportEntry
 
@@ -38,13 +38,16 @@ class ImportFailedError(Exception):
 def list_sources(*, settings: Settings | None = None) -> tuple[Source, ...]:
     """The sources of the project folder, by slug; files with mistakes are left out, and ``check`` names them.
 
+    Of a source whose file says no ``created_at`` it is the instant of this call: when it was first seen is
+    known to Dagster, which is not asked.
+
     Args:
         settings: which project folder; that of the working folder if None.
 
     Raises:
         SettingsError: the settings cannot be used.
     """
-    return SourceStore(_given(settings).project).load().sources
+    return _store(_given(settings)).load().sources
 
 
 def read(source: str, *, labels: bool = False, settings: Settings | None = None) -> pd.DataFrame:
@@ -112,7 +115,7 @@ def preview(source: str | Mapping[str, Any], *, settings: Settings | None = None
     """
     chosen = _given(settings)
     if isinstance(source, str):
-        body: SourceBody = SourceStore(chosen.project).load().find(source)
+        body: SourceBody = _store(chosen).load().find(source)
     else:
         body = SourceBody.parse(source)
     connection = Connection.from_settings(chosen)
@@ -151,6 +154,10 @@ def import_source(
 
 def _given(settings: Settings | None) -> Settings:
     return Settings.read() if settings is None else settings
+
+
+def _store(settings: Settings) -> SourceStore:
+    return SourceStore(settings.project, InMemoryKeyValues())
 
 
 def _warehouse(settings: Settings | None) -> Warehouse:

@@ -16,6 +16,7 @@ from pipedrive_orchestration.cli.output import err
 from pipedrive_orchestration.cli.running import Request
 from pipedrive_orchestration.cli.sources import import_sources
 from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.settings import Settings
 
 
@@ -24,9 +25,11 @@ def main() -> None:
     asked = json.load(sys.stdin)
     with explained(err):
         environment = Environment(Settings.from_variables(asked["variables"]), asked["variables"])
-        source = environment.store.load().find(asked["source"])
+        environment.export()
         request = Request(Pull(asked["pull"]) if asked["pull"] else None)
-        _, failed = import_sources(environment, [source], err, request)
+        with deployed(environment.settings) as deployment:
+            source = deployment.store.load().find(asked["source"])
+            _, failed = import_sources(environment, deployment, [source], err, request)
         for error in failed.values():
             raise error
         publish_what_is_new(environment, err)
