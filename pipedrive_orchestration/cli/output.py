@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipedrive_orchestration.importing.merge import count_current
 from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
 from pipedrive_orchestration.warehouse.ledger import ImportEntry
+from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import LABELED
 
 out = Console(width=None if sys.stdout.isatty() else 118)

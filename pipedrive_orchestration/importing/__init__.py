@@ -1,7 +1,7 @@
 """One import: windows, fetch, stage, type, merge, removals, watermark."""
 
 from pipedrive_orchestration.importing.definition import UnfitSourceError, UnknownPropertiesError
-from pipedrive_orchestration.importing.estimate import Appraisal, appraise
+from pipedrive_orchestration.importing.estimate import estimate_first_import
 from pipedrive_orchestration.importing.preview import Preview, preview
 from pipedrive_orchestration.importing.property_options import property_options
 from pipedrive_orchestration.importing.report import (
@@ -24,7 +24,6 @@ from pipedrive_orchestration.importing.windows import (
 )
 
 __all__ = [
-    "Appraisal",
     "Estimate",
     "ImportEvent",
     "ImportReport",
@@ -38,7 +37,7 @@ __all__ = [
     "UnknownPropertiesError",
     "Window",
     "WindowReport",
-    "appraise",
+    "estimate_first_import",
     "grid_start",
     "import_source",
     "preview",

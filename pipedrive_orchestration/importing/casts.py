@@ -1,4 +1,4 @@
-"""The SQL that makes a typed value of a record's leaf, and says whether the leaf is wholly in it.
+"""The type of every field's column, and the SQL that makes a value of that type of a record's leaf.
 
 DuckDB's own casts are more forgiving than an import may be: they round fractions, take any number for
 true and fill what they cannot read with NULL. What they would bend does not fit here.
@@ -9,9 +9,13 @@ looks into ``_raw``, the whole record, costs as much and is for the few records 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 _ADDRESS_PARTS = (
@@ -43,6 +47,39 @@ REFERENCES = frozenset(
     | {"projects_board", "projects_phase"}
 )
 """Field types whose value is the id of something else."""
+
+_TEXTS = frozenset(
+    {"varchar", "text", "varchar_auto", "varchar_options", "phone", "status", "clock", "price_list"}
+    | {"billing_frequency"}
+)
+_SCALARS = {
+    "int": "BIGINT",
+    "visible_to": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "datetime": "TIMESTAMPTZ",
+    "uuid": "UUID",
+    "lead": "UUID",
+}
+_LISTS = {"set": "BIGINT[]", "ids": "BIGINT[]", "uuids": "UUID[]"}
+_CONTACTS = 'STRUCT(value VARCHAR, label VARCHAR, "primary" BOOLEAN)[]'
+
+
+def sql_type_of(field: Field) -> str:
+    """DuckDB's type for a property; whatever has no better one is JSON."""
+    kind = field.field_type
+    if kind in STRUCTS:
+        return "STRUCT(" + ", ".join(f"{quoted(k)} {v}" for k, v in STRUCTS[kind].items()) + ")"
+    if kind in _TEXTS:
+        return "VARCHAR"
+    if kind == "contacts":
+        return _CONTACTS
+    if kind in ("enum", "set") and any(isinstance(option.id, str) for option in field.options):
+        return "VARCHAR" if kind == "enum" else "VARCHAR[]"
+    if kind in REFERENCES:
+        return "BIGINT"
+    return _SCALARS.get(kind) or _LISTS.get(kind) or "JSON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +268,47 @@ def _together(keys: Iterable[str]) -> str:
     # What does not fit may be a companion, so all are shown.
     pairs = ", ".join(f"{literal(key)}, {_inside([key])}" for key in keys)
     return f"json_object({pairs})::VARCHAR"
+
+
+def readable(value: Any, field: Field) -> str:
+    """A typed value as a person reads it: options by their labels, lists joined, nothing for a missing one.
+
+    Args:
+        value: as DuckDB gives it; JSON decoded.
+        field: the field that it is a value of.
+    """
+    labels = {str(option.id): option.label for option in field.options}
+    return _text(value, lambda one: labels.get(str(one), str(one)))
+
+
+def _text(value: Any, labeled: Callable[[Any], str]) -> str:
+    if isinstance(value, list):
+        return ", ".join(filter(None, (_text(one, labeled) for one in value)))
+    if isinstance(value, Mapping):
+        return _text_of_parts(value)
+    return _text_of_one(value, labeled)
+
+
+def _text_of_one(value: Any, labeled: Callable[[Any], str]) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M}"
+        case float():
+            return f"{value:,.12g}"
+        case _:
+            return labeled(value)
+
+
+def _text_of_parts(value: Mapping[str, Any]) -> str:
+    main = _text(value.get("value"), str)
+    if "value" not in value:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if value.get("currency"):
+        return f"{main} {value['currency']}".strip()
+    if value.get("until"):
+        return f"{main} to {_text(value['until'], str)}"
+    return main

@@ -1,25 +1,235 @@
-"""What may have been meant by a field that the account does not have."""
+"""The definition of an import: a source joined with the account's fields.
+
+It says what the properties are called and how their values are typed, which records belong, and, as its
+fingerprint, what a watermark is good for.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
-from pipedrive_orchestration.importing.filters.selection import EVERYTHING, Selection
+from pipedrive_orchestration.importing.casts import Cast, flat_cast, nested_cast, plain_cast, sql_type_of
 from pipedrive_orchestration.pipedrive.fields import Field
-from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType
-from pipedrive_orchestration.pipedrive.object_types import MAX_CUSTOM_FIELDS_PER_REQUEST
+from pipedrive_orchestration.pipedrive.object_types import (
+    MAX_CUSTOM_FIELDS_PER_REQUEST,
+    CustomFields,
+    ObjectType,
+)
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source, SourceBody
 from pipedrive_orchestration.sources.validation import near_matches
 from pipedrive_orchestration.warehouse.tables import Column
 
 
-def near_fields(key: str, fields: Sequence[Field]) -> list[str]:
-    """Keys that may have been meant, likeliest first: the field of that label, then similar keys."""
-    labeled = [field.key for field in fields if field.label.casefold() == key.casefold()]
-    return list(dict.fromkeys([*labeled, *near_matches(key, [field.key for field in fields])]))
+@dataclass(frozen=True, slots=True)
+class TypedColumn:
+    """A column and how its value is made.
+
+    Attributes:
+        nested: whether the leaves of the cast lie under ``custom_fields``.
+    """
+
+    column: Column
+    cast: Cast
+    nested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which records are members of a source.
+
+    Attributes:
+        predicate: SQL over the typed columns; true or false, never NULL.
+        values: those of the predicate's named parameters.
+        fields: fields that it looks at.
+        columns: the same as typed columns.
+        restrictions: query parameters by which Pipedrive itself leaves out records that the predicate
+            refuses; it need not leave out all of them.
+        problems: why the filter does not fit the account; nothing is to be read with one that does not.
+    """
+
+    predicate: str = "true"
+    values: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    fields: tuple[Field, ...] = ()
+    columns: tuple[TypedColumn, ...] = ()
+    restrictions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def resolved(self) -> list[str]:
+        """What names, labels and relative dates stand for now; it changes when a filter's meaning does."""
+        return [str(value) for value in self.values.values()]
+
+
+EVERYTHING = Selection()
+"""No filter: every record is a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A source joined with the account's fields.
+
+    Attributes:
+        fields: all that the account has.
+        columns: one per property, in the source's order.
+        vanished: columns of properties that the account had once; they keep their last values.
+        query: what every request for records carries so that the wanted values come.
+        selection: which records belong to the source.
+    """
+
+    source: Source
+    fields: tuple[Field, ...]
+    columns: tuple[TypedColumn, ...]
+    vanished: tuple[Column, ...]
+    query: Mapping[str, str | int]
+    selection: Selection
+
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """The columns of all properties, vanished ones included."""
+        return (*(column.column for column in self.columns), *self.vanished)
+
+    @property
+    def fingerprint(self) -> str:
+        """What a watermark is good for."""
+        return fingerprint_of(self.source, self.selection)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the import should know of its properties."""
+        return [
+            f"property {column.key} ({column.label}) is gone at Pipedrive; its column keeps its last values"
+            for column in self.vanished
+        ]
+
+
+def define(
+    source: Source, fields: Sequence[Field], vanished: Mapping[str, Column], selection: Selection = EVERYTHING
+) -> Definition:
+    """Join a source with the fields of the account.
+
+    Args:
+        source: what is wanted.
+        fields: what the account has.
+        vanished: columns that the source's table has for fields which the account no longer has.
+        selection: what the source's filter means in the account.
+
+    Raises:
+        UnknownPropertiesError: properties that the account does not have and never had.
+        UnfitSourceError: the filter does not fit the account, or properties cannot be columns of one table;
+            names unknown properties too.
+    """
+    by_key = {field.key: field for field in fields}
+    unknown = [key for key in source.properties if key not in by_key and key not in vanished]
+    colliding = colliding_properties(source)
+    if selection.problems or colliding:
+        properties = unknown_properties(source, unknown, fields)
+        raise UnfitSourceError(source, [*properties, *colliding, *selection.problems])
+    if unknown:
+        raise UnknownPropertiesError(source, unknown, fields)
+    wanted = [by_key[key] for key in source.properties if key in by_key]
+    return Definition(
+        source=source,
+        fields=tuple(fields),
+        columns=tuple(typed_column(field, source.type, source.labels.get(field.key)) for field in wanted),
+        vanished=tuple(vanished[key] for key in source.properties if key not in by_key),
+        query=query_for(source.type, [*wanted, *selection.fields]),
+        selection=selection,
+    )
+
+
+def wanted_fields(body: SourceBody, fields: Sequence[Field], selection: Selection) -> list[Field]:
+    """The account's fields for the properties of a body, in its order.
+
+    Raises:
+        InvalidBodyError: properties or filter do not fit the account; names everything that is wrong.
+    """
+    by_key = {field.key: field for field in fields}
+    unknown = [key for key in body.properties if key not in by_key]
+    problems = [*unknown_properties(body, unknown, fields), *colliding_properties(body), *selection.problems]
+    if problems:
+        raise InvalidBodyError(problems)
+    return [by_key[key] for key in body.properties]
+
+
+def typed_column(field: Field, object_type: ObjectType, label: str | None = None) -> TypedColumn:
+    """The typed column of a property.
+
+    Args:
+        field: the property as the account has it.
+        object_type: decides where custom values lie and how they are written.
+        label: the user's own label, if any.
+    """
+    layout = object_type.custom_fields if field.is_custom else CustomFields.NONE
+    sql_type = sql_type_of(field)
+    return TypedColumn(
+        column=Column(
+            key=field.key,
+            sql_type=sql_type,
+            label=label or field.label,
+            field_type=field.field_type,
+            has_options=_has_options(field),
+        ),
+        cast=_CASTS[layout](field.key, field.field_type, sql_type),
+        nested=layout is CustomFields.NESTED,
+    )
+
+
+_CASTS = {
+    CustomFields.NONE: plain_cast,
+    CustomFields.NESTED: nested_cast,
+    CustomFields.FLAT: flat_cast,
+}
+
+_OPTION_TYPES = frozenset({"status", "visible_to", "ids", "varchar_options", "varchar", "int"})
+
+
+def _has_options(field: Field) -> bool:
+    # Options that are all deleted leave an enum or set without a list; their labels are still known.
+    return field.field_type in ("enum", "set") or (bool(field.options) and field.field_type in _OPTION_TYPES)
+
+
+def query_for(object_type: ObjectType, fields: Iterable[Field]) -> dict[str, str | int]:
+    """What a request has to carry so that records come with the values of some fields."""
+    wanted = {field.key: field for field in fields}.values()
+    query: dict[str, str | int] = {}
+    optional = [field.key for field in wanted if field.optional]
+    if optional:
+        query["include_fields"] = ",".join(optional)
+    custom = [field.key for field in wanted if field.is_custom]
+    nested = object_type.custom_fields is CustomFields.NESTED
+    if nested and 0 < len(custom) <= MAX_CUSTOM_FIELDS_PER_REQUEST:
+        query["custom_fields"] = ",".join(custom)
+    return query
+
+
+def fingerprint_of(source: Source, selection: Selection = EVERYTHING) -> str:
+    """What a watermark is good for: it changes with the properties and with which records belong.
+
+    Relative dates move on and names come to stand for other records, so what they stand for belongs to
+    it: then others are members although no record has changed.
+    """
+    wanted = {
+        "properties": sorted(source.properties),
+        "filters": source.filters.model_dump(mode="json") if source.filters else None,
+        "include_archived": source.options.include_archived,
+    }
+    if selection.resolved:
+        wanted["filter_values"] = selection.resolved
+    return json.dumps(wanted, sort_keys=True)
+
+
+def is_same_filter(one: str, other: str) -> bool:
+    """Whether two fingerprints have the same filter as it is written, whatever its values stand for."""
+    return bool(json.loads(one)["filters"] == json.loads(other)["filters"])
+
+
+def differ_only_in_values(one: str, other: str) -> bool:
+    """Whether two fingerprints differ in nothing but what the filter's values stand for."""
+    written, rewritten = (json.loads(each) | {"filter_values": None} for each in (one, other))
+    return bool(written == rewritten)
 
 
 class UnfitSourceError(InvalidBodyError):
@@ -72,114 +282,12 @@ def colliding_properties(body: SourceBody) -> list[Problem]:
     return problems
 
 
+def near_fields(key: str, fields: Sequence[Field]) -> list[str]:
+    """Keys that may have been meant, likeliest first: the field of that label, then similar keys."""
+    labeled = [field.key for field in fields if field.label.casefold() == key.casefold()]
+    return list(dict.fromkeys([*labeled, *near_matches(key, [field.key for field in fields])]))
+
+
 def _hint(key: str, fields: Sequence[Field]) -> str:
     near = near_fields(key, fields)
     return f"{key!r}" + (f" (did you mean {', '.join(near)}?)" if near else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A source joined with the account's fields.
-
-    Attributes:
-        columns: one per property, in the source's order.
-        vanished: columns of properties that the account had once; they keep their last values.
-        parameters: what every request of a pull carries so that the wanted values come.
-        selection: which records belong to the source.
-    """
-
-    source: Source
-    columns: tuple[TypedColumn, ...]
-    vanished: tuple[Column, ...]
-    parameters: dict[str, str | int]
-    selection: Selection
-
-    @property
-    def object_type(self) -> ObjectType:
-        """The catalogue's row of the source's object type."""
-        return self.source.type
-
-    @property
-    def shown(self) -> tuple[Column, ...]:
-        """The columns of all properties, vanished ones included."""
-        return (*(column.column for column in self.columns), *self.vanished)
-
-    @property
-    def fingerprint(self) -> str:
-        """What a watermark is good for."""
-        return fingerprint_of(self.source, self.selection)
-
-
-def fingerprint_of(source: Source, selection: Selection = EVERYTHING) -> str:
-    """What a watermark is good for: it changes with the properties and with which records belong.
-
-    Relative dates move on and names come to stand for other records, so what they stand for belongs to
-    it: then others are members although no record has changed.
-    """
-    wanted = {
-        "properties": sorted(source.properties),
-        "filters": source.filters.model_dump(mode="json") if source.filters else None,
-        "include_archived": source.options.include_archived,
-    }
-    if selection.resolved:
-        wanted["filter_values"] = selection.resolved
-    return json.dumps(wanted, sort_keys=True)
-
-
-def is_same_filter(one: str, other: str) -> bool:
-    """Whether two fingerprints have the same filter as it is written, whatever its values stand for."""
-    return bool(json.loads(one)["filters"] == json.loads(other)["filters"])
-
-
-def differ_only_in_values(one: str, other: str) -> bool:
-    """Whether two fingerprints differ in nothing but what the filter's values stand for."""
-    written, rewritten = (json.loads(each) | {"filter_values": None} for each in (one, other))
-    return bool(written == rewritten)
-
-
-def define(
-    source: Source, fields: Sequence[Field], vanished: Mapping[str, Column], selection: Selection = EVERYTHING
-) -> Definition:
-    """Join a source with the fields of the account.
-
-    Args:
-        source: what is wanted.
-        fields: what the account has.
-        vanished: columns that the source's table has for fields which the account no longer has.
-        selection: what the source's filter means in the account.
-
-    Raises:
-        UnknownPropertiesError: properties that the account does not have and never had.
-        UnfitSourceError: the filter does not fit the account, or properties cannot be columns of one table;
-            names unknown properties too.
-    """
-    by_key = {field.key: field for field in fields}
-    unknown = [key for key in source.properties if key not in by_key and key not in vanished]
-    colliding = colliding_properties(source)
-    if selection.problems or colliding:
-        properties = unknown_properties(source, unknown, fields)
-        raise UnfitSourceError(source, [*properties, *colliding, *selection.problems])
-    if unknown:
-        raise UnknownPropertiesError(source, unknown, fields)
-    wanted = [by_key[key] for key in source.properties if key in by_key]
-    return Definition(
-        source=source,
-        columns=tuple(typed_column(field, source.type, source.labels.get(field.key)) for field in wanted),
-        vanished=tuple(vanished[key] for key in source.properties if key not in by_key),
-        parameters=parameters_for(source.type, [*wanted, *selection.fields]),
-        selection=selection,
-    )
-
-
-def parameters_for(object_type: ObjectType, fields: Iterable[Field]) -> dict[str, str | int]:
-    """What a request has to carry so that records come with the values of some fields."""
-    wanted = {field.key: field for field in fields}.values()
-    parameters: dict[str, str | int] = {}
-    optional = [field.key for field in wanted if field.optional]
-    if optional:
-        parameters["include_fields"] = ",".join(optional)
-    custom = [field.key for field in wanted if field.is_custom]
-    nested = object_type.custom_fields is CustomFields.NESTED
-    if nested and 0 < len(custom) <= MAX_CUSTOM_FIELDS_PER_REQUEST:
-        parameters["custom_fields"] = ",".join(custom)
-    return parameters

@@ -1,221 +1,141 @@
-"""A pull: every page that the plan asks for, and a commit of each window once all of it has been read.
-
-Reading goes on while earlier pages are typed and earlier windows committed.
-"""
+"""The extraction of a pull: every page that the plan asks for, in the order in which they are read."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
 from types import MappingProxyType
 
-from pipedrive_orchestration.importing.definition import Definition
-from pipedrive_orchestration.importing.inbox import Inbox
-from pipedrive_orchestration.importing.lookup import EVERY_STATUS
-from pipedrive_orchestration.importing.plan import Plan, Range
-from pipedrive_orchestration.importing.ranges import Reading, Span
-from pipedrive_orchestration.importing.reconcile import Settler
+from pipedrive_orchestration.importing.context import ImportContext
+from pipedrive_orchestration.importing.plan import PullPlan
+from pipedrive_orchestration.importing.ranges import FetchedPage, Range, RangeReader
 from pipedrive_orchestration.importing.report import Pull
-from pipedrive_orchestration.importing.visibility import Eyesight
 from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.pipedrive.object_type import Paging
-from pipedrive_orchestration.pipedrive.object_types import DEALS
+from pipedrive_orchestration.pipedrive.object_types import Bounds, Listing, Paging
 from pipedrive_orchestration.pipedrive.pagination import pages, shifting_pages
-
-SECONDS_BETWEEN_COMMITS = 5.0
-"""How much reading an interruption can undo: each commit costs as much time as typing a dozen pages."""
 
 MAX_CATCH_UPS = 10
 """How often a busy account is asked once more for what changed while it was being read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pulling:
-    """One pull of a source.
+class Extraction:
+    """The pages of one pull. Iterate :meth:`pages` to its end, then :meth:`late_pages`."""
 
-    Attributes:
-        take: receives every page that is read.
-        commit: commits windows of which everything has been read and settled.
-    """
+    def __init__(self, context: ImportContext, plan: PullPlan) -> None:
+        self._context = context
+        self._plan = plan
+        self._windows = self._reader(context.object_type.listing, plan.ranges, plan.restrictions)
 
-    client: Client
-    definition: Definition
-    plan: Plan
-    eyesight: Eyesight
-    inbox: Inbox
-    settler: Settler
-    take: Callable[[Span], Awaitable[None]]
-    commit: Callable[[Sequence[Window]], Awaitable[None]]
+    def covered(self, windows: Sequence[Window]) -> list[Window]:
+        """The windows of which everything has been handed out by :meth:`pages`."""
+        return self._windows.covered(windows)
 
-    async def run(self) -> None:
-        """Read what the plan asks for, and commit windows as they are complete.
+    def pages(self) -> AsyncGenerator[FetchedPage, None]:
+        """Every page of the snapshot, of the plan's windows, or of what changed since the watermark.
 
         Raises:
-            PipedriveError: the account cannot be read; windows that were complete are committed.
-            StagingError: pages cannot be staged.
-            WarehouseError: the database cannot be opened or written.
+            PipedriveError: the account cannot be read.
         """
-        if not self.definition.object_type.partitioned:
-            async for page in pages(self.client, self.definition.object_type, self.definition.parameters):
-                await self.take(Span.of(page, None))
-            await self.settler.settle(None)
-        elif self.plan.pull is Pull.WINDOW:
-            await self._read_windows()
+        return _one_after_another(self._readings())
+
+    def late_pages(self) -> AsyncGenerator[FetchedPage, None]:
+        """What a reading of windows may have missed: records without a time, and what changed meanwhile.
+
+        Raises:
+            PipedriveError: the account cannot be read.
+        """
+        return _one_after_another(self._late_readings())
+
+    def _readings(self) -> Iterator[AsyncGenerator[FetchedPage, None]]:
+        object_type, plan = self._context.object_type, self._plan
+        if not object_type.partitioned:
+            yield self._listed(object_type.listing)
+        elif plan.pull is Pull.WINDOW:
+            if object_type.archived_listing and self._context.source.options.include_archived:
+                yield self._archived(object_type.archived_listing)
+            yield self._windows.pages()
         else:
-            await self._read_changes()
+            if object_type.archived_listing:
+                yield self._archived(object_type.archived_listing)
+            # Where nothing tells of deletions, they show only in a complete reading.
+            ranges = plan.ranges if object_type.recents_item else [(None, None)]
+            yield self._reader(object_type.listing, ranges, object_type.with_deleted).pages()
 
-    async def _read_windows(self) -> None:
-        """Everything in the plan's windows, each committed once all of it has been read."""
-        if self.definition.source.options.include_archived:
-            await self._read_archived(self.plan.ranges)
-        reading = self._reading(self.plan.ranges, self.plan.restrictions)
-        pending = await self._commit_while_reading(reading)
-        committing = asyncio.create_task(self._settle_and_commit(pending))
-        try:
-            await self._read_what_eluded(reading)
-        finally:
-            await committing
-        if self.plan.resumes and self.definition.object_type.recents_item:
-            await self.settler.note_removed_since(self.plan.changed_since)
-
-    async def _read_what_eluded(self, reading: Reading) -> None:
-        read_to_its_end = _read_to_its_end(self.plan, reading)
+    def _late_readings(self) -> Iterator[AsyncGenerator[FetchedPage, None]]:
+        if not self._context.object_type.partitioned or self._plan.pull is not Pull.WINDOW:
+            return
+        read_to_its_end = self._has_read_to_its_end()
         if not read_to_its_end:
-            await self._read_undated()
+            yield self._undated()
         # What no longer satisfied a filter of Pipedrive's when its turn came has not been met at all.
-        if not read_to_its_end or self.plan.restrictions:
-            await self._catch_up()
+        if not read_to_its_end or self._plan.restrictions:
+            yield self._caught_up()
 
-    async def _commit_while_reading(self, reading: Reading) -> list[Window]:
-        """Take a reading to its end. Returns the windows that are left to be committed."""
-        pending = list(self.plan.windows)
-        committing: asyncio.Task[None] | None = None
-        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
-        try:
-            async with aclosing(reading.spans()) as spans:
-                async for span in spans:
-                    await self.take(span)
-                    # Reading goes on during a commit; the windows that it completes wait for the next.
-                    if time.monotonic() < due or (committing and not committing.done()):
-                        continue
-                    # All or nothing where it is open whether the user may have the last word.
-                    if self.eyesight.is_other:
-                        continue
-                    if covered := reading.covered(pending):
-                        await _finished(committing)
-                        committing = asyncio.create_task(self._settle_and_commit(covered))
-                        pending = [window for window in pending if window not in covered]
-                        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
-            await self.inbox.type_staged()
-        except PipedriveError:
-            await _finished(committing)
-            if self.eyesight.is_other:
-                raise
-            # Where rows are missing, finding out why takes requests, which may fail for the same reason.
-            with suppress(PipedriveError):
-                await self._settle_and_commit(reading.covered(pending))
-            raise
-        finally:
-            await _finished(committing)
-        return pending
+    def _has_read_to_its_end(self) -> bool:
+        # One reader that goes on until nothing is left has met every record that moved ahead of it.
+        ranges = self._plan.ranges
+        return len(ranges) == 1 and ranges[0][1] is None and not self._windows.has_split
 
-    async def _settle_and_commit(self, windows: Sequence[Window]) -> None:
-        if not windows:
-            return
-        await self.settler.settle(windows)
-        await self.commit(windows)
+    def _archived(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
+        restrictions = self._plan.restrictions
+        if listing.bounds is Bounds.NONE:
+            return self._listed(listing, restrictions)
+        extra = {**self._context.object_type.with_deleted, **restrictions}
+        return self._reader(listing, self._plan.ranges, extra).pages()
 
-    async def _read_changes(self) -> None:
-        """What changed since the watermark, and what is gone since."""
-        (since, _), *_ = self.plan.ranges
-        assert since is not None
-        if self.definition.object_type.archived_path:
-            await self._read_archived(self.plan.ranges)
-        if self.definition.object_type.recents_item is None:
-            # Nothing tells of its deletions, so they show only in a complete reading.
-            await self._read_all(self._reading([(None, None)]))
-            await self.settler.settle(None)
-            return
-        await self._read_all(
-            self._reading(self.plan.ranges, EVERY_STATUS if self.definition.object_type is DEALS else {})
-        )
-        if self.definition.object_type is not DEALS:
-            await self.settler.note_removed_since(since)
+    async def _listed(
+        self, listing: Listing, restrictions: Mapping[str, str] = MappingProxyType({})
+    ) -> AsyncGenerator[FetchedPage, None]:
+        """A whole list."""
+        read = shifting_pages if listing.paging is Paging.OFFSET else pages
+        query = {**self._context.definition.query, **restrictions}
+        async for page in read(self._context.client, listing, query):
+            yield FetchedPage(page)
 
-    async def _read_archived(self, ranges: Sequence[Range]) -> None:
-        path, cost = self.definition.object_type.archived_path, self.definition.object_type.archived_cost
-        assert path is not None
-        restrictions = self.plan.restrictions
-        if self.definition.object_type.paging is Paging.OFFSET:
-            # The list of archived leads cannot be bounded.
-            parameters = {**self.definition.parameters, **restrictions}
-            async for page in shifting_pages(self.client, path, parameters, cost=cost):
-                await self.take(Span.of(page, None))
-            return
-        extra = {**(EVERY_STATUS if self.definition.object_type is DEALS else {}), **restrictions}
-        await self._read_all(self._reading(ranges, extra, path=path, cost=cost))
-
-    async def _read_undated(self) -> None:
+    async def _undated(self) -> AsyncGenerator[FetchedPage, None]:
         """Records without ``update_time``, in case Pipedrive sorts them last.
 
         Readers that go upwards meet them where they come first, and where they come last if a reader
         goes on to the very end; after a split, none has.
         """
-        if (
-            not self.plan.ranges
-            or self.plan.ranges[0][0] is not None
-            or self.definition.object_type.paging is Paging.OFFSET
-        ):
+        listing, ranges = self._context.object_type.listing, self._plan.ranges
+        if not ranges or ranges[0][0] is not None or listing.paging is Paging.OFFSET:
             return
-        order = {"sort_by": "update_time", "sort_direction": "desc"}
-        parameters = {**self.definition.parameters, **self.plan.restrictions, **order}
-        async for page in pages(self.client, self.definition.object_type, parameters):
+        latest_first = {"sort_by": "update_time", "sort_direction": "desc"}
+        query = {**self._context.definition.query, **self._plan.restrictions, **latest_first}
+        async for page in pages(self._context.client, listing, query):
             if page.first_update_time() is not None:
                 return
-            await self.take(Span.of(page, None))
+            yield FetchedPage(page)
 
-    async def _catch_up(self) -> None:
+    async def _caught_up(self) -> AsyncGenerator[FetchedPage, None]:
         """What changed while reading: such records have moved ahead of the windows that were read."""
-        since = self.plan.changed_since + self.client.clock_offset
+        clock = self._context.clock
+        since = clock.at_pipedrive(self._plan.changed_since)
         for _ in range(MAX_CATCH_UPS):
-            began = datetime.now(UTC) + self.client.clock_offset
-            newest = await self._read_all(self._reading([(since, None)]))
+            began = clock.at_pipedrive(clock.now())
+            newest: datetime | None = None
+            reader = self._reader(self._context.object_type.listing, [(since, None)])
+            async with aclosing(reader.pages()) as changed:
+                async for page in changed:
+                    yield page
+                    newest = max(filter(None, (newest, page.reached)), default=None)
             if newest is None or newest < began.replace(microsecond=0):
                 return
             since = began
 
-    def _reading(
-        self,
-        ranges: Sequence[Range],
-        extra: Mapping[str, str] = MappingProxyType({}),
-        *,
-        path: str | None = None,
-        cost: int | None = None,
-    ) -> Reading:
-        parameters = {**self.definition.parameters, **extra}
-        return Reading(self.client, self.definition.object_type, ranges, parameters, path=path, cost=cost)
-
-    async def _read_all(self, reading: Reading) -> datetime | None:
-        """Take everything of a reading. Returns the newest ``update_time`` met."""
-        newest: datetime | None = None
-        async with aclosing(reading.spans()) as spans:
-            async for span in spans:
-                await self.take(span)
-                newest = max(filter(None, (newest, span.reached)), default=None)
-        return newest
+    def _reader(
+        self, listing: Listing, ranges: Sequence[Range], extra: Mapping[str, str] = MappingProxyType({})
+    ) -> RangeReader:
+        query = {**self._context.definition.query, **extra}
+        return RangeReader(self._context.client, listing, query, ranges)
 
 
-async def _finished(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        await task
-
-
-def _read_to_its_end(plan: Plan, reading: Reading) -> bool:
-    # One reader that goes on until nothing is left has met every record that moved ahead of it.
-    return len(plan.ranges) == 1 and plan.ranges[0][1] is None and reading.splits == 0
+async def _one_after_another(
+    readings: Iterable[AsyncGenerator[FetchedPage, None]],
+) -> AsyncGenerator[FetchedPage, None]:
+    for reading in readings:
+        async with aclosing(reading):
+            async for page in reading:
+                yield page

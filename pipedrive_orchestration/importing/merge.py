@@ -6,16 +6,16 @@ the transaction of the caller.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 
+from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.report import RowCounts
+from pipedrive_orchestration.sources import Options
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, Column
 
@@ -23,66 +23,79 @@ _NEVER = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
 
 
 @dataclass(frozen=True, slots=True)
-class Merge:
-    """What a merge needs to know.
+class _Terms:
+    """The terms of a merge.
 
     Attributes:
-        slug: the source.
-        columns: the columns of its properties.
-        bucket: SQL that gives the key of the window of ``_update_time``, or NULL.
-        import_id: for the quarantine.
+        window_key: SQL that gives the key of the window of ``_update_time``, or NULL.
         now: when the rows come here.
-        started_at: when the pull began; a row found removed later than that is not brought back by it.
-        only_added_since: rows that are new here enter only if added since, where a source starts empty.
-        include_archived: whether archived records belong to the source.
-        on_leave: whether the row of a record that left the segment is marked (``flag``) or taken out
-            (``delete``).
-        history: whether versions are kept.
     """
 
-    slug: str
-    columns: Sequence[Column]
-    bucket: str
-    import_id: uuid.UUID
+    context: ImportContext
+    window_key: str
     now: datetime
-    started_at: datetime
-    only_added_since: datetime | None = None
-    include_archived: bool = False
-    on_leave: Literal["flag", "delete"] = "flag"
-    history: bool = False
+
+    @property
+    def slug(self) -> str:
+        """The source."""
+        return self.context.source.slug
+
+    @property
+    def options(self) -> Options:
+        """Whether archived records belong to it, versions are kept, and what becomes of who leaves it."""
+        return self.context.source.options
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns of its properties."""
+        return [column.column for column in self.context.definition.columns]
+
+    @property
+    def only_added_since(self) -> datetime | None:
+        """Rows that are new here enter only if added since, where a source starts empty."""
+        source = self.context.source
+        # Pipedrive's times are whole seconds, so the second of the creation counts as after it.
+        return None if source.pull_existing else source.created_at.replace(microsecond=0)
 
 
 def merge(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan: Merge
+    connection: duckdb.DuckDBPyConnection,
+    context: ImportContext,
+    files: Sequence[Path],
+    *,
+    window_key: str,
+    now: datetime,
 ) -> dict[str | None, RowCounts]:
-    """Merge typed files into the table.
+    """Merge typed files into the table of a source.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        context: the import. A row found removed after it began is not brought back by it.
+        files: typed files.
+        window_key: SQL that gives the key of the window of ``_update_time``, or NULL.
+        now: when the rows come here.
 
     Returns:
         Row counts by window key; ``current`` is left at 0.
     """
     if not files:
         return {}
-    _collect(connection, files, plan)
-    _judge(connection, plan)
-    _insert(connection, plan)
-    _update(connection, plan)
-    if plan.history:
-        _keep_versions(connection, plan)
-    _quarantine(connection, plan)
-    if plan.on_leave == "delete":
-        _take_out(connection, plan)
+    terms = _Terms(context, window_key, now)
+    _collect(connection, files, terms)
+    _judge(connection, terms)
+    _insert(connection, terms)
+    _update(connection, terms)
+    if terms.options.history:
+        _keep_versions(connection, terms)
+    _quarantine(connection, terms)
+    if terms.options.on_leave == "delete":
+        _take_out(connection, terms)
     counts = _counts(connection)
     connection.execute("DROP VIEW incoming; DROP VIEW nameless; DROP TABLE verdicts; DROP TABLE outdated")
     return counts
 
 
-def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
-    """How many rows of the table belong to the source now."""
-    row = connection.execute(f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan: Merge) -> None:
+def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms: _Terms) -> None:
     """Make the view ``incoming``: every record once, in its newest state, with why it is removed if it is."""
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
     rows = f"read_parquet({listed}, filename = 'file', file_row_number = true) WHERE _id IS NOT NULL"
@@ -96,7 +109,7 @@ def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan:
         ) > 1
         """
     )
-    archived = "" if plan.include_archived else "WHEN _is_archived THEN 'archived' "
+    archived = "" if terms.options.include_archived else "WHEN _is_archived THEN 'archived' "
     newest = f"FROM {rows}"
     if connection.execute("SELECT count(*) FROM outdated").fetchone() != (0,):
         newest += " AND (file, file_row_number) NOT IN (FROM outdated)"
@@ -111,8 +124,8 @@ def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], plan:
     )
 
 
-def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
-    keys = [quoted(column.key) for column in plan.columns]
+def _judge(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
+    keys = [quoted(column.key) for column in terms.columns]
     differs = " OR ".join(
         [
             *(f"t.{key} IS DISTINCT FROM i.{key}" for key in keys),
@@ -122,15 +135,15 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
         ]
     )
     enters = "i._removal IS NULL"
-    if plan.only_added_since is not None:
+    if terms.only_added_since is not None:
         enters += " AND coalesce(i._add_time >= $only_added_since, false)"
-    parameters = {"started_at": plan.started_at, "now": plan.now}
-    if plan.only_added_since is not None:
-        parameters["only_added_since"] = plan.only_added_since
+    parameters = {"started_at": terms.context.started_at, "now": terms.now}
+    if terms.only_added_since is not None:
+        parameters["only_added_since"] = terms.only_added_since
     connection.execute(
         f"""
         CREATE TEMP TABLE verdicts AS
-        SELECT i._id, {plan.bucket} AS bucket,
+        SELECT i._id, {terms.window_key} AS bucket,
             CASE
                 WHEN t._id IS NULL THEN CASE WHEN {enters} THEN 'insert' ELSE 'pass' END
                 WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
@@ -144,29 +157,29 @@ def _judge(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
                 WHEN t._removal = 'left_segment' THEN 'pass'
                 ELSE 'remove'
             END AS verdict
-        FROM incoming AS i LEFT JOIN {quoted(ROWS, plan.slug)} AS t USING (_id)
+        FROM incoming AS i LEFT JOIN {quoted(ROWS, terms.slug)} AS t USING (_id)
         """,
         parameters,
     )
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
-    keys = [quoted(column.key) for column in plan.columns]
+def _insert(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
+    keys = [quoted(column.key) for column in terms.columns]
     named = ", ".join(["_id", *keys, "_update_time", "_first_imported_at", "_imported_at", "_is_archived",
                        "_is_current"])  # fmt: skip
     values = ", ".join(["i._id", *(f"i.{key}" for key in keys), "i._update_time", "$now", "$now",
                         "i._is_archived", "true"])  # fmt: skip
     connection.execute(
-        f"INSERT INTO {quoted(ROWS, plan.slug)} ({named}) SELECT {values} FROM incoming AS i "
+        f"INSERT INTO {quoted(ROWS, terms.slug)} ({named}) SELECT {values} FROM incoming AS i "
         "SEMI JOIN (SELECT _id FROM verdicts WHERE verdict = 'insert') AS v USING (_id)",
-        {"now": plan.now},
+        {"now": terms.now},
     )
 
 
-def _update(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+def _update(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     if not _any(connection, "verdict IN ('update', 'remove')"):
         return
-    keys = [quoted(column.key) for column in plan.columns]
+    keys = [quoted(column.key) for column in terms.columns]
     # A removed record comes with its last values; its row keeps them and says since when it is gone.
     assignments = ", ".join(
         [
@@ -180,15 +193,15 @@ def _update(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
         ]
     )
     connection.execute(
-        f"UPDATE {quoted(ROWS, plan.slug)} AS t SET {assignments} FROM (SELECT i.* FROM incoming AS i "
+        f"UPDATE {quoted(ROWS, terms.slug)} AS t SET {assignments} FROM (SELECT i.* FROM incoming AS i "
         "SEMI JOIN (SELECT _id FROM verdicts WHERE verdict IN ('update', 'remove')) AS v USING (_id)) AS i "
         "WHERE t._id = i._id",
-        {"now": plan.now},
+        {"now": terms.now},
     )
 
 
-def _keep_versions(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
-    keys = [quoted(column.key) for column in plan.columns]
+def _keep_versions(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
+    keys = [quoted(column.key) for column in terms.columns]
     named = ", ".join(["_id", *keys, "_update_time", "_is_archived", "_valid_from"])
     values = ", ".join(
         ["i._id", *(f"i.{key}" for key in keys), "i._update_time", "i._is_archived", "c.begun"]
@@ -198,26 +211,26 @@ def _keep_versions(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
         "SELECT i._id, v.verdict, coalesce(i._update_time, i._add_time, $now) AS begun "
         "FROM incoming AS i JOIN verdicts AS v USING (_id) "
         "WHERE v.verdict IN ('insert', 'update', 'remove')",
-        {"now": plan.now},
+        {"now": terms.now},
     )
     connection.execute(
-        f"UPDATE {quoted(HISTORY, plan.slug)} AS h SET _valid_to = c.begun FROM changed AS c "
+        f"UPDATE {quoted(HISTORY, terms.slug)} AS h SET _valid_to = c.begun FROM changed AS c "
         "WHERE h._id = c._id AND h._valid_to IS NULL"
     )
     connection.execute(
-        f"INSERT INTO {quoted(HISTORY, plan.slug)} ({named}) SELECT {values} FROM incoming AS i "
+        f"INSERT INTO {quoted(HISTORY, terms.slug)} ({named}) SELECT {values} FROM incoming AS i "
         "JOIN changed AS c ON c._id = i._id AND c.verdict <> 'remove'"
     )
     connection.execute("DROP TABLE changed")
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+def _quarantine(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     connection.execute(
         "DELETE FROM import_ledger.quarantine WHERE source = ? AND record_id IN "
         "(SELECT _id::VARCHAR FROM verdicts WHERE verdict <> 'pass')",
-        [plan.slug],
+        [terms.slug],
     )
-    kinds = ", ".join(f"({literal(column.key)}, {literal(column.field_type)})" for column in plan.columns)
+    kinds = ", ".join(f"({literal(column.key)}, {literal(column.field_type)})" for column in terms.columns)
     connection.execute(
         f"""
         INSERT INTO import_ledger.quarantine
@@ -227,7 +240,7 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
         JOIN (VALUES {kinds}) AS k(property, field_type) ON k.property = i.misfit.property
         SEMI JOIN (SELECT _id FROM verdicts WHERE verdict <> 'pass') AS v ON v._id = i._id
         """,
-        {"source": plan.slug, "import_id": plan.import_id, "now": plan.now},
+        {"source": terms.slug, "import_id": terms.context.request.import_id, "now": terms.now},
     )
     connection.execute(
         """
@@ -237,20 +250,20 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
         ANTI JOIN (FROM import_ledger.quarantine WHERE source = $source AND record_id IS NULL) AS q
             ON q.value = n.record
         """,
-        {"source": plan.slug, "import_id": plan.import_id, "now": plan.now},
+        {"source": terms.slug, "import_id": terms.context.request.import_id, "now": terms.now},
     )
 
 
-def _take_out(connection: duckdb.DuckDBPyConnection, plan: Merge) -> None:
+def _take_out(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     left = (
         "SELECT i._id FROM incoming AS i JOIN verdicts AS v USING (_id) "
         "WHERE v.verdict = 'remove' AND i._removal = 'left_segment'"
     )
-    connection.execute(f"DELETE FROM {quoted(ROWS, plan.slug)} WHERE _id IN ({left})")
+    connection.execute(f"DELETE FROM {quoted(ROWS, terms.slug)} WHERE _id IN ({left})")
     connection.execute(
         "DELETE FROM import_ledger.quarantine WHERE source = ? AND record_id IN "
         f"(SELECT _id::VARCHAR FROM ({left}))",
-        [plan.slug],
+        [terms.slug],
     )
 
 

@@ -1,4 +1,4 @@
-"""Deciding what one pull has to read, before the first record is asked for."""
+"""The plan of a pull: what it has to read, decided before the first record is asked for."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import Definition, differ_only_in_values, is_same_filter
-from pipedrive_orchestration.importing.prior_state import Memory
+from pipedrive_orchestration.importing.prior_state import PriorState
+from pipedrive_orchestration.importing.ranges import Range
 from pipedrive_orchestration.importing.report import Pull
+from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, windows_until
 from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS
+from pipedrive_orchestration.warehouse.ledger import Interrupted
 
 OVERLAP = timedelta(minutes=5)
 """How far before the watermark a ``changes`` pull begins: changes can become visible late."""
 
-Range = tuple[datetime | None, datetime | None]
-"""``[since, until)`` of ``update_time``; None is open."""
-
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PullPlan:
     """What to read.
 
     Attributes:
@@ -30,7 +31,8 @@ class Plan:
         ranges: to be read; empty for snapshots, which are read in full.
         changed_since: from when on changes have to be caught up with after the windows.
         watermark: where the watermark moves at the end, or None to leave it.
-        restrictions: parameters by which Pipedrive itself leaves out records that do not satisfy the
+        is_complete: whether everything that the user sees of the source will have been read.
+        restrictions: query parameters by which Pipedrive itself leaves out records that do not satisfy the
             filter while windows are read.
         notes: why this is not the pull that was asked for, if it is not.
         resumes: whether an interrupted pull is gone on with.
@@ -42,60 +44,60 @@ class Plan:
     ranges: tuple[Range, ...]
     changed_since: datetime
     watermark: datetime | None
+    is_complete: bool
     restrictions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     resumes: bool = False
 
 
-def make_plan(
-    definition: Definition,
-    pull: Pull,
-    windows: Sequence[Window],
-    memory: Memory,
-    now: datetime,
-    clock_offset: timedelta = timedelta(),
-) -> Plan:
+def make_plan(context: ImportContext, prior: PriorState, visibility: Visibility) -> PullPlan:
     """Plan a pull.
 
     Args:
-        definition: what is to be imported.
-        pull: as asked for.
-        windows: of a ``WINDOW`` pull, oldest first.
-        memory: what the warehouse knows of the source.
-        now: the instant the pull starts.
-        clock_offset: how far Pipedrive's clock is ahead of ours.
+        context: the import.
+        prior: what the warehouse knows of the source.
+        visibility: what another user has read of an interrupted pull is not gone on with.
     """
-    if not definition.object_type.partitioned:
-        return Plan(pull, (), (), (), now, now if pull is Pull.CHANGES else None)
+    pull, started_at = context.request.pull, context.started_at
+    if not context.object_type.partitioned:
+        watermark = started_at if pull is Pull.CHANGES else None
+        return PullPlan(pull, (), (), (), started_at, watermark, is_complete=True)
+    interrupted = None if visibility.is_other else prior.interrupted
     if pull is Pull.WINDOW:
-        return _plan_windows(definition, tuple(windows), memory, now)
-    reason = _reason_for_full_pull(definition, memory, now + clock_offset)
+        return _plan_windows(context, context.request.windows, prior, interrupted)
+    reason = _reason_for_full_pull(context.definition, prior, context.clock.at_pipedrive(started_at))
     if reason is None:
-        since = (memory.watermark or definition.source.created_at) - OVERLAP
-        return Plan(pull, (), (), ((since, None),), since, now)
-    everything = _plan_windows(definition, tuple(windows_until(definition.source, now)), memory, now)
+        since = (prior.watermark or context.source.created_at) - OVERLAP
+        # Where nothing tells of deletions, a pull of changes reads everything.
+        is_complete = context.object_type.recents_item is None
+        return PullPlan(pull, (), (), ((since, None),), since, started_at, is_complete)
+    windows = tuple(windows_until(context.source, started_at))
+    everything = _plan_windows(context, windows, prior, interrupted)
     return replace(everything, watermark=everything.changed_since, notes=(reason, *everything.notes))
 
 
-def _restrictions(definition: Definition, memory: Memory) -> Mapping[str, str]:
+def _restrictions(definition: Definition, prior: PriorState) -> Mapping[str, str]:
     # Rows that Pipedrive leaves out are looked up by their ids. After a change of the filter these can
     # be most of them, and reading all records costs less.
-    if memory.definition is not None and not is_same_filter(memory.definition, definition.fingerprint):
+    if prior.definition is not None and not is_same_filter(prior.definition, definition.fingerprint):
         return {}
     return definition.selection.restrictions
 
 
-def _plan_windows(definition: Definition, windows: tuple[Window, ...], memory: Memory, now: datetime) -> Plan:
-    plan = Plan(
+def _plan_windows(
+    context: ImportContext, windows: tuple[Window, ...], prior: PriorState, interrupted: Interrupted | None
+) -> PullPlan:
+    started_at = context.started_at
+    plan = PullPlan(
         pull=Pull.WINDOW,
         asked=windows,
         windows=windows,
-        ranges=tuple(ranges_of(windows, now)),
-        changed_since=now,
+        ranges=tuple(ranges_of(windows, started_at)),
+        changed_since=started_at,
         watermark=None,
-        restrictions=_restrictions(definition, memory),
+        is_complete=len(windows) == len(windows_until(context.source, started_at)),
+        restrictions=_restrictions(context.definition, prior),
     )
-    interrupted = memory.interrupted
     if interrupted is None:
         return plan
     left = tuple(window for window in windows if window.key not in interrupted.windows)
@@ -106,28 +108,29 @@ def _plan_windows(definition: Definition, windows: tuple[Window, ...], memory: M
     return replace(
         plan,
         windows=left,
-        ranges=tuple(ranges_of(left, now)),
+        ranges=tuple(ranges_of(left, started_at)),
         changed_since=interrupted.started_at,
+        is_complete=False,
         notes=(note,),
         resumes=True,
     )
 
 
-def _reason_for_full_pull(definition: Definition, memory: Memory, now: datetime) -> str | None:
-    if memory.watermark is None:
+def _reason_for_full_pull(definition: Definition, prior: PriorState, now: datetime) -> str | None:
+    if prior.watermark is None:
         return None
     fingerprint = definition.fingerprint
-    if memory.definition is not None and memory.definition != fingerprint:
-        if differ_only_in_values(memory.definition, fingerprint):
+    if prior.definition is not None and prior.definition != fingerprint:
+        if differ_only_in_values(prior.definition, fingerprint):
             return "full pull: dates, names or options of the filter stand for something else by now"
         return "full pull: the source's properties, filter or include_archived have changed"
-    if _is_in_the_future(memory.watermark, now):
+    if _is_in_the_future(prior.watermark, now):
         return (
-            f"full pull: the watermark {memory.watermark:%Y-%m-%d %H:%M} UTC lies in the future, so a clock "
+            f"full pull: the watermark {prior.watermark:%Y-%m-%d %H:%M} UTC lies in the future, so a clock "
             "was wrong when it was set"
         )
-    if now - memory.watermark > timedelta(days=RECENTS_DAYS):
-        days = (now - memory.watermark).days
+    if now - prior.watermark > timedelta(days=RECENTS_DAYS):
+        days = (now - prior.watermark).days
         return (
             f"full pull: the last one was {days} days ago, and Pipedrive shows deletions "
             f"of {RECENTS_DAYS} days only"
@@ -135,14 +138,15 @@ def _reason_for_full_pull(definition: Definition, memory: Memory, now: datetime)
     return None
 
 
-def known_until(memory: Memory, now: datetime) -> datetime | None:
+def known_until(context: ImportContext, prior: PriorState) -> datetime | None:
     """From when on the recents feed may tell news: the watermark, unless a wrong clock has set it.
 
     Then it is an instant before everything that the feed can tell.
     """
-    if memory.watermark is not None and _is_in_the_future(memory.watermark, now):
+    now = context.clock.at_pipedrive(context.started_at)
+    if prior.watermark is not None and _is_in_the_future(prior.watermark, now):
         return now - timedelta(days=RECENTS_DAYS + 1)
-    return memory.watermark
+    return prior.watermark
 
 
 def _is_in_the_future(watermark: datetime, now: datetime) -> bool:

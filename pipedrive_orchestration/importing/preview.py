@@ -1,4 +1,4 @@
-"""Seeing which records a body would import, without importing anything.
+"""The preview of an import: the records that a body would import, without importing anything.
 
 A preview takes the way of an import, through the same typing and the same filter, and stops after a few
 pages. Its staged files lie in a temporary folder, which is gone when it ends.
@@ -18,19 +18,16 @@ from typing import Any
 
 import duckdb
 
-from pipedrive_orchestration.importing.cell_texts import text_of
-from pipedrive_orchestration.importing.columns import TypedColumn, typed_column
-from pipedrive_orchestration.importing.definition import parameters_for
-from pipedrive_orchestration.importing.estimate import cost_of_all, wanted_fields
+from pipedrive_orchestration.importing.casts import readable
+from pipedrive_orchestration.importing.definition import TypedColumn, query_for, typed_column, wanted_fields
+from pipedrive_orchestration.importing.estimate import cost_of_all
 from pipedrive_orchestration.importing.filters.compile import select
-from pipedrive_orchestration.importing.filters.selection import Selection
-from pipedrive_orchestration.importing.staging import Stage, batches
-from pipedrive_orchestration.importing.transform import TypedPages
+from pipedrive_orchestration.importing.staging import Staging, StagingFolder
+from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
-from pipedrive_orchestration.pipedrive.object_type import Bounds, ObjectType, Paging
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
+from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, Bounds, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import SourceBody
@@ -89,14 +86,19 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
         fields = await read_fields(client, body.type)
         selection = await select(client, body, fields, datetime.now(UTC))
         wanted = wanted_fields(body, fields, selection)
+        columns = [typed_column(field, body.type, body.labels.get(field.key)) for field in wanted]
         before = client.usage.tokens
-        with tempfile.TemporaryDirectory(prefix="pipedrive-preview-") as folder:
-            scan = _Scan(client, body, parameters_for(body.type, [*wanted, *selection.fields]), selection)
-            files = await scan.stage(Stage(Path(folder)))
-            columns = [typed_column(field, body.type, body.labels.get(field.key)) for field in wanted]
-            total, found = await asyncio.to_thread(_matching, body, columns, selection, files, scan.longest)
+        with (
+            tempfile.TemporaryDirectory(prefix="pipedrive-preview-") as folder,
+            closing(Transform(body.type, columns, Path(folder), selection)) as transform,
+        ):
+            async with Staging(StagingFolder(Path(folder)), transform) as staging:
+                query = query_for(body.type, [*wanted, *selection.fields])
+                capped = await _stage_first_pages(client, body, {**query, **selection.restrictions}, staging)
+                await staging.type_staged()
+            total, found = await asyncio.to_thread(_matching, body, columns, staging.seen)
         reading = client.usage.tokens - before
-        if scan.capped:
+        if capped:
             reading = max(reading, await cost_of_all(client, body))
     return Preview(
         rows=tuple(
@@ -107,56 +109,33 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
             for row in found
         ),
         total_results=total,
-        capped=scan.capped,
+        capped=capped,
         estimated_tokens=before + reading,
         labels={column.column.key: column.column.label for column in columns},
         texts=tuple(
-            tuple(text_of(value, field) for field, value in zip(wanted, row, strict=True)) for row in found
+            tuple(readable(value, field) for field, value in zip(wanted, row, strict=True)) for row in found
         ),
         restrictions=selection.restrictions,
     )
 
 
-class _Scan:
-    """The reading of the first pages: the list, and the archived one where it belongs to the body.
+async def _stage_first_pages(client: Client, body: SourceBody, query: Query, staging: Staging) -> bool:
+    """Stage up to `MAX_PAGES` pages of what a body would import. Returns whether there are more."""
+    async for page, goes_on in _pages(client, body, {**query, **_latest_first(body.type)}):
+        await staging.add(page)
+        if staging.counts.pages == MAX_PAGES:
+            return goes_on
+    return False
 
-    Attributes:
-        longest: bytes of the longest record.
-        capped: whether there was more to read.
-    """
 
-    def __init__(
-        self, client: Client, body: SourceBody, parameters: Mapping[str, str | int], selection: Selection
-    ) -> None:
-        self.longest = 0
-        self.capped = False
-        self._client = client
-        self._body = body
-        self._parameters = {**parameters, **selection.restrictions, **_latest_first(body.type)}
-
-    async def stage(self, stage: Stage) -> list[Path]:
-        """Stage the pages; returns their files."""
-        files = []
-        read = 0
-        async for page, more in self._pages():
-            read += 1
-            self.longest = max(self.longest, page.longest())
-            if page.records:
-                files += stage.add(page.lines())
-            if read == MAX_PAGES:
-                self.capped = more
-                break
-        return files
-
-    async def _pages(self) -> AsyncIterator[tuple[Page, bool]]:
-        """Page after page, and whether there is more."""
-        object_type, archived = self._body.type, self._body.options.include_archived
-        async for page in pages(self._client, object_type, self._parameters):
-            yield page, archived or page.goes_on(MAX_PAGE_SIZE)
-        if archived:
-            path, cost = object_type.archived_path, object_type.archived_cost
-            async for page in pages(self._client, object_type, self._parameters, path=path, cost=cost):
-                yield page, page.goes_on(MAX_PAGE_SIZE)
+async def _pages(client: Client, body: SourceBody, query: Query) -> AsyncIterator[tuple[Page, bool]]:
+    """The pages of the list, and of the archived one where it belongs to the body, and whether more come."""
+    archived = body.type.archived_listing if body.options.include_archived else None
+    async for page in pages(client, body.type.listing, query):
+        yield page, archived is not None or page.goes_on(MAX_PAGE_SIZE)
+    if archived is not None:
+        async for page in pages(client, archived, query):
+            yield page, page.goes_on(MAX_PAGE_SIZE)
 
 
 def _latest_first(object_type: ObjectType) -> dict[str, str | int]:
@@ -168,20 +147,11 @@ def _latest_first(object_type: ObjectType) -> dict[str, str | int]:
 
 
 def _matching(
-    body: SourceBody,
-    columns: Sequence[TypedColumn],
-    selection: Selection,
-    files: Sequence[Path],
-    longest: int,
+    body: SourceBody, columns: Sequence[TypedColumn], typed: Sequence[Path]
 ) -> tuple[int, list[tuple[Any, ...]]]:
     """How many records match, and the first of them."""
-    if not files:
+    if not typed:
         return 0, []
-    typed = []
-    with closing(TypedPages(body.type, columns, files[0].parent, selection)) as typing:
-        for batch in batches(files):
-            typed.append(batch[0].with_suffix(".parquet"))
-            typing.write(batch, typed[-1], longest=longest)
     archived = "" if body.options.include_archived else "AND NOT _is_archived"
     listed = ", ".join(literal(str(file)) for file in typed)
     # A record that changed while pages were read has come twice.

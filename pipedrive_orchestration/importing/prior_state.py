@@ -1,20 +1,21 @@
-"""What the warehouse remembers of a source before an import begins."""
+"""The prior state of an import: what the warehouse knows of a source before anything of it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipedrive_orchestration.importing.merge import count_current
+from pipedrive_orchestration.importing.context import ImportRequest
 from pipedrive_orchestration.importing.removals import count_in_windows
 from pipedrive_orchestration.importing.report import Pull
-from pipedrive_orchestration.importing.windows import Window, windows_until
+from pipedrive_orchestration.importing.windows import windows_until
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
-from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse import ledger
 from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.ledger import Interrupted
+from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import Column, column_types
 from pipedrive_orchestration.warehouse.users import reader_of, user_of_signature
 
@@ -23,8 +24,8 @@ RESUME_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """Read from the warehouse in one go, before the first request.
+class PriorState:
+    """What is known of a source, read from the warehouse in one go.
 
     Attributes:
         watermark: up to when changes are loaded, None before the first import.
@@ -47,39 +48,31 @@ class Memory:
     reader: ConnectedUser | None = None
 
 
-def remember(
-    warehouse: Warehouse,
-    source: Source,
-    pull: Pull,
-    windows: Sequence[Window],
-    fingerprint: str,
-    now: datetime,
-    signature: str,
-) -> Memory:
-    """Look up what is known of a source.
+async def read_prior_state(request: ImportRequest, fingerprint: str) -> PriorState:
+    """Look up what is known of the source of an import.
 
     Args:
-        warehouse: where it is remembered.
-        source: the source.
-        pull: what is asked for.
-        windows: those of a ``WINDOW`` pull.
-        fingerprint: of what they are to be pulled for.
-        now: when the import begins.
-        signature: of the connection's secret.
+        request: the import.
+        fingerprint: of the definition that it has now; see `fingerprint_of`.
 
     Raises:
         WarehouseError: the database cannot be opened.
     """
-    if not warehouse.exists:
-        return Memory()
-    if pull is Pull.CHANGES and source.type.partitioned:
+    if not request.warehouse.exists:
+        return PriorState()
+    return await asyncio.to_thread(_read, request, fingerprint)
+
+
+def _read(request: ImportRequest, fingerprint: str) -> PriorState:
+    source, windows = request.source, request.windows
+    if request.pull is Pull.CHANGES and source.type.partitioned:
         # It may turn out to need everything.
-        windows = windows_until(source, now)
-    with warehouse.reading() as connection:
+        windows = tuple(windows_until(source, request.started_at))
+    with request.warehouse.reading() as connection:
         types = column_types(connection, source.slug)
         fields = last_fields(connection, source.object_type, list(types))
         watermark, definition = ledger.watermark_of(connection, source.slug) or (None, None)
-        return Memory(
+        return PriorState(
             watermark=watermark,
             definition=definition,
             columns={
@@ -90,13 +83,13 @@ def remember(
             interrupted=ledger.interrupted_import(
                 connection,
                 source.slug,
-                pull.value,
+                request.pull.value,
                 [window.key for window in windows],
                 fingerprint,
-                now - timedelta(days=RESUME_DAYS),
-                now,
+                request.started_at - timedelta(days=RESUME_DAYS),
+                request.started_at,
             ),
             rows=count_current(connection, source.slug) if types else 0,
-            user=user_of_signature(connection, signature),
+            user=user_of_signature(connection, request.connection.signature),
             reader=reader_of(connection, source.slug),
         )

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from pipedrive_orchestration.importing.columns import sql_type_of
+from pipedrive_orchestration.importing.casts import sql_type_of
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields
-from pipedrive_orchestration.pipedrive.object_type import ObjectType
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 

@@ -1,4 +1,4 @@
-"""Reading ranges of ``update_time`` with as many readers as help.
+"""Ranges of ``update_time``, read by as many concurrent readers as help.
 
 Cursor paging is sequential, so a long range is split while it is being read: whenever there is room for
 another request, a new reader takes the later half of what the slowest reader has left. Each reader goes
@@ -9,14 +9,14 @@ missed by it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.pipedrive.client import Client, Parameters
-from pipedrive_orchestration.pipedrive.object_type import Bounds, ObjectType, Paging
-from pipedrive_orchestration.pipedrive.pagination import ascending_pages, keyset_pages
+from pipedrive_orchestration.pipedrive.client import Client, Query
+from pipedrive_orchestration.pipedrive.object_types import Listing
+from pipedrive_orchestration.pipedrive.pagination import range_pages
 from pipedrive_orchestration.pipedrive.responses import Page
 
 MAX_READERS = 12
@@ -32,32 +32,26 @@ SPLIT_SHARE = 0.05
 """Splits may add this share of requests to those of reading without splits, so that no list of less than
 20 pages is split: there it would cost a good part of the tokens and save a second."""
 
+Range = tuple[datetime | None, datetime | None]
+"""``[since, until)`` of ``update_time``; None is open."""
+
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class FetchedPage:
     """A page that was read.
 
     Attributes:
-        lines: its records, one per line.
-        records: how many.
-        longest: bytes of the longest of them.
-        reached: the ``update_time`` up to which its range has been read.
+        page: the records.
+        reached: the ``update_time`` up to which its range has been read, where it has one.
     """
 
-    lines: bytes
-    records: int
-    longest: int
-    reached: datetime | None
-
-    @classmethod
-    def of(cls, page: Page, reached: datetime | None) -> Span:
-        """The span of a page."""
-        return cls(page.lines(), len(page.records), page.longest(), reached)
+    page: Page
+    reached: datetime | None = None
 
 
 @dataclass(slots=True, eq=False)
-class _Range:
-    """``[since, until)``, read up to ``position``. None means open on that side.
+class _Stretch:
+    """``[since, until)`` on its way, read up to ``position``. None means open on that side.
 
     ``handed_out`` lags behind ``position`` by the pages that wait in the queue.
     """
@@ -70,7 +64,7 @@ class _Range:
     pages: int = 0
 
     def unread_intersects(self, start: datetime | None, end: datetime) -> bool:
-        """Whether records of ``[start, end)`` may still be handed out from this range."""
+        """Whether records of ``[start, end)`` may still be handed out from this stretch."""
         low = self.handed_out or self.since
         return (low is None or low < end) and (self.until is None or start is None or start < self.until)
 
@@ -95,74 +89,108 @@ class _Range:
         left = ((self.until or now) - self.position).total_seconds()
         return self.pages * left / covered if covered > 0 and left > 0 else 0.0
 
-    def split(self, now: datetime) -> _Range | None:
+    def split(self, now: datetime) -> _Stretch | None:
         """Give away the later half of what is left, at a whole second."""
         assert self.position is not None
         middle = self.position + ((self.until or now) - self.position) / 2
         middle = middle.replace(microsecond=0)
         if middle <= self.position:
             return None
-        later = _Range(since=middle, until=self.until)
+        later = _Stretch(since=middle, until=self.until)
         self.until = middle
         return later
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A page in the queue, and the range it came from."""
+class _Stretches:
+    """The stretches into which some ranges are cut, and how far each of them is read.
 
-    span: Span
-    range_: _Range
+    Attributes:
+        splits: how often one was split.
+        pages: pages read so far.
+    """
+
+    def __init__(self, ranges: Sequence[Range]) -> None:
+        self.splits = 0
+        self.pages = 0
+        self._waiting = [_Stretch(since, until) for since, until in ranges]
+        self._unread = list(self._waiting)
+        self._not_handed_out = list(self._waiting)
+
+    def next(self) -> _Stretch | None:
+        """What another reader can read: a whole range, or half of what the slowest reader has left."""
+        if self._waiting:
+            return self._waiting.pop(0)
+        now = datetime.now(UTC)
+        left = {stretch: stretch.pages_left(now) for stretch in self._unread}
+        slowest = max(left, key=lambda stretch: left[stretch], default=None)
+        if slowest is None or left[slowest] < MIN_PAGES_TO_SPLIT:
+            return None
+        if self.splits + 1 > SPLIT_SHARE * (self.pages + sum(left.values())):
+            return None
+        later = slowest.split(now)
+        if later is not None:
+            self.splits += 1
+            self._unread.append(later)
+            self._not_handed_out.append(later)
+        return later
+
+    def take(self, stretch: _Stretch, page: Page) -> None:
+        """Count a page of a stretch."""
+        stretch.take(page)
+        self.pages += 1
+
+    def read(self, stretch: _Stretch) -> None:
+        """There is nothing more to read of a stretch."""
+        self._unread.remove(stretch)
+
+    def handed_out(self, stretch: _Stretch) -> None:
+        """Every page of a stretch has been handed out."""
+        self._not_handed_out.remove(stretch)
+
+    def cover(self, window: Window) -> bool:
+        """Whether everything of a window has been handed out."""
+        return not any(
+            stretch.unread_intersects(window.start, window.end) for stretch in self._not_handed_out
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _QueuedPage:
+    """A page in the queue, and the stretch it came from."""
+
+    fetched: FetchedPage
+    stretch: _Stretch
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A reader has come to the end of its range, or failed."""
+    """A reader has come to the end of its stretch, or failed."""
 
-    range_: _Range
+    stretch: _Stretch
     error: Exception | None
 
 
-class Reading:
-    """The reading of one or more ranges. Iterate :meth:`spans` once, to its end.
+class RangeReader:
+    """Reads one or more ranges of a list. Iterate :meth:`pages` once, to its end."""
 
-    Attributes:
-        splits: how often a range was split.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        object_type: ObjectType,
-        ranges: Sequence[tuple[datetime | None, datetime | None]],
-        parameters: Parameters,
-        *,
-        path: str | None = None,
-        cost: int | None = None,
-    ) -> None:
-        self.splits = 0
-        self._path = path or object_type.path
-        self._cost = object_type.list_cost if cost is None else cost
+    def __init__(self, client: Client, listing: Listing, query: Query, ranges: Sequence[Range]) -> None:
         self._client = client
-        self._object_type = object_type
-        self._parameters = parameters
-        self._waiting = [_Range(since, until) for since, until in ranges]
-        self._unread: list[_Range] = list(self._waiting)
-        self._not_handed_out: list[_Range] = list(self._waiting)
-        self._pages = 0
-        self._reading = 0
-        self._tasks: list[asyncio.Task[None]] = []
-        self._queue: asyncio.Queue[_Waiting | _End] = asyncio.Queue(maxsize=QUEUED_PAGES)
+        self._listing = listing
+        self._query = query
+        self._stretches = _Stretches(ranges)
+        self._readers: dict[_Stretch, asyncio.Task[None]] = {}
+        self._queue: asyncio.Queue[_QueuedPage | _End] = asyncio.Queue(maxsize=QUEUED_PAGES)
+
+    @property
+    def has_split(self) -> bool:
+        """Whether more than one reader has read a range."""
+        return self._stretches.splits > 0
 
     def covered(self, windows: Sequence[Window]) -> list[Window]:
-        """The windows of which everything has been handed out by :meth:`spans`."""
-        return [
-            window
-            for window in windows
-            if not any(range_.unread_intersects(window.start, window.end) for range_ in self._not_handed_out)
-        ]
+        """The windows of which everything has been handed out by :meth:`pages`."""
+        return [window for window in windows if self._stretches.cover(window)]
 
-    async def spans(self) -> AsyncGenerator[Span, None]:
+    async def pages(self) -> AsyncGenerator[FetchedPage, None]:
         """Every page of the ranges, in whatever order they come.
 
         Close it (``contextlib.aclosing``) to stop the readers early.
@@ -172,74 +200,41 @@ class Reading:
         """
         try:
             self._start_readers()
-            while self._reading:
+            while self._readers:
                 item = await self._queue.get()
                 if isinstance(item, _End):
-                    self._reading -= 1
+                    del self._readers[item.stretch]
                     if item.error:
                         raise item.error
-                    self._not_handed_out.remove(item.range_)
+                    self._stretches.handed_out(item.stretch)
                 self._start_readers()
-                if isinstance(item, _Waiting):
-                    item.range_.handed_out = item.span.reached
-                    yield item.span
+                if isinstance(item, _QueuedPage):
+                    item.stretch.handed_out = item.fetched.reached
+                    yield item.fetched
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for reader in self._readers.values():
+                reader.cancel()
+            await asyncio.gather(*self._readers.values(), return_exceptions=True)
 
     def _start_readers(self) -> None:
-        while self._reading < MAX_READERS and (range_ := self._next_range()):
-            self._reading += 1
-            self._tasks.append(asyncio.create_task(self._read(range_)))
+        while len(self._readers) < MAX_READERS and (stretch := self._next_stretch()):
+            self._readers[stretch] = asyncio.create_task(self._read(stretch))
 
-    def _next_range(self) -> _Range | None:
-        if self._reading and not self._client.has_room_for(self._reading + 1):
+    def _next_stretch(self) -> _Stretch | None:
+        if self._readers and not self._client.has_room_for(len(self._readers) + 1):
             return None
-        if self._waiting:
-            return self._waiting.pop(0)
-        now = datetime.now(UTC)
-        left = {range_: range_.pages_left(now) for range_ in self._unread}
-        slowest = max(left, key=lambda range_: left[range_], default=None)
-        if slowest is None or left[slowest] < MIN_PAGES_TO_SPLIT:
-            return None
-        if self.splits + 1 > SPLIT_SHARE * (self._pages + sum(left.values())):
-            return None
-        later = slowest.split(now)
-        if later is not None:
-            self.splits += 1
-            self._unread.append(later)
-            self._not_handed_out.append(later)
-        return later
+        return self._stretches.next()
 
-    async def _read(self, range_: _Range) -> None:
+    async def _read(self, stretch: _Stretch) -> None:
         error: Exception | None = None
+        pages = range_pages(self._client, self._listing, self._query, stretch.since, stretch.until)
         try:
-            async for page in self._pages_of(range_):
-                range_.take(page)
-                self._pages += 1
-                await self._queue.put(_Waiting(Span.of(page, range_.position), range_))
-                if range_.finished:
+            async for page in pages:
+                self._stretches.take(stretch, page)
+                await self._queue.put(_QueuedPage(FetchedPage(page, stretch.position), stretch))
+                if stretch.finished:
                     break
-            self._unread.remove(range_)
-        except Exception as raised:  # noqa: BLE001 - raised again where the spans are consumed
+            self._stretches.read(stretch)
+        except Exception as raised:  # noqa: BLE001 - raised again where the pages are consumed
             error = raised
-        await self._queue.put(_End(range_, error))
-
-    def _pages_of(self, range_: _Range) -> AsyncIterator[Page]:
-        parameters = dict(self._parameters)
-        if range_.since is not None:
-            parameters["updated_since"] = stamp(range_.since)
-        if self._object_type.paging is Paging.OFFSET:
-            return keyset_pages(self._client, self._object_type, parameters | {"sort": "update_time ASC"})
-        # Without a lower bound there must be no upper one either: an upper bound hides records that
-        # have no update_time, and those come first.
-        bounded = self._object_type.bounds is Bounds.BOTH and range_.since is not None
-        if bounded and range_.until is not None:
-            parameters["updated_until"] = stamp(range_.until)
-        return ascending_pages(self._client, self._object_type, parameters, path=self._path, cost=self._cost)
-
-
-def stamp(instant: datetime) -> str:
-    """An instant as ``updated_since`` wants it: whole seconds, UTC (API facts 9)."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        await self._queue.put(_End(stretch, error))

@@ -1,59 +1,61 @@
-"""Settling what became of rows that a complete reading did not bring."""
+"""Reconciliation: what became of rows that a complete reading did not bring, and why."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pipedrive_orchestration.importing.definition import Definition
-from pipedrive_orchestration.importing.inbox import Inbox
-from pipedrive_orchestration.importing.lookup import look_up
-from pipedrive_orchestration.importing.plan import OVERLAP
-from pipedrive_orchestration.importing.ranges import Span
-from pipedrive_orchestration.importing.recents import recent_changes
+from pipedrive_orchestration.importing.context import ImportContext
+from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
 from pipedrive_orchestration.importing.removals import RemovedId, missing_rows, removed_in_recents
-from pipedrive_orchestration.importing.staging import Stage
-from pipedrive_orchestration.importing.visibility import Eyesight
+from pipedrive_orchestration.importing.report import Pull
+from pipedrive_orchestration.importing.staging import StagingFolder
+from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.lookup import records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS
-from pipedrive_orchestration.pipedrive.responses import whole_characters
-from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.pipedrive.pagination import recents_pages
+from pipedrive_orchestration.pipedrive.responses import Page, whole_characters
 
 
 @dataclass(slots=True)
-class Settler:
-    """Finds out about removals, and keeps them until a commit takes them.
+class Reconciliation:
+    """What was found out about rows that did not come.
 
     Attributes:
-        eyesight: is told of what is gone without a trace.
-        take: receives the pages of records that a look-up finds.
-        started_at: when the import began.
-        watermark: from when on removals are news.
+        pages: records that are still there, to be loaded like others.
+        removed: those that are gone.
     """
 
-    client: Client
-    warehouse: Warehouse
-    definition: Definition
-    eyesight: Eyesight
-    staged: Stage
-    inbox: Inbox
-    take: Callable[[Span], Awaitable[None]]
-    started_at: datetime
-    watermark: datetime | None
-    _removed: list[RemovedId] = field(default_factory=list, init=False)
-    _recently_removed: list[RemovedId] | None = field(default=None, init=False)
+    pages: list[Page] = field(default_factory=list)
+    removed: list[RemovedId] = field(default_factory=list)
 
-    def take_removed(self) -> list[RemovedId]:
-        """The removals found since the last call."""
-        removed, self._removed = self._removed, []
-        return removed
 
-    async def settle(self, windows: Sequence[Window] | None) -> None:
+class Reconciler:
+    """Finds out about removals."""
+
+    def __init__(
+        self,
+        context: ImportContext,
+        visibility: Visibility,
+        folder: StagingFolder,
+        watermark: datetime | None,
+    ) -> None:
+        self._context = context
+        self._visibility = visibility
+        self._folder = folder
+        self._watermark = watermark
+        self._recently_removed: list[RemovedId] | None = None
+
+    async def reconcile(self, windows: Sequence[Window] | None, seen: Sequence[Path]) -> Reconciliation:
         """Find out about rows that should have come with the windows (None: at all) and did not.
+
+        Args:
+            windows: those that were read completely.
+            seen: typed files of everything that came.
 
         Raises:
             HiddenRowsError: many are not there for this user, and were for another one.
@@ -61,55 +63,69 @@ class Settler:
             StagingError: a page cannot be staged.
             WarehouseError: the database cannot be opened.
         """
-        await self.inbox.type_staged()
-        missing = await asyncio.to_thread(self._missing, windows)
+        missing = await asyncio.to_thread(self._missing, windows, seen)
         if not missing:
-            return
-        if not self.definition.object_type.partitioned:
-            await self.eyesight.check(len(missing))
-            self._removed += [(record_id, "deleted", None) for record_id in missing]
-            return
-        settled = await look_up(self.client, self.definition, missing)
-        for span in settled.spans:
-            await self.take(span)
-        removed = await self._reasons(settled.gone)
-        # Of what the recents feed tells, the instant is known.
-        await self.eyesight.check(sum(removed_at is None for _, _, removed_at in removed))
-        self._removed += removed
+            return Reconciliation()
+        if not self._context.object_type.partitioned:
+            await self._visibility.check(len(missing))
+            return Reconciliation(removed=[(record_id, "deleted", None) for record_id in missing])
+        context = self._context
+        found = await records_by_ids(context.client, context.object_type, context.definition.query, missing)
+        return Reconciliation(found.pages, await self._reasons(found.missing))
 
-    async def note_removed_since(self, since: datetime) -> None:
-        """Keep the removals that the recents feed tells of.
+    async def conclude(self, plan: PullPlan, seen: Sequence[Path]) -> Reconciliation:
+        """Find out about the removals that no window tells of, once everything has been read.
 
-        Raises:
-            PipedriveError: see :meth:`Client.get`.
-            StagingError: a page cannot be staged.
+        Takes and raises what :meth:`reconcile` does.
         """
-        self._removed += await self._removed_since(since)
+        object_type = self._context.object_type
+        if not object_type.partitioned:
+            return await self.reconcile(None, seen)
+        if plan.pull is Pull.CHANGES:
+            if object_type.recents_item is None:
+                # Nothing tells of its deletions, so they show only in a complete reading.
+                return await self.reconcile(None, seen)
+            if object_type.with_deleted:
+                return Reconciliation()
+            return Reconciliation(removed=await self._removed_since(plan.changed_since))
+        if plan.resumes and object_type.recents_item:
+            return Reconciliation(removed=await self._removed_since(plan.changed_since))
+        return Reconciliation()
 
-    def _missing(self, windows: Sequence[Window] | None) -> list[str]:
-        if not self.warehouse.exists:
+    def _missing(self, windows: Sequence[Window] | None, seen: Sequence[Path]) -> list[str]:
+        context = self._context
+        if not context.warehouse.exists:
             return []
-        slug = self.definition.source.slug
-        with self.warehouse.reading() as connection:
-            return missing_rows(connection, slug, windows, self.inbox.seen, self.started_at)
+        with context.warehouse.reading() as connection:
+            return missing_rows(
+                connection, context.source.slug, windows, seen, context.started_at, context.clock.now()
+            )
 
     async def _reasons(self, gone: Sequence[str]) -> list[RemovedId]:
-        if not gone or self.watermark is None or self.definition.object_type.recents_item is None:
+        removed = await self._explained(gone)
+        # Of what the recents feed tells, the instant is known.
+        await self._visibility.check(sum(removed_at is None for _, _, removed_at in removed))
+        return removed
+
+    async def _explained(self, gone: Sequence[str]) -> list[RemovedId]:
+        if not gone or self._watermark is None or self._context.object_type.recents_item is None:
             return reasons(gone, [], all_seen_in_recents=False)
-        since = max(self.watermark - OVERLAP, self.started_at - timedelta(days=RECENTS_DAYS))
+        reach = self._context.started_at - timedelta(days=RECENTS_DAYS)
+        since = max(self._watermark - OVERLAP, reach)
         if self._recently_removed is None:
             self._recently_removed = await self._removed_since(since)
-        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= self.watermark)
+        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= self._watermark)
 
     async def _removed_since(self, since: datetime) -> list[RemovedId]:
-        pages: list[Path] = []
+        """The removals that the recents feed tells of."""
+        files: list[Path] = []
         longest = 0
-        async for page in recent_changes(self.client, self.definition.object_type, since):
+        async for page in recents_pages(self._context.client, self._context.object_type, since):
             if page.records:
                 lines = whole_characters(page.lines())
-                pages += self.staged.add(lines)
+                files += self._folder.add(lines)
                 longest = max(longest, *map(len, lines.split(b"\n")))
-        return await asyncio.to_thread(removed_in_recents, pages, longest)
+        return await asyncio.to_thread(removed_in_recents, files, longest)
 
 
 def reasons(

@@ -1,4 +1,4 @@
-"""Finding out which rows are gone from the account, and why.
+"""Removals: the rows of a source that are gone from the account.
 
 Pipedrive's lists show what is there. What is gone is known from three places: deleted records that a
 list gives when asked for them (deals), the recents feed (most other collections, 30 days back), and rows
@@ -8,7 +8,7 @@ of ours that a complete reading did not bring and that a look-up by id does not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -59,6 +59,7 @@ def missing_rows(
     windows: Sequence[Window] | None,
     seen: Sequence[Path],
     started_at: datetime,
+    now: datetime,
 ) -> list[str]:
     """Ids of current rows that a complete reading should have brought and did not.
 
@@ -69,6 +70,7 @@ def missing_rows(
         seen: typed files of everything that came.
         started_at: when the reading began; rows that came since, through another import, count as seen,
             unless a wrong clock has dated them into the future.
+        now: the present instant.
     """
     if not column_types(connection, slug):
         return []
@@ -80,7 +82,7 @@ def missing_rows(
         f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _is_current "
         f"AND (_imported_at < $started_at OR _imported_at > $now) AND {_in_windows(windows)} "
         f"AND _id::VARCHAR NOT IN ({came}) ORDER BY 1",
-        {"started_at": started_at, "now": datetime.now(UTC)},
+        {"started_at": started_at, "now": now},
     ).fetchall()
     return [row[0] for row in rows]
 

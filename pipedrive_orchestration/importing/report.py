@@ -1,13 +1,15 @@
-"""What an import did, for whoever shows or stores it."""
+"""Reports of an import: how it gets on, and what it did, for whoever shows or stores it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
 from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.pipedrive.client import Usage
 
 
 class Pull(StrEnum):
@@ -55,6 +57,41 @@ class RowCounts:
             self.removed - earlier.removed,
             self.current,
         )
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the commits of an import have come to so far.
+
+    Attributes:
+        by_window: row counts by window key; None collects what lies in no requested window.
+        notes: what a reader of the import should know; commits add what changed in fields and columns.
+        is_prepared: whether the tables are made.
+    """
+
+    by_window: dict[str | None, RowCounts] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    current: int = 0
+    quarantined: int = 0
+    watermark: datetime | None = None
+    is_prepared: bool = False
+
+    def copy(self) -> Totals:
+        """What they are now."""
+        return replace(self, by_window=dict(self.by_window), notes=list(self.notes))
+
+    def return_to(self, before: Totals) -> None:
+        """Forget what came since a copy was made."""
+        for attribute in fields(self):
+            setattr(self, attribute.name, getattr(before, attribute.name))
+
+    @property
+    def rows(self) -> RowCounts:
+        """All row counts together."""
+        total = RowCounts()
+        for counts in self.by_window.values():
+            total = total.plus(counts)
+        return RowCounts(total.read, total.inserted, total.updated, total.removed, self.current)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +150,85 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the pull will cost, before it begins; ``left`` is today's remaining budget, if it is known."""
+    """What an import will cost, before it begins.
+
+    Attributes:
+        tokens: at most, from its first request on.
+        daily_tokens_left: of the account's budget for today, None where Pipedrive does not say.
+    """
 
     tokens: int
-    left: int | None
+    daily_tokens_left: int | None
 
 
 ImportEvent = Estimate | Progress | WindowReport
 Listener = Callable[[ImportEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    requests: int = 0
+    tokens: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+class Reporter:
+    """Tells a listener how an import gets on, and sums it up at the end.
+
+    Attributes:
+        estimate: what the import was expected to cost.
+    """
+
+    def __init__(self, listener: Listener, usage: Usage) -> None:
+        self.estimate = Estimate(0, None)
+        self._listener = listener
+        self._usage = usage
+        self._began = time.monotonic()
+        self._spent = _Spent()
+        self._windows: list[WindowReport] = []
+
+    def estimated(self, estimate: Estimate) -> None:
+        """Tell what the import will cost."""
+        self.estimate = estimate
+        self._listener(estimate)
+
+    def read(self, pages: int, records: int, reached: datetime | None) -> None:
+        """Tell how far reading is."""
+        self._listener(Progress(pages, records, self._usage.requests, self._usage.tokens, reached))
+
+    def committed(self, window: Window | None, rows: RowCounts) -> None:
+        """Tell of a commit."""
+        before, self._spent = self._spent, self._spent_so_far()
+        report = WindowReport(
+            window=window,
+            rows=rows,
+            requests=self._spent.requests - before.requests,
+            tokens=self._spent.tokens - before.tokens,
+            bytes=self._spent.bytes - before.bytes,
+            seconds=self._spent.seconds - before.seconds,
+        )
+        self._windows.append(report)
+        self._listener(report)
+
+    def summary(self, source: str, pull: Pull, totals: Totals) -> ImportReport:
+        """The report of an import that has ended well."""
+        spent = self._spent_so_far()
+        return ImportReport(
+            source=source,
+            pull=pull,
+            windows=tuple(self._windows),
+            rows=totals.rows,
+            requests=spent.requests,
+            tokens=spent.tokens,
+            estimated_tokens=self.estimate.tokens,
+            bytes=spent.bytes,
+            seconds=spent.seconds,
+            watermark=totals.watermark,
+            quarantined=totals.quarantined,
+            notes=tuple(totals.notes),
+        )
+
+    def _spent_so_far(self) -> _Spent:
+        usage = self._usage
+        return _Spent(usage.requests, usage.tokens, usage.bytes, time.monotonic() - self._began)

@@ -1,21 +1,30 @@
 """Staged pages: what was read and is not yet committed, in files beside the warehouse.
 
-A stage belongs to one running import and holds a lock for as long as that lives. Whatever a killed
-import left behind is swept when the next one starts.
+A staging folder belongs to one running import and holds a lock for as long as that lives. Whatever a killed
+import left behind is swept when the next one starts. Pages are typed while others are being read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
+import duckdb
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder
+from pipedrive_orchestration.importing.context import ImportContext
+from pipedrive_orchestration.importing.transform import Transform
+from pipedrive_orchestration.pipedrive.responses import Page
 
 PAGES_PER_BATCH = 36
 """Pages typed together: enough to keep DuckDB busy, few enough to bound memory."""
@@ -23,8 +32,11 @@ PAGES_PER_BATCH = 36
 BYTES_PER_BATCH = 48 * 1024 * 1024
 """The same where records are long, and how long one file of them may be. A page is a megabyte or two."""
 
+MAX_BATCHES = 2
+"""Reading waits for typing where so many batches are staged and more comes: bounds what lies on disk."""
+
 _LOCK = re.compile(r".+-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.lock")
-"""The name of a stage's lock: the source's slug, a hyphen, and the import's id."""
+"""The name of a staging folder's lock: the source's slug, a hyphen, and the import's id."""
 
 
 class StagingError(Exception):
@@ -38,11 +50,11 @@ class StagingError(Exception):
         )
 
 
-class Stage:
+class StagingFolder:
     """The folder of one import: numbered pages, one record per line, and the files typed from them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._count = 0
 
     def add(self, lines: bytes) -> list[Path]:
@@ -57,14 +69,135 @@ class Stage:
             try:
                 path.write_bytes(piece)
             except OSError as error:
-                raise StagingError(self.folder, error.strerror or str(error)) from error
+                raise StagingError(self.path, error.strerror or str(error)) from error
             files.append(path)
         return files
 
     def next_file(self, suffix: str) -> Path:
         """A new path; names sort in the order in which they were given out."""
         self._count += 1
-        return self.folder / f"{self._count:08d}.{suffix}"
+        return self.path / f"{self._count:08d}.{suffix}"
+
+
+def _pieces(lines: bytes) -> Iterator[memoryview]:
+    whole, begin = memoryview(lines), 0
+    while begin < len(lines):
+        end = begin + BYTES_PER_BATCH
+        if end < len(lines):
+            # A record that is longer than that stays in one piece.
+            end = (lines.rfind(b"\n", begin, end) + 1) or (lines.find(b"\n", end) + 1)
+        yield whole[begin:end]
+        begin = end
+
+
+@dataclass(slots=True)
+class _Files:
+    """Files on their way into the warehouse."""
+
+    untyped: list[Path] = field(default_factory=list)
+    typed: list[Path] = field(default_factory=list)
+    merged: list[Path] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PageCounts:
+    """How much was read: records each as often as they came, and the bytes of the longest of them."""
+
+    pages: int = 0
+    records: int = 0
+    longest: int = 0
+
+    def add(self, page: Page) -> None:
+        """Count a page."""
+        self.pages += 1
+        self.records += len(page.records)
+        self.longest = max(self.longest, page.longest())
+
+
+class Staging:
+    """The pages that one import has read: to be typed, to be merged, and merged already.
+
+    Reading, typing and merging go on at the same time; here is what they hand to each other. An async
+    context manager that leaves no typing under way behind it.
+
+    Attributes:
+        folder: where they are.
+        counts: how much was read so far.
+    """
+
+    def __init__(self, folder: StagingFolder, transform: Transform) -> None:
+        self.folder = folder
+        self.counts = PageCounts()
+        self._transform = transform
+        self._files = _Files()
+        self._turn = asyncio.Lock()
+        self._typing_ahead: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._typing_ahead is not None:
+            # Whatever it ended in: an import that ends well has typed everything since.
+            await asyncio.gather(self._typing_ahead, return_exceptions=True)
+
+    @property
+    def seen(self) -> list[Path]:
+        """Typed files of everything that has been typed so far, merged or not."""
+        return [*self._files.merged, *self._files.typed]
+
+    async def add(self, page: Page) -> None:
+        """Stage a page; begin to type what is staged when there is enough of it.
+
+        Raises:
+            StagingError: a page or a typed file cannot be written.
+        """
+        self.counts.add(page)
+        if not page.records:
+            return
+        self._files.untyped += self.folder.add(page.lines())
+        full = len(list(batches(self._files.untyped))) - 1
+        if self._typing_ahead is not None and (self._typing_ahead.done() or full > MAX_BATCHES):
+            ahead, self._typing_ahead = self._typing_ahead, None
+            await ahead
+        if self._typing_ahead is None and full:
+            self._typing_ahead = asyncio.create_task(self._type_one_batch())
+
+    async def type_staged(self) -> None:
+        """Type every page staged so far.
+
+        Raises:
+            StagingError: a typed file cannot be written; its pages are still to be typed.
+        """
+        async with self._turn:
+            for batch in batches(list(self._files.untyped)):
+                await self._type(batch)
+
+    async def _type_one_batch(self) -> None:
+        async with self._turn:
+            for batch in islice(batches(list(self._files.untyped)), 1):
+                await self._type(batch)
+
+    async def _type(self, batch: list[Path]) -> None:
+        path = self.folder.next_file("parquet")
+        try:
+            await asyncio.to_thread(self._transform.write, batch, path, longest=self.counts.longest)
+        except OSError as error:
+            raise StagingError(self.folder.path, error.strerror or str(error)) from error
+        except duckdb.IOException as error:
+            raise StagingError(self.folder.path, str(error).splitlines()[0]) from error
+        del self._files.untyped[: len(batch)]
+        self._files.typed.append(path)
+        for page in batch:
+            page.unlink()
+
+    def take_typed(self) -> list[Path]:
+        """The typed files that are not merged yet; from now on they count as merged."""
+        files, self._files.typed = self._files.typed, []
+        self._files.merged += files
+        return files
 
 
 def batches(pages: Iterable[Path]) -> Iterator[list[Path]]:
@@ -82,20 +215,27 @@ def batches(pages: Iterable[Path]) -> Iterator[list[Path]]:
         yield batch
 
 
-def _pieces(lines: bytes) -> Iterator[memoryview]:
-    whole, begin = memoryview(lines), 0
-    while begin < len(lines):
-        end = begin + BYTES_PER_BATCH
-        if end < len(lines):
-            # A record that is longer than that stays in one piece.
-            end = (lines.rfind(b"\n", begin, end) + 1) or (lines.find(b"\n", end) + 1)
-        yield whole[begin:end]
-        begin = end
+@asynccontextmanager
+async def open_staging(context: ImportContext) -> AsyncIterator[Staging]:
+    """The staging of one import; its files are gone at the end of the block.
+
+    Raises:
+        StagingError: the folder cannot be made.
+    """
+    request, definition = context.request, context.definition
+    with (
+        staging_folder(request.staging, request.source.slug, request.import_id) as folder,
+        closing(
+            Transform(context.object_type, definition.columns, folder.path, definition.selection)
+        ) as transform,
+    ):
+        async with Staging(folder, transform) as staging:
+            yield staging
 
 
 @contextmanager
-def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
-    """A stage for one import; it is gone at the end of the block, whatever happens in it.
+def staging_folder(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[StagingFolder]:
+    """The staging folder of one import; it is gone at the end of the block, whatever happens in it.
 
     Raises:
         StagingError: the folder cannot be made.
@@ -113,7 +253,7 @@ def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
     except OSError as error:
         raise StagingError(root, error.strerror or str(error)) from error
     try:
-        yield Stage(folder)
+        yield StagingFolder(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
@@ -121,7 +261,7 @@ def stage(root: Path, slug: str, import_id: uuid.UUID) -> Iterator[Stage]:
 
 
 def imports_alive(root: Path) -> set[uuid.UUID]:
-    """The imports that have a stage here. One that was killed is among them until the next sweep."""
+    """The imports that have a staging folder here. One that was killed is among them until the next sweep."""
     return {uuid.UUID(path.stem[-36:]) for path in _locks(root)}
 
 

@@ -1,7 +1,9 @@
-"""From staged pages to typed rows, in SQL.
+"""The transformation of staged pages to typed rows, in SQL.
 
-DuckDB opens the staged records, casts every wanted value (see :mod:`.columns`) and writes the typed rows
-to a Parquet file. That needs no warehouse, so it goes on while other pages are being read.
+Records stay bytes until DuckDB opens them. One pass turns a record into a struct of leaves, one leaf per
+wanted property, and casts each leaf (see :mod:`.casts`). A value that does not fit its type leaves its
+cell NULL, keeps its record, and is set aside with the raw value. The typed rows become a Parquet file,
+which needs no warehouse, so it is made while other pages are being read.
 """
 
 from __future__ import annotations
@@ -14,10 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipedrive_orchestration.importing.columns import TypedColumn, structure_of
-from pipedrive_orchestration.importing.filters.selection import EVERYTHING, Selection
-from pipedrive_orchestration.importing.staging import StagingError
-from pipedrive_orchestration.pipedrive.object_type import ObjectType
+from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.pipedrive.responses import whole_characters
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
@@ -37,7 +37,7 @@ ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
 """Type of ``_id`` by the catalogue's ``id_type``."""
 
 
-class TypedPages:
+class Transform:
     """Turns staged pages of one object type into typed Parquet files.
 
     Every file has ``_id``, the wanted properties, ``_add_time``, ``_update_time``, ``_is_archived``,
@@ -56,8 +56,8 @@ class TypedPages:
         keys = {column.column.key for column in columns}
         looked_at = [column for column in selection.columns if column.column.key not in keys]
         self._parameters = {
-            "structure": json.dumps(structure_of([*columns, *looked_at])),
-            **selection.parameters,
+            "structure": json.dumps(_structure_of([*columns, *looked_at])),
+            **selection.values,
         }
         self._select = _select(object_type, columns, looked_at, selection.predicate)
         self._spill_to = spill_to
@@ -91,23 +91,21 @@ class TypedPages:
         """Type the records of some staged pages, the longest of which has that many bytes.
 
         Raises:
-            StagingError: the typed file cannot be written.
+            OSError: a page cannot be mended.
+            duckdb.IOException: the typed file cannot be written.
         """
         try:
             self._write(pages, to, longest)
         except duckdb.InvalidInputException:
             # Hardly any page holds half a character, so they are looked for only when DuckDB stumbles on one.
-            _make_characters_whole(pages, to.parent)
+            _make_characters_whole(pages)
             self._write(pages, to, MAX_GROWTH * longest)
 
     def _write(self, pages: Sequence[Path], to: Path, longest: int) -> None:
         here = {"pages": [str(page) for page in pages], "to": str(to), "longest": longest + 1024}
         parameters = {**self._parameters, **here}
         usual = (MEMORY_BYTES + BUFFERS_PER_RECORD * longest) // 1024
-        try:
-            self._copy_within((f"{usual}KiB", MOST_MEMORY), parameters)
-        except duckdb.IOException as error:
-            raise StagingError(to.parent, str(error).splitlines()[0]) from error
+        self._copy_within((f"{usual}KiB", MOST_MEMORY), parameters)
 
     def _copy_within(self, limits: Sequence[str], parameters: dict[str, object]) -> None:
         limit, *higher = limits
@@ -138,12 +136,25 @@ def _useless_optimizers(connection: duckdb.DuckDBPyConnection) -> str:
     return ",".join(known - USEFUL_OPTIMIZERS)
 
 
-def _make_characters_whole(pages: Sequence[Path], folder: Path) -> None:
+def _make_characters_whole(pages: Sequence[Path]) -> None:
     for page in pages:
-        try:
-            page.write_bytes(whole_characters(page.read_bytes()))
-        except OSError as error:
-            raise StagingError(folder, error.strerror or str(error)) from error
+        page.write_bytes(whole_characters(page.read_bytes()))
+
+
+def _structure_of(columns: Sequence[TypedColumn]) -> dict[str, object]:
+    """The structure into which DuckDB opens a record: every wanted leaf as text, or as JSON if it has parts.
+
+    ``id``, ``add_time``, ``update_time``, ``is_deleted`` and ``is_archived`` are always wanted.
+    """
+    wanted: dict[str, object] = dict.fromkeys(
+        ("id", "add_time", "update_time", "is_deleted", "is_archived"), "VARCHAR"
+    )
+    nested: dict[str, object] = {}
+    for column in columns:
+        (nested if column.nested else wanted).update(column.cast.leaves)
+    if nested:
+        wanted["custom_fields"] = nested
+    return wanted
 
 
 def _select(

@@ -1,4 +1,4 @@
-"""With whose eyes an account is read, and whether they see what a source's rows were read with.
+"""The user whom the token belongs to, and whether that user sees less than the one before.
 
 Pipedrive shows every user what that user may see. Rows that somebody else saw are not removed because this
 user does not see them, and rows of one company are never mixed with those of another.
@@ -6,9 +6,9 @@ user does not see them, and rows of one company are never mixed with those of an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from pipedrive_orchestration.importing.prior_state import Memory
+from pipedrive_orchestration.importing.context import ImportRequest
+from pipedrive_orchestration.importing.prior_state import PriorState
+from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.pipedrive.account import ConnectedUser, read_user
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
@@ -46,29 +46,42 @@ class HiddenRowsError(PipedriveError):
         )
 
 
-@dataclass(slots=True)
-class Eyesight:
-    """Who reads, who read before, and how many rows only the latter saw.
+class Visibility:
+    """The user who reads, the user who read before, and how many rows only the latter saw.
 
     Attributes:
-        user: as whom the account is read.
-        before: as whom the source's rows were read, if there are any and it is known.
-        rows: the current rows that the import should meet again.
-        accepted: whether somebody has said that this user's eyes count from now on.
+        user: whom the token belongs to.
     """
 
-    client: Client
-    source: str
-    user: ConnectedUser
-    before: ConnectedUser | None
-    rows: int
-    accepted: bool
-    _asked: bool
-    _hidden: int = field(default=0, init=False)
+    def __init__(
+        self,
+        client: Client,
+        request: ImportRequest,
+        prior: PriorState,
+        user: ConnectedUser,
+        *,
+        is_asked: bool,
+    ) -> None:
+        self.user = user
+        self._client = client
+        self._request = request
+        self._prior = prior
+        self._is_asked = is_asked
+        self._hidden = 0
+
+    @property
+    def before(self) -> ConnectedUser | None:
+        """Who read the source's rows, if there are any and it is known."""
+        return self._prior.reader
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether somebody has said that what this user sees counts from now on."""
+        return self._request.accept_user
 
     @property
     def is_other(self) -> bool:
-        """Whether the rows were read with other eyes."""
+        """Whether the rows were read by a user who sees something else."""
         return self.before is not None and not self.user.sees_as(self.before)
 
     @property
@@ -89,33 +102,37 @@ class Eyesight:
             PipedriveError: see :meth:`Client.get`.
         """
         self._hidden += hidden
-        if self.accepted or self._hidden <= max(FEW_ROWS, SMALL_SHARE * self.rows):
+        rows = _rows_to_meet(self._request, self._prior)
+        if self.is_accepted or self._hidden <= max(FEW_ROWS, SMALL_SHARE * rows):
             return
-        if not self._asked:
+        if not self._is_asked:
             # The same secret can have lost the administrator's right.
-            self.user, self._asked = await read_user(self.client), True
+            self.user, self._is_asked = await read_user(self._client), True
         if self.before is not None and self.is_other:
-            raise HiddenRowsError(self.source, self.before, self.user, self._hidden, self.rows)
+            raise HiddenRowsError(self._request.source.slug, self.before, self.user, self._hidden, rows)
 
 
-async def look(client: Client, source: str, memory: Memory, *, of_windows: bool, accepted: bool) -> Eyesight:
-    """Find out as whom the account is read.
+async def read_visibility(client: Client, request: ImportRequest, prior: PriorState) -> Visibility:
+    """Find out whom the token belongs to, before anything of the account counts.
 
-    Args:
-        client: the connection.
-        source: the source's slug.
-        memory: what the warehouse knows of the source.
-        of_windows: whether windows are to be read completely, and rows of theirs that do not come removed.
-            Then Pipedrive is asked even if the user is known, since users gain and lose rights.
-        accepted: see `Eyesight`.
+    Where windows are to be read completely, and rows of theirs that do not come removed, Pipedrive is asked
+    even if the user is known, since users gain and lose rights.
 
     Raises:
         OtherCompanyError: the source's rows come from another company.
         PipedriveError: see :meth:`Client.get`.
     """
-    asked = memory.user is None or (of_windows and memory.rows_in_windows > 0)
-    user = await read_user(client) if asked or memory.user is None else memory.user
-    if memory.reader is not None and memory.reader.company_id != user.company_id:
-        raise OtherCompanyError(source, memory.reader, user)
-    rows = memory.rows_in_windows if of_windows else memory.rows
-    return Eyesight(client, source, user, memory.reader, rows, accepted, asked)
+    is_asked = prior.user is None or (_reads_windows(request) and prior.rows_in_windows > 0)
+    user = await read_user(client) if is_asked or prior.user is None else prior.user
+    if prior.reader is not None and prior.reader.company_id != user.company_id:
+        raise OtherCompanyError(request.source.slug, prior.reader, user)
+    return Visibility(client, request, prior, user, is_asked=is_asked)
+
+
+def _reads_windows(request: ImportRequest) -> bool:
+    return request.source.type.partitioned and request.pull is Pull.WINDOW
+
+
+def _rows_to_meet(request: ImportRequest, prior: PriorState) -> int:
+    """The current rows that the import should meet again."""
+    return prior.rows_in_windows if _reads_windows(request) else prior.rows

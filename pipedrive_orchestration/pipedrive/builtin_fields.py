@@ -6,8 +6,26 @@ A table names a field type and the keys of that type, and so on, in the order in
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from pipedrive_orchestration.pipedrive.object_type import Property
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A built-in property of a record.
+
+    ``field_type`` is Pipedrive's word where it has one; ``datetime``, ``uuid``, ``contacts`` (emails,
+    phones, im), ``ids``, ``uuids`` and ``amount`` (a lead's ``{amount, currency}``) name shapes that
+    its field types do not. ``optional`` properties come only when asked for by ``include_fields``.
+    """
+
+    key: str
+    field_type: str
+    optional: bool = False
+
+    @property
+    def label(self) -> str:
+        """The human name used where Pipedrive's field list does not offer one."""
+        return self.key.replace("_", " ").capitalize()
 
 
 def _table(table: str, optional: str = "") -> tuple[Property, ...]:

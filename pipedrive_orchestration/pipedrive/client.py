@@ -42,7 +42,8 @@ from pipedrive_orchestration.pipedrive.rate_limit import (
 from pipedrive_orchestration.pipedrive.responses import BrokenBody, OddBody, failure_of
 
 T = TypeVar("T")
-Parameters = Mapping[str, str | int]
+Query = Mapping[str, str | int]
+"""The query of a request: names and values, never a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,12 @@ class Client:
     ) -> None:
         await self._http.aclose()
 
-    async def get(self, path: str, parameters: Parameters, *, cost: int, read: Callable[[bytes], T]) -> T:
+    async def get(self, path: str, query: Query, *, cost: int, read: Callable[[bytes], T]) -> T:
         """Ask until there is an answer that ``read`` can read.
 
         Args:
             path: as in the catalogue, from ``/``.
-            parameters: the query; never a secret.
+            query: never a secret.
             cost: price in tokens (``x-token-cost``).
             read: makes the result of the body and raises ``BrokenBody`` where it cannot.
 
@@ -166,14 +167,14 @@ class Client:
             BudgetSpent: the daily tokens cannot pay this request.
             Unavailable: nothing usable came before the deadline.
         """
-        request = f"{path}?{urlencode(parameters)}" if parameters else path
+        request = f"{path}?{urlencode(query)}" if query else path
         began = time.monotonic()
         refused_since: float | None = None
         for tries in count(1):
             if self.daily_tokens_left is not None and self.daily_tokens_left < cost:
                 raise BudgetSpent(request, cost, self.daily_tokens_left, next_budget())
             try:
-                result = read(self._usable(request, await self._answer(path, parameters, cost), cost))
+                result = read(self._usable(request, await self._answer(path, query, cost), cost))
             except OddBody as odd:
                 again = _TryAgain(str(odd), longest=self._patience.odd)
             except BrokenBody as broken:
@@ -205,9 +206,9 @@ class Client:
     def _deadline(self) -> float:
         return self._patience.deadline if self._understood else self._patience.first_deadline
 
-    async def _answer(self, path: str, parameters: Parameters, cost: int) -> httpx.Response:
+    async def _answer(self, path: str, query: Query, cost: int) -> httpx.Response:
         try:
-            response = await self._whole_answer(path, parameters)
+            response = await self._whole_answer(path, query)
         except TimeoutError:
             raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
         except httpx.RequestError as error:
@@ -221,8 +222,8 @@ class Client:
         self.usage.tokens += cost if response.status_code != httpx.codes.TOO_MANY_REQUESTS else 0
         return response
 
-    async def _whole_answer(self, path: str, parameters: Parameters) -> httpx.Response:
-        request = self._http.build_request("GET", path, params=parameters)
+    async def _whole_answer(self, path: str, query: Query) -> httpx.Response:
+        request = self._http.build_request("GET", path, params=query)
         async with self.limiter:
             self.usage.requests += 1
             began = time.monotonic()

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from pipedrive_orchestration.pipedrive.builtin_fields import Property
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import Refused
-from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType, Property
-from pipedrive_orchestration.pipedrive.pagination import field_pages
+from pipedrive_orchestration.pipedrive.object_types import CustomFields, Listing, ObjectType
+from pipedrive_orchestration.pipedrive.pagination import pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ async def read_fields(client: Client, object_type: ObjectType) -> tuple[Field, .
     Raises:
         PipedriveError: see :meth:`Client.get`.
     """
-    answers = await _read_answers(client, object_type) if object_type.fields_path else []
+    listing = object_type.fields_listing
+    answers = await _read_answers(client, listing) if listing else []
     listed = {answer.field_code: answer for answer in answers}
     known = [_built_in(prop, listed) for prop in object_type.properties]
     taken = {field.key for field in known} | {_LISTED_AS.get(field.key, "") for field in known}
@@ -118,11 +120,11 @@ def _options(answer: _FieldAnswer) -> tuple[Option, ...]:
     )
 
 
-async def _read_answers(client: Client, object_type: ObjectType) -> list[_FieldAnswer]:
-    answers = [record async for page in field_pages(client, object_type) for record in page.whole_records()]
+async def _read_answers(client: Client, listing: Listing) -> list[_FieldAnswer]:
+    answers = [record async for page in pages(client, listing, {}) for record in page.whole_records()]
     try:
         fields = [_fields.decode(answer) for answer in answers]
     except msgspec.DecodeError as error:
-        raise Refused(str(object_type.fields_path), 200, f"a field that cannot be read ({error})") from None
+        raise Refused(listing.path, 200, f"a field that cannot be read ({error})") from None
     # A field that is created meanwhile moves the others down a page.
     return list({field.field_code: field for field in fields}.values())

@@ -1,15 +1,15 @@
-"""The catalogue: one row per Pipedrive collection that can be imported.
+"""The object types: one row of the catalogue per Pipedrive collection, with what an import has to know of it.
 
 Paths, parameters and prices are those of Pipedrive's OpenAPI files (``x-token-cost``).
-
-The catalogue and what it is made of import nothing else of ours, so that the demo account can be built from
-the same facts.
 """
 
 from __future__ import annotations
 
+import enum
+from dataclasses import dataclass
+
 from pipedrive_orchestration.pipedrive import builtin_fields
-from pipedrive_orchestration.pipedrive.object_type import Bounds, CustomFields, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.builtin_fields import Property
 
 MAX_PAGE_SIZE = 500
 """Largest ``limit`` of every list below (requests cost the same at any limit)."""
@@ -19,6 +19,129 @@ MAX_IDS_PER_REQUEST = 100
 
 MAX_CUSTOM_FIELDS_PER_REQUEST = 15
 """Largest number of keys in the ``custom_fields`` parameter of a v2 list."""
+
+
+class Paging(enum.Enum):
+    """How a list is read page after page."""
+
+    CURSOR = "cursor"
+    """v2: ``additional_data.next_cursor`` goes into ``cursor``."""
+    OFFSET = "offset"
+    """v1: ``additional_data.pagination.next_start`` goes into ``start``."""
+    NONE = "none"
+    """The whole collection comes in one answer and takes neither ``limit`` nor ``start``."""
+
+
+class Bounds(enum.Enum):
+    """How far ``update_time`` can bound a list; decides whether a source is partitioned."""
+
+    BOTH = "both"
+    """``updated_since`` (inclusive) and ``updated_until`` (exclusive)."""
+    BELOW = "below"
+    """``updated_since`` only, but sortable by ``update_time``: the reader stops at the upper bound."""
+    NONE = "none"
+    """Neither: a snapshot, read in full each time."""
+
+
+class CustomFields(enum.Enum):
+    """Where a record keeps the values of its custom fields."""
+
+    NESTED = "nested"
+    """v2: under ``custom_fields``, one value or object per 40-hex key."""
+    FLAT = "flat"
+    """v1 leads: beside the built-in keys, companions as ``<key>_currency``, ``<key>_until``, ..."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list of a collection.
+
+    Attributes:
+        path: from ``/``.
+        cost: tokens per request.
+        paging: how it is read page after page.
+        bounds: how far ``update_time`` can bound it.
+    """
+
+    path: str
+    cost: int
+    paging: Paging
+    bounds: Bounds = Bounds.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """One collection.
+
+    Paths begin with ``/api/v2`` or with ``/v1``, which every host accepts where ``/api/v1`` is refused
+    by some (API facts 1.1). Costs are tokens per request.
+    """
+
+    name: str
+    path: str
+    paging: Paging
+    bounds: Bounds
+    list_cost: int
+    properties: tuple[Property, ...]
+    get_cost: int | None = None
+    id_type: str = "int"
+    archived_path: str | None = None
+    archived_cost: int = 0
+    fields_path: str | None = None
+    fields_cost: int = 0
+    custom_fields: CustomFields = CustomFields.NONE
+    filters: tuple[str, ...] = ()
+    """Parameters by which Pipedrive itself can restrict the list."""
+    recents_item: str | None = None
+    """The collection's name in ``/v1/recents``, the only feed of its deletions."""
+    every_status: str = ""
+    """The ``status`` that makes the list give deleted records too, for 30 days; empty where none does."""
+    scopes: tuple[str, ...] = ()
+    """OAuth scopes of which one suffices to read the list."""
+
+    @property
+    def version(self) -> str:
+        """``v1`` or ``v2``."""
+        return "v2" if self.path.startswith("/api/v2") else "v1"
+
+    @property
+    def listing(self) -> Listing:
+        """The list of the records that are not archived."""
+        return Listing(self.path, self.list_cost, self.paging, self.bounds)
+
+    @property
+    def archived_listing(self) -> Listing | None:
+        """The list of the archived records, if the collection has any; v1 cannot bound it."""
+        if self.archived_path is None:
+            return None
+        bounds = self.bounds if self.paging is Paging.CURSOR else Bounds.NONE
+        return Listing(self.archived_path, self.archived_cost, self.paging, bounds)
+
+    @property
+    def fields_listing(self) -> Listing | None:
+        """The account's list of the collection's fields; v2, however its records are paged."""
+        return Listing(self.fields_path, self.fields_cost, Paging.CURSOR) if self.fields_path else None
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether ``update_time`` windows are possible at all."""
+        return self.bounds is not Bounds.NONE
+
+    @property
+    def with_deleted(self) -> dict[str, str]:
+        """What makes the list give deleted records too, where it can."""
+        return {"status": self.every_status} if self.every_status else {}
+
+    @property
+    def include_fields(self) -> tuple[str, ...]:
+        """Properties that come only through the ``include_fields`` parameter."""
+        return tuple(prop.key for prop in self.properties if prop.optional)
+
+    def property(self, key: str) -> Property | None:
+        """The built-in property of that key."""
+        return next((prop for prop in self.properties if prop.key == key), None)
+
 
 DEALS = ObjectType(
     name="deals",
@@ -34,6 +157,7 @@ DEALS = ObjectType(
     custom_fields=CustomFields.NESTED,
     filters=("filter_id", "owner_id", "person_id", "org_id", "pipeline_id", "stage_id", "status"),
     recents_item="deal",
+    every_status="open,won,lost,deleted",
     scopes=("deals:read", "deals:full"),
     properties=builtin_fields.DEALS,
 )
@@ -245,5 +369,8 @@ USERS_ME_PATH = "/v1/users/me"
 USERS_ME_COST = 2
 RECENTS_PATH = "/v1/recents"
 RECENTS_COST = 20
+RECENTS = Listing(RECENTS_PATH, RECENTS_COST, Paging.OFFSET, Bounds.BELOW)
+"""The feed of what changed in an account of late, deletions included."""
+
 RECENTS_DAYS = 30
 """How far back the recents feed and ``status=deleted`` reach, in days."""

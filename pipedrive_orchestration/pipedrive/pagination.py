@@ -1,18 +1,32 @@
-"""Reading a list page after page, whatever way the collection is paged."""
+"""Lists page after page, whatever way they are paged, and ranges of ``update_time`` of them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime, timedelta
 
-from pipedrive_orchestration.pipedrive.client import Client, Parameters
+import msgspec
+
+from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, UnprovenEnd
-from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
-from pipedrive_orchestration.pipedrive.responses import OddBody, Page, open_page
+from pipedrive_orchestration.pipedrive.object_types import (
+    MAX_PAGE_SIZE,
+    RECENTS,
+    Bounds,
+    Listing,
+    ObjectType,
+    Paging,
+)
+from pipedrive_orchestration.pipedrive.responses import (
+    OddBody,
+    Page,
+    open_page,
+    parse_time,
+    whole_characters,
+)
 
 _NEXT_PARAMETER = {Paging.CURSOR: "cursor", Paging.OFFSET: "start"}
-
 
 MAX_RESTARTS = 3
 """How often a list is begun anew after a lost cursor without getting any further."""
@@ -49,79 +63,57 @@ def page_reader(paging: Paging) -> Callable[[bytes], Page]:
     return read
 
 
-def pages(
-    client: Client,
-    object_type: ObjectType,
-    parameters: Parameters,
-    *,
-    path: str | None = None,
-    cost: int | None = None,
-) -> AsyncIterator[Page]:
+def pages(client: Client, listing: Listing, query: Query) -> AsyncIterator[Page]:
     """Every page of a list, in the order Pipedrive gives them; from the first page again if a cursor is lost.
 
     Args:
         client: the connection in use.
-        object_type: the collection.
-        parameters: filters, bounds and order; ``limit`` is added here.
-        path: another list of the same collection, such as its archived one.
-        cost: the price of that list.
+        listing: the list.
+        query: filters, bounds and order; ``limit`` is added here.
 
     Raises:
         EndlessList: the list goes round in circles.
+        UnprovenEnd: it breaks off without saying that it ends.
         PipedriveError: see :meth:`Client.get`.
     """
-    return _follow(
-        client,
-        path or object_type.path,
-        parameters,
-        paging=object_type.paging,
-        cost=object_type.list_cost if cost is None else cost,
-    )
+    return _follow(client, listing, query)
 
 
-def field_pages(client: Client, object_type: ObjectType) -> AsyncIterator[Page]:
-    """The pages of the account's list of fields of a collection; v2, however its records are paged.
-
-    Raises:
-        EndlessList: the list goes round in circles.
-        PipedriveError: see :meth:`Client.get`.
-    """
-    assert object_type.fields_path is not None
-    return _follow(client, object_type.fields_path, {}, paging=Paging.CURSOR, cost=object_type.fields_cost)
-
-
-def ascending_pages(
-    client: Client,
-    object_type: ObjectType,
-    parameters: Parameters,
-    *,
-    path: str | None = None,
-    cost: int | None = None,
+def range_pages(
+    client: Client, listing: Listing, query: Query, since: datetime | None, until: datetime | None
 ) -> AsyncIterator[Page]:
+    """The pages of ``[since, until)`` of ``update_time``, ascending; None is open.
+
+    What is not bounded above goes on past ``until``: the reader stops there.
+
+    Takes and raises what :func:`pages` does.
+    """
+    bounded = dict(query)
+    if since is not None:
+        bounded["updated_since"] = timestamp(since)
+    if listing.paging is Paging.OFFSET:
+        return keyset_pages(client, listing, bounded | {"sort": "update_time ASC"})
+    # Without a lower bound there must be no upper one either: an upper bound hides records that
+    # have no update_time, and those come first.
+    if listing.bounds is Bounds.BOTH and since is not None and until is not None:
+        bounded["updated_until"] = timestamp(until)
+    return ascending_pages(client, listing, bounded)
+
+
+def ascending_pages(client: Client, listing: Listing, query: Query) -> AsyncIterator[Page]:
     """A v2 list in ascending ``update_time``; if a cursor is lost, on from the last one that was reached.
 
     Takes and raises what :func:`pages` does.
     """
-    return _follow(
-        client,
-        path or object_type.path,
-        {**parameters, "sort_by": "update_time", "sort_direction": "asc"},
-        paging=Paging.CURSOR,
-        cost=object_type.list_cost if cost is None else cost,
-        from_its_end=_updated_since,
-    )
+    ascending = {**query, "sort_by": "update_time", "sort_direction": "asc"}
+    return _follow(client, listing, ascending, from_its_end=_updated_since)
 
 
 async def _follow(
-    client: Client,
-    path: str,
-    parameters: Parameters,
-    *,
-    paging: Paging,
-    cost: int,
-    from_its_end: Bound = lambda _: {},
+    client: Client, listing: Listing, query: Query, *, from_its_end: Bound = lambda _: {}
 ) -> AsyncIterator[Page]:
-    asked: dict[str, str | int] = dict(parameters)
+    path, paging = listing.path, listing.paging
+    asked: dict[str, str | int] = dict(query)
     if paging is not Paging.NONE:
         asked["limit"] = MAX_PAGE_SIZE
     bound: Mapping[str, str] = {}
@@ -129,7 +121,7 @@ async def _follow(
     restarts = walked = furthest = 0
     while True:
         try:
-            page = await client.get(path, asked, cost=cost, read=page_reader(paging))
+            page = await client.get(path, asked, cost=listing.cost, read=page_reader(paging))
             following = _following(page, paging, asked)
             _refuse_circle(path, following, seen)
         except (EndlessList, Refused) as lost:
@@ -180,32 +172,24 @@ def _is_further(reached: Mapping[str, str], bound: Mapping[str, str | int]) -> b
 
 def _updated_since(page: Page) -> Mapping[str, str]:
     reached = page.last_update_time()
-    return {"updated_since": f"{reached:%Y-%m-%dT%H:%M:%SZ}"} if reached else {}
+    return {"updated_since": timestamp(reached)} if reached else {}
 
 
-async def keyset_pages(
-    client: Client, object_type: ObjectType, parameters: Parameters
-) -> AsyncIterator[Page]:
+def timestamp(instant: datetime) -> str:
+    """An instant as ``updated_since`` wants it: whole seconds, UTC (API facts 9)."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def keyset_pages(client: Client, listing: Listing, query: Query) -> AsyncIterator[Page]:
     """A v1 list in ascending ``update_time``, by following ``updated_since`` instead of the offset.
 
-    Raises:
-        EndlessList: a page has nothing new and says that there is more.
-        PipedriveError: see :meth:`Client.get`.
+    Takes and raises what :func:`shifting_pages` does.
     """
-    walk = shifting_pages(
-        client, object_type.path, parameters, cost=object_type.list_cost, from_its_end=_updated_since
-    )
-    async for page in walk:
-        yield page
+    return shifting_pages(client, listing, query, from_its_end=_updated_since)
 
 
 async def shifting_pages(
-    client: Client,
-    path: str,
-    parameters: Parameters,
-    *,
-    cost: int,
-    from_its_end: Bound = lambda _: {},
+    client: Client, listing: Listing, query: Query, *, from_its_end: Bound = lambda _: {}
 ) -> AsyncIterator[Page]:
     """A v1 list that may shift while it is read.
 
@@ -216,23 +200,22 @@ async def shifting_pages(
 
     Args:
         client: the connection in use.
-        path: of the list.
-        parameters: filters, bounds and order.
-        cost: of a page, in tokens.
+        listing: the list.
+        query: filters, bounds and order.
         from_its_end: the bound that makes the list begin where a page ends.
 
     Raises:
         EndlessList: a page has nothing new and says that there is more, or the list never stops shifting.
         PipedriveError: see :meth:`Client.get`.
     """
-    asked: dict[str, str] = {name: str(value) for name, value in parameters.items()}
+    asked: dict[str, str] = {name: str(value) for name, value in query.items()}
     start = furthest = steps_back = 0
     seen: set[int | str | None] = set()
     while True:
         page = await client.get(
-            path,
+            listing.path,
             {**asked, "limit": MAX_PAGE_SIZE, "start": start},
-            cost=cost,
+            cost=listing.cost,
             read=page_reader(Paging.OFFSET),
         )
         yield page
@@ -240,14 +223,14 @@ async def shifting_pages(
         if start and (not ids or ids[0] not in seen):
             steps_back = steps_back + 1 if start <= furthest else 0
             if steps_back > MAX_STEPS_BACK:
-                raise EndlessList(path, start)
+                raise EndlessList(listing.path, start)
             furthest = max(furthest, start)
             start = max(0, start - MAX_PAGE_SIZE)
             continue
         if not page.goes_on(MAX_PAGE_SIZE):
             return
         if len(ids) <= bool(start):
-            raise EndlessList(path, start + len(ids))
+            raise EndlessList(listing.path, start + len(ids))
         seen.update(ids)
         bound = from_its_end(page)
         if _is_further(bound, asked):
@@ -256,3 +239,35 @@ async def shifting_pages(
             furthest = steps_back = 0
         else:
             start += len(ids) - 1
+
+
+def recents_pages(client: Client, object_type: ObjectType, since: datetime) -> AsyncIterator[Page]:
+    """The recents feed of a collection since an instant: the last state of what changed, deleted or not.
+
+    The feed reaches back 30 days (API facts 2.6). It comes in ascending ``update_time``, and what changes
+    meanwhile moves to its end.
+
+    Takes and raises what :func:`shifting_pages` does.
+    """
+    assert object_type.recents_item is not None
+    query = {"since_timestamp": _v1_timestamp(since), "items": object_type.recents_item}
+    return shifting_pages(client, RECENTS, query, from_its_end=_changed_since)
+
+
+def _changed_since(page: Page) -> Mapping[str, str]:
+    reached = _changed_at(whole_characters(bytes(page.records[-1])))
+    # Whether the bound is inclusive is not documented, so the last second is asked for once more.
+    return {"since_timestamp": _v1_timestamp(reached - timedelta(seconds=1))} if reached else {}
+
+
+def _v1_timestamp(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+class _Change(msgspec.Struct):
+    data: dict[str, object] | None = None
+
+
+def _changed_at(item: bytes) -> datetime | None:
+    changed = (msgspec.json.decode(item, type=_Change).data or {}).get("update_time")
+    return parse_time(changed) if isinstance(changed, str) else None

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.object_type import Paging
+from pipedrive_orchestration.pipedrive.object_types import Paging
 
 
 class BrokenBody(ValueError):

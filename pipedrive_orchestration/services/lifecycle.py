@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import appraise
+from pipedrive_orchestration.importing import estimate_first_import
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
@@ -80,10 +80,10 @@ def hold_for(body: SourceBody, connection: Connection) -> Hold | None:
         PipedriveError: the account cannot be read.
     """
     try:
-        appraisal = appraise(body, connection=connection)
+        estimate = estimate_first_import(body, connection=connection)
     except BudgetSpent as spent:
         return Hold(None, 0, spent.resumes_at)
-    tokens, most, left = appraisal.tokens, body.options.max_tokens, appraisal.daily_tokens_left
+    tokens, most, left = estimate.tokens, body.options.max_tokens, estimate.daily_tokens_left
     if most is not None and most < tokens:
         return Hold(tokens, most)
     return Hold(tokens, left, next_budget()) if left is not None and left < tokens else None

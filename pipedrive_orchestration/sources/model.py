@@ -26,8 +26,7 @@ from pydantic import (
     field_validator,
 )
 
-from pipedrive_orchestration.pipedrive.object_type import ObjectType
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
 from pipedrive_orchestration.sources.cron import InvalidCronError, parse_cron
 from pipedrive_orchestration.sources.filter_model import FilterGroup, FilterLeaf
 from pipedrive_orchestration.sources.validation import (

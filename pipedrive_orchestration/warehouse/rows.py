@@ -205,6 +205,12 @@ def read_counts(connection: duckdb.DuckDBPyConnection, slug: str) -> Counts:
     return Counts(*row) if row else Counts()
 
 
+def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
+    """How many rows of a source's table belong to it now; the table has to be there."""
+    row = connection.execute(f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current").fetchone()
+    return int(row[0]) if row else 0
+
+
 def read_labels(
     connection: duckdb.DuckDBPyConnection, object_type: str, properties: Sequence[str]
 ) -> dict[str, str]:

@@ -24,9 +24,9 @@ from typing import Any
 
 import duckdb
 
-from pipedrive_orchestration.importing import Pull, extract, import_source, windows_until
-from pipedrive_orchestration.importing.staging import Stage
-from pipedrive_orchestration.importing.transform import TypedPages
+from pipedrive_orchestration.importing import Pull, import_source, load, windows_until
+from pipedrive_orchestration.importing.staging import StagingFolder
+from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
@@ -135,7 +135,7 @@ class _CountedStatements:
 
 def _prepare(doom: Doom) -> None:
     _put(pagination, "MAX_PAGE_SIZE", PAGE_SIZE)
-    _put(extract, "SECONDS_BETWEEN_COMMITS", 0.0)
+    _put(load, "SECONDS_BETWEEN_COMMITS", 0.0)
     countdown = _Countdown(doom.nth)
     match doom.moment:
         case "asking":
@@ -143,9 +143,9 @@ def _prepare(doom: Doom) -> None:
         case "answered":
             _put(Client, "_answer", _counted_answers(Client._answer, countdown))
         case "staging":
-            _put(Stage, "add", _dying_in_a_page(Stage.add, doom.nth))
+            _put(StagingFolder, "add", _dying_in_a_page(StagingFolder.add, doom.nth))
         case "typing":
-            _put(TypedPages, "write", _counted(TypedPages.write, after=countdown))
+            _put(Transform, "write", _counted(Transform.write, after=countdown))
         case "merging":
             _put(Warehouse, "writing", _writing(lambda one: _CountedStatements(one, countdown)))
         case "committing":
@@ -192,11 +192,11 @@ def _counted_answers(answer: Callable[..., Any], countdown: _Countdown) -> Calla
 def _dying_in_a_page(add: Callable[..., Any], nth: int) -> Callable[..., Any]:
     numbers = count(1)
 
-    def counted(stage: Stage, lines: bytes) -> Any:
+    def counted(folder: StagingFolder, lines: bytes) -> Any:
         if next(numbers) == nth:
-            add(stage, lines[: len(lines) // 2])
+            add(folder, lines[: len(lines) // 2])
             _die()
-        return add(stage, lines)
+        return add(folder, lines)
 
     return counted
 

@@ -9,7 +9,7 @@ from typing import Self
 import pytest
 
 from pipedrive_orchestration.demo import Fault, Faults
-from pipedrive_orchestration.importing import commit, removals, run
+from pipedrive_orchestration.importing import context, run
 from pipedrive_orchestration.pipedrive import client
 from pipedrive_orchestration_tests.chaos.enduring import assert_right
 from pipedrive_orchestration_tests.chaos.sizes import in_full
@@ -33,7 +33,7 @@ class MovedClock(datetime):
 @pytest.fixture
 def moved_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[MovedClock]]:
     """Sets the importer's clock: ``moved_clock.ahead`` is how far it is wrong."""
-    for module in (run, commit, removals, client):
+    for module in (run, context, client):
         monkeypatch.setattr(module, "datetime", MovedClock)
     MovedClock.ahead = timedelta()
     yield MovedClock

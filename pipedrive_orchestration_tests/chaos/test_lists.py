@@ -12,8 +12,7 @@ import pytest
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.client import Patience
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, Unavailable, UnprovenEnd
-from pipedrive_orchestration.pipedrive.object_type import ObjectType
-from pipedrive_orchestration.pipedrive.object_types import CURRENCIES, LEADS, PERSONS, PIPELINES
+from pipedrive_orchestration.pipedrive.object_types import CURRENCIES, LEADS, PERSONS, PIPELINES, ObjectType
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Canned, Reply, in_turn, serving
 from pipedrive_orchestration_tests.pipedrive.asking import CALM, SHORT, read_pages
 
@@ -31,7 +30,7 @@ def ids(
     read: Any = pagination.ascending_pages,
     patience: Patience = SHORT,
 ) -> list[int]:
-    reading = partial(read, object_type=object_type, parameters={})
+    reading = partial(read, listing=object_type.listing, query={})
     pages = read_pages(served.connection, reading, patience=patience)
     return [msgspec.json.decode(record)["id"] for one in pages for record in one.records]
 

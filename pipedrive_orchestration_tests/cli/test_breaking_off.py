@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pipedrive_orchestration.cli.progress import ImportProgress
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.importing import Estimate, Progress, RowCounts, Window, WindowReport, extract
+from pipedrive_orchestration.importing import Estimate, Progress, RowCounts, Window, WindowReport, load
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, Project
 from pipedrive_orchestration_tests.cli.test_import import ids
@@ -39,7 +39,7 @@ def _press_ctrl_c_once_asked_for(path: str, times: int, account: DemoServer) -> 
 def test_ctrl_c_leaves_what_is_committed_and_says_what_is_left(
     project: Project, fresh_demo: FreshDemo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extract, "SECONDS_BETWEEN_COMMITS", 0.0)
+    monkeypatch.setattr(load, "SECONDS_BETWEEN_COMMITS", 0.0)
     monkeypatch.setattr(pagination, "MAX_PAGE_SIZE", 5)
     account = fresh_demo(latency_ms=100)
     project.write("all_persons", {**PERSONS, "options": {}})
@@ -71,7 +71,7 @@ def _watched(seconds: float, *, terminal: bool) -> tuple[str, ImportProgress]:
     window = Window("2026-11-01", None, datetime(2026, 12, 1, tzinfo=UTC))
     with ImportProgress(console) as progress:
         progress.begin("1/2 all_deals")
-        progress(Estimate(tokens=400, left=9_000))
+        progress(Estimate(tokens=400, daily_tokens_left=9_000))
         time.sleep(seconds)
         progress(Progress(pages=3, records=1_500, requests=4, tokens=40, reached=None))
         progress(WindowReport(window, RowCounts(), 1, 10, 100, 0.1))

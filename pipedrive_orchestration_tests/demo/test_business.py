@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo.generator import Business, generate
-from pipedrive_orchestration.pipedrive.object_type import CustomFields
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, CustomFields
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 SMALL = 0.02

@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.pipedrive.object_type import Paging
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Paging
 from pipedrive_orchestration_tests.demo.conftest import Fresh
 
 V2 = [name for name, object_type in CATALOGUE.items() if object_type.version == "v2"]

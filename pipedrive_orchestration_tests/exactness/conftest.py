@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest
-from pipedrive_orchestration.importing import extract, lookup
-from pipedrive_orchestration.pipedrive import pagination
+from pipedrive_orchestration.importing import load
+from pipedrive_orchestration.pipedrive import lookup, pagination
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
 FreshTrial = Callable[..., Trial]
@@ -32,7 +32,7 @@ def fresh_trial(fresh_demo: Callable[..., DemoServer], tmp_path: Path) -> FreshT
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 20 and a commit for every window, so that a small account has moments between which things
     happen."""
-    monkeypatch.setattr(extract, "SECONDS_BETWEEN_COMMITS", 0.0)
+    monkeypatch.setattr(load, "SECONDS_BETWEEN_COMMITS", 0.0)
     for module in (pagination, lookup):
         monkeypatch.setattr(module, "MAX_PAGE_SIZE", 20)
 

@@ -22,8 +22,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType, Paging
 
 CLIENT = "pipedrive@^33"
 COLLECTIONS = (

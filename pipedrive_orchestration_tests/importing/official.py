@@ -12,8 +12,7 @@ from typing import Any
 
 import yaml
 
-from pipedrive_orchestration.pipedrive.object_type import ObjectType
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
 from pipedrive_orchestration_tests.importing.canned import Reply, page
 
 FOLDER = Path(

@@ -6,7 +6,7 @@ import hashlib
 import random
 from pathlib import Path
 
-from pipedrive_orchestration.importing.staging import BYTES_PER_BATCH, PAGES_PER_BATCH, Stage, batches
+from pipedrive_orchestration.importing.staging import BYTES_PER_BATCH, PAGES_PER_BATCH, StagingFolder, batches
 from pipedrive_orchestration_tests.importing.accounts import account, deal
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import query, run, source
@@ -46,7 +46,7 @@ def test_a_page_longer_than_a_batch_lands_and_changes_as_it_is(tmp_path: Path) -
 
 
 def test_pages_are_typed_in_batches_that_memory_bears(tmp_path: Path) -> None:
-    staged = Stage(tmp_path)
+    staged = StagingFolder(tmp_path)
     short = [page for _ in range(PAGES_PER_BATCH + 1) for page in staged.add(b'{"id":1}\n')]
     assert [len(batch) for batch in batches(short)] == [PAGES_PER_BATCH, 1]
     assert [page for batch in batches(short) for page in batch] == short

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.object_type import CustomFields, ObjectType
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, CustomFields, ObjectType
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, rows, run, source
 from pipedrive_orchestration_tests.importing.official import FOLDER, Example, examples, fields_example

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipedrive_orchestration.importing import StagingError
-from pipedrive_orchestration.importing.staging import stage
+from pipedrive_orchestration.importing.staging import staging_folder
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration_tests.conftest import FreshDemo
@@ -43,13 +43,13 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def test_a_stage_is_gone_at_the_end_whatever_happens(tmp_path: Path) -> None:
-    with stage(tmp_path, "deals", uuid.uuid4()) as staged:
+    with staging_folder(tmp_path, "deals", uuid.uuid4()) as staged:
         (first,), second = staged.add(b"{}\n"), staged.next_file("parquet")
         assert first.read_bytes() == b"{}\n"
         assert first.name < second.name
 
     def fail() -> None:
-        with stage(tmp_path, "deals", uuid.uuid4()) as staged:
+        with staging_folder(tmp_path, "deals", uuid.uuid4()) as staged:
             staged.add(b"{}\n")
             raise KeyboardInterrupt
 
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with (
         pytest.raises(StagingError, match="PIPEDRIVE_STAGING") as caught,
-        stage(tmp_path / "file" / "staging", "deals", uuid.uuid4()),
+        staging_folder(tmp_path / "file" / "staging", "deals", uuid.uuid4()),
     ):
         pass
     assert str(tmp_path / "file" / "staging") in str(caught.value)

@@ -13,11 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.importing.columns import typed_column
-from pipedrive_orchestration.importing.transform import TypedPages
+from pipedrive_orchestration.importing.definition import typed_column
+from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.fields import Field
-from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
-from pipedrive_orchestration.pipedrive.object_types import DEALS, LEADS
+from pipedrive_orchestration.pipedrive.object_types import DEALS, LEADS, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.responses import open_page
 
 SCALARS = ["varchar", "int", "double", "boolean", "date", "datetime", "uuid", "visible_to", "lead", "clock"]
@@ -46,7 +45,7 @@ class Typer:
 
     def __init__(self, object_type: ObjectType, folder: Path) -> None:
         self._staged, self._typed = folder / "page.ndjson", folder / "typed.parquet"
-        self._pages = TypedPages(object_type, [typed_column(field, object_type) for field in FIELDS], folder)
+        self._pages = Transform(object_type, [typed_column(field, object_type) for field in FIELDS], folder)
         self._connection = duckdb.connect()
 
     def rows(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:

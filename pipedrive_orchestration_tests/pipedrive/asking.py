@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Patience
-from pipedrive_orchestration.pipedrive.object_type import Paging
-from pipedrive_orchestration.pipedrive.object_types import DEALS
+from pipedrive_orchestration.pipedrive.object_types import DEALS, Paging
 from pipedrive_orchestration.pipedrive.responses import Page, open_page
 
 T = TypeVar("T")

@@ -11,8 +11,15 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, Unavailable
 from pipedrive_orchestration.pipedrive.fields import Field, Option, read_fields
-from pipedrive_orchestration.pipedrive.object_type import ObjectType
-from pipedrive_orchestration.pipedrive.object_types import ACTIVITIES, CATALOGUE, DEALS, LEADS, NOTES, PERSONS
+from pipedrive_orchestration.pipedrive.object_types import (
+    ACTIVITIES,
+    CATALOGUE,
+    DEALS,
+    LEADS,
+    NOTES,
+    PERSONS,
+    ObjectType,
+)
 from pipedrive_orchestration.sources.validation import near_matches
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import field, options

@@ -38,7 +38,7 @@ def test_cursors_are_followed(fresh_demo: FreshDemo, monkeypatch: pytest.MonkeyP
     demo = fresh_demo()
     pages = read_pages(
         Connection.of(demo.url, demo.token),
-        partial(pagination.pages, object_type=DEALS, parameters={"sort_by": "id"}),
+        partial(pagination.pages, listing=DEALS.listing, query={"sort_by": "id"}),
     )
     listed = [
         deal["id"]
@@ -52,7 +52,7 @@ def test_cursors_are_followed(fresh_demo: FreshDemo, monkeypatch: pytest.MonkeyP
 def test_a_collection_without_paging_is_asked_for_once_and_without_a_limit() -> None:
     with serving({CURRENCIES.path: records({"id": 1}, {"id": 2})}) as served:
         assert ids(
-            read_pages(served.connection, partial(pagination.pages, object_type=CURRENCIES, parameters={}))
+            read_pages(served.connection, partial(pagination.pages, listing=CURRENCIES.listing, query={}))
         ) == [1, 2]
         assert [asked.query for asked in served.asked] == [{}]
 
@@ -63,12 +63,12 @@ def test_a_cursor_that_leads_to_itself_is_an_error() -> None:
         serving({PIPELINES.path: lambda _: Answer(body)}) as served,
         pytest.raises(EndlessList, match="'again'"),
     ):
-        read_pages(served.connection, partial(pagination.pages, object_type=PIPELINES, parameters={}))
+        read_pages(served.connection, partial(pagination.pages, listing=PIPELINES.listing, query={}))
 
 
 def test_an_empty_v1_page_that_announces_more_is_an_error() -> None:
     with serving({NOTES.path: lambda _: v1_page([], 500)}) as served, pytest.raises(EndlessList):
-        read_pages(served.connection, partial(pagination.keyset_pages, object_type=NOTES, parameters={}))
+        read_pages(served.connection, partial(pagination.keyset_pages, listing=NOTES.listing, query={}))
 
 
 class Notes:
@@ -118,6 +118,6 @@ def test_no_record_of_a_v1_list_is_missed_while_others_change(times: list[int | 
     notes: Reply = Notes(times, 7, changes)
     with serving({NOTES.path: notes}) as served:
         found = ids(
-            read_pages(served.connection, partial(pagination.keyset_pages, object_type=NOTES, parameters={}))
+            read_pages(served.connection, partial(pagination.keyset_pages, listing=NOTES.listing, query={}))
         )
     assert set(found) == set(range(len(times)))

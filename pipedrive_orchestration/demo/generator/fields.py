@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from pipedrive_orchestration.demo.generator.moments import v1_time
 from pipedrive_orchestration.demo.generator.randomness import Record
-from pipedrive_orchestration.pipedrive.object_type import ObjectType, Property
+from pipedrive_orchestration.pipedrive.builtin_fields import Property
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 
 _TYPES = {
     "datetime": "date",

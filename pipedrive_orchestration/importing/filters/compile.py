@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipedrive_orchestration.importing.columns import typed_column
+from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, typed_column
 from pipedrive_orchestration.importing.filters.names import NAMED_TYPES, Names, id_of, read_names
-from pipedrive_orchestration.importing.filters.operands import InvalidValueError, Operand, Reading
+from pipedrive_orchestration.importing.filters.operands import InvalidValueError, Operand, OperandReader
 from pipedrive_orchestration.importing.filters.pushdown import Exact, restrictions_of
-from pipedrive_orchestration.importing.filters.selection import EVERYTHING, Selection
-from pipedrive_orchestration.importing.filters.sql import Parameters, element_test
+from pipedrive_orchestration.importing.filters.sql import BoundValues, element_test
 from pipedrive_orchestration.importing.filters.variables import (
     Kind,
     UnknownVariableError,
@@ -59,7 +58,7 @@ def compile_filter(body: SourceBody, fields: Sequence[Field], names: Names, now:
     used = tuple(compilation.used.values())
     return Selection(
         predicate=predicate,
-        parameters=compilation.parameters.values,
+        values=compilation.values.by_name,
         fields=used,
         columns=tuple(typed_column(field, body.type) for field in used),
         restrictions=restrictions_of(body.type, compilation.required(body.filters)),
@@ -92,7 +91,7 @@ class _Compilation:
 
     def __init__(self, object_type: str, fields: Sequence[Field], names: Names, now: datetime) -> None:
         self.problems: list[Problem] = []
-        self.parameters = Parameters()
+        self.values = BoundValues()
         self.used: dict[str, Field] = {}
         self._exact: dict[int, Exact] = {}
         self._object_type = object_type
@@ -155,11 +154,11 @@ class _Compilation:
         return compared
 
     def _operands(self, leaf: FilterLeaf, variable: Variable, path: str) -> list[Operand]:
-        reading = Reading(variable, leaf.asks.positive, self._names, self._now, leaf.case_sensitive)
+        reader = OperandReader(variable, leaf.asks.positive, self._names, self._now, leaf.case_sensitive)
         operands: list[Operand] = []
         for place, value in leaf.given:
             try:
-                operands += reading.operands(value)
+                operands += reader.operands(value)
             except InvalidValueError as error:
                 self._refuse(f"{path}.{place}", error.code, str(error))
         return operands
@@ -176,7 +175,7 @@ class _Compilation:
             variable.kind,
             asks.positive,
             operands,
-            self.parameters,
+            self.values,
             case_sensitive=leaf.case_sensitive,
         )
         if variable.many:

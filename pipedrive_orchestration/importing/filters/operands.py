@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from pipedrive_orchestration.importing.columns import sql_type_of
+from pipedrive_orchestration.importing.casts import sql_type_of
 from pipedrive_orchestration.importing.filters.names import NAMED_TYPES, Names, id_of
 from pipedrive_orchestration.importing.filters.variables import Kind, Variable
 from pipedrive_orchestration.pipedrive.fields import Option
@@ -34,8 +34,8 @@ class InvalidValueError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How the values of one leaf are read.
+class OperandReader:
+    """Reads the values of one leaf.
 
     Attributes:
         condition: what the leaf asks, never a negative.

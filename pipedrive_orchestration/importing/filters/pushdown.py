@@ -12,8 +12,7 @@ from uuid import UUID
 
 from pipedrive_orchestration.importing.filters.operands import Operand
 from pipedrive_orchestration.importing.filters.variables import Variable
-from pipedrive_orchestration.pipedrive.object_type import ObjectType, Paging
-from pipedrive_orchestration.pipedrive.object_types import MAX_IDS_PER_REQUEST
+from pipedrive_orchestration.pipedrive.object_types import MAX_IDS_PER_REQUEST, ObjectType, Paging
 
 STATUSES = frozenset({"open", "won", "lost"})
 """Statuses of deals that are not deleted."""

@@ -9,16 +9,16 @@ from pipedrive_orchestration.importing.filters.variables import Kind
 from pipedrive_orchestration.sources.conditions import TRUTH, Condition
 
 
-class Parameters:
-    """Values of a statement, each under a name of its own."""
+class BoundValues:
+    """The values that a statement is executed with, each under a name of its own."""
 
     def __init__(self) -> None:
-        self.values: dict[str, object] = {}
+        self.by_name: dict[str, object] = {}
 
     def add(self, value: object) -> str:
         """Take in a value; returns what stands for it in the SQL."""
-        name = f"filter_{len(self.values)}"
-        self.values[name] = value
+        name = f"filter_{len(self.by_name)}"
+        self.by_name[name] = value
         return f"${name}"
 
 
@@ -27,7 +27,7 @@ def element_test(
     kind: Kind,
     condition: Condition,
     operands: Sequence[Operand],
-    parameters: Parameters,
+    values: BoundValues,
     *,
     case_sensitive: bool,
 ) -> str:
@@ -38,7 +38,7 @@ def element_test(
         kind: how it is compared.
         condition: what is asked, never a negative.
         operands: what it is compared with.
-        parameters: takes in the operands.
+        values: takes in the operands.
         case_sensitive: whether the case of texts matters.
     """
     if condition in TRUTH:
@@ -46,10 +46,10 @@ def element_test(
     if not operands:
         return "false"
     if kind in (Kind.OPTION, Kind.REFERENCE):
-        return f"list_contains({parameters.add(list(operands))}, {value})"
+        return f"list_contains({values.add(list(operands))}, {value})"
     if kind in (Kind.DATE, Kind.DATETIME):
-        return _dated(value, condition, operands, parameters)
-    named = [parameters.add(operand) for operand in operands]
+        return _dated(value, condition, operands, values)
+    named = [values.add(operand) for operand in operands]
     if kind is not Kind.TEXT and condition is Condition.CONTAINS:
         # A list of what is no text contains whole elements.
         condition = Condition.EQUALS
@@ -81,27 +81,27 @@ _OPERATORS = {
 }
 
 
-def _dated(value: str, condition: Condition, operands: Sequence[Operand], parameters: Parameters) -> str:
+def _dated(value: str, condition: Condition, operands: Sequence[Operand], values: BoundValues) -> str:
     intervals = [operand for operand in operands if isinstance(operand, tuple)]
     if condition is Condition.IS_BETWEEN:
         (low, _), (_, high) = intervals
         intervals = [(low, high)]
-    tests = [_in_interval(value, condition, low, high, parameters) for low, high in intervals]
+    tests = [_in_interval(value, condition, low, high, values) for low, high in intervals]
     return "(" + " OR ".join(tests) + ")"
 
 
-def _in_interval(value: str, condition: Condition, low: Bound, high: Bound, parameters: Parameters) -> str:
+def _in_interval(value: str, condition: Condition, low: Bound, high: Bound, values: BoundValues) -> str:
     anything = f"{value} IS NOT NULL"
     match condition:
         case Condition.GREATER_THAN:
-            return f"{value} >= {parameters.add(high)}" if high else "false"
+            return f"{value} >= {values.add(high)}" if high else "false"
         case Condition.GREATER_THAN_OR_EQUAL:
-            return f"{value} >= {parameters.add(low)}" if low else anything
+            return f"{value} >= {values.add(low)}" if low else anything
         case Condition.LESS_THAN:
-            return f"{value} < {parameters.add(low)}" if low else "false"
+            return f"{value} < {values.add(low)}" if low else "false"
         case Condition.LESS_THAN_OR_EQUAL:
-            return f"{value} < {parameters.add(high)}" if high else anything
+            return f"{value} < {values.add(high)}" if high else anything
         case _:
-            at_least = f"{value} >= {parameters.add(low)}" if low else anything
-            below = f"{value} < {parameters.add(high)}" if high else anything
+            at_least = f"{value} >= {values.add(low)}" if low else anything
+            below = f"{value} < {values.add(high)}" if high else anything
             return f"({at_least} AND {below})"

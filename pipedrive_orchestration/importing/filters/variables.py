@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipedrive_orchestration.importing.casts import STRUCTS
-from pipedrive_orchestration.importing.columns import sql_type_of
+from pipedrive_orchestration.importing.casts import STRUCTS, sql_type_of
 from pipedrive_orchestration.importing.definition import near_fields
 from pipedrive_orchestration.importing.filters.names import NAMED_TYPES
 from pipedrive_orchestration.pipedrive.fields import Field, Option

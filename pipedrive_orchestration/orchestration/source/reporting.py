@@ -191,7 +191,7 @@ class Reporter:
 
 
 def _announcement(estimate: Estimate) -> str:
-    left = "" if estimate.left is None else f"; {estimate.left:,} are left today"
+    left = "" if estimate.daily_tokens_left is None else f"; {estimate.daily_tokens_left:,} are left today"
     return f"This pull will cost about {estimate.tokens:,} tokens{left}"
 
 

@@ -12,11 +12,10 @@ from uuid import UUID
 
 import duckdb
 
-from pipedrive_orchestration.importing.columns import typed_column
+from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, typed_column
 from pipedrive_orchestration.importing.filters.compile import compile_filter
 from pipedrive_orchestration.importing.filters.names import Names
-from pipedrive_orchestration.importing.filters.selection import EVERYTHING, Selection
-from pipedrive_orchestration.importing.transform import TypedPages
+from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.fields import Field, Option
 from pipedrive_orchestration.pipedrive.object_types import DEALS
 from pipedrive_orchestration.sources import SourceBody
@@ -97,7 +96,7 @@ class Typed:
         lines = [json.dumps({"id": number, "custom_fields": record}) for number, record in enumerate(records)]
         page.write_text("\n".join(lines), "utf-8")
         columns = [typed_column(field, DEALS) for field in FIELDS if any(field.key in one for one in records)]
-        with closing(TypedPages(DEALS, columns, page.parent, selection)) as typing:
+        with closing(Transform(DEALS, columns, page.parent, selection)) as typing:
             typing.write([page], self._path, longest=max(map(len, lines)) * 4)
 
     def asked(self, sql: str, parameters: Any = None) -> list[bool]:
@@ -109,7 +108,7 @@ class Typed:
         """Which of the records a filter finds."""
         selection = compiled(filters)
         assert selection.problems == ()
-        return self.asked(selection.predicate, dict(selection.parameters))
+        return self.asked(selection.predicate, dict(selection.values))
 
 
 _READER = duckdb.connect(config={"threads": 1})

@@ -54,7 +54,7 @@ def test_a_value_is_only_ever_itself(tmp_path: Path, text: str) -> None:
                 compiled({"conditions": [leaf | {"value": one}]}) for one in (text, "harmless")
             )
             assert injected.predicate == harmless.predicate
-            assert list(injected.parameters.values()) == [text]
+            assert list(injected.values.values()) == [text]
     leaf = {"variable": "k_varchar", "value": text}
     assert found({"conditions": [leaf]}, records, tmp_path) == [True, False, False]
     leaf["condition"] = "does not contain"

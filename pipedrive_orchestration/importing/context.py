@@ -1,0 +1,101 @@
+"""The context of an import: what it is asked for, and what all its steps share."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipedrive_orchestration.importing.definition import Definition
+from pipedrive_orchestration.importing.report import Pull, Reporter
+from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What one import is asked for, known before the first answer of the account.
+
+    Attributes:
+        source: what is imported.
+        connection: the account.
+        warehouse: where the rows go.
+        staging: the folder for pages that are not committed yet; it shows which imports are alive.
+        pull: how it is read.
+        windows: of a ``WINDOW`` pull, oldest first.
+        accept_user: whether rows that the connected user does not see are removed, whoever saw them before.
+        import_id: the import's name in the ledger.
+        started_at: when it began, by our clock.
+    """
+
+    source: Source
+    connection: Connection
+    warehouse: Warehouse
+    staging: Path
+    pull: Pull
+    windows: tuple[Window, ...]
+    accept_user: bool
+    import_id: uuid.UUID
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Our clock, and what Pipedrive's shows at the same moment."""
+
+    client: Client
+
+    def now(self) -> datetime:
+        """The present instant by our clock."""
+        return datetime.now(UTC)
+
+    def at_pipedrive(self, instant: datetime) -> datetime:
+        """What Pipedrive's clock shows at an instant of ours, as far as its answers have told."""
+        return instant + self.client.clock_offset
+
+
+@dataclass(frozen=True, slots=True)
+class ImportContext:
+    """What all steps of an import share.
+
+    Attributes:
+        request: what is asked for.
+        client: the connection in use.
+        definition: the source joined with the account's fields.
+        reporter: is told how the import gets on.
+    """
+
+    request: ImportRequest
+    client: Client
+    definition: Definition
+    reporter: Reporter
+
+    @property
+    def source(self) -> Source:
+        """What is imported."""
+        return self.request.source
+
+    @property
+    def object_type(self) -> ObjectType:
+        """The catalogue's row of the source's object type."""
+        return self.request.source.type
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """Where the rows go."""
+        return self.request.warehouse
+
+    @property
+    def started_at(self) -> datetime:
+        """When the import began, by our clock."""
+        return self.request.started_at
+
+    @property
+    def clock(self) -> Clock:
+        """Our clock, and Pipedrive's."""
+        return Clock(self.client)

@@ -1,0 +1,220 @@
+"""Looking records up: by their ids, by their name, and the newest of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+
+from pipedrive_orchestration.pipedrive.client import Client, Query
+from pipedrive_orchestration.pipedrive.errors import Refused
+from pipedrive_orchestration.pipedrive.object_types import (
+    MAX_IDS_PER_REQUEST,
+    MAX_PAGE_SIZE,
+    Listing,
+    ObjectType,
+    Paging,
+)
+from pipedrive_orchestration.pipedrive.pagination import page_reader, pages
+from pipedrive_orchestration.pipedrive.responses import BrokenBody, Page, open_page, whole_characters
+
+SEARCH_COST = 20
+"""Tokens of one search (OpenAPI, ``x-token-cost``)."""
+
+SEARCH_LIMIT = 100
+"""Results asked for at once: above that, some accounts answer 400 (API facts 2.7)."""
+
+
+@dataclass(slots=True)
+class Found:
+    """The records found for some ids.
+
+    Attributes:
+        pages: records that are still there, in whatever state.
+        missing: ids that nothing was found for.
+    """
+
+    pages: list[Page] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+async def records_by_ids(client: Client, object_type: ObjectType, query: Query, ids: Sequence[str]) -> Found:
+    """Ask for records by their ids: 100 at a time where the list takes ids, else one by one.
+
+    Args:
+        client: the connection in use.
+        object_type: whose records.
+        query: what a list has to be asked for so that the wanted values come.
+        ids: as texts.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    found = Found()
+    if object_type.paging is Paging.OFFSET:
+        for record_id in ids:
+            await _look_up_one(client, object_type, record_id, found)
+        return found
+    remaining = list(ids)
+    for listing in filter(None, (object_type.listing, object_type.archived_listing)):
+        remaining = await _look_up_in(
+            client, listing, {**query, **object_type.with_deleted}, remaining, found
+        )
+    found.missing += remaining
+    return found
+
+
+class _Identified(msgspec.Struct):
+    id: int | str
+
+
+async def _look_up_in(
+    client: Client, listing: Listing, query: Query, ids: Sequence[str], found: Found
+) -> list[str]:
+    """Look into one list. Returns the ids that it does not have."""
+    met: set[str] = set()
+    for start in range(0, len(ids), MAX_IDS_PER_REQUEST):
+        asked = ",".join(ids[start : start + MAX_IDS_PER_REQUEST])
+        page = await client.get(
+            listing.path,
+            {**query, "ids": asked, "limit": MAX_PAGE_SIZE},
+            cost=listing.cost,
+            read=page_reader(listing.paging),
+        )
+        met |= {str(msgspec.json.decode(record, type=_Identified).id) for record in page.records}
+        found.pages.append(page)
+    return [record_id for record_id in ids if record_id not in met]
+
+
+class _One(msgspec.Struct):
+    success: bool
+    data: msgspec.Raw
+
+
+class _State(msgspec.Struct):
+    active_flag: bool = True
+
+
+async def _look_up_one(client: Client, object_type: ObjectType, record_id: str, found: Found) -> None:
+    assert object_type.get_cost is not None
+    try:
+        record = await client.get(
+            f"{object_type.path}/{record_id}", {}, cost=object_type.get_cost, read=_open_one
+        )
+    except Refused as refused:
+        if refused.status not in (404, 410):
+            raise
+        found.missing.append(record_id)
+        return
+    # A deleted note is still answered, as inactive (API facts 2.4).
+    if msgspec.json.decode(record, type=_State).active_flag:
+        found.pages.append(Page([record]))
+    else:
+        found.missing.append(record_id)
+
+
+def _open_one(body: bytes) -> msgspec.Raw:
+    try:
+        one = msgspec.json.decode(whole_characters(body), type=_One)
+    except msgspec.DecodeError as error:
+        raise BrokenBody(f"the body is not a record ({error})") from None
+    if not one.success:
+        raise BrokenBody("the body says success: false")
+    return one.data.copy()
+
+
+async def newest_id(client: Client, object_type: ObjectType) -> int:
+    """The newest record's id: no list has more records than that. 0 where it cannot be asked for.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    if object_type.paging is not Paging.CURSOR:
+        return 0
+    page = await client.get(
+        object_type.path,
+        {"sort_by": "id", "sort_direction": "desc", "limit": 1},
+        cost=object_type.list_cost,
+        read=partial(open_page, paging=object_type.paging),
+    )
+    return int(msgspec.json.decode(page.records[0], type=_Identified).id) if page.records else 0
+
+
+class NamedRecord(msgspec.Struct):
+    """A record's id and name."""
+
+    id: int | str
+    name: str | None = None
+
+
+class _Hit(msgspec.Struct):
+    item: NamedRecord
+
+
+class _Hits(msgspec.Struct):
+    items: list[_Hit] = []
+
+
+class _Continuation(msgspec.Struct):
+    next_cursor: str | None = None
+
+
+class _SearchAnswer(msgspec.Struct):
+    success: bool
+    data: _Hits | None = None
+    additional_data: _Continuation | None = None
+
+
+_named = msgspec.json.Decoder(NamedRecord)
+_search_answers = msgspec.json.Decoder(_SearchAnswer)
+
+
+async def named_records(client: Client, object_type: ObjectType) -> list[NamedRecord]:
+    """All records of a short list that have a name.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    records = [
+        _named.decode(record)
+        async for page in pages(client, object_type.listing, {})
+        for record in page.whole_records()
+    ]
+    return [record for record in records if record.name]
+
+
+async def records_by_name(client: Client, object_type: ObjectType, name: str) -> list[NamedRecord]:
+    """The records of that whole name, in any case; a new record can take some seconds to be found.
+
+    Searches as OpenAPI's ``/organizations/search`` and ``/persons/search`` (API facts 2.7).
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    asked: dict[str, str | int] = {
+        "term": name,
+        "fields": "name",
+        "exact_match": "true",
+        "limit": SEARCH_LIMIT,
+    }
+    records: list[NamedRecord] = []
+    while True:
+        answer = await client.get(f"{object_type.path}/search", asked, cost=SEARCH_COST, read=_open_search)
+        hits = answer.data.items if answer.data else []
+        records += [hit.item for hit in hits if hit.item.name]
+        following = answer.additional_data.next_cursor if answer.additional_data else None
+        if not following or following == asked.get("cursor"):
+            return records
+        asked["cursor"] = following
+
+
+def _open_search(body: bytes) -> _SearchAnswer:
+    try:
+        answer = _search_answers.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BrokenBody(f"the body is not a list of search results ({error})") from None
+    if not answer.success:
+        raise BrokenBody("the body says success: false")
+    return answer
