@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.settings import Settings, SettingsError, read_variables
@@ -155,19 +155,21 @@ def test_a_folder_called_env_is_somebody_elses(bare: Path) -> None:
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=12)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(sorted(VARIABLES)), TEXTS))
 def test_any_values_are_taken_or_named_by_their_variables(variables: dict[str, str]) -> None:
     try:
-        settings = Settings.from_variables(variables)
+        read = Settings.from_variables(variables)
     except SettingsError as error:
         for problem in error.problems:
             name, is_, _ = problem.partition(" is ")
             assert is_
             assert variables[name].strip()
     else:
-        assert Settings.from_variables(settings.variables()) == settings
+        assert Settings.from_variables(read.variables()) == read
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=40))
 def test_any_content_of_the_file_is_read_or_a_sentence(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

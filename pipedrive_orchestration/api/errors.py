@@ -14,8 +14,7 @@ from starlette.responses import Response
 
 from pipedrive_orchestration.importing import StagingError
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent, NotConnected, PipedriveError
-from pipedrive_orchestration.services.lifecycle import StatusConflictError
-from pipedrive_orchestration.services.status import UnknownSourceIdError
+from pipedrive_orchestration.services.errors import StatusConflictError, UnknownSourceIdError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Problem
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.workflows import UnknownWorkflowError

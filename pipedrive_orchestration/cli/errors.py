@@ -10,9 +10,10 @@ import duckdb
 import typer
 from rich.console import Console
 
-from pipedrive_orchestration.cli.waiting import ShownWait
+from pipedrive_orchestration.cli.output import ShownWait, say
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
+from pipedrive_orchestration.services.errors import NoWindowsError, RunFailedError, StatusConflictError
 from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, UnknownSourceError
 from pipedrive_orchestration.warehouse import WarehouseError
@@ -35,12 +36,15 @@ class CommandError(Exception):
 _CODES: dict[type[Exception], int] = {
     NotConnected: NOT_CONNECTED,
     SettingsError: BAD_INPUT,
+    NoWindowsError: BAD_INPUT,
+    StatusConflictError: BAD_INPUT,
     InvalidBodyError: BAD_INPUT,
     UnknownSourceError: BAD_INPUT,
     UnknownWorkflowError: BAD_INPUT,
     UnknownPropertiesError: BAD_INPUT,
     PipedriveError: FAILED,
     StagingError: FAILED,
+    RunFailedError: FAILED,
     WarehouseError: FAILED,
     OldFileError: FAILED,
     OSError: FAILED,
@@ -75,7 +79,7 @@ def explained(console: Console) -> Iterator[None]:
         with telling_of_waits(ShownWait(console)):
             yield
     except EXPECTED as error:
-        console.print(_paragraph(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        say(_paragraph(error), to=console, style="red")
         raise typer.Exit(exit_code(error)) from None
     except KeyboardInterrupt:
         console.print("Broken off; what was committed stays.", style="red")

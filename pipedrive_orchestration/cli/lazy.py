@@ -21,7 +21,7 @@ class Outline:
 
     Attributes:
         name: what a user types.
-        place: its function, as ``<module of this package>:<function>``.
+        place: its function, as ``<module of commands>:<function>``.
         summary: the first paragraph of the function's docstring.
         panel: under which heading the list of commands shows it.
         hidden: whether the list leaves it out.
@@ -43,7 +43,7 @@ class Outline:
         alone = typer.Typer(
             add_completion=False, rich_markup_mode="markdown", pretty_exceptions_show_locals=False
         )
-        place = import_module(f"{__package__}.{module}")
+        place = import_module(f"{__package__}.commands.{module}")
         alone.command(self.name, hidden=self.hidden)(getattr(place, function))
         return typer.main.get_command(alone)
 

@@ -12,10 +12,10 @@ import sys
 from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import explained
+from pipedrive_orchestration.cli.imports import import_sources
 from pipedrive_orchestration.cli.output import err
-from pipedrive_orchestration.cli.running import Request
-from pipedrive_orchestration.cli.sources import import_sources
 from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.orchestration.in_process import ImportRequest
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.settings import Settings
 
@@ -26,7 +26,7 @@ def main() -> None:
     with explained(err):
         environment = Environment(Settings.from_variables(asked["variables"]), asked["variables"])
         environment.export()
-        request = Request(Pull(asked["pull"]) if asked["pull"] else None)
+        request = ImportRequest(Pull(asked["pull"]) if asked["pull"] else None)
         with deployed(environment.settings) as deployment:
             source = deployment.store.load().find(asked["source"])
             _, failed = import_sources(environment, deployment, [source], err, request)

@@ -1,4 +1,4 @@
-"""One page of a source's current rows, in the order in which they came."""
+"""Pages of a source's current rows under labels, for a person and for a program."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-from pipedrive_orchestration.cli.output import rows_table
+from pipedrive_orchestration.cli.tables import rows_table
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, quoted, rows
+from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.field_history import last_fields
+from pipedrive_orchestration.warehouse.rows import RowPage, read_page
 from pipedrive_orchestration.warehouse.tables import ROWS, NotImportedError, column_types
 
 PAGE_SIZE = 20
@@ -23,58 +24,54 @@ _OF_REMOVALS = ("_is_current", "_removed_at", "_removal")
 
 
 @dataclass(frozen=True, slots=True)
-class RowPage:
-    """Some rows, and where they stand among all.
+class LabeledPage:
+    """A page of rows, and what its properties and their options are called.
 
     Attributes:
         slug: whose rows.
-        total_count: how many current rows there are.
+        page: the rows.
         page_no: from 1; a page past the end is empty.
         page_size: the most that a page holds.
         labels: labels by property.
         option_labels: labels of options by property and option id.
-        keys: names of the columns.
-        rows: values, one for each of ``keys``.
     """
 
     slug: str
-    total_count: int
+    page: RowPage
     page_no: int
     page_size: int
     labels: Mapping[str, str]
     option_labels: Mapping[str, Mapping[str, str]]
-    keys: Sequence[str]
-    rows: Sequence[Sequence[Any]]
 
     def as_json(self) -> dict[str, Any]:
         """What a program reads."""
         return {
             "source": self.slug,
-            "total_count": self.total_count,
+            "total_count": self.page.total_count,
             "page_no": self.page_no,
             "page_size": self.page_size,
             "labels": dict(self.labels),
-            "rows": [dict(zip(self.keys, row, strict=True)) for row in self.rows],
+            "rows": [dict(zip(self.page.keys, row, strict=True)) for row in self.page.rows],
         }
 
     def show(self, console: Console) -> None:
         """Print what a person reads."""
-        header = [self.labels.get(key, key) for key in self.keys]
-        console.print(rows_table(header, map(self._texts, self.rows), width=console.width))
+        header = [self.labels.get(key, key) for key in self.page.keys]
+        console.print(rows_table(header, map(self._texts, self.page.rows), width=console.width))
         first = (self.page_no - 1) * self.page_size + 1
-        last = first + len(self.rows) - 1
-        shown = f"rows {first:,} to {last:,}" if self.rows else "no rows"
-        console.print(f"{self.slug}: {shown} of {self.total_count:,}", highlight=False)
+        last = first + len(self.page.rows) - 1
+        shown = f"rows {first:,} to {last:,}" if self.page.rows else "no rows"
+        console.print(f"{self.slug}: {shown} of {self.page.total_count:,}", highlight=False)
 
     def _texts(self, row: Sequence[Any]) -> list[Any]:
         return [
             _decoded(value, self.option_labels.get(key, {}))
-            for key, value in zip(self.keys, row, strict=True)
+            for key, value in zip(self.page.keys, row, strict=True)
         ]
 
 
-def read_page(warehouse: Warehouse, source: Source, page_no: int, page_size: int) -> RowPage:
-    """Read a page.
+def read_labeled_page(warehouse: Warehouse, source: Source, page_no: int, page_size: int) -> LabeledPage:
+    """A page of the current rows.
 
     Raises:
         NotImportedError: the source has no table yet.
@@ -82,17 +79,15 @@ def read_page(warehouse: Warehouse, source: Source, page_no: int, page_size: int
     """
     with warehouse.reading() as connection:
         keys = list(columns_of(connection, source))
-        page = rows.read_page(connection, source.slug, keys, page_no, page_size)
+        page = read_page(connection, source.slug, keys, page_no, page_size)
         fields = last_fields(connection, source.object_type, keys)
-        return RowPage(
+        return LabeledPage(
             slug=source.slug,
-            total_count=page.total_count,
+            page=page,
             page_no=page_no,
             page_size=page_size,
             labels={key: source.labels.get(key, field.label) for key, field in fields.items()},
             option_labels=_option_labels(connection, source, keys),
-            keys=keys,
-            rows=page.rows,
         )
 
 

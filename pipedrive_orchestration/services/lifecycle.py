@@ -16,6 +16,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.errors import StatusConflictError
 from pipedrive_orchestration.services.run_requests import UNFINISHED, request_of_first_import
 from pipedrive_orchestration.services.status import SourceState, Status, state_of
 from pipedrive_orchestration.services.web_server import (
@@ -27,10 +28,6 @@ from pipedrive_orchestration.services.web_server import (
     reload_sources,
 )
 from pipedrive_orchestration.sources import Hold, Source, SourceBody
-
-
-class StatusConflictError(Exception):
-    """A source cannot take the status that it is given; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

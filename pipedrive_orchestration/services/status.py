@@ -13,6 +13,7 @@ import dagster as dg
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.services.budget import hold_of
 from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.errors import UnknownSourceIdError
 from pipedrive_orchestration.services.run_requests import UNFINISHED
 from pipedrive_orchestration.sources import Hold, Source, is_expired, next_ticks
 
@@ -49,13 +50,6 @@ class SourceState:
     next_tick: datetime | None = None
     hold: Hold | None = None
     is_importing: bool = False
-
-
-class UnknownSourceIdError(LookupError):
-    """No source, present or deleted, has that id."""
-
-    def __init__(self, source_id: UUID) -> None:
-        super().__init__(f"There is no source {source_id}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import dagster as dg
 import httpx
 from rich.console import Console
 
-from pipedrive_orchestration.cli.waiting import ShownWait
+from pipedrive_orchestration.cli.output import ShownWait
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse

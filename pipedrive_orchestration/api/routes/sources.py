@@ -24,12 +24,8 @@ from pipedrive_orchestration.api.schemas import (
     answer,
     parsed,
 )
-from pipedrive_orchestration.services.lifecycle import (
-    StatusConflictError,
-    delete_source,
-    pause_source,
-    resume_source,
-)
+from pipedrive_orchestration.services.errors import StatusConflictError
+from pipedrive_orchestration.services.lifecycle import delete_source, pause_source, resume_source
 from pipedrive_orchestration.services.status import (
     SourceState,
     Status,

@@ -26,7 +26,7 @@ from pipedrive_orchestration.api.schemas import (
     parsed,
 )
 from pipedrive_orchestration.api.settings import ApiSettings
-from pipedrive_orchestration.services.lifecycle import StatusConflictError
+from pipedrive_orchestration.services.errors import StatusConflictError
 from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
 from pipedrive_orchestration.workflows import (

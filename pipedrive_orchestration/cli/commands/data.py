@@ -26,7 +26,7 @@ from pipedrive_orchestration.cli.pages import (
     columns_of,
     current_rows,
     page_of,
-    read_page,
+    read_labeled_page,
 )
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, quoted
@@ -83,7 +83,7 @@ def data(
         if format_ is Format.TABLE or json:
             if output is not None:
                 raise typer.BadParameter("a table is shown, not written: add --format csv, json or parquet.")
-            page = read_page(environment.warehouse, source, page_no or 1, page_size or PAGE_SIZE)
+            page = read_labeled_page(environment.warehouse, source, page_no or 1, page_size or PAGE_SIZE)
             print_json(page.as_json()) if json else page.show(out)
             return
         if format_ is Format.PARQUET and output is None and sys.stdout.isatty():

@@ -6,21 +6,35 @@ import os
 from collections.abc import Sequence
 from typing import Annotated
 
+import dagster as dg
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
-from pipedrive_orchestration.cli.demo_workflows import run_workflows
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import exit_code_of_import, explained
-from pipedrive_orchestration.cli.output import Outcome, changed_rows, err, out, sample_table
-from pipedrive_orchestration.cli.sources import import_sources, show_outcomes
+from pipedrive_orchestration.cli.imports import import_sources
+from pipedrive_orchestration.cli.outcomes import Outcome, changed_rows, show_outcomes
+from pipedrive_orchestration.cli.output import err, out
+from pipedrive_orchestration.cli.tables import cell_text, sample_table
 from pipedrive_orchestration.demo.working_day import work
 from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.services.deployment import deployed
+from pipedrive_orchestration.orchestration.in_process import run_workflow
+from pipedrive_orchestration.orchestration.resources import resources_of
+from pipedrive_orchestration.orchestration.run_monitoring import running_command
+from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
+from pipedrive_orchestration.services.deployment import Deployment, deployed
+from pipedrive_orchestration.sources import LoadedSources
+from pipedrive_orchestration.warehouse import quoted
+from pipedrive_orchestration.workflows import LoadedWorkflows, Workflow, WorkflowStore
+from pipedrive_orchestration.workflows.tables import SCHEMA
 
 SAMPLED = ("all_persons", "all_deals")
 """Sources of the template project of which the demo shows some rows."""
+
+SHOWN_ROWS = 4
 
 
 def demo(
@@ -38,7 +52,7 @@ def demo(
             outcomes, failed = import_sources(environment, deployment, loaded.sources, out)
             show_outcomes(out, outcomes, failed, loaded.bad_files)
             _show_samples(environment, outcomes)
-            workflows = run_workflows(environment, deployment, loaded, out)
+            workflows = _run_workflows(environment, deployment, loaded)
         show_outcomes(out, [], {}, workflows.bad_files)
         _say_what_was_done(outcomes)
         out.print(f"Database: {environment.warehouse.database}   UI: make dev", highlight=False)
@@ -52,7 +66,7 @@ def _show_samples(environment: Environment, outcomes: Sequence[Outcome]) -> None
     with environment.warehouse.reading() as connection:
         for slug in SAMPLED:
             if slug in present:
-                out.print(sample_table(connection, slug, rows=4, width=out.width))
+                out.print(sample_table(connection, slug, rows=SHOWN_ROWS, width=out.width))
 
 
 def _say_what_was_done(outcomes: Sequence[Outcome]) -> None:
@@ -62,3 +76,46 @@ def _say_what_was_done(outcomes: Sequence[Outcome]) -> None:
         out.print(f"Pulled only changes: {changed:,} rows changed.")
     else:
         out.print(f"Imported everything: {changed:,} rows. Run it again to see only changes come.")
+
+
+def _run_workflows(
+    environment: Environment, deployment: Deployment, sources: LoadedSources
+) -> LoadedWorkflows:
+    """Sync every workflow of the project and run its actions, as runs that Dagster's UI shows.
+
+    Raises:
+        RunFailedError: a run failed.
+    """
+    loaded = WorkflowStore(environment.project).load()
+    instance = deployment.instance
+    with running_command(instance, environment.settings.home) as tags, out.status("") as status:
+        for workflow in loaded.workflows:
+            status.update(workflow.slug)
+            run_workflow(_definitions(environment, workflow, sources), instance, workflow, tags)
+    for workflow in loaded.workflows:
+        _show_workflow(environment, workflow)
+    return loaded
+
+
+def _definitions(environment: Environment, workflow: Workflow, sources: LoadedSources) -> dg.Definitions:
+    """Only what is run, since to build everything would take longer than to run it."""
+    return dg.Definitions.merge(
+        dg.Definitions(resources=resources_of(environment.settings), executor=dg.in_process_executor),
+        workflow_definitions(workflow, sources.sources),
+    )
+
+
+def _show_workflow(environment: Environment, workflow: Workflow) -> None:
+    columns = ["row_seq", "row_status", *(column.key for column in (*workflow.inputs, *workflow.outputs))]
+    name = quoted(SCHEMA, workflow.slug)
+    with environment.warehouse.reading() as connection:
+        rows = connection.execute(
+            f"SELECT {', '.join(map(quoted, columns))} FROM {name} ORDER BY row_seq LIMIT {SHOWN_ROWS}"
+        ).fetchall()
+        total = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
+    table = Table(title=f"{SCHEMA}.{workflow.slug}: {total[0] if total else 0:,} rows", title_justify="left")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell_text(value)) for value in row))
+    out.print(table)

@@ -10,10 +10,11 @@ from pipedrive_orchestration.cli.arguments import known_slugs
 from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import exit_code_of_import, explained
-from pipedrive_orchestration.cli.output import as_json, err, out, print_json
-from pipedrive_orchestration.cli.running import Request
-from pipedrive_orchestration.cli.sources import chosen_sources, import_sources, show_outcomes
+from pipedrive_orchestration.cli.imports import chosen_sources, import_sources
+from pipedrive_orchestration.cli.outcomes import as_json, show_outcomes
+from pipedrive_orchestration.cli.output import err, out, print_json
 from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.orchestration.in_process import ImportRequest
 from pipedrive_orchestration.services.deployment import deployed
 
 
@@ -59,7 +60,9 @@ def import_(
         environment = Environment.read()
         environment.connection  # noqa: B018 - says at once that there is no token
         of_windows = first or last or accept_user
-        request = Request(Pull.WINDOW if of_windows and pull is None else pull, first, last, accept_user)
+        request = ImportRequest(
+            Pull.WINDOW if of_windows and pull is None else pull, first, last, accept_user
+        )
         environment.export()
         with deployed(environment.settings) as deployment:
             chosen = chosen_sources(deployment.store.load(), slugs)

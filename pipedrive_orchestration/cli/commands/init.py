@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pipedrive_orchestration.cli.arguments import AsJson
 from pipedrive_orchestration.cli.errors import explained
-from pipedrive_orchestration.cli.output import err, out, print_json
+from pipedrive_orchestration.cli.output import err, out, print_json, say
 from pipedrive_orchestration.template import Layout, lay_out
 
 _PURPOSES = {
@@ -58,4 +58,4 @@ def show_layout(console: Console, folder: Path, laid: Layout) -> None:
         console.print(table)
     if laid.kept:
         kept = ", ".join(sorted(laid.kept, key=list(_PURPOSES).index))
-        console.print(f"Left as it was: {kept}", markup=False, highlight=False, soft_wrap=True)
+        say(f"Left as it was: {kept}", to=console)

@@ -8,7 +8,7 @@ import typer
 
 from pipedrive_orchestration.api.keys import InvalidKeysError, Scope, new_key
 from pipedrive_orchestration.cli.errors import BAD_INPUT
-from pipedrive_orchestration.cli.output import err, out
+from pipedrive_orchestration.cli.output import err, say
 
 
 def make_key(
@@ -19,7 +19,7 @@ def make_key(
     try:
         secret, key = new_key(name, scope)
     except InvalidKeysError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        say(error, to=err, style="red")
         raise typer.Exit(BAD_INPUT) from None
-    out.print(f"key (shown this once): {secret}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"entry for PIPEDRIVE_API_KEYS: {key}", markup=False, highlight=False, soft_wrap=True)
+    say(f"key (shown this once): {secret}")
+    say(f"entry for PIPEDRIVE_API_KEYS: {key}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from pipedrive_orchestration.cli.arguments import AsJson
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import explained
-from pipedrive_orchestration.cli.output import busy, err, out, print_json
+from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.publish import PublishedCopy, Publisher
 
@@ -61,9 +61,9 @@ def publish_what_is_new(environment: Environment, console: Console) -> None:
         if publisher is not None:
             _say(publisher.publish(), console)
     except WarehouseError as error:
-        console.print(str(error), style="yellow", markup=False, highlight=False, soft_wrap=True)
+        say(error, to=console, style="yellow")
 
 
 def _say(copy: PublishedCopy, console: Console) -> None:
     text = f"Published copy: {copy.path}, {copy.bytes / 1e6:,.1f} MB"
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(text, to=console)

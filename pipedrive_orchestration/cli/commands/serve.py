@@ -18,7 +18,7 @@ from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import BAD_INPUT, explained
-from pipedrive_orchestration.cli.output import err, out
+from pipedrive_orchestration.cli.output import err, out, say
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
 
@@ -84,14 +84,14 @@ def _keys(given: SecretStr | None, host: str, *, demo: bool) -> ApiKeys | None:
     try:
         keys = ApiKeys.parse(given.get_secret_value() if given else "")
     except InvalidKeysError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        say(error, to=err, style="red")
         raise typer.Exit(BAD_INPUT) from None
     if keys.keys:
         return keys
     if demo and host in LOOPBACK:
         return None
     reason = f"--demo works on {' or '.join(LOOPBACK)} only, not on {host}." if demo else _NO_KEYS
-    err.print(reason, style="red", markup=False, highlight=False, soft_wrap=True)
+    say(reason, to=err, style="red")
     raise typer.Exit(BAD_INPUT)
 
 
@@ -100,7 +100,7 @@ def _show_files_in_dagster(deployment: Deployment) -> None:
     try:
         reload_sources(deployment.dagster_url, deployment.names)
     except ReloadError as error:
-        err.print(f"{error} Sources are imported once Dagster runs.", style="yellow", markup=False)
+        say(f"{error} Sources are imported once Dagster runs.", to=err, style="yellow")
 
 
 def _log_access() -> None:

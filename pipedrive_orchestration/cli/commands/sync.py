@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,10 +12,10 @@ from rich.table import Table
 from pipedrive_orchestration.cli.arguments import AsJson, Slug, known_workflows
 from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.errors import explained
-from pipedrive_orchestration.cli.links import linked_workflow, workflows_of
-from pipedrive_orchestration.cli.output import busy, err, out, print_json
-from pipedrive_orchestration.workflows import SyncReport, WorkflowStore, run_sync
+from pipedrive_orchestration.cli.errors import BAD_INPUT, CommandError, explained
+from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.workflows import SyncReport, Workflow, WorkflowStore, parse_sync, run_sync
 
 
 class Run(StrEnum):
@@ -40,6 +40,12 @@ class OnRemove(StrEnum):
     KEEP = "keep"
     FLAG = "flag"
     DELETE = "delete"
+
+
+class NoSyncError(CommandError):
+    """There is no sync to run; the message says how to make one."""
+
+    exit_code = BAD_INPUT
 
 
 def sync(
@@ -91,9 +97,9 @@ def sync(
         source = loaded.find(slug)
         store = WorkflowStore(environment.project)
         if workflow is None:
-            linked = workflows_of(store, source)
+            linked = _linked_workflows(store, source)
         else:
-            linked = [linked_workflow(store, store.load().find(workflow), source, loaded.sources, given)]
+            linked = [_with_link(store, store.load().find(workflow), source, loaded.sources, given)]
         with busy("Syncing"):
             reports = [run_sync(environment.warehouse, one, source) for one in linked]
     publish_what_is_new(environment, err)
@@ -102,6 +108,59 @@ def sync(
         print_json(shown[0] if workflow is not None else shown)
         return
     _show(reports)
+
+
+def _linked_workflows(store: WorkflowStore, source: Source) -> list[Workflow]:
+    """The workflows that a source is synced to.
+
+    Raises:
+        NoSyncError: there are none.
+    """
+    workflows = store.load().workflows
+    linked = [workflow for workflow in workflows if workflow.sync_of(source.slug)]
+    if not linked:
+        known = ", ".join(workflow.slug for workflow in workflows) or "none"
+        raise NoSyncError(
+            f"{source.slug} is not synced to any workflow. Name one, with --map input.<name>=<property> for "
+            f"its inputs. Workflows: {known}."
+        )
+    return linked
+
+
+def _with_link(
+    store: WorkflowStore,
+    workflow: Workflow,
+    source: Source,
+    sources: Sequence[Source],
+    changes: Mapping[str, Any],
+) -> Workflow:
+    """A workflow with its sync of a source, changed as wanted and written to the workflow's file.
+
+    Args:
+        store: the workflow files.
+        workflow: which of them.
+        source: what is synced to it.
+        sources: all that the project has.
+        changes: keys of the sync that are to be different; a new one needs ``field_mapping``.
+
+    Raises:
+        NoSyncError: there is no sync, and no mapping to make one.
+        InvalidBodyError: the mapping names inputs or properties that are not there; names all of them.
+        OSError: the file cannot be written.
+    """
+    existing = workflow.sync_of(source.slug)
+    if existing is None and "field_mapping" not in changes:
+        inputs = ", ".join(each.reference for each in workflow.inputs)
+        raise NoSyncError(
+            f"{source.slug} is not synced to {workflow.slug} yet: add --map <input>=<property>. "
+            f"Inputs: {inputs}."
+        )
+    if not changes:
+        return workflow
+    before = existing.model_dump(mode="json") if existing else {}
+    return store.save_sync(
+        workflow.slug, parse_sync({**before, **changes, "source": source.slug}, workflow, sources)
+    )
 
 
 def _mapping(pairs: Sequence[str]) -> dict[str, str]:
@@ -129,7 +188,7 @@ def _show(reports: Sequence[SyncReport]) -> None:
     out.print(table)
     for report in reports:
         if report.note:
-            out.print(f"{report.workflow}: {report.note}", style="yellow", markup=False, highlight=False)
+            say(f"{report.workflow}: {report.note}", style="yellow")
         for rejection in report.rejections:
             out.print(
                 f"{report.workflow}: record {rejection.record_id}, {rejection.field}: {rejection.reason}",

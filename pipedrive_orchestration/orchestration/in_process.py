@@ -1,15 +1,15 @@
-"""Running imports through Dagster in this process, so that its UI shows them as runs."""
+"""Runs of sources and workflows in this process, which Dagster's UI shows like any others."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipedrive_orchestration.cli.errors import BAD_INPUT, BROKEN_OFF, CommandError
 from pipedrive_orchestration.importing import Pull, windows_between, windows_until
+from pipedrive_orchestration.services.errors import NoWindowsError, RunFailedError
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.run_requests import (
     RANGE_END_TAG,
@@ -18,52 +18,18 @@ from pipedrive_orchestration.services.run_requests import (
 )
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
-
-
-class RunFailedError(CommandError):
-    """A run ended in a way that nobody foresaw; its page in the Dagster UI shows where."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__}: {error} (the run's page in the Dagster UI shows more)")
-
+from pipedrive_orchestration.workflows import Workflow
 
 INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 """What Ctrl-C comes as, from inside a run or from around it."""
 
 
-class BrokenOffError(CommandError):
-    """An import that somebody ended before its end; says what is left to do."""
-
-    exit_code = BROKEN_OFF
-
-    def __init__(
-        self, source: Source, left: Sequence[str], committed: int, following: Sequence[Source]
-    ) -> None:
-        stay = f"{committed} windows are committed and stay" if committed else "nothing of it is committed"
-        rest = f"; {len(left)} are left, {left[0]} to {left[-1]}" if committed and left else ""
-        others = f" Not begun: {', '.join(one.slug for one in following)}." if following else ""
-        super().__init__(
-            f"Broken off at {source.slug}: {stay}{rest}. Run the command again to go on from there.{others}"
-        )
-
-
-class NoWindowsError(CommandError):
-    """A source has no windows where some were asked for."""
-
-    exit_code = BAD_INPUT
-
-    def __init__(self, source: Source, request: Request) -> None:
-        asked = f"from {request.first or 'the first'} to {request.last or 'the current one'}"
-        known = windows_until(source, datetime.now(UTC))
-        super().__init__(
-            f"{source.slug} has no windows {asked}: its windows go from {known[0].key} to {known[-1].key}. "
-            "Give months as YYYY-MM or windows as YYYY-MM-DD."
-        )
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What an import is asked for.
+class ImportRequest:
+    """An import as a command asks for it.
 
     Attributes:
         pull: None does what is due.
@@ -83,10 +49,18 @@ def run_import(
     instance: dg.DagsterInstance,
     source: Source,
     pull: Pull,
-    request: Request,
+    request: ImportRequest,
     tags: Mapping[str, str],
 ) -> None:
-    """Materialise a source's asset in this process; ``tags`` are those of this command's runs.
+    """Import a source.
+
+    Args:
+        definitions: those of the project, with its account and database.
+        instance: where the run is kept.
+        source: what to import.
+        pull: how to read it.
+        request: which of its windows, and for whose eyes.
+        tags: what marks the runs of this process.
 
     Raises:
         NoWindowsError: the source has no window between the first and the last one asked for.
@@ -102,7 +76,7 @@ def run_import(
             tags={**windows, **tags},
             run_config={
                 "ops": {DEFAULT_NAMES.op(source.slug): {"config": config}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "loggers": _QUIET,
             },
         )
     except dg.Failure as failure:
@@ -113,7 +87,35 @@ def run_import(
         raise RunFailedError(error) from error
 
 
-def _range(source: Source, pull: Pull, request: Request, instance: dg.DagsterInstance) -> dict[str, str]:
+def run_workflow(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, workflow: Workflow, tags: Mapping[str, str]
+) -> None:
+    """Sync a workflow and run its actions.
+
+    Args:
+        definitions: of the workflow, with the project's database.
+        instance: where the run is kept.
+        workflow: what to sync.
+        tags: what marks the runs of this process.
+
+    Raises:
+        RunFailedError: the run failed.
+    """
+    outputs = [DEFAULT_NAMES.outputs_key(workflow.slug)] if workflow.actions else []
+    try:
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[DEFAULT_NAMES.workflow_key(workflow.slug), *outputs],
+            tags=dict(tags),
+            run_config={"loggers": _QUIET},
+        )
+    except Exception as error:
+        raise RunFailedError(error) from error
+
+
+def _range(
+    source: Source, pull: Pull, request: ImportRequest, instance: dg.DagsterInstance
+) -> dict[str, str]:
     """The windows of a run as tags: those asked for, or for changes those that a tick would take."""
     now = datetime.now(UTC)
     if not source.type.partitioned:
@@ -123,11 +125,11 @@ def _range(source: Source, pull: Pull, request: Request, instance: dg.DagsterIns
         return {name: tags[name] for name in (RANGE_START_TAG, RANGE_END_TAG)}
     windows = windows_between(windows_until(source, now), request.first, request.last)
     if not windows:
-        raise NoWindowsError(source, request)
+        raise NoWindowsError(source, request.first, request.last)
     return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
 
 
-def windows_left(source: Source, pull: Pull, request: Request, committed: Collection[str]) -> list[str]:
+def windows_left(source: Source, pull: Pull, request: ImportRequest, committed: Collection[str]) -> list[str]:
     """Keys of the windows that a window pull was asked for and has not committed."""
     if pull is not Pull.WINDOW or not source.type.partitioned:
         return []

@@ -1,30 +1,45 @@
-"""Importing the sources of a project, one after the other, whatever becomes of each."""
+"""Imports of a command: one source after the other, whatever becomes of each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.errors import EXPECTED
-from pipedrive_orchestration.cli.output import Outcome, imports_table, outcomes_of
+from pipedrive_orchestration.cli.errors import BROKEN_OFF, EXPECTED, CommandError
+from pipedrive_orchestration.cli.outcomes import Outcome, outcomes_of
 from pipedrive_orchestration.cli.progress import ImportProgress
-from pipedrive_orchestration.cli.running import (
+from pipedrive_orchestration.orchestration import build_definitions
+from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.in_process import (
     INTERRUPTIONS,
-    BrokenOffError,
-    Request,
+    ImportRequest,
     due_pull,
     run_import,
     windows_left,
 )
-from pipedrive_orchestration.orchestration import build_definitions
-from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.run_monitoring import running_command
 from pipedrive_orchestration.orchestration.watching import watching
 from pipedrive_orchestration.pipedrive.errors import NotConnected
 from pipedrive_orchestration.services.deployment import Deployment
-from pipedrive_orchestration.sources import BadFile, LoadedSources, Source
+from pipedrive_orchestration.sources import LoadedSources, Source
+
+
+class BrokenOffError(CommandError):
+    """An import that somebody ended before its end; says what is left to do."""
+
+    exit_code = BROKEN_OFF
+
+    def __init__(
+        self, source: Source, left: Sequence[str], committed: int, following: Sequence[Source]
+    ) -> None:
+        stay = f"{committed} windows are committed and stay" if committed else "nothing of it is committed"
+        rest = f"; {len(left)} are left, {left[0]} to {left[-1]}" if committed and left else ""
+        others = f" Not begun: {', '.join(one.slug for one in following)}." if following else ""
+        super().__init__(
+            f"Broken off at {source.slug}: {stay}{rest}. Run the command again to go on from there.{others}"
+        )
 
 
 def chosen_sources(loaded: LoadedSources, slugs: Sequence[str] | None) -> LoadedSources:
@@ -46,7 +61,7 @@ def import_sources(
     deployment: Deployment,
     sources: Sequence[Source],
     console: Console,
-    request: Request = Request(),
+    request: ImportRequest = ImportRequest(),
 ) -> tuple[list[Outcome], dict[str, Exception]]:
     """Import sources through Dagster.
 
@@ -93,21 +108,3 @@ def import_sources(
                 left = windows_left(source, due, request, progress.committed)
                 raise BrokenOffError(source, left, len(progress.committed), sources[number:]) from None
     return outcomes_of(environment.warehouse, states), failed
-
-
-def show_outcomes(
-    console: Console,
-    outcomes: Sequence[Outcome],
-    failed: Mapping[str, Exception],
-    bad_files: Sequence[BadFile],
-) -> None:
-    """The table of what was done, what the imports noted, and what went wrong."""
-    if outcomes:
-        console.print(imports_table(outcomes))
-    for outcome in outcomes:
-        if outcome.state == "imported" and outcome.entry and outcome.entry.note:
-            console.print(f"{outcome.slug}: {outcome.entry.note}", style="yellow", markup=False)
-    for slug, reason in failed.items():
-        console.print(f"{slug}: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
-    for bad in bad_files:
-        console.print(str(bad), style="red", markup=False, highlight=False, soft_wrap=True)
