@@ -124,7 +124,7 @@ _NOTHING_RECENT = (
     b'{"success":true,"data":null,"additional_data":{"pagination":'
     b'{"start":0,"limit":500,"more_items_in_collection":false}}}'
 )
-"""An empty page of v1, as Pipedrive writes it (API facts 3.1)."""
+"""An empty page of v1, as Pipedrive writes it (docs/pipedrive-api.md#pagination)."""
 
 
 def _stamp(instant: datetime) -> str:

@@ -17,7 +17,10 @@ DEMO_FOLDER = Path("data/demo")
 """Everything of the demo: its account and its database. A real account never touches it."""
 
 BURST = 100
-"""Requests per 2 s of the demo account: what the Premium plan allows a token (API facts 5.3)."""
+"""Requests per 2 s of the demo account: what the Premium plan allows a token.
+
+See docs/pipedrive-api.md#rate-limits.
+"""
 
 
 class DemoAccountError(CommandError):

@@ -13,7 +13,7 @@ In a test or a script::
 
 As a process: ``python -m pipedrive_orchestration.demo --help``.
 
-Where nobody outside Pipedrive knows what it does (API facts 11), the account does this:
+Where nobody outside Pipedrive knows what it does (docs/pipedrive-api.md#unverified), the account does this:
 
 * a soft-deleted record answers a single read with ``is_deleted`` true until it is purged; ``ids`` leaves it
   out, except deals with ``status=deleted``; leads are gone at once, notes never;

@@ -1,7 +1,7 @@
 """The account's clock and the three ways in which Pipedrive writes an instant.
 
 v2 records use RFC 3339 in whole seconds, v1 records a blank instead of the ``T`` and no zone, leads
-and lead labels RFC 3339 with milliseconds (API facts 6.1, 6.3). All are UTC.
+and lead labels RFC 3339 with milliseconds (docs/pipedrive-api.md#times). All are UTC.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Refusals: every error body of the demo account, in Pipedrive's envelopes (API facts 3.3)."""
+"""Refusals: every error body of the demo account, in Pipedrive's envelopes (docs/pipedrive-api.md#errors)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def bad_request(version: str, problems: Iterable[str]) -> ApiError:
 
 
 def unauthorized(correlation_id: str) -> ApiError:
-    """401 as the gateway answers it, whatever the host or path (API facts 1.2)."""
+    """401 as the gateway answers it, whatever the host or path (docs/pipedrive-api.md#authentication)."""
     body = {"success": False, "error": "unauthorized access", "errorCode": 401, "error_info": HINT}
     return ApiError(401, body, {"x-401-by-gw": "true", "x-correlation-id": correlation_id})
 
@@ -71,7 +71,10 @@ def method_not_allowed(allow: str) -> ApiError:
 
 
 def retired(status: int) -> ApiError:
-    """What a v1 route that Pipedrive has taken away answers (API facts 2.1)."""
+    """What a v1 route that Pipedrive has taken away answers.
+
+    See docs/pipedrive-api.md#addresses-and-versions.
+    """
     if status == 404:
         return not_found()
     return ApiError(status, _envelope("This endpoint is no longer available", "Use the v2 endpoint instead."))

@@ -1,4 +1,7 @@
-"""Pipedrive's limits: the burst window, the daily token budget and the wall behind them (API facts 5)."""
+"""Pipedrive's limits: the burst window, the daily token budget and the wall behind them.
+
+See docs/pipedrive-api.md#rate-limits.
+"""
 
 from __future__ import annotations
 

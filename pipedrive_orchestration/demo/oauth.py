@@ -1,7 +1,7 @@
 """An app that is installed in the account: its refresh token and the access tokens that come of it.
 
-Stricter than Pipedrive documents (API facts 1.3): each refresh gives another refresh token, and the one
-before is worth nothing from then on.
+Stricter than Pipedrive documents (docs/pipedrive-api.md#authentication): each refresh gives another refresh
+token, and the one before is worth nothing from then on.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _instant(text: str, time_format: str, length: int) -> datetime:
 
 
 def v2_instant(text: str) -> datetime:
-    """``2026-05-15T09:58:01Z``; fractions and other forms are refused (API facts 9)."""
+    """``2026-05-15T09:58:01Z``; fractions and other forms are refused (docs/pipedrive-api.md#times)."""
     return _instant(text, V2_TIME, 20)
 
 

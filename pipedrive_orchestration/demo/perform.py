@@ -10,7 +10,10 @@ from pipedrive_orchestration.demo.journal import Journal
 from pipedrive_orchestration.demo.routes import ROUTES, Route
 
 PREFIXES = {"v2": ("/api/v2",), "v1": ("/v1", "/api/v1")}
-"""Where each version is served; v2 exists under ``/api`` only (API facts 1.1)."""
+"""Where each version is served; v2 exists under ``/api`` only.
+
+See docs/pipedrive-api.md#addresses-and-versions.
+"""
 
 
 def perform(route: Route, call: Call, target: str, journal: Journal | None) -> Answer:

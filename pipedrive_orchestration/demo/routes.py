@@ -1,6 +1,6 @@
 """Every route of the demo account with its price.
 
-Prices of reads are the catalogue's; the others are the table below (API facts 5.2).
+Prices of reads are the catalogue's; the others are the table below (docs/pipedrive-api.md#prices).
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ FieldModels = tuple[type[queries.FieldsQuery], type[queries.FieldQuery]]
 
 V2_GET, V2_WRITE, V2_DELETE, V2_SEARCH = 1, 5, 3, 20
 V1_LIST, V1_WRITE, V1_DELETE, V1_BULK_DELETE, V1_MERGE = 20, 10, 6, 10, 40
-"""Tokens of whatever the object_types, which is about reading records, does not price (API facts 5.2)."""
+"""Tokens of whatever the catalogue, which is about reading records, does not price.
+
+See docs/pipedrive-api.md#prices.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,4 +229,4 @@ def _retired() -> Iterator[tuple[str, str]]:
 
 
 RETIRED: tuple[tuple[str, str], ...] = tuple(_retired())
-"""The v1 operations that Pipedrive has taken away (API facts 2.1)."""
+"""The v1 operations that Pipedrive has taken away (docs/pipedrive-api.md#addresses-and-versions)."""

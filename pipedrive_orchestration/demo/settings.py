@@ -20,13 +20,13 @@ class Settings:
         seed: the same seed, scale and birth give the same data.
         scale: multiplies the number of records.
         latency_ms: how long every answer is held back, in milliseconds.
-        burst: requests per rolling 2 s window (API facts 5.3); 0 removes the limit.
-        daily_tokens: tokens per day (API facts 5.1); 0 removes the limit.
+        burst: requests per rolling 2 s window (docs/pipedrive-api.md#rate-limits); 0 removes the limit.
+        daily_tokens: tokens per day (docs/pipedrive-api.md#rate-limits); 0 removes the limit.
         hammering: refusals within 10 s after which an API token is shut out with an HTML page.
         shut_out_seconds: how long that lasts.
-        retired: what retired v1 routes answer (API facts 2.1).
+        retired: what retired v1 routes answer (docs/pipedrive-api.md#addresses-and-versions).
         journal: file that keeps the account between starts; none keeps nothing.
-        oauth_seconds: how long an OAuth access token is good for (API facts 1.3).
+        oauth_seconds: how long an OAuth access token is good for (docs/pipedrive-api.md#authentication).
         faults: what goes wrong on the way to the account; nothing if not given.
         born: the instant up to which data is generated; now if not given.
     """

@@ -66,7 +66,8 @@ def _skewed(skew: timedelta) -> Callable[[Answer], Answer]:
 
 def lost_cursor() -> Answer:
     """The answer to a cursor that the account does not know any more."""
-    # No error of an old cursor is documented (API facts 9); this is how v2 refuses a parameter.
+    # No error of an old cursor is documented (docs/pipedrive-api.md#pagination); this is how v2 refuses a
+    # parameter.
     body = {"success": False, "error": "Validation failed: cursor: This value is not a valid cursor."}
     return Answer(
         400,

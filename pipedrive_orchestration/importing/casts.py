@@ -40,7 +40,7 @@ STRUCTS: dict[str, dict[str, str]] = {
     "timerange": {"value": "TIME", "until": "TIME", "timezone_id": "BIGINT", "timezone_name": "VARCHAR"},
     "address": dict.fromkeys(_ADDRESS_PARTS, "VARCHAR"),
 }
-"""Field types of several parts, with the parts' types (API facts 4.3)."""
+"""Field types of several parts, with the parts' types (docs/pipedrive-api.md#custom-field-values)."""
 
 REFERENCES = frozenset(
     {"enum", "user", "org", "people", "deal", "stage", "pipeline", "project", "product", "activity"}

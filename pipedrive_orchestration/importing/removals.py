@@ -27,8 +27,8 @@ _RECENT = """{"id": "BIGINT", "data": {"active_flag": "BOOLEAN", "deleted": "BOO
 def removed_in_recents(pages: Sequence[Path], longest: int) -> list[RemovedId]:
     """The removed records among staged pages of the recents feed.
 
-    A record is removed where its last state there is inactive or deleted (v1 shapes, API facts 2.6);
-    a person that was merged away names the other one of the merge.
+    A record is removed where its last state there is inactive or deleted (v1 shapes,
+    docs/pipedrive-api.md#recents); a person that was merged away names the other one of the merge.
     """
     if not pages:
         return []

@@ -31,7 +31,7 @@ class _Body(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedUser:
-    """As whom an account is read: every list shows what this user may see (API facts, visibility).
+    """As whom an account is read: every list shows what this user may see (docs/pipedrive-api.md#visibility).
 
     Attributes:
         company_id: the account.
@@ -58,7 +58,7 @@ class ConnectedUser:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account and the limits of its plan (API facts 5).
+    """An account and the limits of its plan (docs/pipedrive-api.md#rate-limits).
 
     Attributes:
         company: its name.

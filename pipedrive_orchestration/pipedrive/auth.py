@@ -84,7 +84,7 @@ class Connection:
 
 
 class ApiToken(httpx.Auth):
-    """Sends an API token in its header (API facts 1.2)."""
+    """Sends an API token in its header (docs/pipedrive-api.md#authentication)."""
 
     def __init__(self, token: str) -> None:
         self._token = token

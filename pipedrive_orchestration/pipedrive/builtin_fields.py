@@ -1,4 +1,4 @@
-"""The built-in properties of every object type's records (API facts, sections 2 and 6).
+"""The built-in properties of every object type's records (docs/pipedrive-api.md#records).
 
 A table names a field type and the keys of that type, and so on, in the order in which Pipedrive sends them.
 """

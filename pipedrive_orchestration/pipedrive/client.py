@@ -55,7 +55,7 @@ class Patience:
         first_deadline: the same before the first answer that could be read, or that was an error of
             Pipedrive's own: what never worked is a wrong address, not an outage.
         attempt: how long one try may take, bodies that drip included.
-        blocked: pause after the HTML 403 that follows ignored 429s (API facts 5.4).
+        blocked: pause after the HTML 403 that follows ignored 429s (docs/pipedrive-api.md#rate-limits).
         odd: how long an answer that leaves out its records is asked for again.
         refused: how long refusals are waited out that leave room in the burst window and say nothing of the
             daily budget; a burst limit does not last longer.

@@ -74,7 +74,7 @@ class Refused(PipedriveError):
 
     Attributes:
         status: HTTP status.
-        code: Pipedrive's machine-readable code where it gives one (API facts 3.3).
+        code: Pipedrive's machine-readable code where it gives one (docs/pipedrive-api.md#errors).
     """
 
     def __init__(self, request: str, status: int, error: str, code: str | None = None) -> None:

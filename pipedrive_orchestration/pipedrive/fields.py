@@ -1,8 +1,8 @@
 """The properties an account's records have: the catalogue's built-in ones and the account's own.
 
-The account's field list (``/api/v2/<entity>Fields``, API facts 4.2) gives labels, options and custom
-fields; the catalogue gives the shape of built-in values, which the field list misstates in places (a
-deal's ``value`` is called monetary there and is a plain number in the record).
+The account's field list (``/api/v2/<entity>Fields``, docs/pipedrive-api.md#fields) gives labels, options
+and custom fields; the catalogue gives the shape of built-in values, which the field list misstates in
+places (a deal's ``value`` is called monetary there and is a plain number in the record).
 """
 
 from __future__ import annotations

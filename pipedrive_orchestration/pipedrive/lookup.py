@@ -24,7 +24,7 @@ SEARCH_COST = 20
 """Tokens of one search (OpenAPI, ``x-token-cost``)."""
 
 SEARCH_LIMIT = 100
-"""Results asked for at once: above that, some accounts answer 400 (API facts 2.7)."""
+"""Results asked for at once: above that, some accounts answer 400 (docs/pipedrive-api.md#search)."""
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ async def _look_up_one(client: Client, object_type: ObjectType, record_id: str, 
             raise
         found.missing.append(record_id)
         return
-    # A deleted note is still answered, as inactive (API facts 2.4).
+    # A deleted note is still answered, as inactive (docs/pipedrive-api.md#deletions-merges-and-archiving).
     if msgspec.json.decode(record, type=_State).active_flag:
         found.pages.append(Page([record]))
     else:
@@ -188,7 +188,7 @@ async def named_records(client: Client, object_type: ObjectType) -> list[NamedRe
 async def records_by_name(client: Client, object_type: ObjectType, name: str) -> list[NamedRecord]:
     """The records of that whole name, in any case; a new record can take some seconds to be found.
 
-    Searches as OpenAPI's ``/organizations/search`` and ``/persons/search`` (API facts 2.7).
+    Searches as OpenAPI's ``/organizations/search`` and ``/persons/search`` (docs/pipedrive-api.md#search).
 
     Raises:
         PipedriveError: see :meth:`Client.get`.

@@ -42,7 +42,7 @@ EARLY_SECONDS = 60.0
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """What a refresh gave (API facts 1.3).
+    """What a refresh gave (docs/pipedrive-api.md#authentication).
 
     Attributes:
         access_token: goes with requests, for about an hour.
@@ -202,7 +202,8 @@ class OAuth:
             lock.release()
 
     def _refreshed(self, refresh_token: str) -> Tokens:
-        # Without the slash at the end: that form redirects, and the body is lost (API facts 1.3).
+        # Without the slash at the end: that form redirects, and the body is lost
+        # (docs/pipedrive-api.md#authentication).
         address = f"{self.url}/oauth/token"
         asked_at = time.time()
         try:

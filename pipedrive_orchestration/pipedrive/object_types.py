@@ -75,7 +75,7 @@ class ObjectType:
     """One collection.
 
     Paths begin with ``/api/v2`` or with ``/v1``, which every host accepts where ``/api/v1`` is refused
-    by some (API facts 1.1). Costs are tokens per request.
+    by some (docs/pipedrive-api.md#addresses-and-versions). Costs are tokens per request.
     """
 
     name: str

@@ -125,7 +125,8 @@ async def _follow(
             following = _following(page, paging, asked)
             _refuse_circle(path, following, seen)
         except (EndlessList, Refused) as lost:
-            # How Pipedrive refuses a cursor that is no longer good is not documented (API facts 9).
+            # How Pipedrive refuses a cursor that is no longer good is not documented
+            # (docs/pipedrive-api.md#pagination).
             if restarts == MAX_RESTARTS or not seen or (isinstance(lost, Refused) and lost.status != 400):
                 raise
             restarts, walked = restarts + 1, 0
@@ -176,7 +177,7 @@ def _updated_since(page: Page) -> Mapping[str, str]:
 
 
 def timestamp(instant: datetime) -> str:
-    """An instant as ``updated_since`` wants it: whole seconds, UTC (API facts 9)."""
+    """An instant as ``updated_since`` wants it: whole seconds, UTC (docs/pipedrive-api.md#times)."""
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -244,8 +245,8 @@ async def shifting_pages(
 def recents_pages(client: Client, object_type: ObjectType, since: datetime) -> AsyncIterator[Page]:
     """The recents feed of a collection since an instant: the last state of what changed, deleted or not.
 
-    The feed reaches back 30 days (API facts 2.6). It comes in ascending ``update_time``, and what changes
-    meanwhile moves to its end.
+    The feed reaches back 30 days (docs/pipedrive-api.md#recents). It comes in ascending ``update_time``,
+    and what changes meanwhile moves to its end.
 
     Takes and raises what :func:`shifting_pages` does.
     """

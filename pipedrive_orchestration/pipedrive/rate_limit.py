@@ -1,9 +1,9 @@
 """Staying within the burst limit without asking anyone: the limiter learns it from the answers.
 
 Pipedrive allows ``x-ratelimit-limit`` requests in any two seconds per token and says in every answer
-how many are left (API facts 5.3, 5.4). The limiter keeps its own account of the last two seconds and
-lowers it to what the headers say. Where several processes on one token are refused all the same, each
-halves its share and takes it back slowly, as the ends of a network do that share a line.
+how many are left (docs/pipedrive-api.md#rate-limits). The limiter keeps its own account of the last two
+seconds and lowers it to what the headers say. Where several processes on one token are refused all the
+same, each halves its share and takes it back slowly, as the ends of a network do that share a line.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Limiter:
 
 
 def seconds_to_reset(headers: Mapping[str, str]) -> float:
-    """``x-ratelimit-reset`` is relative seconds, not an epoch (API facts 5.4)."""
+    """``x-ratelimit-reset`` is relative seconds, not an epoch (docs/pipedrive-api.md#rate-limits)."""
     reset = _number(headers, "x-ratelimit-reset")
     return float(reset) if reset is not None and 0 < reset <= 60 else WINDOW_SECONDS
 

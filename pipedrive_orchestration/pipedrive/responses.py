@@ -1,7 +1,7 @@
 """The envelope around Pipedrive's answers: opened, while the records inside stay bytes.
 
 ``msgspec`` walks the body once and hands out every record as a slice of it, so no record becomes
-Python objects. Shapes: API facts 3.1 (success) and 3.3 (errors).
+Python objects. Shapes: docs/pipedrive-api.md#pagination and docs/pipedrive-api.md#errors.
 """
 
 from __future__ import annotations

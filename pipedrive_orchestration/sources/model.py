@@ -143,8 +143,8 @@ class Options(BaseModel):
 
     ``partitions`` and ``partitions_start`` shape the grid of windows and are ignored by object types
     that are read as snapshots. ``owners`` are e-mail addresses or ``team:<name>``. ``max_tokens`` is what
-    the first import may cost (API facts 5.1): a source that is created and would cost more waits for
-    somebody to set it active.
+    the first import may cost (docs/pipedrive-api.md#rate-limits): a source that is created and would cost
+    more waits for somebody to set it active.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

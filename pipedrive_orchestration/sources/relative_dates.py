@@ -92,7 +92,7 @@ RELATIVE_DATES = (
     "in_2_weeks",
     "in_6_months",
 )
-"""The names to choose from (API facts 7); other numbers of weeks and months work alike."""
+"""The names to choose from (docs/pipedrive-api.md#filters); other numbers of weeks and months work alike."""
 
 _WRITTEN = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII

@@ -184,7 +184,7 @@ def _custom_part(churn: Churn, family: str) -> Record:
 
 
 def _flat(code: str, value: Any) -> Record:
-    """A lead's custom value: its parts lie beside each other (API facts 4.3)."""
+    """A lead's custom value: its parts lie beside each other (docs/pipedrive-api.md#custom-field-values)."""
     if not isinstance(value, dict):
         return {code: value}
     return {code if part == "value" else f"{code}_{part}": content for part, content in value.items()}
@@ -245,7 +245,10 @@ _REQUIRED: dict[str, Callable[[Churn], Record]] = {family: lambda _churn: {} for
 
 
 def _conditions_of(stored: Record) -> Record:
-    """A filter's conditions as they are written: without the key that only answers have (API facts 7)."""
+    """A filter's conditions as they are written: without the key that only answers have.
+
+    See docs/pipedrive-api.md#filters.
+    """
     groups = [
         {
             "glue": group["glue"],

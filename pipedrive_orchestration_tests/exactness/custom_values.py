@@ -1,4 +1,4 @@
-"""Random values for custom fields, as a v2 write takes them (API facts 4.3)."""
+"""Random values for custom fields, as a v2 write takes them (docs/pipedrive-api.md#custom-field-values)."""
 
 from __future__ import annotations
 

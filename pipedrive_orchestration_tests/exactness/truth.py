@@ -153,7 +153,7 @@ def _removal(account: Account, object_type: str, record: Record | None) -> tuple
         # A lead is gone without a trace, so one that was archived before stays what it was.
         return ("deleted", "archived") if object_type == "leads" else ("deleted",)
     if is_deleted(object_type, record):
-        # Only persons name the other one of their merge in the recents feed (API facts 2.6).
+        # Only persons name the other one of their merge in the recents feed (docs/pipedrive-api.md#recents).
         merged = object_type == "persons" and (object_type, record["id"]) in account.merged
         return ("merged",) if merged else ("deleted",)
     return ("archived",)

@@ -90,7 +90,10 @@ def expected(value: Any, field_type: str) -> Any:
 
 
 def gathered(record: Record, key: str, field_type: str) -> Any:
-    """A lead's custom value, whose parts lie beside each other in the record (API facts 4.3)."""
+    """A lead's custom value, whose parts lie beside each other in the record.
+
+    See docs/pipedrive-api.md#custom-field-values.
+    """
     value = record.get(key)
     if value is None or field_type not in _PARTS:
         return value

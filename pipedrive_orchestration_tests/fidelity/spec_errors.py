@@ -37,10 +37,13 @@ class SpecError:
         }
 
 
-_NULLABLE = "API facts 6: nullability marks are arbitrary, every property but the id can be null"
-_PAGED = "API facts 3.1: recorded answers and the file's own examples have additional_data.pagination"
-_NEWER = "API facts 6.3: recorded answers have it, the file does not know it"
-_V1_TIMES = "API facts 6.3: v1 times are YYYY-MM-DD HH:MM:SS, as the file's own examples show"
+_NULLABLE = "pipedrive-api.md#records: nullability marks are arbitrary, every property but the id can be null"
+_PAGED = (
+    "pipedrive-api.md#pagination: recorded answers and the "
+    "file's own examples have additional_data.pagination"
+)
+_NEWER = "pipedrive-api.md#records: recorded answers have it, the file does not know it"
+_V1_TIMES = "pipedrive-api.md#times: v1 times are YYYY-MM-DD HH:MM:SS, as the file's own examples show"
 _ADDRESS = "admin_area_level_1 admin_area_level_2 postal_code street_number sublocality subpremise"
 
 
@@ -56,7 +59,8 @@ SPEC_ERRORS = (
         ),
         "null",
         "/additional_data.next_cursor",
-        "API facts 3.1: recorded last pages have next_cursor null (only field lists mark it nullable)",
+        "pipedrive-api.md#pagination: recorded last pages have "
+        "next_cursor null (only field lists mark it nullable)",
     ),
     SpecError(
         ("v2 deals",),
@@ -68,7 +72,8 @@ SPEC_ERRORS = (
         ("v2 deals",),
         "unknown property",
         "archive_time creator_user_id local_close_date local_lost_date local_won_date",
-        "API facts 6.1: the file's examples and recorded answers have them, the schema forgot them",
+        "pipedrive-api.md#records: the file's examples and recorded "
+        "answers have them, the schema forgot them",
     ),
     SpecError(
         ("v2 deals", "v2 persons", "v2 organizations"),
@@ -111,7 +116,8 @@ SPEC_ERRORS = (
         ("v2 persons",),
         "unknown property",
         "postal_address.formatted_address",
-        "API facts 6.1: addresses can have formatted_address, which the field lists name as a subfield",
+        "pipedrive-api.md#records: addresses can have "
+        "formatted_address, which the field lists name as a subfield",
     ),
     SpecError(("v2 organizations",), "unknown property", "address.formatted_address", "as of persons"),
     SpecError(("v2 activities",), "unknown property", "location.formatted_address", "as of persons"),
@@ -119,18 +125,21 @@ SPEC_ERRORS = (
         ("v2 activities",),
         "unknown property",
         "outcome",
-        "API facts 11: added to the API after this copy of the file was made",
+        "pipedrive-api.md#records: added to the API after this copy of the file was made",
     ),
     SpecError(("v2 products",), "null", "code description", _NULLABLE),
     SpecError(
         ("v2 pipelines", "v2 stages"),
         "null",
         "update_time",
-        "API facts 9.1: stages never edited and the default pipeline have no update_time",
+        "pipedrive-api.md#times: stages never edited and the default pipeline have no update_time",
     ),
     SpecError(("v1 users",), "unknown property", "is_admin", _NEWER),
     SpecError(
-        ("v1 users",), "unknown property", "/additional_data", "API facts 3.1: it carries the company_id"
+        ("v1 users",),
+        "unknown property",
+        "/additional_data",
+        "pipedrive-api.md#pagination: it carries the company_id",
     ),
     SpecError(
         ("v1 leads", "v1 leadFields", "v1 noteFields"),
@@ -146,7 +155,9 @@ SPEC_ERRORS = (
     ),
     SpecError(("v1 leads",), "unknown property", "archive_time", _NEWER),
     SpecError(("v1 leadFields",), "format", "add_time update_time", _V1_TIMES),
-    SpecError(("v1 leadFields",), "null", "add_time", "API facts 4.1: subfields have neither id nor times"),
+    SpecError(
+        ("v1 leadFields",), "null", "add_time", "pipedrive-api.md#fields: subfields have neither id nor times"
+    ),
     SpecError(("v1 activityTypes",), "format", "add_time update_time", _V1_TIMES),
     SpecError(("v1 activityTypes",), "null", "color update_time", _NULLABLE),
     SpecError(
@@ -157,12 +168,12 @@ SPEC_ERRORS = (
         _NULLABLE,
     ),
     SpecError(("v1 notes",), "unknown property", "lead pinned_to_lead_flag", _NEWER),
-    SpecError(("v1 notes",), "status 201", "/", "API facts 2.8: v1 creates were recorded with 201"),
+    SpecError(("v1 notes",), "status 201", "/", "pipedrive-api.md#writes: v1 creates were recorded with 201"),
     SpecError(
         ("v1 deals", "v1 persons"),
         "unknown property",
         "<key>",
-        "API facts 4.3: v1 records carry custom fields beside the built-in ones",
+        "pipedrive-api.md#custom-field-values: v1 records carry custom fields beside the built-in ones",
     ),
     SpecError(
         ("v1 deals",),
@@ -191,7 +202,8 @@ SPEC_ERRORS = (
             "pinned_to_lead_flag postal_address priority website "
             + _parts("postal_address_", f"{_ADDRESS} country formatted_address locality route"),
         ),
-        "API facts 2.6 and 6.3: recorded v1 records have more than the file knows",
+        "pipedrive-api.md#recents, pipedrive-api.md#records: "
+        "recorded v1 records have more than the file knows",
     ),
     SpecError(
         ("v1 recents",),

@@ -11,7 +11,7 @@ UPDATED = "2026-01-02T03:04:05Z"
 
 
 def field(key: str, field_type: str, label: str | None = None, **more: Any) -> dict[str, Any]:
-    """A custom field as v2 lists it (API facts 4.2)."""
+    """A custom field as v2 lists it (docs/pipedrive-api.md#fields)."""
     return {
         "field_name": label or key.title(),
         "field_code": key,

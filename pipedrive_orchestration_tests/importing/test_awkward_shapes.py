@@ -1,4 +1,7 @@
-"""Answers as Pipedrive has been seen to give them (API facts 3.1, 4.3 and 10)."""
+"""Answers as Pipedrive has been seen to give them.
+
+See docs/pipedrive-api.md#pagination, docs/pipedrive-api.md#custom-field-values.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ NOT_OF_THE_LIST = {
         "organizations",
         "org_id",
     ): "no property of an organization: the schema beside the example has no org_id",
-    ("filters", "conditions"): "only the answers for one filter have it (API facts 6.3), a list never does",
+    ("filters", "conditions"): "pipedrive-api.md#filters: only the answers for one filter have it",
 }
 """Properties in examples that no list gives."""
 

@@ -18,7 +18,10 @@ from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.generator import Business
 
 PURGED_AFTER = timedelta(days=30)
-"""How long a soft-deleted record can still be reached (API facts 9, Deletes)."""
+"""How long a soft-deleted record can still be reached.
+
+See docs/pipedrive-api.md#deletions-merges-and-archiving.
+"""
 
 PURGED = ("deals", "persons", "organizations", "activities", "products")
 """The collections that Pipedrive purges of deleted records."""

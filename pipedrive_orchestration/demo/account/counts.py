@@ -1,6 +1,6 @@
 """What follows from a record's links: counts and activity ids of its parents, names in its notes.
 
-Pipedrive keeps these in step without touching a parent's ``update_time`` (API facts 9.1).
+Pipedrive keeps these in step without touching a parent's ``update_time`` (docs/pipedrive-api.md#times).
 """
 
 from __future__ import annotations

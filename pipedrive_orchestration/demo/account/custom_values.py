@@ -1,4 +1,7 @@
-"""Values of custom fields as v2 writes them, checked type by type (API facts 4.3)."""
+"""Values of custom fields as v2 writes them, checked type by type.
+
+See docs/pipedrive-api.md#custom-field-values.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ ADDRESS_PARTS = (
     "postal_code",
     "formatted_address",
 )
-"""The keys of every address (API facts 6.1)."""
+"""The keys of every address (docs/pipedrive-api.md#records)."""
 
 Check = Callable[[Account, Field, Any], "str | None"]
 """Says what is wrong with a value, if anything is."""
@@ -71,7 +74,7 @@ def completed(field: Field, value: Any) -> Any:
 
 
 def completed_address(value: Record) -> Record:
-    """An address with all its parts; those left out are null (API facts 4.3)."""
+    """An address with all its parts; those left out are null (docs/pipedrive-api.md#custom-field-values)."""
     parts = {part: value.get(part) for part in ADDRESS_PARTS}
     return {**parts, "formatted_address": parts["formatted_address"] or parts["value"]}
 

@@ -1,6 +1,6 @@
 """Stored filters: which records of a list satisfy them.
 
-The shape is API facts 7: a first group ``and`` of exactly two groups, one ``and`` and one ``or``.
+A first group ``and`` of exactly two groups, one ``and`` and one ``or`` (docs/pipedrive-api.md#filters).
 Comparisons, null tests and ``LIKE`` are understood.
 """
 

@@ -195,8 +195,8 @@ class Funnel:
 def make_pipelines(calendar: Calendar) -> tuple[dict[int, Record], dict[int, Record], list[Funnel]]:
     """Pipelines and stages in v2 shape, and those that deals can be in.
 
-    The default pipeline and stages never edited have no ``update_time`` (API facts 9.1); one pipeline
-    is deleted with its stages.
+    The default pipeline and stages never edited have no ``update_time`` (docs/pipedrive-api.md#times); one
+    pipeline is deleted with its stages.
     """
     pipelines: dict[int, Record] = {}
     stages: dict[int, Record] = {}
@@ -257,7 +257,7 @@ def activity_type_options(activity_types: dict[int, Record]) -> list[Record]:
 
 
 def make_filters(user_id: int, calendar: Calendar, fields: dict[str, list[Record]]) -> dict[int, Record]:
-    """Saved filters in v1 shape, each with its ``conditions`` (API facts 7).
+    """Saved filters in v1 shape, each with its ``conditions`` (docs/pipedrive-api.md#filters).
 
     Args:
         user_id: who saved them.

@@ -1,4 +1,7 @@
-"""Activities in v2 shape (API facts 6.1): calls and visits around deals, leads and contacts."""
+"""Activities in v2 shape: calls and visits around deals, leads and contacts.
+
+See docs/pipedrive-api.md#records.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Organizations and the persons who work there, in v2 shape (API facts 6.1)."""
+"""Organizations and the persons who work there, in v2 shape (docs/pipedrive-api.md#records)."""
 
 from __future__ import annotations
 

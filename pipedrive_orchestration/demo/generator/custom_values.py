@@ -1,4 +1,4 @@
-"""What records hold in their custom fields, in the shapes of API facts 4.3."""
+"""What records hold in their custom fields, in the shapes of docs/pipedrive-api.md#custom-field-values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class CustomFieldSet:
     pools: dict[str, list[Any]]
 
     def draw(self, rng: Random) -> Record:
-        """A complete ``custom_fields`` map: every key, null when unset (API facts 4.3).
+        """A complete ``custom_fields`` map: every key, null when unset.
+
+        See docs/pipedrive-api.md#custom-field-values.
 
         Compound values are shared between records, so they are to be replaced, never changed in place.
         """
@@ -87,7 +89,7 @@ def fill_pools(company: Company, object_type: str, fields: list[Record], linked:
 
 
 class _Values:
-    """Values of each creatable field type in their v2 shape (API facts 4.3)."""
+    """Values of each creatable field type in their v2 shape (docs/pipedrive-api.md#custom-field-values)."""
 
     def __init__(self, rng: Random, company: Company, linked: Linked) -> None:
         self._rng = rng
@@ -153,7 +155,9 @@ class _Values:
 
 
 def flat_v1_values(custom_fields: Record, fields: list[Record]) -> Record:
-    """The custom part of a v1 lead: flat keys, unset ones left out (API facts 4.3).
+    """The custom part of a v1 lead: flat keys, unset ones left out.
+
+    See docs/pipedrive-api.md#custom-field-values.
 
     Enum ids become text, sets comma-separated text, and the parts of compound values keys of their own,
     such as ``<key>_currency``.

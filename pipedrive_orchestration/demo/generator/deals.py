@@ -1,4 +1,4 @@
-"""Deals in v2 shape (API facts 6.1), each with a history that its times agree with."""
+"""Deals in v2 shape (docs/pipedrive-api.md#records), each with a history that its times agree with."""
 
 from __future__ import annotations
 

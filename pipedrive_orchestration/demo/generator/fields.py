@@ -1,4 +1,6 @@
-"""Field objects in the v2 shape (API facts 4.2), with what only v1 or the account itself knows.
+"""Field objects in the v2 shape, with what only v1 or the account itself knows.
+
+See docs/pipedrive-api.md#fields.
 
 Private keys beside the shape: ``_id`` (the numeric id of v1), ``_add_time``, ``_update_time``,
 ``_active`` (False once the field was deleted) and ``_options_deleted``.

@@ -1,4 +1,4 @@
-"""Leads in v1 shape: uuid ids, millisecond times, custom values flat (API facts 6.3)."""
+"""Leads in v1 shape: uuid ids, millisecond times, custom values flat (docs/pipedrive-api.md#records)."""
 
 from __future__ import annotations
 

@@ -42,17 +42,17 @@ def clock_text(second: int) -> str:
 
 
 def v2_time(instant: int) -> str:
-    """``2026-05-15T09:58:01Z``, the form of every v2 time (API facts 6.1)."""
+    """``2026-05-15T09:58:01Z``, the form of every v2 time (docs/pipedrive-api.md#times)."""
     return f"{_date(instant // DAY)}T{_time_of_day(instant % DAY)}Z"
 
 
 def v1_time(instant: int) -> str:
-    """``2026-05-15 09:58:01``, the form of most v1 times (API facts 6.3)."""
+    """``2026-05-15 09:58:01``, the form of most v1 times (docs/pipedrive-api.md#times)."""
     return f"{_date(instant // DAY)} {_time_of_day(instant % DAY)}"
 
 
 def millisecond_time(instant: int, milliseconds: int = 0) -> str:
-    """``2026-05-15T09:58:01.250Z``, the form of lead and lead label times (API facts 6.3)."""
+    """``2026-05-15T09:58:01.250Z``, the form of lead and lead label times (docs/pipedrive-api.md#times)."""
     return f"{_date(instant // DAY)}T{_time_of_day(instant % DAY)}.{milliseconds:03}Z"
 
 

@@ -1,4 +1,4 @@
-"""Notes in v1 shape (API facts 6.3)."""
+"""Notes in v1 shape (docs/pipedrive-api.md#records)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the company sells, in v2 shape (API facts 6.1)."""
+"""What the company sells, in v2 shape (docs/pipedrive-api.md#records)."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def _firms(country: Country, family_names: list[str], companies: list[str], rng:
 
 
 def _address(country: Country, faker: Faker, rng: Random) -> Record:
-    """An address with every subkey of API facts 6.1; some parts are unknown, as they often are."""
+    """An address with every part that it can have; some are unknown, as they often are."""
     street, number = faker.street_name(), str(faker.building_number())
     city, postcode = faker.city(), str(faker.postcode())
     text = f"{street} {number}, {postcode} {city}, {country.name}"

@@ -1,4 +1,4 @@
-"""The bodies of v1 writes (API facts 2.8, OpenAPI v1)."""
+"""The bodies of v1 writes (docs/pipedrive-api.md#writes; OpenAPI v1)."""
 
 from __future__ import annotations
 

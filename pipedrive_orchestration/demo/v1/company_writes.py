@@ -103,7 +103,7 @@ def _stored(call: Call, stored: Record, query: FilterQuery) -> Answer:
 
 
 def _completed(conditions: Record) -> Record:
-    """The conditions with the keys that answers always have (API facts 7)."""
+    """The conditions with the keys that answers always have (docs/pipedrive-api.md#filters)."""
     groups = [
         {
             "glue": group["glue"],

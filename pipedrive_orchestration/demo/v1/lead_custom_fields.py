@@ -1,4 +1,7 @@
-"""Custom fields of leads: deal fields, written and kept flat beside the built-in keys (API facts 4.3)."""
+"""Custom fields of leads: deal fields, written and kept flat beside the built-in keys.
+
+See docs/pipedrive-api.md#custom-field-values.
+"""
 
 from __future__ import annotations
 

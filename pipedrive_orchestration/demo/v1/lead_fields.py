@@ -1,4 +1,7 @@
-"""Lead fields: a lead's own properties and every custom field of deals, in v1 form (API facts 4.1)."""
+"""Lead fields: a lead's own properties and every custom field of deals, in v1 form.
+
+See docs/pipedrive-api.md#fields.
+"""
 
 from __future__ import annotations
 

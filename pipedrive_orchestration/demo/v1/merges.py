@@ -1,4 +1,7 @@
-"""Merges: the record named by ``merge_with_id`` survives and its values win (API facts 2.5, 9)."""
+"""Merges: the record named by ``merge_with_id`` survives and its values win.
+
+See docs/pipedrive-api.md#deletions-merges-and-archiving.
+"""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def update_note(call: Call) -> Answer:
 
 
 def delete_note(call: Call) -> Answer:
-    """``DELETE /notes/{id}``: bumps whatever the note was linked to (API facts 9.1)."""
+    """``DELETE /notes/{id}``: bumps whatever the note was linked to (docs/pipedrive-api.md#times)."""
     parse(call, Query)
     account, before = call.account, call.record("notes")
     if not before["active_flag"]:

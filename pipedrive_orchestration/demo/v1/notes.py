@@ -1,4 +1,7 @@
-"""Notes: lists show active ones only, a single read also answers a deleted one (API facts 2.4)."""
+"""Notes: lists show active ones only, a single read also answers a deleted one.
+
+See docs/pipedrive-api.md#deletions-merges-and-archiving.
+"""
 
 from __future__ import annotations
 

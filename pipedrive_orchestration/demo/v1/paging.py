@@ -40,7 +40,7 @@ def sorting_by(*known: str, most: int) -> BeforeValidator:
 
 
 def pagination(start: int, limit: int, *, more: bool) -> dict[str, Any]:
-    """The pagination block; ``next_start`` is absent on the last page (API facts 3.1)."""
+    """The pagination block; ``next_start`` is absent on the last page (docs/pipedrive-api.md#pagination)."""
     block = {"start": start, "limit": limit, "more_items_in_collection": more}
     return {**block, "next_start": start + limit} if more else block
 

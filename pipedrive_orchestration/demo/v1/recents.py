@@ -1,4 +1,7 @@
-"""Recents: what changed since an instant, deletions included, one month back at most (API facts 2.6)."""
+"""Recents: what changed since an instant, deletions included, one month back at most.
+
+See docs/pipedrive-api.md#recents.
+"""
 
 from __future__ import annotations
 

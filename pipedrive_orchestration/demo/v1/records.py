@@ -1,4 +1,6 @@
-"""v2 records in their v1 shape, as recents and merges answer them (API facts 2.6, 6.2, 6.3).
+"""v2 records in their v1 shape, as recents and merges answer them.
+
+See docs/pipedrive-api.md#recents and docs/pipedrive-api.md#records.
 
 Recents give partial records: the properties below and the custom fields, with plain ids instead of
 objects except for an organization's owner.

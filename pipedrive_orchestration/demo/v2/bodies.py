@@ -1,4 +1,4 @@
-"""The bodies of v2 writes (API facts 2.8, OpenAPI v2)."""
+"""The bodies of v2 writes (docs/pipedrive-api.md#writes; OpenAPI v2)."""
 
 from __future__ import annotations
 

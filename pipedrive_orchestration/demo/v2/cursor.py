@@ -1,7 +1,7 @@
 """Keyset cursors: where a page ended, as the sort value and the id of its last record.
 
 The form is that of the OpenAPI examples: base64url without padding of
-``{"field", "fieldValue", "sortDirection", "id"}`` (API facts 9, Cursor).
+``{"field", "fieldValue", "sortDirection", "id"}`` (docs/pipedrive-api.md#pagination).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bodies of v2 writes of custom fields and their options (API facts 2.8, OpenAPI v2)."""
+"""The bodies of v2 writes of custom fields and their options (docs/pipedrive-api.md#writes; OpenAPI v2)."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def rename_options(name: str) -> Callable[[Call], Answer]:
 
 
 def delete_options(name: str) -> Callable[[Call], Answer]:
-    """The endpoint that deletes options of a field; records keep their ids (API facts 10, 10)."""
+    """The endpoint that deletes options of a field; records keep their ids (docs/pipedrive-api.md#writes)."""
 
     def delete_some(call: Call) -> Answer:
         field = _field_with_options(call, name)

@@ -97,7 +97,10 @@ def _delete(account: Account, name: str, record: Record) -> Record:
 
 
 def _restore(call: Call, name: str, before: Record, changes: Record) -> Record:
-    """A deleted deal can be restored and nothing else (API facts 9, Deletes)."""
+    """A deleted deal can be restored and nothing else.
+
+    See docs/pipedrive-api.md#deletions-merges-and-archiving.
+    """
     if name != "deals" or changes != {"is_deleted": False}:
         if name == "deals":
             raise bad_request(
@@ -110,7 +113,10 @@ def _restore(call: Call, name: str, before: Record, changes: Record) -> Record:
 
 
 def _refuse_archived(before: Record, changes: dict[str, Any]) -> None:
-    """An archived deal is read-only until it is un-archived (API facts 2.2, archived deals)."""
+    """An archived deal is read-only until it is un-archived.
+
+    See docs/pipedrive-api.md#deletions-merges-and-archiving.
+    """
     if before.get("is_archived") and changes != {"is_archived": False}:
         raise bad_request("v2", ["An archived deal can only be un-archived, with is_archived false."])
 

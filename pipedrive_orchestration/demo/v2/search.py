@@ -15,7 +15,7 @@ from pipedrive_orchestration.demo.v2.cursor import decode, encode
 from pipedrive_orchestration.demo.v2.queries import PageQuery
 
 _SEARCHABLE_TYPES = {"address", "varchar", "text", "varchar_auto", "double", "monetary", "phone"}
-"""Types of custom fields in which is searched (API facts 2.7)."""
+"""Types of custom fields in which is searched (docs/pipedrive-api.md#search)."""
 
 _EXACT_SCORE, _PARTIAL_SCORE = 1.0, 0.5
 

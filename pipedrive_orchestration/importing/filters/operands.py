@@ -140,7 +140,7 @@ class OperandReader:
         return text if self.case_sensitive else text.casefold()
 
     def _option_id(self, option: Option) -> int | str:
-        # Built-in fields have text ids even where records hold numbers (API facts 4.2).
+        # Built-in fields have text ids even where records hold numbers (docs/pipedrive-api.md#fields).
         numbered = "BIGINT" in sql_type_of(self.variable.field)
         return int(option.id) if numbered and str(option.id).isdigit() else option.id
 
