@@ -18,8 +18,8 @@ from pipedrive_orchestration.sources.model import (
 )
 from pipedrive_orchestration.sources.old_files import OldFileError
 from pipedrive_orchestration.sources.store import LoadedSources, SourceStore, UnknownSourceError
-from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
-from pipedrive_orchestration.sources.yaml_files import BadFile, read_body
+from pipedrive_orchestration.sources.validation import InvalidBodyError, Position, Problem
+from pipedrive_orchestration.sources.yaml_files import BadFile, read_file
 
 __all__ = [
     "BadFile",
@@ -33,6 +33,7 @@ __all__ = [
     "LoadedSources",
     "OldFileError",
     "Options",
+    "Position",
     "Problem",
     "PropertyLabel",
     "PropertyOption",
@@ -43,5 +44,5 @@ __all__ = [
     "is_expired",
     "next_ticks",
     "parse_cron",
-    "read_body",
+    "read_file",
 ]

@@ -27,7 +27,8 @@ from pipedrive_orchestration.sources.model import (
 )
 from pipedrive_orchestration.sources.old_files import OldFileError
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
-from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, content_of, named, not_there
+from pipedrive_orchestration.sources.yaml_document import Document
+from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, named, not_there
 
 DELETED = "deleted"
 """Folder within the sources' folder that keeps the files of deleted sources."""
@@ -118,8 +119,6 @@ class SourceStore:
             chosen = self._chosen(body, slug)
             source = _with_identity(body, chosen, id_, self._clock())
             content = _as_yaml(source, body)
-            # What JSON can say and a file cannot must not become a file that does not load.
-            SourceFile.parse(content_of(content))
             if hold is not None:
                 self.holds.place(source.id, hold)
             # Another process may have taken the slug meanwhile.
@@ -192,6 +191,18 @@ def _with_identity(body: SourceBody, slug: str, id_: UUID, created_at: datetime)
 
 
 def _as_yaml(source: Source, body: SourceBody) -> str:
+    """The text of a source's file.
+
+    Raises:
+        InvalidBodyError: JSON can say the body, and a file cannot.
+    """
     identity: dict[str, Any] = {"id": str(source.id), "created_at": source.created_at.isoformat()}
     content = body.model_dump(mode="json", exclude_unset=True, exclude_none=True) | identity
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    readable, escaped = (
+        yaml.safe_dump(content, sort_keys=False, allow_unicode=is_readable, width=110)
+        for is_readable in (True, False)
+    )
+    # Some characters, such as the line separators of Unicode, read back as blanks unless they are escaped.
+    same = Document.parse(readable).content == content
+    SourceFile.parse(Document.parse(readable if same else escaped).content)
+    return readable if same else escaped

@@ -1,4 +1,4 @@
-"""What a user may have meant by a name that is not known."""
+"""Problems of what users write: each with its field, a code, a sentence, and its position in the file."""
 
 from __future__ import annotations
 
@@ -14,34 +14,44 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, StrictStr, Vali
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 
-def near_matches(name: str, known: Iterable[str]) -> list[str]:
-    """Up to three known names that the user may have meant, likeliest first.
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a text: its line, and the character within that line, both counted from 1."""
 
-    Case, dashes, blanks and camelCase are looked through, so ``activityTypes`` finds
-    ``activity_types``.
-    """
-    folded = {_fold(candidate): candidate for candidate in known}
-    return [folded[match] for match in get_close_matches(_fold(name), list(folded), n=3, cutoff=0.6)]
+    line: int
+    column: int
 
-
-def _fold(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong; ``field`` is ``""`` where the body as a whole is meant."""
+    """One thing that is wrong.
+
+    Attributes:
+        field: the path to it, such as ``filters.conditions[0].variable``; ``""`` for the body as a whole.
+        code: what kind of problem it is, for programs.
+        message: what is wrong and what to write instead.
+        position: where in its file it is; None for a body that came from elsewhere.
+    """
 
     field: str
     code: str
     message: str
+    position: Position | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The message with its field before it."""
+        return f"{self.field}: {self.message}" if self.field else self.message
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.message}" if self.field else self.message
+        return f"{self.position}: {self.sentence}" if self.position else self.sentence
 
 
 class InvalidBodyError(ValueError):
-    """A body that is not a source, with everything that is wrong with it."""
+    """A body that is not what its place says, with everything that is wrong with it."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -54,6 +64,20 @@ def refusal(code: str, message: str) -> PydanticCustomError:
     The message goes through as a value, since pydantic reads braces in a template as placeholders.
     """
     return PydanticCustomError(code, "{message}", {"message": message})
+
+
+def near_matches(name: str, known: Iterable[str]) -> list[str]:
+    """Up to three known names that the user may have meant, likeliest first.
+
+    Case, dashes, blanks and camelCase are looked through, so ``activityTypes`` finds
+    ``activity_types``.
+    """
+    folded = {_fold(candidate): candidate for candidate in known}
+    return [folded[match] for match in get_close_matches(_fold(name), list(folded), n=3, cutoff=0.6)]
+
+
+def _fold(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

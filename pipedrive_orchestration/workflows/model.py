@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -239,33 +239,47 @@ class Workflow(WorkflowBody):
 
 def _problems_across(data: Mapping[str, Any]) -> list[Problem]:
     """What no field can tell of itself, found also where others are wrong."""
-    inputs = _readable(data.get("inputs"), Input)
-    problems = _repeated("inputs", [one.reference for one in inputs], "duplicate_input", "are one input")
-    syncs = _mappings(data.get("syncs"))
-    sources = [str(sync.get("source")) for _, sync in syncs]
-    problems += _repeated("syncs", sources, "duplicate_source", "have one source; a sync is all there is")
-    for index, sync in syncs:
-        at = f"syncs[{index}].field_mapping"
-        problems += problems_of_mapping(sync.get("field_mapping"), inputs, at=at)
-    actions = _mappings(data.get("actions"))
-    names = [str(action.get("name")) for _, action in actions]
-    problems += _repeated("actions", names, "duplicate_action", "have one name")
-    columns = [one.key for one in inputs]
-    for _, action in actions:
-        outputs = action.get("outputs") or []
-        written = [action.get("output"), *(outputs if isinstance(outputs, Sequence) else [])]
-        columns += [output.key for output in _readable([each for each in written if each], Output)]
-    problems += _repeated("actions", columns, "duplicate_column", "are one column", beside=len(inputs))
+    inputs = [(f"inputs[{index}]", one) for index, one in _readable(data.get("inputs"), Input)]
+    names = [(field, one.reference) for field, one in inputs]
+    problems = _repeated(names, "duplicate_input", "each input has a name of its own")
+    syncs = [(f"syncs[{index}]", sync) for index, sync in _mappings(data.get("syncs"))]
+    sources = [(f"{field}.source", str(sync["source"])) for field, sync in syncs if sync.get("source")]
+    problems += _repeated(sources, "duplicate_source", "a source has one sync")
+    for field, sync in syncs:
+        at = f"{field}.field_mapping"
+        problems += problems_of_mapping(sync.get("field_mapping"), [one for _, one in inputs], at=at)
+    actions = [(f"actions[{index}]", action) for index, action in _mappings(data.get("actions"))]
+    titles = [(f"{field}.name", str(action["name"])) for field, action in actions if action.get("name")]
+    problems += _repeated(titles, "duplicate_action", "each action has a name of its own")
+    columns = [output for field, action in actions for output in _outputs(field, action)]
+    taken = {one.key: field for field, one in inputs}
+    problems += _repeated(columns, "duplicate_column", "a column is filled once", taken)
     return problems
 
 
-def _repeated(field: str, names: Sequence[str], code: str, why: str, beside: int = 0) -> list[Problem]:
-    # Of names that another field has told of already, only those that come again are new.
-    told = {name for name, count in Counter(names[:beside]).items() if count > 1}
+def _outputs(field: str, action: Mapping[Any, Any]) -> list[tuple[str, str]]:
+    """The columns that an action is to fill, each with its place."""
+    one = [(f"{field}.output", output.key) for _, output in _readable([action.get("output")], Output)]
+    several = _readable(action.get("outputs"), Output)
+    return one + [(f"{field}.outputs[{index}]", output.key) for index, output in several]
+
+
+def _repeated(
+    places: Iterable[tuple[str, str]], code: str, why: str, taken: Mapping[str, str] = MappingProxyType({})
+) -> list[Problem]:
+    """What comes a second time, and where the first one is.
+
+    Args:
+        places: a field and a name that may be given once.
+        code: the code of the problems.
+        why: the rule.
+        taken: the fields of names that are given elsewhere.
+    """
+    first = dict(taken)
     return [
-        Problem(field, code, f"{count} of them {why}: `{name}`.")
-        for name, count in Counter(names).items()
-        if count > 1 and name not in told
+        Problem(field, code, f"`{name}` stands in {first[name]} already; {why}.")
+        for field, name in places
+        if first.setdefault(name, field) != field
     ]
 
 
@@ -274,11 +288,11 @@ def _mappings(items: Any) -> list[tuple[int, Mapping[Any, Any]]]:
     return [(index, item) for index, item in enumerate(listed) if isinstance(item, Mapping)]
 
 
-def _readable(items: Any, model: type[_Model]) -> list[_Model]:
+def _readable(items: Any, model: type[_Model]) -> list[tuple[int, _Model]]:
     found = []
-    for item in items if isinstance(items, list | tuple) else []:
+    for index, item in enumerate(items if isinstance(items, list | tuple) else []):
         try:
-            found.append(model.model_validate(item))
+            found.append((index, model.model_validate(item)))
         except ValidationError:
             continue
     return found

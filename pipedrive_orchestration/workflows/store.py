@@ -14,7 +14,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pipedrive_orchestration.files import locked, replace_content
 from pipedrive_orchestration.sources import BadFile
-from pipedrive_orchestration.sources.yaml_files import YamlFolder, content_of, named, not_there
+from pipedrive_orchestration.sources.yaml_document import Document
+from pipedrive_orchestration.sources.yaml_files import YamlFolder, named, not_there
 from pipedrive_orchestration.workflows.model import Sync, Workflow, WorkflowFile
 
 
@@ -149,6 +150,6 @@ class WorkflowStore:
         with locked(path, _LOCK_TIMEOUT_SECONDS):
             self.load().find(slug)
             text = with_sync(path.read_text(encoding="utf-8-sig"), sync)
-            after = Workflow.of(slug, WorkflowFile.parse(content_of(text)))
+            after = Workflow.of(slug, WorkflowFile.parse(Document.parse(text).content))
             replace_content(path, text.encode(), mode=0o644)
         return after

@@ -23,7 +23,7 @@ from pipedrive_orchestration.orchestration.source.table_metadata import (
     table_metadata,
 )
 from pipedrive_orchestration.sources import InMemoryKeyValues, InvalidBodyError, SourceBody, SourceStore
-from pipedrive_orchestration.sources.yaml_files import content_of
+from pipedrive_orchestration.sources.yaml_document import Document
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import LoadedWorkflows
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
@@ -204,7 +204,7 @@ def test_a_folder_of_five_hundred_sources_and_fifty_bad_files(tmp_path: Path) ->
 def test_any_text_is_a_body_or_has_problems(text: str) -> None:
     FIGURES["hostile source files read"] += 1
     try:
-        read: Any = SourceBody.parse(content_of(text))
+        read: Any = SourceBody.parse(Document.parse(text).content)
     except InvalidBodyError as error:
         problems = error.problems
     else:

@@ -88,7 +88,7 @@ def test_good_files_load_beside_bad_ones(project: Path, store: Store) -> None:
         "empty.yaml": ["not_a_mapping"],
         "folder.yaml": ["unreadable"],
         "invalid.yaml": ["blank", "unknown_object_type"],
-        "latin1.yaml": ["invalid_yaml"],
+        "latin1.yaml": ["invalid_encoding"],
         "list.yaml": ["not_a_mapping"],
     }
 
@@ -267,6 +267,16 @@ def test_a_created_source_loads_as_it_was_created(project: Path, store: Store) -
     assert SourceBody.parse({key: content[key] for key in content.keys() - {"id", "created_at"}}) == body
     assert "pull_existing" not in content
     assert [path.name for path in (project / "sources").iterdir()] == ["united.yaml"]
+
+
+@pytest.mark.parametrize("name", ["a\x85b", "a\u2028b", "a\ufeffb", "12:30", "on", "0E0", "*x", "é: &a"])
+def test_names_that_yaml_reads_as_something_else_are_written_so_that_they_stay(
+    store: Store, name: str
+) -> None:
+    body = SourceBody.parse(active_body(name=name, properties=["title", name]))
+    created = store().create(body, "odd")
+    assert (created.name, created.properties) == (name, ("title", name))
+    assert store().load().sources == (created,)
 
 
 def test_slugs_are_unique_and_those_of_deleted_sources_stay_used(project: Path, store: Store) -> None:

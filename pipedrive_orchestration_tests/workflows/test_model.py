@@ -86,7 +86,7 @@ def test_every_problem_is_found_at_once() -> None:
             ("inputs[0].type", "literal_error"),
             ("inputs[1].name", "reserved_name"),
             ("inputs[2].name", "invalid_name"),
-            ("inputs", "duplicate_input"),
+            ("inputs[4]", "duplicate_input"),
             ("auto_run", "bool_type"),
             ("syncs[0].source", "invalid_slug"),
             ("syncs[0].field_mapping", "empty"),
@@ -94,12 +94,12 @@ def test_every_problem_is_found_at_once() -> None:
             ("syncs[1].run", "literal_error"),
             ("syncs[2].field_mapping.input.First_Name", "unknown_input"),
             ("syncs[2].field_mapping.input.nothing", "unknown_input"),
-            ("syncs", "duplicate_source"),
+            ("syncs[2].source", "duplicate_source"),
             ("actions[0].expression", "invalid_expression"),
             ("actions[1].url", "invalid_url"),
             ("actions[2]", "unknown_action"),
-            ("actions", "duplicate_action"),
-            ("actions", "duplicate_column"),
+            ("actions[1].name", "duplicate_action"),
+            ("actions[1].outputs[0]", "duplicate_column"),
         ]
     )
 
@@ -129,4 +129,4 @@ def test_actions_are_strict(action: dict[str, Any], code: str) -> None:
 
 def test_an_output_does_not_take_the_column_of_an_input() -> None:
     action = {"type": "sql", "name": "a", "expression": "1", "output": {"name": "Email"}}
-    assert problems(body(inputs=INPUTS, actions=[action])) == [("actions", "duplicate_column")]
+    assert problems(body(inputs=INPUTS, actions=[action])) == [("actions[0].output", "duplicate_column")]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from pipedrive_orchestration.sources import InvalidBodyError
-from pipedrive_orchestration.sources.yaml_files import content_of
+from pipedrive_orchestration.sources.yaml_document import Document
 from pipedrive_orchestration.workflows import LoadedWorkflows, Sync, UnknownWorkflowError, WorkflowStore
 from pipedrive_orchestration.workflows.model import WorkflowFile
 from pipedrive_orchestration.workflows.store import with_sync
@@ -76,7 +76,7 @@ def test_good_files_load_beside_bad_ones(store: WorkflowStore) -> None:
         "good.yaml": ["duplicate_id"],
         "twice.yaml": ["duplicate_slug"],
         "twice.yml": ["duplicate_slug"],
-        "unread.yaml": ["invalid_yaml"],
+        "unread.yaml": ["invalid_encoding"],
     }
 
 
@@ -159,7 +159,7 @@ def test_any_slug_and_property_reads_back_as_written(slug: str, key: str) -> Non
     wanted = Sync(source=slug, field_mapping={"input.email": key})
     try:
         text = with_sync(WRITTEN, wanted)
-        read = WorkflowFile.parse(content_of(text))
+        read = WorkflowFile.parse(Document.parse(text).content)
     except (InvalidBodyError, yaml.YAMLError):
         # What no YAML can hold, such as a control character, is refused before the file is written.
         assert not key.isprintable()

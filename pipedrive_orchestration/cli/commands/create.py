@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from pipedrive_orchestration.cli.states import state_as_json
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.lifecycle import create_source
 from pipedrive_orchestration.services.status import state_of
-from pipedrive_orchestration.sources import read_body
+from pipedrive_orchestration.sources import SourceBody, read_file
 
 
 def create(
@@ -42,7 +43,7 @@ def create(
     with explained(err):
         environment = Environment.read()
         _refuse_a_file_of_the_project(file, environment)
-        body = read_body(file, datetime.now(UTC).date())
+        body = read_file(file, partial(SourceBody.parse, created_on=datetime.now(UTC).date()))
         connection = environment.connection
         with deployed(environment.settings) as deployment, busy("Creating"):
             created = create_source(deployment, body, connection=connection, slug=slug)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +16,8 @@ from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
 from pipedrive_orchestration.cli.tables import rows_table
 from pipedrive_orchestration.importing import Preview
 from pipedrive_orchestration.importing import preview as read_preview
-from pipedrive_orchestration.sources import SourceBody, read_body
-from pipedrive_orchestration.sources.model import is_slug
-from pipedrive_orchestration.sources.yaml_files import read_source_file
+from pipedrive_orchestration.sources import SourceBody, read_file
+from pipedrive_orchestration.sources.model import SourceFile, is_slug
 
 
 def preview(
@@ -60,7 +60,9 @@ def _body_of(file: Path) -> SourceBody:
     Raises:
         InvalidBodyError: with every problem of the content.
     """
-    return read_source_file(file) if is_slug(file.stem) else read_body(file, datetime.now(UTC).date())
+    if is_slug(file.stem):
+        return read_file(file, SourceFile.parse)
+    return read_file(file, partial(SourceBody.parse, created_on=datetime.now(UTC).date()))
 
 
 def _preview_as_json(found: Preview, rows: int) -> dict[str, Any]:
