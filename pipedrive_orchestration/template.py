@@ -20,10 +20,26 @@ EXAMPLE = ".env.example"
 SECRETS = ".env"
 """The file that a user writes secrets into; it begins as a copy of ``.env.example``."""
 
-PARTS = (EXAMPLE, ".gitignore", "dagster.yaml", "project", "workspace.yaml")
+CONFIGURATION = "dagster.yaml"
+"""Dagster's own settings, by which all that it writes is below ``.state``."""
+
+WORKSPACE = "workspace.yaml"
+"""The code locations that Dagster loads."""
+
+PARTS = (EXAMPLE, ".gitignore", CONFIGURATION, "project", WORKSPACE)
 """The files and folders of the template."""
 
 _PACKAGE = Path(__file__).parent
+
+
+class NotLaidOutError(Exception):
+    """A working folder that nobody has laid out."""
+
+    def __init__(self, folder: Path, missing: str) -> None:
+        super().__init__(
+            f"There is no {missing} in {folder}. Change to the folder of your project, or lay this one out "
+            "with `pipedrive-orchestration init`, which adds what is missing and changes nothing."
+        )
 
 
 def template_folder() -> Path:

@@ -9,9 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
+from pipedrive_orchestration.cli.commands.init import show_layout
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import CommandError
 from pipedrive_orchestration.files import make_private_folder
+from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.template import CONFIGURATION, lay_out
 
 DEMO_FOLDER = Path("data/demo")
 """Everything of the demo: its account and its database. A real account never touches it."""
@@ -37,14 +42,22 @@ class DemoAccount:
 
 
 @contextmanager
-def demo_account(scale: float) -> Iterator[DemoAccount]:
+def demo_account(scale: float, settings: Settings, console: Console) -> Iterator[DemoAccount]:
     """Start the demo account on a free port; it ends with the block, and with this process.
 
     Its journal keeps the same account, with all that was changed in it, from one start to the next.
 
+    Args:
+        scale: multiplies the records of a new account.
+        settings: name the project folder. Where there is none, the working folder is laid out first.
+        console: is told of that.
+
     Raises:
         DemoAccountError: it did not start; says why.
+        OSError: the folder cannot be written.
     """
+    if not settings.project.exists() and not (settings.home / CONFIGURATION).exists():
+        show_layout(console, Path(), lay_out(Path()))
     make_private_folder(DEMO_FOLDER)
     journal = DEMO_FOLDER / "account.jsonl"
     is_new = not journal.exists()

@@ -16,6 +16,7 @@ from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveErro
 from pipedrive_orchestration.services.errors import NoWindowsError, RunFailedError, StatusConflictError
 from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, UnknownSourceError
+from pipedrive_orchestration.template import NotLaidOutError
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
 from pipedrive_orchestration.workflows import UnknownWorkflowError
@@ -38,6 +39,7 @@ _CODES: dict[type[Exception], int] = {
     SettingsError: BAD_INPUT,
     NoWindowsError: BAD_INPUT,
     StatusConflictError: BAD_INPUT,
+    NotLaidOutError: BAD_INPUT,
     InvalidBodyError: BAD_INPUT,
     UnknownSourceError: BAD_INPUT,
     UnknownWorkflowError: BAD_INPUT,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -23,6 +25,12 @@ err = Console(stderr=True)
 def say(text: object, *, to: Console = out, style: str | None = None) -> None:
     """Print text as it is, on as many lines as it has."""
     to.print(str(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def this_command() -> str:
+    """What a user types to call this program again."""
+    called = Path(sys.argv[0])
+    return called.name if shutil.which(called.name) == str(called) else str(called)
 
 
 def print_json(data: Any) -> None:

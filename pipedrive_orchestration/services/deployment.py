@@ -9,12 +9,18 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, ScheduleStates
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, DagsterNames
 from pipedrive_orchestration.settings import Settings, export
 from pipedrive_orchestration.sources import SourceStore
+from pipedrive_orchestration.template import CONFIGURATION, NotLaidOutError
 
 DEFAULT_DAGSTER_URL: str = Settings.model_fields["dagster_url"].default
+
+
+STATE = ".state"
+"""The folder, in Dagster's home, of what it writes by our settings."""
 
 
 def store_of(
@@ -47,7 +53,11 @@ class Deployment:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Deployment:
-        """The deployment that the settings name."""
+        """The deployment that the settings name.
+
+        Raises:
+            NotLaidOutError: as `use_home` does.
+        """
         instance = dagster_instance(settings)
         return cls(
             store=store_of(settings.project, instance),
@@ -65,11 +75,24 @@ def deployed(settings: Settings) -> Iterator[Deployment]:
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """Dagster's instance in the home folder, which its runs find as well."""
+    """Dagster's instance in the home folder, which its runs find as well.
+
+    Raises:
+        NotLaidOutError: as `use_home` does.
+    """
     use_home(settings)
     return dg.DagsterInstance.get()
 
 
 def use_home(settings: Settings) -> None:
-    """Make the home folder Dagster's in this process, and in those that are started from it."""
-    export({"DAGSTER_HOME": str(settings.home.resolve()), "DAGSTER_DISABLE_TELEMETRY": "true"})
+    """Make the home folder Dagster's in this process, and in those that are started from it.
+
+    Raises:
+        NotLaidOutError: the working folder has no settings of Dagster's, and no variable names another.
+        OSError: the folder cannot be written.
+    """
+    home = settings.home.resolve()
+    if "home" not in settings.model_fields_set and not (home / CONFIGURATION).exists():
+        raise NotLaidOutError(home, CONFIGURATION)
+    make_private_folder(home / STATE)
+    export({"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "true"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,12 @@ from packaging.utils import canonicalize_name
 CHECKOUT = Path(__file__).parents[2]
 OURS = {"benchmarks", "pipedrive_orchestration", "pipedrive_orchestration_tests"}
 TESTS = ("benchmarks", "pipedrive_orchestration_tests")
+
+NEEDED_BY_OTHERS = {
+    "dagster-webserver": "`dg dev` starts it, and ends without it",
+    "pytz": "DuckDB imports it to fetch an instant with its time zone",
+}
+"""Declared though no file of ours names them, and why."""
 
 INSTALLED_APART = {"dlt": "the peer of a benchmark, which makes an environment of its own for it"}
 """Imported though not declared, and why."""
@@ -71,6 +78,18 @@ def _owners(module: str, known: Mapping[str, list[str]]) -> list[str]:
 
 def test_the_package_uses_only_what_it_declares(declared: dict[str, set[str]]) -> None:
     assert distributions_of(imported(files_of(["pipedrive_orchestration"]))) - declared["package"] == set()
+
+
+def test_the_package_uses_all_that_it_declares(declared: dict[str, set[str]]) -> None:
+    files = files_of(["pipedrive_orchestration"])
+    text = "\n".join(file.read_text() for file in files)
+    # Some are started as a program, `python -m <module>`.
+    started = set(re.findall(r'"-m", "([\w.]+)"', text))
+    used = distributions_of(
+        imported(files) | {name for name in started if name.partition(".")[0] not in OURS}
+    )
+    assert declared["package"] - used - set(NEEDED_BY_OTHERS) == set()
+    assert not used & set(NEEDED_BY_OTHERS), "named after all"
 
 
 def test_tests_and_benchmarks_use_only_what_is_declared(declared: dict[str, set[str]]) -> None:

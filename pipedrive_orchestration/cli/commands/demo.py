@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Annotated
 
 import dagster as dg
@@ -17,7 +18,7 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import exit_code_of_import, explained
 from pipedrive_orchestration.cli.imports import import_sources
 from pipedrive_orchestration.cli.outcomes import Outcome, changed_rows, show_outcomes
-from pipedrive_orchestration.cli.output import err, out
+from pipedrive_orchestration.cli.output import err, out, this_command
 from pipedrive_orchestration.cli.tables import cell_text, sample_table
 from pipedrive_orchestration.demo.working_day import work
 from pipedrive_orchestration.importing import Pull
@@ -41,8 +42,10 @@ def demo(
     scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
 ) -> None:
     """Import the project from the embedded demo account; run it again to see changes arrive."""
-    with explained(err), demo_account(scale) as account:
-        environment = on_demo(Environment.read(), account)
+    with explained(err), ExitStack() as stack:
+        environment = Environment.read()
+        account = stack.enter_context(demo_account(scale, environment.settings, out))
+        environment = on_demo(environment, account)
         out.print(f"The demo account answers at {account.url}")
         if not account.is_new:
             out.print(f"Since the last time: {work(account.url, account.token, seed=os.getpid())}")
@@ -55,7 +58,7 @@ def demo(
             workflows = _run_workflows(environment, deployment, loaded)
         show_outcomes(out, [], {}, workflows.bad_files)
         _say_what_was_done(outcomes)
-        out.print(f"Database: {environment.warehouse.database}   UI: make dev", highlight=False)
+        out.print(f"Database: {environment.warehouse.database}   UI: {this_command()} dev", highlight=False)
         publish_what_is_new(environment, out)
     bad_files = bool(loaded.bad_files or workflows.bad_files)
     raise typer.Exit(exit_code_of_import(failed.values(), bad_files=bad_files))

@@ -2,45 +2,169 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from dotenv import dotenv_values
+from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.errors import FAILED, explained
+from pipedrive_orchestration.cli.errors import CommandError, explained
 from pipedrive_orchestration.cli.output import err, out
-from pipedrive_orchestration.services.deployment import use_home
-from pipedrive_orchestration.settings import export
+from pipedrive_orchestration.files import make_private_folder, replace_content
+from pipedrive_orchestration.services.deployment import STATE, use_home
+from pipedrive_orchestration.services.names import LOCATION
+from pipedrive_orchestration.settings import ENV_FILE, Settings, export
+from pipedrive_orchestration.template import WORKSPACE, NotLaidOutError
+
+HOST = "127.0.0.1"
+
+GRACE_SECONDS = 60
+"""How long Dagster's processes may take to end."""
+
+
+class DagsterEndedError(CommandError):
+    """Dagster ended though nobody told it to."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"Dagster has ended by itself, with exit code {code}; its last lines say why.")
+
+
+class PortInUseError(CommandError):
+    """Another program has the port."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"Port {port} of this machine is in use. End the program that has it, or choose another: "
+            f"dev --port {port + 1}."
+        )
+
+
+class AlreadyRunningError(CommandError):
+    """Another ``dev`` works on the same state, and its daemon would fire the same schedules."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(f"Another `dev` is running on {home}. Use that one, or end it first.")
 
 
 def dev(
     scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.", min=1, max=65_535)] = 3000,
 ) -> None:
     """Dagster's UI and daemon, on your account if there is a token and on the demo account if not."""
     with explained(err), ExitStack() as stack:
         environment = Environment.read()
         if not environment.settings.has_account:
-            account = stack.enter_context(demo_account(scale))
+            account = stack.enter_context(demo_account(scale, environment.settings, out))
             environment = on_demo(environment, account)
             out.print(f"No account is configured: the demo account answers at {account.url}")
-        environment.export()
+        if not Path(WORKSPACE).exists():
+            raise NotLaidOutError(Path.cwd(), WORKSPACE)
         use_home(environment.settings)
-        # The command recommends its successor, which reads other configuration, on every start.
-        export({"PYTHONWARNINGS": "ignore:Function `dev_command`:FutureWarning", **environment.variables})
-        out.print(f"Dagster UI: http://127.0.0.1:{port}   (Ctrl-C ends it)", highlight=False)
-        command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml"]
-        process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S603
-        # Whoever ends this command with a signal ends Dagster's processes with it.
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        stack.enter_context(_alone(environment.settings.home))
+        _refuse_taken(port)
+        environment.export()
+        export(stack.enter_context(_settings_for_code_location(environment.settings)))
+        out.print(f"Dagster UI: http://{HOST}:{port}   (Ctrl-C ends it)", highlight=False)
+        _run_dagster(["-w", WORKSPACE, "--host", HOST, "--port", str(port)])
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    lock = FileLock(home / STATE / "dev.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise AlreadyRunningError(home.resolve()) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as listener:
+        # As the web server will: a port whose last connections are fading away is free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            process.wait()
-        except KeyboardInterrupt:
-            process.wait(timeout=60)
-    raise typer.Exit(FAILED if process.returncode not in (0, -2, 130) else 0)
+            listener.bind((HOST, port))
+        except OSError:
+            raise PortInUseError(port) from None
+
+
+@contextmanager
+def _settings_for_code_location(settings: Settings) -> Iterator[Mapping[str, str]]:
+    """Variables that bring the settings to the code location as they are; for as long as the block lasts.
+
+    Dagster itself reads the ``.env`` file of the working folder and lets it win over the variables of the
+    process, even where it sets one to nothing. A file of the code location's own is read after that.
+    """
+    as_dagster_reads = dotenv_values(ENV_FILE)
+    lost = {
+        name: value
+        for name, value in settings.variables().items()
+        if as_dagster_reads.get(name, value) != value
+    }
+    if not lost:
+        yield {}
+        return
+    folder = settings.home.resolve() / STATE / "dev"
+    make_private_folder(folder)
+    lines = "".join(f"{name}='{_escaped(value)}'\n" for name, value in lost.items())
+    replace_content(folder / ENV_FILE, lines.encode(), mode=0o600)
+    try:
+        yield {"DAGSTER_PROJECT_ENV_FILE_PATHS": json.dumps({LOCATION: str(folder)})}
+    finally:
+        (folder / ENV_FILE).unlink(missing_ok=True)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _run_dagster(options: list[str]) -> None:
+    """Run Dagster until it is told to end, by Ctrl-C or a signal, and wait until all of it has ended.
+
+    Raises:
+        DagsterEndedError: nobody told it to.
+    """
+    # A shell that starts this command in the background has it ignore Ctrl-C; Dagster, which takes every
+    # request to end for a Ctrl-C, would ignore all of them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen([sys.executable, "-m", "dagster_dg_cli.cli", "dev", *options])  # noqa: S603
+    ending = False
+
+    def end(*_: object) -> None:
+        nonlocal ending
+        ending = True
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # A terminal sends it to every process; whoever sends a signal does so to this one alone.
+        _end(process)
+    else:
+        if not ending:
+            raise DagsterEndedError(code)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for insist in (process.terminate, process.kill):
+        try:
+            process.wait(timeout=GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            insist()
+        else:
+            return
+    process.wait()

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pipedrive_orchestration.cli.arguments import AsJson
 from pipedrive_orchestration.cli.errors import explained
-from pipedrive_orchestration.cli.output import err, out, print_json, say
+from pipedrive_orchestration.cli.output import err, out, print_json, say, this_command
 from pipedrive_orchestration.template import Layout, lay_out
 
 _PURPOSES = {
@@ -43,16 +43,15 @@ def init(
         return
     show_layout(out, folder, laid)
     go = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
-    out.print(
-        f"Next: {go}pipedrive-orchestration demo, which needs no account;", highlight=False, soft_wrap=True
-    )
-    out.print("or write the token of your account into .env, then: check, import, dev.", highlight=False)
+    say(f"Next: {go}{this_command()} demo, which needs no account;")
+    say("or write the token of your account into .env, then: check, import, dev.")
 
 
 def show_layout(console: Console, folder: Path, laid: Layout) -> None:
     """Print what is new in a folder, and what was left alone."""
     if laid.written:
-        table = Table(show_header=False, box=None, title=f"New in {folder.resolve()}:", title_justify="left")
+        say(f"New in {folder.resolve()}:", to=console)
+        table = Table(show_header=False, box=None)
         for name in sorted(laid.written, key=list(_PURPOSES).index):
             table.add_row(Text(f"  {name}", style="bold"), _PURPOSES[name])
         console.print(table)

@@ -52,7 +52,7 @@ def serve(
         environment = Environment.read()
         keys = _keys(environment.settings.api_keys, host, demo=demo)
         if demo and not environment.settings.has_account:
-            account = stack.enter_context(demo_account(1.0))
+            account = stack.enter_context(demo_account(1.0, environment.settings, err))
             environment = on_demo(environment, account)
             err.print(f"No account is set: the demo account answers at {account.url}")
         deployment = Deployment.from_settings(environment.settings)
