@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pipedrive_orchestration.importing.casts import Cast, flat_cast, nested_cast, plain_cast, sql_type_of
-from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.pipedrive.fields import Field, FieldList, is_custom_key
 from pipedrive_orchestration.pipedrive.object_types import (
     MAX_CUSTOM_FIELDS_PER_REQUEST,
     CustomFields,
@@ -77,6 +77,7 @@ class Definition:
         vanished: columns of properties that the account had once; they keep their last values.
         query: what every request for records carries so that the wanted values come.
         selection: which records belong to the source.
+        field_notes: what could not be read of the account's fields.
     """
 
     source: Source
@@ -85,6 +86,7 @@ class Definition:
     vanished: tuple[Column, ...]
     query: Mapping[str, str | int]
     selection: Selection
+    field_notes: tuple[str, ...] = ()
 
     @property
     def shown(self) -> tuple[Column, ...]:
@@ -99,21 +101,22 @@ class Definition:
     @property
     def notes(self) -> list[str]:
         """What a reader of the import should know of its properties."""
-        return [
+        gone = [
             f"property {column.key} ({column.label}) is gone at Pipedrive; its column keeps its last values"
             for column in self.vanished
         ]
+        return [*self.field_notes, *gone]
 
 
 def define(
-    source: Source, fields: Sequence[Field], vanished: Mapping[str, Column], selection: Selection = EVERYTHING
+    source: Source, listed: FieldList, known: Mapping[str, Column], selection: Selection = EVERYTHING
 ) -> Definition:
     """Join a source with the fields of the account.
 
     Args:
         source: what is wanted.
-        fields: what the account has.
-        vanished: columns that the source's table has for fields which the account no longer has.
+        listed: what the account has, as far as it may be read.
+        known: columns that the source's table has; they tell what a field was when it was last understood.
         selection: what the source's filter means in the account.
 
     Raises:
@@ -121,8 +124,9 @@ def define(
         UnfitSourceError: the filter does not fit the account, or properties cannot be columns of one table;
             names unknown properties too.
     """
+    fields = understood_fields(source, listed, known)
     by_key = {field.key: field for field in fields}
-    unknown = [key for key in source.properties if key not in by_key and key not in vanished]
+    unknown = [key for key in source.properties if key not in by_key and key not in known]
     colliding = colliding_properties(source)
     if selection.problems or colliding:
         properties = unknown_properties(source, unknown, fields)
@@ -134,10 +138,33 @@ def define(
         source=source,
         fields=tuple(fields),
         columns=tuple(typed_column(field, source.type, source.labels.get(field.key)) for field in wanted),
-        vanished=tuple(vanished[key] for key in source.properties if key not in by_key),
+        vanished=tuple(known[key] for key in source.properties if key not in by_key),
         query=query_for(source.type, [*wanted, *selection.fields]),
         selection=selection,
+        field_notes=listed.notes,
     )
+
+
+def understood_fields(
+    body: SourceBody, listed: FieldList, known: Mapping[str, Column] = MappingProxyType({})
+) -> list[Field]:
+    """The fields of the account, those that are not understood as they were when they were last.
+
+    Where the list may not be read, the custom fields that a body asks for are taken to be there; their values
+    are JSON as long as nothing is known of them.
+    """
+    fields = [_as_known(field, known.get(field.key)) for field in listed.fields]
+    if not listed.is_denied or body.type.custom_fields is CustomFields.NONE:
+        return fields
+    asked = [key for key in body.properties if is_custom_key(key)]
+    unlisted = [Field(key, key, "json", is_custom=True, is_understood=False) for key in asked]
+    return [*fields, *(_as_known(field, known.get(field.key)) for field in unlisted)]
+
+
+def _as_known(field: Field, column: Column | None) -> Field:
+    if field.is_understood or column is None:
+        return field
+    return replace(field, field_type=column.field_type, label=column.label)
 
 
 def wanted_fields(body: SourceBody, fields: Sequence[Field], selection: Selection) -> list[Field]:

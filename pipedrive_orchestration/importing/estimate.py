@@ -10,7 +10,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from pipedrive_orchestration.importing.context import ImportContext
-from pipedrive_orchestration.importing.definition import wanted_fields
+from pipedrive_orchestration.importing.definition import understood_fields, wanted_fields
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.prior_state import PriorState
@@ -83,11 +83,12 @@ def estimate_first_import(body: SourceBody, *, connection: Connection) -> Estima
 
 async def _estimate_first_import(body: SourceBody, connection: Connection) -> Estimate:
     async with Client(connection) as client:
-        fields = await read_fields(client, body.type)
+        listed = await read_fields(client, body.type)
+        fields = understood_fields(body, listed)
         selection = await select(client, body, fields, datetime.now(UTC))
         wanted_fields(body, fields, selection)
         records = await _cost_of_first_import(client, body)
-        return Estimate(client.usage.tokens + records, client.daily_tokens_left)
+        return Estimate(client.usage.tokens + records, client.daily_tokens_left, listed.notes)
 
 
 async def _cost_of_first_import(client: Client, body: SourceBody) -> int:

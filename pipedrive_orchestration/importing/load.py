@@ -66,6 +66,7 @@ class Loader:
             await committing
         await self._staging.type_staged()
         found = await self._reconciler.conclude(self._plan, self._staging.seen)
+        self._committer.note(found.notes)
         for record in found.pages:
             await self._stage(FetchedPage(record))
         return found.removed

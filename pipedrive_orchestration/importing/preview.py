@@ -19,7 +19,13 @@ from typing import Any
 import duckdb
 
 from pipedrive_orchestration.importing.casts import readable
-from pipedrive_orchestration.importing.definition import TypedColumn, query_for, typed_column, wanted_fields
+from pipedrive_orchestration.importing.definition import (
+    TypedColumn,
+    query_for,
+    typed_column,
+    understood_fields,
+    wanted_fields,
+)
 from pipedrive_orchestration.importing.estimate import cost_of_all
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.staging import Staging, StagingFolder
@@ -55,6 +61,7 @@ class Preview:
         labels: labels by property, in the order of the body.
         texts: the rows as a person reads them, one text for each of ``labels``: options by their labels.
         restrictions: parameters by which Pipedrive itself filtered.
+        notes: what the connected user, or app, may not read.
     """
 
     rows: tuple[dict[str, Cell], ...]
@@ -64,6 +71,7 @@ class Preview:
     labels: dict[str, str]
     texts: tuple[tuple[str, ...], ...]
     restrictions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def preview(body: SourceBody, *, connection: Connection) -> Preview:
@@ -83,7 +91,8 @@ def preview(body: SourceBody, *, connection: Connection) -> Preview:
 
 async def _preview(body: SourceBody, connection: Connection) -> Preview:
     async with Client(connection) as client:
-        fields = await read_fields(client, body.type)
+        listed = await read_fields(client, body.type)
+        fields = understood_fields(body, listed)
         selection = await select(client, body, fields, datetime.now(UTC))
         wanted = wanted_fields(body, fields, selection)
         columns = [typed_column(field, body.type, body.labels.get(field.key)) for field in wanted]
@@ -116,6 +125,7 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
             tuple(readable(value, field) for field, value in zip(wanted, row, strict=True)) for row in found
         ),
         restrictions=selection.restrictions,
+        notes=listed.notes,
     )
 
 

@@ -48,7 +48,7 @@ def property_options(object_type: str, *, connection: Connection) -> list[dict[s
 
 async def _read(object_type: ObjectType, connection: Connection) -> Sequence[Field]:
     async with Client(connection) as client:
-        return await read_fields(client, object_type)
+        return (await read_fields(client, object_type)).fields
 
 
 def _option(field: Field) -> dict[str, Any]:

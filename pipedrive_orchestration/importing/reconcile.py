@@ -8,13 +8,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import httpx
+
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
-from pipedrive_orchestration.importing.removals import RemovedId, missing_rows, removed_in_recents
+from pipedrive_orchestration.importing.removals import (
+    RecentRemovals,
+    RemovedId,
+    current_among,
+    missing_rows,
+    removed_in_recents,
+)
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.staging import StagingFolder
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS
 from pipedrive_orchestration.pipedrive.pagination import recents_pages
@@ -28,10 +37,12 @@ class Reconciliation:
     Attributes:
         pages: records that are still there, to be loaded like others.
         removed: those that are gone.
+        notes: what could not be found out, and why.
     """
 
     pages: list[Page] = field(default_factory=list)
     removed: list[RemovedId] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 class Reconciler:
@@ -48,7 +59,7 @@ class Reconciler:
         self._visibility = visibility
         self._folder = folder
         self._watermark = watermark
-        self._recently_removed: list[RemovedId] | None = None
+        self._recent: RecentRemovals | None = None
 
     async def reconcile(self, windows: Sequence[Window] | None, seen: Sequence[Path]) -> Reconciliation:
         """Find out about rows that should have come with the windows (None: at all) and did not.
@@ -87,9 +98,9 @@ class Reconciler:
                 return await self.reconcile(None, seen)
             if object_type.with_deleted:
                 return Reconciliation()
-            return Reconciliation(removed=await self._removed_since(plan.changed_since))
+            return await self._removed_since(plan.changed_since)
         if plan.resumes and object_type.recents_item:
-            return Reconciliation(removed=await self._removed_since(plan.changed_since))
+            return await self._removed_since(plan.changed_since)
         return Reconciliation()
 
     def _missing(self, windows: Sequence[Window] | None, seen: Sequence[Path]) -> list[str]:
@@ -109,15 +120,39 @@ class Reconciler:
 
     async def _explained(self, gone: Sequence[str]) -> list[RemovedId]:
         if not gone or self._watermark is None or self._context.object_type.recents_item is None:
-            return reasons(gone, [], all_seen_in_recents=False)
+            return reasons(gone, RecentRemovals(), all_seen_in_recents=False)
         reach = self._context.started_at - timedelta(days=RECENTS_DAYS)
         since = max(self._watermark - OVERLAP, reach)
-        if self._recently_removed is None:
-            self._recently_removed = await self._removed_since(since)
-        return reasons(gone, self._recently_removed, all_seen_in_recents=since <= self._watermark)
+        try:
+            recent = self._recent = self._recent or await self._read_recents(since)
+        except Refused as refused:
+            if refused.status != httpx.codes.FORBIDDEN:
+                raise
+            return reasons(gone, RecentRemovals(), all_seen_in_recents=False)
+        return reasons(gone, recent, all_seen_in_recents=since <= self._watermark)
 
-    async def _removed_since(self, since: datetime) -> list[RemovedId]:
-        """The removals that the recents feed tells of."""
+    async def _removed_since(self, since: datetime) -> Reconciliation:
+        """The removals that the recents feed tells of; records that it only names are looked up."""
+        context = self._context
+        try:
+            recent = await self._read_recents(since)
+        except Refused as refused:
+            if refused.status != httpx.codes.FORBIDDEN:
+                raise
+            return Reconciliation(notes=[_no_recents(refused)])
+        named = await asyncio.to_thread(self._current_among, recent.unexplained)
+        found = await records_by_ids(context.client, context.object_type, context.definition.query, named)
+        gone: list[RemovedId] = [(record_id, "deleted", None) for record_id in found.missing]
+        return Reconciliation(found.pages, [*recent.removed, *gone])
+
+    def _current_among(self, ids: Sequence[str]) -> list[str]:
+        context = self._context
+        if not ids or not context.warehouse.exists:
+            return []
+        with context.warehouse.reading() as connection:
+            return current_among(connection, context.source.slug, ids)
+
+    async def _read_recents(self, since: datetime) -> RecentRemovals:
         files: list[Path] = []
         longest = 0
         async for page in recents_pages(self._context.client, self._context.object_type, since):
@@ -128,17 +163,25 @@ class Reconciler:
         return await asyncio.to_thread(removed_in_recents, files, longest)
 
 
-def reasons(
-    gone: Sequence[str], recent: Sequence[RemovedId], *, all_seen_in_recents: bool
-) -> list[RemovedId]:
+def _no_recents(refused: Refused) -> str:
+    return (
+        f"the recents feed may not be read ({refused.reason}), so removals show only when windows are read "
+        "again; an app needs the scope recents:read or search:read for it"
+    )
+
+
+def reasons(gone: Sequence[str], recent: RecentRemovals, *, all_seen_in_recents: bool) -> list[RemovedId]:
     """Why records are gone.
 
     Args:
         gone: their ids.
-        recent: removals that the recents feed shows.
+        recent: removals that the recents feed tells of.
         all_seen_in_recents: whether every deletion that could explain them would be in the feed; one
             that is not there is then hidden from the token's user rather than deleted.
     """
-    known = {removal[0]: removal for removal in recent}
+    known: dict[str, RemovedId] = {
+        record_id: (record_id, "deleted", None) for record_id in recent.unexplained
+    }
+    known |= {removal[0]: removal for removal in recent.removed}
     otherwise = "invisible" if all_seen_in_recents else "deleted"
     return [known.get(record_id, (record_id, otherwise, None)) for record_id in gone]

@@ -8,6 +8,7 @@ of ours that a complete reading did not bring and that a look-up by id does not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -24,33 +25,65 @@ _RECENT = """{"id": "BIGINT", "data": {"active_flag": "BOOLEAN", "deleted": "BOO
 "is_deleted": "BOOLEAN", "merge_what_id": "BIGINT", "update_time": "TIMESTAMPTZ"}}"""
 
 
-def removed_in_recents(pages: Sequence[Path], longest: int) -> list[RemovedId]:
+@dataclass(frozen=True, slots=True)
+class RecentRemovals:
+    """What the recents feed tells of removals.
+
+    Attributes:
+        removed: the records that it shows as gone.
+        unexplained: ids as text of records that it names without saying what became of them.
+    """
+
+    removed: list[RemovedId] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+
+
+def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
     """The removed records among staged pages of the recents feed.
 
     A record is removed where its last state there is inactive or deleted (v1 shapes,
-    docs/pipedrive-api.md#recents); a person that was merged away names the other one of the merge.
+    docs/pipedrive-api.md#recents); a person that was merged away names the other one of the merge. An entry
+    can have no state at all.
     """
     if not pages:
-        return []
+        return RecentRemovals()
     files = "[" + ", ".join(literal(str(page)) for page in pages) + "]"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        return connection.execute(
+        found = connection.execute(
             f"""
             WITH recent AS (
                 SELECT unnest(json_transform(json, $structure)) FROM read_json_objects(
                     {files}, format = 'newline_delimited', maximum_object_size = {longest + 1024})
             ), last AS (
-                SELECT id, arg_max(data, coalesce(data.update_time, TIMESTAMPTZ 'epoch')) AS data
-                FROM recent WHERE id IS NOT NULL AND data IS NOT NULL GROUP BY id
+                SELECT id, arg_max(data, coalesce(data.update_time, TIMESTAMPTZ 'epoch'))
+                    FILTER (WHERE data IS NOT NULL) AS data, bool_or(data IS NULL) AS is_unexplained
+                FROM recent WHERE id IS NOT NULL GROUP BY id
             )
             SELECT id::VARCHAR, CASE WHEN data.merge_what_id IS NULL THEN 'deleted' ELSE 'merged' END,
-                data.update_time
-            FROM last
-            WHERE data.active_flag IS FALSE OR data.deleted OR data.is_deleted OR data.status = 'deleted'
+                data.update_time,
+                coalesce(data.active_flag IS FALSE OR data.deleted OR data.is_deleted
+                    OR data.status = 'deleted', false) AS is_removed
+            FROM last WHERE is_removed OR is_unexplained
             """,
             {"structure": _RECENT},
         ).fetchall()
+    return RecentRemovals(
+        removed=[(record_id, reason, at) for record_id, reason, at, is_removed in found if is_removed],
+        unexplained=[record_id for record_id, _, _, is_removed in found if not is_removed],
+    )
+
+
+def current_among(connection: duckdb.DuckDBPyConnection, slug: str, ids: Sequence[str]) -> list[str]:
+    """Those of some ids that current rows of a source have."""
+    if not ids or not column_types(connection, slug):
+        return []
+    rows = connection.execute(
+        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _is_current AND _id::VARCHAR IN "
+        "(SELECT unnest($ids)) ORDER BY 1",
+        {"ids": list(ids)},
+    ).fetchall()
+    return [record_id for (record_id,) in rows]
 
 
 def missing_rows(

@@ -155,10 +155,12 @@ class Estimate:
     Attributes:
         tokens: at most, from its first request on.
         daily_tokens_left: of the account's budget for today, None where Pipedrive does not say.
+        notes: what the connected user, or app, may not read.
     """
 
     tokens: int
     daily_tokens_left: int | None
+    notes: tuple[str, ...] = ()
 
 
 ImportEvent = Estimate | Progress | WindowReport

@@ -77,11 +77,11 @@ async def _import(request: ImportRequest, listener: Listener) -> ImportReport:
     source = request.source
     async with Client(request.connection) as client:
         reporter = Reporter(listener, client.usage)
-        fields = await read_fields(client, source.type)
-        selection = await select(client, source, fields, request.started_at)
+        listed = await read_fields(client, source.type)
+        selection = await select(client, source, listed.fields, request.started_at)
         prior = await read_prior_state(request, fingerprint_of(source, selection))
         visibility = await read_visibility(client, request, prior)
-        definition = define(source, fields, prior.columns, selection)
+        definition = define(source, listed, prior.columns, selection)
         context = ImportContext(request, client, definition, reporter)
         plan = make_plan(context, prior, visibility)
         committer = Committer(context, plan, visibility)

@@ -12,7 +12,7 @@ from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schem
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.services.lifecycle import hold_for
+from pipedrive_orchestration.services.lifecycle import appraise
 from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.services.web_server import ReloadError, reload_location
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Source, SourceBody
@@ -120,13 +120,13 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
     def write_source_file(context: dg.OpExecutionContext) -> None:
         with _problems_shown():
             body = _body_of(context)
-            hold = hold_for(body, project.pipedrive(context.resources).connection())
-            source = project.store(context.instance).create(body, hold=hold)
+            appraisal = appraise(body, project.pipedrive(context.resources).connection())
+            source = project.store(context.instance).create(body, hold=appraisal.hold)
         # A schedule of the same name that was stopped once must not be stopped now.
         project.schedules(context.instance).reset(project.names.schedule(source.slug))
         context.log.info(f"Wrote sources/{source.slug}.yaml")
-        if hold:
-            context.log.warning(str(hold))
+        for note in filter(None, (appraisal.hold, *appraisal.notes)):
+            context.log.warning(str(note))
         try:
             reload_location(context.run)
             shown = "The code location shows the source."

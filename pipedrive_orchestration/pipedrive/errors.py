@@ -74,14 +74,16 @@ class Refused(PipedriveError):
 
     Attributes:
         status: HTTP status.
+        reason: Pipedrive's sentence.
         code: Pipedrive's machine-readable code where it gives one (docs/pipedrive-api.md#errors).
     """
 
     def __init__(self, request: str, status: int, error: str, code: str | None = None) -> None:
         self.status = status
         self.code = code
+        self.reason = error.rstrip(".")
         remedy = _REMEDIES.get(status, "Pipedrive does not say how to mend this.")
-        super().__init__(f"GET {request} answered {status}: {error.rstrip('.')}. {remedy}")
+        super().__init__(f"GET {request} answered {status}: {self.reason}. {remedy}")
 
 
 class Unavailable(PipedriveError):

@@ -7,8 +7,10 @@ places (a deal's ``value`` is called monetary there and is a plain number in the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
+import httpx
 import msgspec
 
 from pipedrive_orchestration.pipedrive.builtin_fields import Property
@@ -30,7 +32,9 @@ class Option:
 class Field:
     """A property of an object type as this account has it.
 
-    ``optional`` values come only when asked for through ``include_fields``.
+    Attributes:
+        optional: its values come only when asked for through ``include_fields``.
+        is_understood: whether its type and options are those of a definition that could be read.
     """
 
     key: str
@@ -39,6 +43,22 @@ class Field:
     options: tuple[Option, ...] = ()
     is_custom: bool = False
     optional: bool = False
+    is_understood: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldList:
+    """The fields of an object type, and what is not known of them.
+
+    Attributes:
+        fields: built-in ones first, then the account's, in Pipedrive's order.
+        notes: what could not be read, and why.
+        is_denied: whether the account's list may not be read; then custom fields are not known.
+    """
+
+    fields: tuple[Field, ...]
+    notes: tuple[str, ...] = ()
+    is_denied: bool = False
 
 
 class _Option(msgspec.Struct):
@@ -53,6 +73,7 @@ class _FieldAnswer(msgspec.Struct):
     options: list[_Option] | None = None
     is_custom_field: bool = False
     is_optional_response_field: bool = False
+    is_understood: bool = True
 
 
 _fields = msgspec.json.Decoder(_FieldAnswer)
@@ -61,16 +82,23 @@ _LISTED_AS = {"emails": "email", "phones": "phone", "label_ids": "label"}
 """Record key to field code where v2 kept the older name for the field."""
 
 
-async def read_fields(client: Client, object_type: ObjectType) -> tuple[Field, ...]:
-    """All fields of an object type: built-in ones first, then the account's, in Pipedrive's order.
+async def read_fields(client: Client, object_type: ObjectType) -> FieldList:
+    """The fields of an object type.
 
-    Costs ``fields_cost`` tokens for each 500 fields, and nothing for collections without a field list.
+    Costs ``fields_cost`` tokens for each 500 fields, and nothing for collections without a field list. A
+    definition that cannot be read makes that field JSON; a list that may not be read leaves the built-in
+    fields with built-in labels.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.
     """
     listing = object_type.fields_listing
-    answers = await _read_answers(client, listing) if listing else []
+    try:
+        answers, notes = await _read_answers(client, listing) if listing else ([], [])
+    except Refused as refused:
+        if refused.status != httpx.codes.FORBIDDEN:
+            raise
+        return _denied(object_type, refused)
     listed = {answer.field_code: answer for answer in answers}
     known = [_built_in(prop, listed) for prop in object_type.properties]
     taken = {field.key for field in known} | {_LISTED_AS.get(field.key, "") for field in known}
@@ -81,7 +109,17 @@ async def read_fields(client: Client, object_type: ObjectType) -> tuple[Field, .
         if answer.field_code not in taken
         and (carries_custom if answer.is_custom_field else _newer(object_type))
     ]
-    return (*known, *own)
+    return FieldList((*known, *own), tuple(notes))
+
+
+def _denied(object_type: ObjectType, refused: Refused) -> FieldList:
+    known = tuple(_built_in(prop, {}) for prop in object_type.properties)
+    needed = f" An app needs the scope {' or '.join(object_type.fields_scopes)} for it."
+    note = (
+        f"the list of fields of {object_type.name} may not be read ({refused.reason}), so labels are the "
+        f"built-in ones and custom fields keep the types that are known of them.{needed}"
+    )
+    return FieldList(known, (note,), is_denied=True)
 
 
 def _newer(object_type: ObjectType) -> bool:
@@ -94,7 +132,8 @@ def _built_in(prop: Property, listed: dict[str, _FieldAnswer]) -> Field:
     plain = Field(prop.key, prop.label, prop.field_type, optional=prop.optional)
     if answer is None:
         return plain
-    return replace(plain, label=_label(answer), options=_options(answer))
+    # The catalogue knows the type of a built-in field, whatever is odd about its definition.
+    return replace(plain, label=_label(answer), options=_options(answer), is_understood=answer.is_understood)
 
 
 def _of(answer: _FieldAnswer) -> Field:
@@ -105,6 +144,7 @@ def _of(answer: _FieldAnswer) -> Field:
         options=_options(answer),
         is_custom=answer.is_custom_field,
         optional=answer.is_optional_response_field,
+        is_understood=answer.is_understood,
     )
 
 
@@ -120,11 +160,46 @@ def _options(answer: _FieldAnswer) -> tuple[Option, ...]:
     )
 
 
-async def _read_answers(client: Client, listing: Listing) -> list[_FieldAnswer]:
-    answers = [record async for page in pages(client, listing, {}) for record in page.whole_records()]
+async def _read_answers(client: Client, listing: Listing) -> tuple[list[_FieldAnswer], list[str]]:
+    """The definitions of a list, and what is odd about some of them."""
+    written = [record async for page in pages(client, listing, {}) for record in page.whole_records()]
+    answers: dict[str, _FieldAnswer] = {}
+    notes = []
+    for record in written:
+        try:
+            answer = _fields.decode(record)
+        except msgspec.DecodeError as error:
+            odd = _salvaged(record)
+            if odd is None:
+                notes.append(f"a field of {listing.path} is left out, for it has no key ({error})")
+                continue
+            notes.append(f"the definition of the field {odd.field_code} ({_label(odd)}) is odd ({error})")
+            answer = odd
+        # A field that is created meanwhile moves the others down a page.
+        answers[answer.field_code] = answer
+    return list(answers.values()), notes
+
+
+def _salvaged(record: bytes) -> _FieldAnswer | None:
+    """What a definition says that cannot be read as a whole; None where it does not say whose it is."""
     try:
-        fields = [_fields.decode(answer) for answer in answers]
-    except msgspec.DecodeError as error:
-        raise Refused(listing.path, 200, f"a field that cannot be read ({error})") from None
-    # A field that is created meanwhile moves the others down a page.
-    return list({field.field_code: field for field in fields}.values())
+        said = msgspec.json.decode(record)
+    except msgspec.DecodeError:
+        return None
+    key = said.get("field_code") if isinstance(said, dict) else None
+    if not isinstance(key, str) or not key:
+        return None
+    label = said.get("field_name")
+    return _FieldAnswer(
+        field_code=key,
+        field_name=str(label) if isinstance(label, str | int | float) else None,
+        field_type="json",
+        is_custom_field=said.get("is_custom_field") is True or is_custom_key(key),
+        is_optional_response_field=said.get("is_optional_response_field") is True,
+        is_understood=False,
+    )
+
+
+def is_custom_key(key: str) -> bool:
+    """Whether a key is that of a custom field: 40 hexadecimal digits."""
+    return re.fullmatch("[0-9a-f]{40}", key) is not None

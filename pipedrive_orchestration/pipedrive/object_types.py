@@ -99,6 +99,8 @@ class ObjectType:
     """The ``status`` that makes the list give deleted records too, for 30 days; empty where none does."""
     scopes: tuple[str, ...] = ()
     """OAuth scopes of which one suffices to read the list."""
+    fields_scopes: tuple[str, ...] = ()
+    """OAuth scopes of which one suffices to read the list of fields."""
 
     @property
     def version(self) -> str:
@@ -154,6 +156,7 @@ DEALS = ObjectType(
     archived_cost=20,
     fields_path="/api/v2/dealFields",
     fields_cost=10,
+    fields_scopes=("deals:read", "deals:full", "deal-fields:full", "admin"),
     custom_fields=CustomFields.NESTED,
     filters=("filter_id", "owner_id", "person_id", "org_id", "pipeline_id", "stage_id", "status"),
     recents_item="deal",
@@ -171,6 +174,7 @@ PERSONS = ObjectType(
     get_cost=1,
     fields_path="/api/v2/personFields",
     fields_cost=10,
+    fields_scopes=("contacts:read", "contacts:full", "contact-fields:full", "admin"),
     custom_fields=CustomFields.NESTED,
     filters=("filter_id", "owner_id", "org_id", "deal_id"),
     recents_item="person",
@@ -187,6 +191,7 @@ ORGANIZATIONS = ObjectType(
     get_cost=1,
     fields_path="/api/v2/organizationFields",
     fields_cost=10,
+    fields_scopes=("contacts:read", "contacts:full", "contact-fields:full", "admin"),
     custom_fields=CustomFields.NESTED,
     filters=("filter_id", "owner_id"),
     recents_item="organization",
@@ -203,6 +208,7 @@ ACTIVITIES = ObjectType(
     get_cost=1,
     fields_path="/api/v2/activityFields",
     fields_cost=10,
+    fields_scopes=("admin",),
     filters=("filter_id", "owner_id", "deal_id", "lead_id", "person_id", "org_id", "done"),
     recents_item="activity",
     scopes=("activities:read", "activities:full"),
@@ -218,6 +224,7 @@ PRODUCTS = ObjectType(
     get_cost=1,
     fields_path="/api/v2/productFields",
     fields_cost=10,
+    fields_scopes=("products:read", "products:full", "product-fields:full"),
     custom_fields=CustomFields.NESTED,
     filters=("filter_id", "owner_id"),
     recents_item="product",
@@ -262,6 +269,7 @@ LEADS = ObjectType(
     archived_cost=40,
     fields_path="/api/v2/dealFields",
     fields_cost=10,
+    fields_scopes=("deals:read", "deals:full", "deal-fields:full", "admin"),
     custom_fields=CustomFields.FLAT,
     filters=("filter_id", "owner_id", "person_id", "organization_id"),
     scopes=("leads:read", "leads:full"),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import estimate_first_import
+from pipedrive_orchestration.importing import Estimate, estimate_first_import
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
@@ -36,8 +36,8 @@ class CreatedSource:
 
     Attributes:
         hold: why its first import waits, if it does.
-        warning: what the user should know: when the import starts if it has not started, or that there
-            is nothing to import.
+        warning: what the user should know: what may not be read, when the import starts if it has not
+            started, or that there is nothing to import.
     """
 
     source: Source
@@ -62,15 +62,29 @@ def create_source(
         OldFileError: a file of version 0.1 is damaged.
         OSError: the folder cannot be written; nothing was.
     """
-    hold = hold_for(body, connection)
-    source = deployment.store.create(body, slug, hold)
+    appraisal = appraise(body, connection)
+    source = deployment.store.create(body, slug, appraisal.hold)
     # A schedule of the same name that was stopped once must not be stopped now.
     deployment.schedules.reset(deployment.names.schedule(source.slug))
-    return CreatedSource(source, hold, _begun(deployment, source, hold))
+    warnings = [*appraisal.notes, _begun(deployment, source, appraisal.hold)]
+    return CreatedSource(source, appraisal.hold, " ".join(filter(None, warnings)) or None)
 
 
-def hold_for(body: SourceBody, connection: Connection) -> Hold | None:
-    """Why the first import of a body has to wait for tokens, if it has to.
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """What the account says to a body before it is a source.
+
+    Attributes:
+        hold: why its first import has to wait for tokens, if it has to.
+        notes: what the connected user, or app, may not read; a sentence each.
+    """
+
+    hold: Hold | None = None
+    notes: tuple[str, ...] = ()
+
+
+def appraise(body: SourceBody, connection: Connection) -> Appraisal:
+    """Ask the account whether it has what a body asks for, and can pay for its first import.
 
     Raises:
         InvalidBodyError: properties or filter do not fit the account.
@@ -79,7 +93,11 @@ def hold_for(body: SourceBody, connection: Connection) -> Hold | None:
     try:
         estimate = estimate_first_import(body, connection=connection)
     except BudgetSpent as spent:
-        return Hold(None, 0, spent.resumes_at)
+        return Appraisal(Hold(None, 0, spent.resumes_at))
+    return Appraisal(_hold(body, estimate), tuple(f"Note: {note}." for note in estimate.notes))
+
+
+def _hold(body: SourceBody, estimate: Estimate) -> Hold | None:
     tokens, most, left = estimate.tokens, body.options.max_tokens, estimate.daily_tokens_left
     if most is not None and most < tokens:
         return Hold(tokens, most)

@@ -9,19 +9,16 @@ import pytest
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, Unavailable
-from pipedrive_orchestration.pipedrive.fields import Field, Option, read_fields
+from pipedrive_orchestration.pipedrive.errors import EndlessList, Unavailable
+from pipedrive_orchestration.pipedrive.fields import Field, FieldList, Option, read_fields
 from pipedrive_orchestration.pipedrive.object_types import (
     ACTIVITIES,
-    CATALOGUE,
     DEALS,
     LEADS,
     NOTES,
     PERSONS,
     ObjectType,
 )
-from pipedrive_orchestration.sources.validation import near_matches
-from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import field, options
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, records, serving
 from pipedrive_orchestration_tests.pipedrive.asking import SOON
@@ -29,12 +26,16 @@ from pipedrive_orchestration_tests.pipedrive.asking import SOON
 KEY = "f" * 40
 
 
-def fields_of(connection: Connection, object_type: ObjectType) -> dict[str, Field]:
-    async def reading() -> tuple[Field, ...]:
+def read(connection: Connection, object_type: ObjectType) -> FieldList:
+    async def reading() -> FieldList:
         async with Client(connection, patience=SOON) as client:
             return await read_fields(client, object_type)
 
-    found = asyncio.run(reading())
+    return asyncio.run(reading())
+
+
+def fields_of(connection: Connection, object_type: ObjectType) -> dict[str, Field]:
+    found = read(connection, object_type).fields
     by_key = {found_field.key: found_field for found_field in found}
     assert len(by_key) == len(found)
     return by_key
@@ -120,35 +121,51 @@ def test_a_field_list_that_failed_is_not_an_empty_one() -> None:
         listed(DEALS, reply=lambda _: Answer({"success": False, "error": "later"}))
 
 
-def test_a_field_that_cannot_be_read_is_a_clear_error() -> None:
-    with pytest.raises(Refused, match="a field that cannot be read"):
-        listed(DEALS, {"field_name": "no code"})
+ODD: dict[str, dict[str, Any]] = {
+    "no type": {"field_type": None},
+    "neither custom nor not": {"is_custom_field": None},
+    "an option whose id is true": {"options": [{"id": True, "label": "yes"}]},
+    "an option whose label is a number": {"options": [{"id": 1, "label": 5}]},
+    "options that are no list": {"options": {}},
+    "a name that is a number": {"field_name": 7},
+    "a type that is a number": {"field_type": 3},
+}
 
 
-@pytest.mark.parametrize("name", ["deals", "persons", "organizations", "activities", "products", "leads"])
-def test_the_demo_account_lists_its_fields(fresh_demo: FreshDemo, name: str) -> None:
-    demo = fresh_demo()
-    found = fields_of(Connection.of(demo.url, demo.token), CATALOGUE[name])
-    assert {prop.key for prop in CATALOGUE[name].properties} <= set(found)
-    custom = [one for one in found.values() if one.is_custom]
-    assert bool(custom) is (name != "activities")
-    assert all(option.label for one in custom for option in one.options)
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_definition_makes_that_field_json_and_nothing_else(odd: dict[str, Any]) -> None:
+    other = field("e" * 40, "date", "Due")
+    replies = {"/api/v2/dealFields": records(field(KEY, "enum", "Size") | odd, other)}
+    with serving(replies) as served:
+        found = read(served.connection, DEALS)
+    by_key = {one.key: one for one in found.fields}
+    assert by_key["e" * 40] == Field("e" * 40, "Due", "date", is_custom=True)
+    assert (by_key[KEY].field_type, by_key[KEY].is_custom, by_key[KEY].is_understood) == ("json", True, False)
+    (note,) = found.notes
+    assert KEY in note
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("activityTypes", "activity_types"),
-        ("Deals", "deals"),
-        ("lead-labels", "lead_labels"),
-        ("organisations", "organizations"),
-        ("person", "persons"),
-    ],
-)
-def test_near_matches_look_through_spelling(written: str, meant: str) -> None:
-    assert near_matches(written, list(CATALOGUE))[0] == meant
+def test_a_definition_without_a_key_is_left_out_and_said() -> None:
+    with serving({"/api/v2/dealFields": records({"field_name": "no code"}, field(KEY, "date"))}) as served:
+        found = read(served.connection, DEALS)
+    assert KEY in {one.key for one in found.fields}
+    assert found.notes[0].startswith("a field of /api/v2/dealFields is left out, for it has no key")
 
 
-def test_what_is_far_from_everything_has_no_near_match() -> None:
-    assert near_matches("zzzzzz", list(CATALOGUE)) == []
-    assert len(near_matches("s", [f"s{digit}" for digit in range(9)])) <= 3
+def test_an_odd_definition_of_a_built_in_field_keeps_its_type() -> None:
+    odd = field("title", "varchar", "Name", is_custom_field=False) | {"field_type": None}
+    with serving({"/api/v2/dealFields": records(odd)}) as served:
+        found = read(served.connection, DEALS)
+    (title,) = [one for one in found.fields if one.key == "title"]
+    assert (title.label, title.field_type) == ("Name", "varchar")
+
+
+def test_a_list_of_fields_that_may_not_be_read_leaves_the_built_in_ones() -> None:
+    denied = Answer({"success": False, "error": "Scope and URL mismatch", "errorCode": 403}, 403)
+    with serving({"/api/v2/activityFields": lambda _: denied}) as served:
+        found = read(served.connection, ACTIVITIES)
+    assert [one.key for one in found.fields] == [prop.key for prop in ACTIVITIES.properties]
+    assert found.is_denied
+    (note,) = found.notes
+    assert "Scope and URL mismatch" in note
+    assert "scope admin" in note

@@ -48,6 +48,8 @@ def preview(
         "of those read; there are more than were read (capped)" if found.capped else "of all that there are"
     )
     out.print(f"{found.total_results:,} records match, {read}.", highlight=False)
+    for note in found.notes:
+        err.print(f"Note: {note}", style="yellow", markup=False, highlight=False)
     if found.restrictions:
         pushed = ", ".join(f"{name}={value}" for name, value in found.restrictions.items())
         say(f"Pipedrive itself filters by {pushed}.")
@@ -71,6 +73,7 @@ def _preview_as_json(found: Preview, rows: int) -> dict[str, Any]:
         "capped": found.capped,
         "estimated_tokens": found.estimated_tokens,
         "pushed_down": dict(found.restrictions),
+        "notes": list(found.notes),
         "labels": found.labels,
         "rows": list(found.rows[:rows]),
     }

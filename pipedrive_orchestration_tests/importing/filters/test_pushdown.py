@@ -216,7 +216,7 @@ def test_a_watermark_holds_until_a_date_stands_for_something_else(
 
     async def fingerprints(*instants: str) -> list[str]:
         async with Client(Connection.of(demo.url, demo.token)) as client:
-            fields = await read_fields(client, source.type)
+            fields = (await read_fields(client, source.type)).fields
             at = [datetime.fromisoformat(instant).replace(tzinfo=UTC) for instant in instants]
             return [fingerprint_of(source, await select(client, source, fields, now)) for now in at]
 
