@@ -1,4 +1,4 @@
-"""Run config that mirrors the body of a source.
+"""Run config, derived from the models of a source's body.
 
 An asset takes its source's body, with the source's own values as defaults, and the pull: the Launchpad
 shows the body as it is configured and lets one run deviate from it. A job takes a body as a user would
@@ -8,112 +8,125 @@ post it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import lru_cache
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import dagster as dg
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
-from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
+from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source, SourceBody
+from pipedrive_orchestration.sources.model import Options
+
+_ANYTHING = dg.Permissive()  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
 
 
-def _choice(name: str, *values: str) -> dg.Enum:
+@lru_cache
+def _choice(name: str, values: tuple[str, ...]) -> dg.Enum:
     # Dagster matches an enum by the names of its values, so names and values are the same here.
     return dg.Enum(name, [dg.EnumValue(value) for value in values])
 
 
-_PULL = _choice("Pull", *(pull.value for pull in Pull))
-_PULL_MODE = _choice("PullMode", "static", "active")
-_PARTITIONS = _choice("Partitions", "daily", "weekly", "monthly")
-_ON_LEAVE = _choice("OnLeave", "flag", "delete")
-
-_OPERATOR = _choice("Operator", "AND", "OR")
-OBJECT_TYPE = _choice("ObjectType", *CATALOGUE)
+OBJECT_TYPE = _choice("ObjectType", tuple(CATALOGUE))
 """The object types of the catalogue, as a choice."""
 
-_ANYTHING = dg.Permissive()  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
+Nested = Callable[[Sequence[type[BaseModel]]], Any]
+"""Gives the config type of a mapping that is of one of some models."""
 
-_FIELDS: Mapping[str, tuple[Any, str]] = {
-    "name": (str, "The source's name."),
-    "object_type": (str, "The Pipedrive collection; fixed at creation."),
-    "properties": ([str], "Keys of the fields to import: built-in names or 40-hex custom keys."),
-    "properties_metadata": ([_ANYTHING], "Labels for properties."),
-    "filters": (dg.Noneable(_ANYTHING), "Which records: groups of conditions joined by AND or OR."),
-    "pull_mode": (_PULL_MODE, "static is imported by hand only, active follows its schedule as well."),
-    "schedule": (dg.Noneable(str), "Five cron fields, UTC."),
-    "expiration_date": (dg.Noneable(str), "The last day (UTC) on which the schedule fires, YYYY-MM-DD."),
-    "pull_existing": (bool, "Whether records from before the source's creation are imported."),
-}
 
-_OPTIONS: Mapping[str, tuple[Any, str]] = {
-    "partitions": (_PARTITIONS, "Cadence of the windows; fixed at creation."),
-    "partitions_start": (dg.Noneable(str), "Month of the first window, YYYY-MM; fixed at creation."),
-    "include_archived": (bool, "Archived records are members like any other."),
-    "history": (bool, "Keep every version seen."),
-    "on_leave": (_ON_LEAVE, "What becomes of a row that leaves the filter."),
-    "owners": ([str], "E-mail addresses or team:<name>."),
-    "max_tokens": (dg.Noneable(int), "Tokens that the first import may cost; checked at creation."),
-}
+def _config_type(field: str, annotation: Any, nested: Nested) -> Any:
+    """The config type of a model's field.
 
-_LABEL = {
-    "name": (str, "The property, as an item {name, label, field_type?}."),
-    "label": (str, "What it is called here."),
-    "field_type": (str, "Its field type."),
-    "value": (str, "The property, as an item {value, label, extras} of the property options."),
-    "extras": (_ANYTHING, "What the property options say beside value and label."),
-}
+    Args:
+        field: its name, by which a choice is called.
+        annotation: its type.
+        nested: what a mapping becomes.
+    """
+    annotation = _bare(annotation)
+    origin, members = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return _config_type_of_union(field, members, nested)
+    if origin is Literal:
+        return _choice(field.title().replace("_", ""), members)
+    if origin is tuple:
+        return [_config_type(field, members[0], nested)]
+    if origin is dict:
+        return _ANYTHING
+    if issubclass(annotation, BaseModel):
+        return nested([annotation])
+    return str if issubclass(annotation, date) else annotation
 
-_LEAF = {
-    "variable": (str, "The field to test; it need not be imported."),
-    "condition": (str, "equals, not equals, contains, starts with, is empty, greater than, is between, ..."),
-    "operator": (str, "An alias of condition; AND or OR in a group."),
-    "variable_type": (
-        _choice("VariableType", "string", "number", "date", "datetime", "boolean", "enum", "array"),
-        "How to compare; follows from the field if not given.",
-    ),
-    "values": ([dg.Any], "What to compare with."),
-    "value": (dg.Any, "The same, for a single value."),
-    "case_sensitive": (bool, "Whether capitals count; they do not unless told so."),
-}
 
-FILTER_LEVELS = 3
-"""How deeply groups of a filter can be nested in the config of a job; files know no such limit."""
+def _config_type_of_union(field: str, members: Sequence[Any], nested: Nested) -> Any:
+    given = [_bare(member) for member in members if member is not type(None)]
+    if len(given) > 1:
+        models = [member for member in given if isinstance(member, type) and issubclass(member, BaseModel)]
+        return nested(models) if len(models) == len(given) else dg.Any
+    inner = _config_type(field, given[0], nested)
+    # In a mapping the Launchpad shows what may be written; it does not in one that may be null.
+    return inner if inner is dg.Any or isinstance(inner, dict) else dg.Noneable(inner)
 
-_REQUIRED = ("name", "object_type", "properties", "pull_mode")
 
-_FIXED = ("object_type", "options.partitions", "options.partitions_start")
+def _bare(annotation: Any) -> Any:
+    return _bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
+
+
+def _anything(_models: Sequence[type[BaseModel]]) -> Any:
+    return _ANYTHING
+
+
+def _shape(models: Sequence[type[BaseModel]]) -> dict[str, dg.Field]:
+    """The fields of a model; of several models those of all, none of which is required."""
+    fields = {name: field for model in models for name, field in model.model_fields.items()}
+    return {
+        name: dg.Field(
+            _config_type(name, field.annotation, _shape),
+            is_required=field.is_required() and len(models) == 1,
+            description=field.description,
+        )
+        for name, field in fields.items()
+    }
 
 
 def config_schema_of(source: Source) -> dict[str, dg.Field]:
     """The config schema of a source's asset; every field has a default."""
     values = _values(source)
     options = values.pop("options")
-    schema = {field: _field(field, json.dumps(value)) for field, value in values.items()}
+    schema = {name: _field(name, json.dumps(value)) for name, value in values.items()}
     return {**schema, "options": _options_field(json.dumps(options)), **_OF_A_RUN}
 
 
 # Building a field takes Dagster a third of a millisecond, and most fields are the same in many sources.
 @lru_cache(maxsize=4096)
-def _field(field: str, default: str) -> dg.Field:
-    type_, description = _FIELDS[field]
-    return dg.Field(type_, default_value=json.loads(default), is_required=False, description=description)
+def _field(name: str, default: str) -> dg.Field:
+    return _with_default(name, SourceBody.model_fields[name], json.loads(default))
 
 
 @lru_cache(maxsize=512)
 def _options_field(defaults: str) -> dg.Field:
     options = json.loads(defaults)
-    fields = {
-        name: dg.Field(type_, default_value=options[name], is_required=False, description=description)
-        for name, (type_, description) in _OPTIONS.items()
-    }
-    return dg.Field(fields, default_value=options, is_required=False, description="Extensions of the body.")
+    fields = {name: _with_default(name, field, options[name]) for name, field in Options.model_fields.items()}
+    return dg.Field(
+        fields,
+        default_value=options,
+        is_required=False,
+        description=SourceBody.model_fields["options"].description,
+    )
+
+
+def _with_default(name: str, field: FieldInfo, default: Any) -> dg.Field:
+    type_ = _config_type(name, field.annotation, _anything)
+    return dg.Field(type_, default_value=default, is_required=False, description=field.description)
 
 
 _OF_A_RUN = {
     "pull": dg.Field(
-        _PULL,
+        _choice("Pull", tuple(pull.value for pull in Pull)),
         default_value=Pull.WINDOW.value,
         is_required=False,
         description="window reads the chosen windows completely, changes what changed since the watermark.",
@@ -129,37 +142,8 @@ _OF_A_RUN = {
 
 def body_schema() -> dict[str, dg.Field]:
     """The config schema of a job that takes a body: strict at every level, nothing filled in."""
-    groups = {
-        "operator": dg.Field(_OPERATOR, is_required=False, description="How the conditions are joined."),
-        "conditions": _conditions(FILTER_LEVELS),
-    }
-    mirrored: dict[str, tuple[Any, str]] = {
-        **_FIELDS,
-        "object_type": (OBJECT_TYPE, "The Pipedrive collection."),
-        "properties_metadata": ([_optional(_LABEL)], "Labels for properties."),
-        "filters": (groups, "Which records: groups of conditions joined by AND or OR."),
-        "schedule": (str, "Five cron fields, UTC; needed when active."),
-        "expiration_date": (str, "The last day (UTC) on which the schedule fires, YYYY-MM-DD."),
-        "options": (_optional(_OPTIONS), "Extensions of the body."),
-    }
-    return {
-        field: dg.Field(type_, is_required=field in _REQUIRED, description=description)
-        for field, (type_, description) in mirrored.items()
-    }
-
-
-def _conditions(levels: int) -> dg.Field:
-    node = _optional(_LEAF)
-    if levels > 1:
-        node["conditions"] = _conditions(levels - 1)
-    return dg.Field([node], is_required=False, description="Leaves, or groups of them.")
-
-
-def _optional(fields: Mapping[str, tuple[Any, str]]) -> dict[str, dg.Field]:
-    return {
-        field: dg.Field(type_, is_required=False, description=description)
-        for field, (type_, description) in fields.items()
-    }
+    object_type = dg.Field(OBJECT_TYPE, description=SourceBody.model_fields["object_type"].description)
+    return {**_shape([SourceBody]), "object_type": object_type}
 
 
 def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
@@ -168,7 +152,7 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     Raises:
         InvalidBodyError: The config is no body, or changes what is fixed at creation.
     """
-    body = {field: config[field] for field in (*_FIELDS, "options")}
+    body = {field: config[field] for field in SourceBody.model_fields}
     identity = {"slug": source.slug, "id": source.id, "created_at": source.created_at}
     changed = Source.parse(body | identity)
     problems = [
@@ -181,8 +165,11 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     return changed
 
 
+_FIXED = ("object_type", "options.partitions", "options.partitions_start")
+
+
 def _values(source: Source) -> dict[str, Any]:
-    return source.model_dump(mode="json", include={*_FIELDS, "options"})
+    return source.model_dump(mode="json", include=set(SourceBody.model_fields))
 
 
 def _at(values: Mapping[str, Any], path: str) -> Any:

@@ -68,13 +68,22 @@ class FilterLeaf(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    variable: Text
-    condition: Text | None = None
-    operator: Text | None = None
-    variable_type: VariableType | None = None
-    value: Scalars | None = None
-    values: Annotated[tuple[Scalar, ...] | None, Field(validate_default=True)] = None
-    case_sensitive: StrictBool = False
+    variable: Text = Field(description="The field to test; it need not be imported.")
+    condition: Text | None = Field(
+        default=None,
+        description="equals, not equals, contains, starts with, is empty, greater than, is between, ...",
+    )
+    operator: Text | None = Field(default=None, description="An alias of condition; AND or OR in a group.")
+    variable_type: VariableType | None = Field(
+        default=None, description="How to compare; follows from the field if not given."
+    )
+    value: Scalars | None = Field(default=None, description="What to compare with, for a single value.")
+    values: Annotated[tuple[Scalar, ...] | None, Field(validate_default=True)] = Field(
+        default=None, description="What to compare with."
+    )
+    case_sensitive: StrictBool = Field(
+        default=False, description="Whether capitals count; they do not unless told so."
+    )
 
     @property
     def asks(self) -> Condition:
@@ -182,11 +191,16 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+_MEMBERS = "Leaves, or groups of them."
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    operator: Annotated[Joiner | None, BeforeValidator(_upper)] = None
-    conditions: tuple[BaseModel, ...] = ()
+    operator: Annotated[Joiner | None, BeforeValidator(_upper)] = Field(
+        default=None, description="How the conditions are joined."
+    )
+    conditions: tuple[BaseModel, ...] = Field(default=(), description=_MEMBERS)
 
     @property
     def joiner(self) -> Joiner:
@@ -224,7 +238,9 @@ def _leaf(value: Any) -> Any:
 class FilterSubgroup(_Group):
     """A group inside the filter: leaves joined by ``operator``."""
 
-    conditions: tuple[Annotated[FilterLeaf, BeforeValidator(_leaf)], ...] = ()
+    conditions: tuple[Annotated[FilterLeaf, BeforeValidator(_leaf)], ...] = Field(
+        default=(), description="Leaves."
+    )
 
 
 _SUBGROUP = "<FilterGroup>"
@@ -240,7 +256,7 @@ FilterNode = Annotated[
 class FilterGroup(_Group):
     """A filter: groups and leaves joined by ``operator``; an empty group restricts nothing."""
 
-    conditions: tuple[FilterNode, ...] = ()
+    conditions: tuple[FilterNode, ...] = Field(default=(), description=_MEMBERS)
 
     @field_validator("conditions", mode="wrap")
     @classmethod

@@ -93,9 +93,9 @@ class PropertyLabel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Text
-    label: Text
-    field_type: Text | None = None
+    name: Text = Field(description="The property, as an item {name, label, field_type?}.")
+    label: Text = Field(description="What it is called here.")
+    field_type: Text | None = Field(default=None, description="Its field type.")
 
 
 class PropertyOption(BaseModel):
@@ -103,9 +103,13 @@ class PropertyOption(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    value: Text
-    label: Text
-    extras: dict[str, Any] = Field(default_factory=dict)
+    value: Text = Field(
+        description="The property, as an item {value, label, extras} of the property options."
+    )
+    label: Text = Field(description="What it is called here.")
+    extras: dict[str, Any] = Field(
+        default_factory=dict, description="What the property options say beside value and label."
+    )
 
 
 PropertyMetadata = Annotated[
@@ -141,21 +145,32 @@ def _owner(value: str) -> str:
 class Options(BaseModel):
     """Extensions of the body.
 
-    ``partitions`` and ``partitions_start`` shape the grid of windows and are ignored by object types
-    that are read as snapshots. ``owners`` are e-mail addresses or ``team:<name>``. ``max_tokens`` is what
-    the first import may cost (docs/pipedrive-api.md#rate-limits): a source that is created and would cost
-    more waits for somebody to set it active.
+    ``partitions`` and ``partitions_start`` are ignored by object types that are read as snapshots.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    partitions: Literal["daily", "weekly", "monthly"] = "monthly"
-    partitions_start: Annotated[StrictStr, AfterValidator(_month)] | None = None
-    include_archived: StrictBool = False
-    history: StrictBool = False
-    on_leave: Literal["flag", "delete"] = "flag"
-    owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = ()
-    max_tokens: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = None
+    partitions: Literal["daily", "weekly", "monthly"] = Field(
+        default="monthly", description="Cadence of the windows; fixed at creation."
+    )
+    partitions_start: Annotated[StrictStr, AfterValidator(_month)] | None = Field(
+        default=None, description="Month of the first window, YYYY-MM; fixed at creation."
+    )
+    include_archived: StrictBool = Field(
+        default=False, description="Archived records are members like any other."
+    )
+    history: StrictBool = Field(default=False, description="Keep every version seen.")
+    on_leave: Literal["flag", "delete"] = Field(
+        default="flag", description="What becomes of a row that leaves the filter."
+    )
+    owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = Field(
+        default=(), description="E-mail addresses or team:<name>."
+    )
+    max_tokens: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = Field(
+        default=None,
+        description="Tokens that the first import may cost, checked at creation; a source that would cost "
+        "more waits for somebody to set it active.",
+    )
 
 
 class SourceBody(BaseModel):
@@ -168,16 +183,30 @@ class SourceBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Text
-    object_type: StrictStr
-    properties: tuple[Text, ...] = Field(min_length=1)
-    properties_metadata: tuple[PropertyMetadata, ...] = ()
-    filters: FilterGroup | None = None
-    pull_mode: Literal["static", "active"]
-    schedule: Annotated[StrictStr | None, Field(validate_default=True)] = None
-    expiration_date: WrittenDate | None = None
-    pull_existing: StrictBool = True
-    options: Options = Options()
+    name: Text = Field(description="The source's name.")
+    object_type: StrictStr = Field(description="The Pipedrive collection; fixed at creation.")
+    properties: tuple[Text, ...] = Field(
+        min_length=1, description="Keys of the fields to import: built-in names or 40-hex custom keys."
+    )
+    properties_metadata: tuple[PropertyMetadata, ...] = Field(
+        default=(), description="Labels for properties."
+    )
+    filters: FilterGroup | None = Field(
+        default=None, description="Which records: groups of conditions joined by AND or OR."
+    )
+    pull_mode: Literal["static", "active"] = Field(
+        description="static is imported by hand only, active follows its schedule as well."
+    )
+    schedule: Annotated[StrictStr | None, Field(validate_default=True)] = Field(
+        default=None, description="Five cron fields, UTC; needed when active."
+    )
+    expiration_date: WrittenDate | None = Field(
+        default=None, description="The last day (UTC) on which the schedule fires, YYYY-MM-DD."
+    )
+    pull_existing: StrictBool = Field(
+        default=True, description="Whether records from before the source's creation are imported."
+    )
+    options: Options = Field(default=Options(), description="Extensions of the body.")
 
     @property
     def type(self) -> ObjectType:
