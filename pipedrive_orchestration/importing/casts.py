@@ -84,7 +84,7 @@ def sql_type_of(field: Field) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """How the value of a property is made.
+    """The SQL that makes the value of a property.
 
     Attributes:
         leaf: SQL of the property's own leaf.
@@ -149,7 +149,7 @@ def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, s
 
 
 _NO_CONTACT = 'c."value" IS NULL AND c."label" IS NULL AND c."primary" IS NULL'
-"""What becomes of an element that is no contact."""
+"""SQL that is true for an element that was no contact."""
 
 
 def _leaf(path: tuple[str, ...]) -> str:

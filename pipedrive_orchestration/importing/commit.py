@@ -33,7 +33,7 @@ from pipedrive_orchestration.warehouse.tables import (
 from pipedrive_orchestration.warehouse.users import record_reader, record_user
 
 LAST_WORDS_SECONDS = 5.0
-"""How long a failing import waits for the database to say why it fails."""
+"""Seconds that a failing import waits for the database, to say there why it fails."""
 
 
 class Committer:

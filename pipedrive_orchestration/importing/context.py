@@ -19,7 +19,7 @@ from pipedrive_orchestration.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What one import is asked for, known before the first answer of the account.
+    """The order for one import, known before the first answer of the account.
 
     Attributes:
         source: what is imported.
@@ -55,13 +55,13 @@ class Clock:
         return datetime.now(UTC)
 
     def at_pipedrive(self, instant: datetime) -> datetime:
-        """What Pipedrive's clock shows at an instant of ours, as far as its answers have told."""
+        """The instant by Pipedrive's clock, as far as its answers have told, for one by ours."""
         return instant + self.client.clock_offset
 
 
 @dataclass(frozen=True, slots=True)
 class ImportContext:
-    """What all steps of an import share.
+    """The knowledge that all steps of an import share.
 
     Attributes:
         request: what is asked for.
@@ -77,7 +77,7 @@ class ImportContext:
 
     @property
     def source(self) -> Source:
-        """What is imported."""
+        """The source that is imported."""
         return self.request.source
 
     @property
@@ -87,7 +87,7 @@ class ImportContext:
 
     @property
     def warehouse(self) -> Warehouse:
-        """Where the rows go."""
+        """The database that the rows go to."""
         return self.request.warehouse
 
     @property

@@ -38,7 +38,7 @@ class TypedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which records are members of a source.
+    """The condition for records to be members of a source.
 
     Attributes:
         predicate: SQL over the typed columns; true or false, never NULL.
@@ -59,7 +59,7 @@ class Selection:
 
     @property
     def resolved(self) -> list[str]:
-        """What names, labels and relative dates stand for now; it changes when a filter's meaning does."""
+        """Values of names, labels and relative dates as of now; they change when a filter's meaning does."""
         return [str(value) for value in self.values.values()]
 
 
@@ -95,12 +95,12 @@ class Definition:
 
     @property
     def fingerprint(self) -> str:
-        """What a watermark is good for."""
+        """The text that a watermark is good for: see `fingerprint_of`."""
         return fingerprint_of(self.source, self.selection)
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the import should know of its properties."""
+        """Sentences on its properties for whoever reads the import's report."""
         gone = [
             f"property {column.key} ({column.label}) is gone at Pipedrive; its column keeps its last values"
             for column in self.vanished
@@ -219,7 +219,7 @@ def _has_options(field: Field) -> bool:
 
 
 def query_for(object_type: ObjectType, fields: Iterable[Field]) -> dict[str, str | int]:
-    """What a request has to carry so that records come with the values of some fields."""
+    """The query that makes records come with the values of some fields."""
     wanted = {field.key: field for field in fields}.values()
     query: dict[str, str | int] = {}
     optional = [field.key for field in wanted if field.optional]
@@ -233,7 +233,7 @@ def query_for(object_type: ObjectType, fields: Iterable[Field]) -> dict[str, str
 
 
 def fingerprint_of(source: Source, selection: Selection = EVERYTHING) -> str:
-    """What a watermark is good for: it changes with the properties and with which records belong.
+    """The text that a watermark is good for: it changes with the properties and with which records belong.
 
     Relative dates move on and names come to stand for other records, so what they stand for belongs to
     it: then others are members although no record has changed.

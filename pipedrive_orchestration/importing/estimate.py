@@ -24,12 +24,12 @@ from pipedrive_orchestration.sources import SourceBody
 
 
 async def announce_estimate(context: ImportContext, plan: PullPlan, prior: PriorState) -> list[str]:
-    """Tell what a planned import will cost, with what it has cost until now.
+    """Tell the listener what a planned import will cost, with what it has cost until now.
 
     Asks once for the newest record where nothing else tells how many there are.
 
     Returns:
-        What a reader of the import should know where the day's budget does not pay it.
+        A sentence for the import's report where the day's budget does not pay it.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.
@@ -60,7 +60,7 @@ async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState) 
 
 
 def savings(context: ImportContext, plan: PullPlan) -> list[str]:
-    """What a reader of an import should know where Pipedrive itself has filtered."""
+    """A sentence on the tokens that were saved, where Pipedrive itself has filtered."""
     if not plan.restrictions:
         return []
     asked = ", ".join(f"{name}={value}" for name, value in plan.restrictions.items())
@@ -72,7 +72,7 @@ def savings(context: ImportContext, plan: PullPlan) -> list[str]:
 
 
 def estimate_first_import(body: SourceBody, *, connection: Connection) -> Estimate:
-    """Ask the account what it takes to say what a body's first import costs; reads no records.
+    """The estimate of a body's first import; asks the account, and reads no records.
 
     Raises:
         InvalidBodyError: properties or filter do not fit the account; names everything that is wrong.

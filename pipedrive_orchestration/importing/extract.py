@@ -16,7 +16,7 @@ from pipedrive_orchestration.pipedrive.object_types import Bounds, Listing, Pagi
 from pipedrive_orchestration.pipedrive.pagination import pages, shifting_pages
 
 MAX_CATCH_UPS = 10
-"""How often a busy account is asked once more for what changed while it was being read."""
+"""The number of times that a busy account is asked once more for what changed while it was being read."""
 
 
 class Extraction:
@@ -40,7 +40,7 @@ class Extraction:
         return _one_after_another(self._readings())
 
     def late_pages(self) -> AsyncGenerator[FetchedPage, None]:
-        """What a reading of windows may have missed: records without a time, and what changed meanwhile.
+        """The pages that a reading of windows may have missed: records without a time, and later changes.
 
         Raises:
             PipedriveError: the account cannot be read.
@@ -110,7 +110,7 @@ class Extraction:
             yield FetchedPage(page)
 
     async def _caught_up(self) -> AsyncGenerator[FetchedPage, None]:
-        """What changed while reading: such records have moved ahead of the windows that were read."""
+        """Changes made while reading: such records have moved ahead of the windows that were read."""
         clock = self._context.clock
         since = clock.at_pipedrive(self._plan.changed_since)
         for _ in range(MAX_CATCH_UPS):

@@ -23,7 +23,7 @@ from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 
 SECONDS_BETWEEN_COMMITS = 5.0
-"""How much reading an interruption can undo: each commit costs as much time as typing a dozen pages."""
+"""The reading that an interruption can undo; each commit costs as much time as typing a dozen pages."""
 
 
 class Loader:

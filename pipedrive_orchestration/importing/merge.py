@@ -1,4 +1,4 @@
-"""Merging typed rows into a source's table: the newer ``update_time`` wins, so merges commute.
+"""The merge of typed rows into a source's table: the newer ``update_time`` wins, so merges commute.
 
 Merging the same rows twice, late, or in another order ends in the same table. Everything here runs in
 the transaction of the caller.

@@ -17,12 +17,12 @@ from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS
 from pipedrive_orchestration.warehouse.ledger import Interrupted
 
 OVERLAP = timedelta(minutes=5)
-"""How far before the watermark a ``changes`` pull begins: changes can become visible late."""
+"""The time before the watermark at which a ``changes`` pull begins: changes can become visible late."""
 
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
-    """What to read.
+    """The plan of one pull.
 
     Attributes:
         pull: ``WINDOW`` also where a pull of changes has to read everything.

@@ -40,10 +40,10 @@ from pipedrive_orchestration.sources import SourceBody
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MAX_ROWS = 100
-"""How many rows a preview shows."""
+"""The number of rows that a preview shows at most."""
 
 MAX_PAGES = 10
-"""How many pages a preview reads."""
+"""The number of pages that a preview reads at most."""
 
 Cell = dict[str, Any]
 """``value`` as it would be stored, and the ``label`` of its property."""
@@ -51,7 +51,7 @@ Cell = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a body would import.
+    """The first of the records that a body would import.
 
     Attributes:
         rows: up to `MAX_ROWS` matching records, the latest changes first; cells by property.
@@ -159,7 +159,7 @@ def _latest_first(object_type: ObjectType) -> dict[str, str | int]:
 def _matching(
     body: SourceBody, columns: Sequence[TypedColumn], typed: Sequence[Path]
 ) -> tuple[int, list[tuple[Any, ...]]]:
-    """How many records match, and the first of them."""
+    """The number of records that match, and the first of them."""
     if not typed:
         return 0, []
     archived = "" if body.options.include_archived else "AND NOT _is_archived"

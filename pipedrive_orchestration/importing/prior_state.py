@@ -20,12 +20,12 @@ from pipedrive_orchestration.warehouse.tables import Column, column_types
 from pipedrive_orchestration.warehouse.users import reader_of, user_of_signature
 
 RESUME_DAYS = 7
-"""How long an interrupted pull can be gone on with; later it starts from the beginning."""
+"""The days in which an interrupted pull can be gone on with; later it starts from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriorState:
-    """What is known of a source, read from the warehouse in one go.
+    """The knowledge of a source that is in the warehouse, read in one go.
 
     Attributes:
         watermark: up to when changes are loaded, None before the first import.
@@ -34,8 +34,8 @@ class PriorState:
         rows_in_windows: rows that the windows to be pulled hold already.
         interrupted: an earlier attempt at the same windows that did not come to its end.
         rows: current rows of the source.
-        user: whose secret the connection has, if that was asked before.
-        reader: as whom the source's rows were read.
+        user: whom the connection's secret belongs to, if that was asked before.
+        last_user: who saw the source's rows when they were last read completely.
     """
 
     watermark: datetime | None = None
@@ -45,7 +45,7 @@ class PriorState:
     interrupted: Interrupted | None = None
     rows: int = 0
     user: ConnectedUser | None = None
-    reader: ConnectedUser | None = None
+    last_user: ConnectedUser | None = None
 
 
 async def read_prior_state(request: ImportRequest, fingerprint: str) -> PriorState:
@@ -91,5 +91,5 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
             ),
             rows=count_current(connection, source.slug) if types else 0,
             user=user_of_signature(connection, request.connection.signature),
-            reader=reader_of(connection, source.slug),
+            last_user=reader_of(connection, source.slug),
         )

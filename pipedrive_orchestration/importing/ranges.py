@@ -117,7 +117,7 @@ class _Stretches:
         self._not_handed_out = list(self._waiting)
 
     def next(self) -> _Stretch | None:
-        """What another reader can read: a whole range, or half of what the slowest reader has left."""
+        """A stretch for another reader: a whole range, or half of what the slowest reader has left."""
         if self._waiting:
             return self._waiting.pop(0)
         now = datetime.now(UTC)
@@ -140,11 +140,11 @@ class _Stretches:
         self.pages += 1
 
     def read(self, stretch: _Stretch) -> None:
-        """There is nothing more to read of a stretch."""
+        """Take note that there is nothing more to read of a stretch."""
         self._unread.remove(stretch)
 
     def handed_out(self, stretch: _Stretch) -> None:
-        """Every page of a stretch has been handed out."""
+        """Take note that every page of a stretch has been handed out."""
         self._not_handed_out.remove(stretch)
 
     def cover(self, window: Window) -> bool:

@@ -32,7 +32,7 @@ from pipedrive_orchestration.pipedrive.responses import Page, whole_characters
 
 @dataclass(slots=True)
 class Reconciliation:
-    """What was found out about rows that did not come.
+    """The findings about rows that did not come.
 
     Attributes:
         pages: records that are still there, to be loaded like others.

@@ -121,7 +121,7 @@ def missing_rows(
 
 
 def count_in_windows(connection: duckdb.DuckDBPyConnection, slug: str, windows: Sequence[Window]) -> int:
-    """How many current rows have their ``update_time`` in some windows."""
+    """The number of current rows whose ``update_time`` lies in some windows."""
     if not windows:
         return 0
     row = connection.execute(

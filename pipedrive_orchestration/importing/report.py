@@ -49,7 +49,7 @@ class RowCounts:
         )
 
     def minus(self, earlier: RowCounts) -> RowCounts:
-        """What came since; ``current`` is this one's."""
+        """The difference to earlier counts; ``current`` is this one's."""
         return RowCounts(
             self.read - earlier.read,
             self.inserted - earlier.inserted,
@@ -61,7 +61,7 @@ class RowCounts:
 
 @dataclass(slots=True)
 class Totals:
-    """What the commits of an import have come to so far.
+    """The sums of the commits of an import so far.
 
     Attributes:
         by_window: row counts by window key; None collects what lies in no requested window.
@@ -77,7 +77,7 @@ class Totals:
     is_prepared: bool = False
 
     def copy(self) -> Totals:
-        """What they are now."""
+        """The sums as they are now."""
         return replace(self, by_window=dict(self.by_window), notes=list(self.notes))
 
     def return_to(self, before: Totals) -> None:
@@ -139,7 +139,7 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far reading is: totals since the import began; ``reached`` is the last ``update_time`` read."""
+    """The progress of reading: totals since the import began, and the last ``update_time`` that was read."""
 
     pages: int
     records: int
@@ -150,7 +150,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What an import will cost, before it begins.
+    """The expected cost of an import, before it begins.
 
     Attributes:
         tokens: at most, from its first request on.

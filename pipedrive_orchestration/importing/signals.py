@@ -1,4 +1,4 @@
-"""Ending an event loop by a signal, wherever the signal finds it."""
+"""Signals that end an event loop, wherever they find it."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class _Files:
 
 @dataclass(slots=True)
 class PageCounts:
-    """How much was read: records each as often as they came, and the bytes of the longest of them."""
+    """The amount that was read: records each as often as they came, and the bytes of the longest of them."""
 
     pages: int = 0
     records: int = 0

@@ -22,16 +22,16 @@ from pipedrive_orchestration.pipedrive.responses import whole_characters
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MEMORY_BYTES = 350 * 1024 * 1024
-"""What DuckDB may use while typing a batch; pages of usual records take a third of it."""
+"""The memory that DuckDB may use while typing a batch; pages of usual records take a third of it."""
 
 MOST_MEMORY = "80%"
-"""What it may use of the machine's where that is not enough."""
+"""The share of the machine's memory that it may use where that is not enough."""
 
 BUFFERS_PER_RECORD = 8
 """DuckDB reads lines in buffers of twice the longest record, some for each of its threads."""
 
 MAX_GROWTH = 3
-"""How much longer a record gets where each of its bytes is half a character that becomes U+FFFD."""
+"""The factor by which a record grows where each of its bytes is half a character that becomes U+FFFD."""
 
 ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
 """Type of ``_id`` by the catalogue's ``id_type``."""
@@ -128,7 +128,7 @@ FROM read_json_objects($pages, format = 'newline_delimited', filename = true, ma
 """
 
 USEFUL_OPTIMIZERS = frozenset({"cte_inlining", "unused_columns", "common_subexpressions", "column_lifetime"})
-"""What makes one wide projection cheaper; looking for more takes as long as typing some pages."""
+"""The optimizers that make one wide projection cheaper; others take as long as typing some pages."""
 
 
 def _useless_optimizers(connection: duckdb.DuckDBPyConnection) -> str:

@@ -14,7 +14,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 
 FEW_ROWS = 10
-"""So many rows may go without a trace with a change of the user, whatever their share is."""
+"""The rows that may go without a trace with a change of the user, whatever their share is."""
 
 SMALL_SHARE = 0.1
 """The same as a share of the source's rows."""
@@ -72,7 +72,7 @@ class Visibility:
     @property
     def before(self) -> ConnectedUser | None:
         """Who read the source's rows, if there are any and it is known."""
-        return self._prior.reader
+        return self._prior.last_user
 
     @property
     def is_accepted(self) -> bool:
@@ -86,7 +86,7 @@ class Visibility:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the import should know."""
+        """Sentences on the user for whoever reads the import's report."""
         if not self.is_other:
             return []
         return [
@@ -124,8 +124,8 @@ async def read_visibility(client: Client, request: ImportRequest, prior: PriorSt
     """
     is_asked = prior.user is None or (_reads_windows(request) and prior.rows_in_windows > 0)
     user = await read_user(client) if is_asked or prior.user is None else prior.user
-    if prior.reader is not None and prior.reader.company_id != user.company_id:
-        raise OtherCompanyError(request.source.slug, prior.reader, user)
+    if prior.last_user is not None and prior.last_user.company_id != user.company_id:
+        raise OtherCompanyError(request.source.slug, prior.last_user, user)
     return Visibility(client, request, prior, user, is_asked=is_asked)
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pipedrive_orchestration.sources import Source
 
 HISTORY_MONTHS = 24
-"""How many months before its creation a source's grid begins, unless its options say otherwise."""
+"""The months before its creation at which a source's grid begins, unless its options say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

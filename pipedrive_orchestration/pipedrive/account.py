@@ -1,4 +1,4 @@
-"""Whose account a connection opens, and how much it may ask for."""
+"""The account that a connection opens: its company, its user, and the limits of its plan."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class _Body(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedUser:
-    """As whom an account is read: every list shows what this user may see (docs/pipedrive-api.md#visibility).
+    """The user whom a secret belongs to; every list shows what this user may see.
+
+    See docs/pipedrive-api.md#visibility.
 
     Attributes:
         company_id: the account.
@@ -86,7 +88,7 @@ class Account:
 
 
 async def read_account(connection: Connection) -> Account:
-    """Ask whose account it is; costs 2 tokens.
+    """The account of a connection; costs 2 tokens.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.
@@ -108,7 +110,7 @@ async def read_account(connection: Connection) -> Account:
 
 
 async def read_user(client: Client) -> ConnectedUser:
-    """Ask as whom the account is read; costs 2 tokens.
+    """The user whom the secret of a connection belongs to; costs 2 tokens.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.

@@ -1,4 +1,4 @@
-"""Which account to talk to, and as whom."""
+"""The connection to an account: its address, and the secret that opens it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipedrive_orchestration.settings import Settings
 DEFAULT_URL: str = Settings.model_fields["api_url"].default
 
 STATE_FOLDER = Path(".state/oauth")
-"""Where OAuth tokens are kept: below the folder of Dagster's state."""
+"""The folder of OAuth tokens, below that of Dagster's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Connection:
         return hashlib.sha256(f"pipedrive_orchestration {secret}".encode()).hexdigest()[:16]
 
     def auth(self) -> httpx.Auth:
-        """What signs the requests of one client."""
+        """The signature of one client's requests."""
         return ApiToken(self.token) if self.oauth is None else Bearer(self.oauth)
 
     def refusal(self) -> NotConnected:

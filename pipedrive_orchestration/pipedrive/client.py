@@ -1,4 +1,4 @@
-"""Asking Pipedrive: one request at a time from here, many at once across tasks.
+"""The client: one request until its answer, many at once across tasks.
 
 Every request goes through the limiter, is retried while another try may help, and ends either in
 what ``read`` made of the body or in one of the errors of :mod:`~pipedrive_orchestration.pipedrive.errors`.
@@ -48,7 +48,7 @@ Query = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for what; seconds.
+    """The patience of a client: seconds to wait for what.
 
     Attributes:
         deadline: how long one request may be retried once the account has answered at all.
@@ -71,7 +71,7 @@ class Patience:
 
 @dataclass(slots=True)
 class Usage:
-    """What was spent so far. ``tokens`` are the catalogue's prices of the requests that were answered."""
+    """The requests and tokens spent so far; tokens by the catalogue's prices of what was answered."""
 
     requests: int = 0
     tokens: int = 0

@@ -1,4 +1,4 @@
-"""What can go wrong between here and Pipedrive, each with its remedy.
+"""The errors between here and Pipedrive, each with its remedy.
 
 ::
 
@@ -31,14 +31,14 @@ USUAL_REMEDY = (
     "Set PIPEDRIVE_API_TOKEN to a token of the account (Pipedrive: Personal preferences > API) and, for a "
     "company host, PIPEDRIVE_API_URL to https://<company>.pipedrive.com."
 )
-"""How to connect with an API token."""
+"""The way to connect with an API token."""
 
 OAUTH_REMEDY = (
     "Install the app for the user again and set PIPEDRIVE_OAUTH_REFRESH_TOKEN to the refresh token that it "
     "gives, beside PIPEDRIVE_OAUTH_CLIENT_ID and PIPEDRIVE_OAUTH_CLIENT_SECRET of the app; or set "
     "PIPEDRIVE_API_TOKEN instead."
 )
-"""How to connect as an installed app."""
+"""The way to connect as an installed app."""
 
 
 class NotConnected(PipedriveError):

@@ -1,4 +1,4 @@
-"""Looking records up: by their ids, by their name, and the newest of all."""
+"""Look-ups of records: by their ids, by their name, and the newest of all."""
 
 from __future__ import annotations
 

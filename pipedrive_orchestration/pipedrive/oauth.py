@@ -1,4 +1,4 @@
-"""Addresses of servers, as the environment or Pipedrive itself writes them."""
+"""OAuth: the access tokens of an installed app, refreshed when they end and kept in a file."""
 
 from __future__ import annotations
 
@@ -17,32 +17,21 @@ from pipedrive_orchestration.files import replace_content
 from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected, OAuthStateError
 from pipedrive_orchestration.settings import Settings
 
-
-def base_address(written: str) -> str | None:
-    """The address without what the versions of the API add to it; None where it is no address of a server.
-
-    Args:
-        written: such as ``https://acme.pipedrive.com`` or ``https://acme.pipedrive.com/api/v2/``.
-    """
-    address = written.strip().rstrip("/").removesuffix("/api/v2").removesuffix("/v1").removesuffix("/api")
-    if not address.startswith(("https://", "http://")):
-        return None
-    try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL:
-        return None
-    wrong_port = url.port is not None and not 0 < url.port < 2**16
-    if not url.host or wrong_port or url.userinfo or url.query or url.fragment:
-        return None
-    return address
-
-
 EARLY_SECONDS = 60.0
-"""How long before its end an access token is refreshed, so that it does not end under way."""
+"""Seconds before its end at which an access token is refreshed, so that it does not end under way."""
+
+TURN_SECONDS = 60.0
+"""Seconds that one process waits for another that is refreshing."""
+
+_TIMEOUT = httpx.Timeout(30, connect=10)
+
+
+class OAuthUnavailable(httpx.RequestError):
+    """A failure to get an access token, after which another try may give one."""
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """What a refresh gave (docs/pipedrive-api.md#authentication).
+    """The tokens that a refresh gave (docs/pipedrive-api.md#authentication).
 
     Attributes:
         access_token: goes with requests, for about an hour.
@@ -66,42 +55,6 @@ class Tokens(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Tokens(api_domain={self.api_domain!r}, expires_at={self.expires_at!r})"
-
-
-def stored_tokens(file: Path) -> Tokens | None:
-    """What the file holds; None where it is missing or damaged, as the configured token is there still.
-
-    Raises:
-        OAuthStateError: the file cannot be read.
-    """
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Tokens)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-    except OSError as error:
-        raise OAuthStateError(file, error) from None
-
-
-def store_tokens(file: Path, tokens: Tokens) -> None:
-    """Replace what the file holds; a crash leaves the old content or the new.
-
-    Raises:
-        OAuthStateError: the folder cannot be written; the file is as it was.
-    """
-    try:
-        replace_content(file, msgspec.json.encode(tokens), mode=0o600)
-    except OSError as error:
-        raise OAuthStateError(file, error) from None
-
-
-TURN_SECONDS = 60.0
-"""How long one process waits for another that is refreshing."""
-
-_TIMEOUT = httpx.Timeout(30, connect=10)
-
-
-class OAuthUnavailable(httpx.RequestError):
-    """There is no access token now, and another try may give one."""
 
 
 class _Answer(msgspec.Struct):
@@ -257,3 +210,48 @@ def _failure_of(body: bytes) -> _Failure:
         return msgspec.json.decode(body, type=_Failure)
     except msgspec.DecodeError:
         return _Failure("the answer is not JSON")
+
+
+def stored_tokens(file: Path) -> Tokens | None:
+    """The tokens in a file; None where it is missing or damaged, as the configured token is there still.
+
+    Raises:
+        OAuthStateError: the file cannot be read.
+    """
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Tokens)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    except OSError as error:
+        raise OAuthStateError(file, error) from None
+
+
+def store_tokens(file: Path, tokens: Tokens) -> None:
+    """Replace the tokens in a file; a crash leaves the old content or the new.
+
+    Raises:
+        OAuthStateError: the folder cannot be written; the file is as it was.
+    """
+    try:
+        replace_content(file, msgspec.json.encode(tokens), mode=0o600)
+    except OSError as error:
+        raise OAuthStateError(file, error) from None
+
+
+def base_address(written: str) -> str | None:
+    """The address without what the versions of the API add to it; None where it is no address of a server.
+
+    Args:
+        written: such as ``https://acme.pipedrive.com`` or ``https://acme.pipedrive.com/api/v2/``.
+    """
+    address = written.strip().rstrip("/").removesuffix("/api/v2").removesuffix("/v1").removesuffix("/api")
+    if not address.startswith(("https://", "http://")):
+        return None
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return None
+    wrong_port = url.port is not None and not 0 < url.port < 2**16
+    if not url.host or wrong_port or url.userinfo or url.query or url.fragment:
+        return None
+    return address

@@ -22,7 +22,7 @@ MAX_CUSTOM_FIELDS_PER_REQUEST = 15
 
 
 class Paging(enum.Enum):
-    """How a list is read page after page."""
+    """The ways in which a list is read page after page."""
 
     CURSOR = "cursor"
     """v2: ``additional_data.next_cursor`` goes into ``cursor``."""
@@ -33,7 +33,7 @@ class Paging(enum.Enum):
 
 
 class Bounds(enum.Enum):
-    """How far ``update_time`` can bound a list; decides whether a source is partitioned."""
+    """The sides on which ``update_time`` can bound a list; decides whether a source is partitioned."""
 
     BOTH = "both"
     """``updated_since`` (inclusive) and ``updated_until`` (exclusive)."""
@@ -44,7 +44,7 @@ class Bounds(enum.Enum):
 
 
 class CustomFields(enum.Enum):
-    """Where a record keeps the values of its custom fields."""
+    """The places where a record keeps the values of its custom fields."""
 
     NESTED = "nested"
     """v2: under ``custom_fields``, one value or object per 40-hex key."""
@@ -132,7 +132,7 @@ class ObjectType:
 
     @property
     def with_deleted(self) -> dict[str, str]:
-        """What makes the list give deleted records too, where it can."""
+        """The query that makes the list give deleted records too, where it can."""
         return {"status": self.every_status} if self.every_status else {}
 
     @property
@@ -381,4 +381,4 @@ RECENTS = Listing(RECENTS_PATH, RECENTS_COST, Paging.OFFSET, Bounds.BELOW)
 """The feed of what changed in an account of late, deletions included."""
 
 RECENTS_DAYS = 30
-"""How far back the recents feed and ``status=deleted`` reach, in days."""
+"""The days that the recents feed and ``status=deleted`` reach back."""

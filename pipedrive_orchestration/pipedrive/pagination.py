@@ -29,12 +29,12 @@ from pipedrive_orchestration.pipedrive.responses import (
 _NEXT_PARAMETER = {Paging.CURSOR: "cursor", Paging.OFFSET: "start"}
 
 MAX_RESTARTS = 3
-"""How often a list is begun anew after a lost cursor without getting any further."""
+"""The number of times that a list is begun anew after a lost cursor without getting any further."""
 
 MAX_STEPS_BACK = 50
-"""How often a list that shifts is gone back in without getting any further."""
+"""The number of steps back in a list that shifts without getting any further."""
 
-Bound = Callable[[Page], Mapping[str, str]]
+Resumption = Callable[[Page], Mapping[str, str]]
 """The parameters that make a list begin where a page ends, as text that grows with it; none where nothing
 does."""
 
@@ -110,7 +110,7 @@ def ascending_pages(client: Client, listing: Listing, query: Query) -> AsyncIter
 
 
 async def _follow(
-    client: Client, listing: Listing, query: Query, *, from_its_end: Bound = lambda _: {}
+    client: Client, listing: Listing, query: Query, *, from_its_end: Resumption = lambda _: {}
 ) -> AsyncIterator[Page]:
     path, paging = listing.path, listing.paging
     asked: dict[str, str | int] = dict(query)
@@ -156,7 +156,7 @@ async def _follow(
 
 
 def _following(page: Page, paging: Paging, asked: Mapping[str, str | int]) -> str | int | None:
-    """What asks for the next page; by offset it follows from what has come, where the body does not say."""
+    """The value that asks for the next page; by offset, where the body does not say, from what has come."""
     if paging is Paging.OFFSET and page.next is None and page.goes_on(MAX_PAGE_SIZE):
         return int(asked.get("start", 0)) + len(page.records)
     return page.next
@@ -190,7 +190,7 @@ def keyset_pages(client: Client, listing: Listing, query: Query) -> AsyncIterato
 
 
 async def shifting_pages(
-    client: Client, listing: Listing, query: Query, *, from_its_end: Bound = lambda _: {}
+    client: Client, listing: Listing, query: Query, *, from_its_end: Resumption = lambda _: {}
 ) -> AsyncIterator[Page]:
     """A v1 list that may shift while it is read.
 

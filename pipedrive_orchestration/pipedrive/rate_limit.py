@@ -1,4 +1,4 @@
-"""Staying within the burst limit without asking anyone: the limiter learns it from the answers.
+"""The rate limiter: it learns the burst limit from the answers and keeps within it.
 
 Pipedrive allows ``x-ratelimit-limit`` requests in any two seconds per token and says in every answer
 how many are left (docs/pipedrive-api.md#rate-limits). The limiter keeps its own account of the last two
@@ -21,7 +21,7 @@ WINDOW_SECONDS = 2.0
 """Length of the rolling window of the burst limit."""
 
 REGAINED_PER_WINDOW = 0.05
-"""How much of the limit a client that was refused takes back in every window without a refusal."""
+"""The share of the limit that a refused client takes back in every window without a refusal."""
 
 LEAST_LIMIT = 20
 """Requests in two seconds on the smallest plan: the limit where answers do not tell theirs."""
@@ -76,7 +76,7 @@ class Limiter:
         return self._turn.locked() or self._seconds_to_wait() > 0
 
     def helpful_readers(self, seconds_per_answer: float) -> int:
-        """How many tasks that ask one request after the other it takes to use the limit.
+        """The number of tasks, each asking one request after the other, that it takes to use the limit.
 
         Args:
             seconds_per_answer: how long an answer takes from asking to its last byte.
@@ -147,7 +147,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def daily_tokens_left(headers: Mapping[str, str]) -> int | None:
-    """What is left of the account's daily budget; the header can be missing."""
+    """The rest of the account's daily budget; the header can be missing."""
     return _number(headers, "x-daily-ratelimit-token-remaining")
 
 
@@ -157,7 +157,7 @@ def daily_token_budget(headers: Mapping[str, str]) -> int | None:
 
 
 def burst_left(headers: Mapping[str, str]) -> int | None:
-    """What is left of the burst window; tells the two kinds of 429 apart."""
+    """The rest of the burst window; tells the two kinds of 429 apart."""
     return _number(headers, "x-ratelimit-remaining")
 
 

@@ -189,7 +189,7 @@ def whole_characters(json: bytes) -> bytes:
 
 
 def _continuation(additional: _AdditionalData | None, paging: Paging) -> tuple[str | int | None, bool | None]:
-    """Where the list goes on, and whether it does."""
+    """The value that asks for the next page, and whether there is one."""
     if paging is Paging.NONE:
         return None, False
     if additional is None:

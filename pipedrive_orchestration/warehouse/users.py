@@ -1,4 +1,4 @@
-"""As whom accounts were read: whose secret it was, and with whose eyes a source's rows were read.
+"""The users who read: whose secret it was, and who saw a source's rows.
 
 Everything here runs inside the transaction of the caller.
 """
@@ -45,7 +45,7 @@ def record_user(
 def record_reader(
     connection: duckdb.DuckDBPyConnection, source: str, user: ConnectedUser, now: datetime
 ) -> None:
-    """Remember with whose eyes the source's rows were read."""
+    """Remember who saw the source's rows."""
     _record(connection, "readers", "source", source, user, now)
 
 

@@ -1,4 +1,4 @@
-"""From a filter to SQL: the predicate that decides which typed records are members.
+"""The compilation of a filter to SQL: the predicate that decides which typed records are members.
 
 Values become parameters and names become quoted identifiers, so nothing that a body says is ever part
 of the SQL's text. A missing value satisfies only `is empty` and the negative conditions. Of several
@@ -8,6 +8,7 @@ values, a positive condition needs one that fits, a negative one none.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, typed_column
@@ -30,7 +31,7 @@ from pipedrive_orchestration.sources.filter_model import FilterSubgroup
 
 
 async def select(client: Client, body: SourceBody, fields: Sequence[Field], now: datetime) -> Selection:
-    """What the body's filter means in this account, now.
+    """The selection that the body's filter means in this account, now.
 
     Asks Pipedrive only where the filter names records.
 
@@ -53,7 +54,7 @@ def compile_filter(body: SourceBody, fields: Sequence[Field], names: Names, now:
     """The selection of a body's filter; all that is wrong with it is among its ``problems``."""
     if body.filters is None:
         return EVERYTHING
-    compilation = _Compilation(body.object_type, fields, names, now)
+    compilation = _Compilation(_Scope(body.object_type, fields, names, now))
     predicate = compilation.group(body.filters, "filters")
     used = tuple(compilation.used.values())
     return Selection(
@@ -86,18 +87,25 @@ def _leaves(filters: FilterGroup) -> list[FilterLeaf]:
     ]
 
 
-class _Compilation:
-    """A filter on its way to SQL: what was found out about it so far."""
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """All that the names and values in a filter can mean, as of ``now``."""
 
-    def __init__(self, object_type: str, fields: Sequence[Field], names: Names, now: datetime) -> None:
+    object_type: str
+    fields: Sequence[Field]
+    names: Names
+    now: datetime
+
+
+class _Compilation:
+    """A filter on its way to SQL."""
+
+    def __init__(self, scope: _Scope) -> None:
         self.problems: list[Problem] = []
         self.values = BoundValues()
         self.used: dict[str, Field] = {}
         self._exact: dict[int, Exact] = {}
-        self._object_type = object_type
-        self._fields = fields
-        self._names = names
-        self._now = now
+        self._scope = scope
 
     def group(self, group: FilterGroup | FilterSubgroup, path: str) -> str:
         members = [
@@ -110,7 +118,7 @@ class _Compilation:
         return "(" + f" {group.joiner} ".join(members) + ")" if members else "true"
 
     def required(self, filters: FilterGroup) -> list[Exact]:
-        """What every member's field must be, as far as it follows from the shape of the filter."""
+        """The values that every member must have, as far as it follows from the shape of the filter."""
         return [self._exact[id(leaf)] for leaf in _required(filters) if id(leaf) in self._exact]
 
     def _leaf(self, leaf: FilterLeaf, path: str) -> str:
@@ -137,7 +145,7 @@ class _Compilation:
 
     def _variable(self, leaf: FilterLeaf, path: str) -> Variable | None:
         try:
-            variable = find_variable(leaf.variable, self._fields, self._object_type)
+            variable = find_variable(leaf.variable, self._scope.fields, self._scope.object_type)
         except UnknownVariableError as error:
             self._refuse(f"{path}.variable", "unknown_variable", str(error))
             return None
@@ -154,7 +162,8 @@ class _Compilation:
         return compared
 
     def _operands(self, leaf: FilterLeaf, variable: Variable, path: str) -> list[Operand]:
-        reader = OperandReader(variable, leaf.asks.positive, self._names, self._now, leaf.case_sensitive)
+        names, now = self._scope.names, self._scope.now
+        reader = OperandReader(variable, leaf.asks.positive, names, now, leaf.case_sensitive)
         operands: list[Operand] = []
         for place, value in leaf.given:
             try:

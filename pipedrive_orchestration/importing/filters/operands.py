@@ -49,7 +49,7 @@ class OperandReader:
     case_sensitive: bool
 
     def operands(self, value: Written) -> list[Operand]:
-        """What a value stands for: usually one thing, several where several have that name.
+        """The operands that a value stands for: usually one, several where several records have that name.
 
         Raises:
             InvalidValueError: it cannot be read.

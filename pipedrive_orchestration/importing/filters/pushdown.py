@@ -1,4 +1,4 @@
-"""What Pipedrive can filter by itself, so that fewer pages have to be read.
+"""The part of a filter that Pipedrive itself can apply, so that fewer pages have to be read.
 
 A list takes one id for each of its parameters, several statuses, and up to a hundred ids of records
 (OpenAPI, query parameters of the lists). Only what every member must satisfy can be asked for.

@@ -28,7 +28,7 @@ from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 
 class Kind(StrEnum):
-    """How values are compared."""
+    """The ways in which values are compared."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -59,7 +59,7 @@ _TAKES = {
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What a leaf compares.
+    """The value that a leaf compares.
 
     Attributes:
         field: whose value it is.
