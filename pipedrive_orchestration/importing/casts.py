@@ -1,7 +1,8 @@
 """The type of every field's column, and the SQL that makes a value of that type of a record's leaf.
 
-DuckDB's own casts are more forgiving than an import may be: they round fractions, take any number for
-true and fill what they cannot read with NULL. What they would bend does not fit here.
+DuckDB's own casts are more forgiving than an import may be: they round numbers, cut times off dates, take
+any number for true, leave out parts that they do not know and fill what they cannot read with NULL. What
+they would bend does not fit here.
 
 A leaf with nothing inside is opened as text, for DuckDB parses a leaf of JSON again in every cast. What
 looks into ``_raw``, the whole record, costs as much and is for the few records that need it.
@@ -140,11 +141,11 @@ def _cast(path: tuple[str, ...], kind: str, sql_type: str) -> Cast:
 def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, str]:
     """Value and fit of a leaf with parts, in JSON."""
     if kind == "amount":
-        return _amount(leaf), _parts_fit(leaf, candidate, {"amount": "value"})
+        return _amount(leaf), _parts_fit(leaf, candidate, {"amount": "value"}, STRUCTS[kind])
     begins = _begins(leaf, "{" if kind in STRUCTS else "[")
     value = f"CASE WHEN {begins} THEN TRY_CAST({leaf} AS {sql_type}) END"
     if kind in STRUCTS:
-        return value, _parts_fit(leaf, candidate, {part: part for part in _typed_parts(STRUCTS[kind])})
+        return value, _struct_fits(leaf, candidate, kind)
     return value, f"{begins} AND len(list_filter({candidate}, lambda c: {_NO_CONTACT})) = 0"
 
 
@@ -179,26 +180,59 @@ def _scalar(path: tuple[str, ...], kind: str, sql_type: str) -> str:
     if sql_type == "BOOLEAN":
         return f"CASE WHEN {leaf} IN ('true', '1') THEN true WHEN {leaf} IN ('false', '0') THEN false END"
     if sql_type == "BIGINT":
-        return _reference(path) if kind in REFERENCES else _whole(leaf)
+        return _reference(path) if kind in REFERENCES else whole_number(leaf)
     value = f"TRY_CAST({leaf} AS {sql_type})"
-    if sql_type in _WITH_INFINITY:
-        return f"CASE WHEN isfinite({value}) THEN {value} END"
-    return value
+    if sql_type not in _SHORT:
+        return value
+    finite = f"isfinite({value}) AND " if sql_type in _WITH_INFINITY else ""
+    length, exact = f"strlen({leaf})", _IS_EXACT[sql_type](leaf, value)
+    # What costs most comes first, for the rest is asked only of what is left. Hardly any text is long.
+    return (
+        f"CASE WHEN {finite}{length} <= {_SHORT[sql_type]} THEN {value} "
+        f"WHEN {length} > {_SHORT[sql_type]} AND {finite}{exact} THEN {value} END"
+    )
 
 
 _WITH_INFINITY = frozenset({"DOUBLE", "DATE", "TIMESTAMPTZ"})
 
+_SHORT = {"DOUBLE": 15, "DATE": 10, "TIME": 8, "TIMESTAMPTZ": 26}
+"""Up to how many bytes a text says no more than a value of that type holds."""
 
-def _whole(leaf: str) -> str:
-    number = f"TRY_CAST({leaf} AS BIGINT)"
-    return f"CASE WHEN TRY_CAST({leaf} AS DOUBLE) = {number} THEN {number} END"
+
+def whole_number(text: str) -> str:
+    """SQL of the number that a text writes, NULL where it has a fraction or does not fit into 64 bits."""
+    number = f"TRY_CAST({text} AS BIGINT)"
+    return f"CASE WHEN TRY_CAST({text} AS DOUBLE) = {number} THEN {number} END"
+
+
+def _is_exact_double(text: str, value: str) -> str:
+    # A long number that JSON writes as a number has been rounded when it gets here: the record, as it came,
+    # holds another text then.
+    same = f"TRY_CAST({text} AS DECIMAL(38, 18)) = TRY_CAST({value}::VARCHAR AS DECIMAL(38, 18))"
+    return f"contains(_raw::VARCHAR, {text}) AND ({value}::VARCHAR = {text} OR {same})"
+
+
+_IS_EXACT: dict[str, Callable[[str, str], str]] = {
+    "DOUBLE": _is_exact_double,
+    "DATE": lambda text, _: rf"regexp_full_match({text}, '.{{10}}[T ]00:00(:00(\.0*)?)?Z?')",
+    "TIME": lambda text, value: f"{value}::VARCHAR = rtrim({text}, '0')",
+    "TIMESTAMPTZ": lambda text, _: rf"NOT regexp_matches({text}, '\.\d{{6}}\d*[1-9]')",
+}
+"""SQL that is true where a value holds all that its text says, for texts that are not short."""
+
+
+def _part_is_exact(text: str, value: str, sql_type: str) -> str:
+    if sql_type == "BIGINT":
+        return f"{whole_number(text)} IS NOT DISTINCT FROM {value}"
+    exact = _IS_EXACT[sql_type](text, value)
+    return f"CASE WHEN strlen({text}) <= {_SHORT[sql_type]} THEN true ELSE {exact} END"
 
 
 def _reference(path: tuple[str, ...]) -> str:
     # Some answers carry the referenced record, or the option, as an object around its id.
     leaf = _leaf(path)
     inner = f"coalesce({_inside([*path, 'value'], read='->>')}, {_inside([*path, 'id'], read='->>')})"
-    return f"CASE WHEN {_begins(leaf, '{')} THEN TRY_CAST({inner} AS BIGINT) ELSE {_whole(leaf)} END"
+    return f"CASE WHEN {_begins(leaf, '{')} THEN {whole_number(inner)} ELSE {whole_number(leaf)} END"
 
 
 def _list(leaf: str, sql_type: str) -> str:
@@ -206,12 +240,13 @@ def _list(leaf: str, sql_type: str) -> str:
     opened = f"TRY_CAST({leaf} AS JSON)"
     whole = f"{_begins(leaf, '[')} THEN TRY_CAST({opened} AS {sql_type})"
     if element == "BIGINT":
-        inner = f"coalesce({_whole('x')}, TRY_CAST(coalesce(x ->> '$.value', x ->> '$.id') AS BIGINT))"
-        items = f"list_transform(TRY_CAST({opened} AS JSON[]), lambda x: {inner})"
+        texts = "coalesce(x ->> '$.value', x ->> '$.id', x ->> '$')"
+        items = f"list_transform(TRY_CAST({opened} AS JSON[]), lambda x: {whole_number(texts)})"
         plain = rf"regexp_full_match({leaf}, '\[[0-9,]*\]') THEN TRY_CAST({leaf} AS BIGINT[])"
         whole = f"{plain} WHEN {_begins(leaf, '[')} THEN {items}"
     # v1 writes a set as a comma-separated text.
-    split = f"list_transform(string_split({leaf}, ','), lambda x: TRY_CAST(trim(x) AS {element}))"
+    item = whole_number("trim(x)") if element == "BIGINT" else f"TRY_CAST(trim(x) AS {element})"
+    split = f"list_transform(string_split({leaf}, ','), lambda x: {item})"
     return f"CASE WHEN {whole} WHEN {_blank(leaf)} THEN NULL ELSE {split} END"
 
 
@@ -225,13 +260,42 @@ def _typed_parts(parts: dict[str, str]) -> list[str]:
     return [part for part, sql_type in parts.items() if sql_type != "VARCHAR"]
 
 
-def _parts_fit(leaf: str, candidate: str, parts: dict[str, str]) -> str:
+def _struct_fits(leaf: str, candidate: str, kind: str) -> str:
+    parts = STRUCTS[kind]
+    typed = {part: part for part in _typed_parts(parts)}
+    known = ", ".join(map(literal, parts))
+    unknown = f"len(list_filter(json_keys({leaf}), lambda k: k NOT IN ({known}))) = 0"
+    looked_into = f"{_parts_fit(leaf, candidate, typed, parts)} AND {unknown}"
+    all_there = " AND ".join(f"{candidate}.{quoted(part)} IS NOT NULL" for part in typed)
+    usual = " AND ".join(filter(None, [all_there, _USUAL[kind].format(text=f"{leaf}::VARCHAR")]))
+    return f"CASE WHEN {usual} THEN true WHEN {leaf} IS NOT NULL AND {looked_into} THEN true END"
+
+
+_USUAL = {
+    # A value of 15 characters at most, one comma, and a currency.
+    "monetary": "strlen({text}) <= 42 AND instr({text}, ',') = strlen({text}) - 17 "
+    """AND instr({text}, ',"currency":"') = strlen({text}) - 17""",
+    "daterange": "strlen({text}) = 43",
+    "time": """instr({text}, ',"timezone_id":') = 20""",
+    "timerange": """instr({text}, ',"timezone_id":') = 39""",
+    "address": "regexp_full_match({text}, '\\{{(?:\"(?:"
+    + "|".join(_ADDRESS_PARTS)
+    + """)":(?:"[^"\\\\]*"|null),?)*\\}}')""",
+}
+"""SQL that is true of the text of nearly every value whose parts are all there: nothing else is in it.
+
+To look at a text costs a tenth of looking into its JSON. Of times of day only the hours are looked at.
+"""
+
+
+def _parts_fit(leaf: str, candidate: str, parts: Mapping[str, str], types: Mapping[str, str]) -> str:
+    """Whether every part that is no text is wholly in the value; ``parts`` are named by the leaf's keys."""
     # A CASE looks into the leaf only where it has to; OR would always.
-    checks = [
-        f"CASE WHEN {candidate}.{quoted(part)} IS NOT NULL THEN true "
-        f"ELSE ({leaf} ->> {literal('$.' + name)}) IS NULL END"
-        for name, part in parts.items()
-    ]
+    checks = []
+    for name, part in parts.items():
+        text, value = f"({leaf} ->> {literal('$.' + name)})", f"{candidate}.{quoted(part)}"
+        exact = _part_is_exact(text, value, types[part])
+        checks.append(f"CASE WHEN {value} IS NOT NULL THEN {exact} ELSE {text} IS NULL END")
     return " AND ".join([_begins(leaf, "{"), *checks])
 
 
@@ -253,12 +317,14 @@ def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
         [
             f"NOT {_begins(main, '[')}",
             *(
-                f"({candidate}.{quoted(part)} IS NOT NULL OR {texts[part]} IS NULL OR {_blank(texts[part])})"
+                f"CASE WHEN {candidate}.{quoted(part)} IS NOT NULL "
+                f"THEN {_part_is_exact(texts[part], f'{candidate}.{quoted(part)}', parts[part])} "
+                f"ELSE {texts[part]} IS NULL OR {_blank(texts[part])} END"
                 for part in typed
             ),
         ]
     )
-    inside = _parts_fit(main, candidate, {part: part for part in typed})
+    inside = _parts_fit(main, candidate, {part: part for part in typed}, parts)
     fits = f"({_blank_json(main)} OR CASE WHEN {_begins(main, '{')} THEN {inside} ELSE {separate} END)"
     leaves = {key: "JSON", **dict.fromkeys(companions.values(), "VARCHAR")}
     return Cast(main, leaves, value, fits, _together(leaves))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipedrive_orchestration.importing.casts import whole_number
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
 from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.pipedrive.responses import whole_characters
@@ -35,6 +36,8 @@ MAX_GROWTH = 3
 
 ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
 """Type of ``_id`` by the catalogue's ``id_type``."""
+
+_ID_CASTS = {"int": whole_number("_record.id"), "uuid": "TRY_CAST(_record.id AS UUID)"}
 
 
 class Transform:
@@ -168,7 +171,7 @@ def _select(
     carried = ["_record", "_raw", "_page"]
     candidates = [*carried, *(f"{column.cast.value} AS {_name(column)}" for column in opened)]
     values = [*carried, *(f"{_value(column)} AS {_name(column)}" for column in opened)]
-    record_id = f"TRY_CAST(_record.id AS {ID_TYPES[object_type.id_type]})"
+    record_id = _ID_CASTS[object_type.id_type]
     nameless = f"WHEN {record_id} IS NULL THEN [{{'property': 'id', 'value': _raw::VARCHAR}}]"
     finals = [
         f"{record_id} AS _id",

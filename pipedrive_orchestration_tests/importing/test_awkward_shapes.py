@@ -33,7 +33,7 @@ def land(
 
 def raw(body: str | bytes) -> Reply:
     """A list whose first page has exactly that body."""
-    empty = '{"success":true,"data":null}'
+    empty = '{"success":true,"data":[]}'
     return lambda asked: Answer(empty if asked.goes_on else body)
 
 
@@ -195,11 +195,12 @@ def test_recents_can_carry_null_or_an_array_where_a_record_should_be(tmp_path: P
         {"item": "person", "id": 2, "data": [{"id": 2, "active_flag": False}]},
         {"item": "person", "id": 3, "data": removed},
     ]
-    with serving({RECENTS_PATH: records(*recent)}) as served:
+    there = Answer({"success": True, "data": people[:1], "additional_data": {"next_cursor": None}})
+    with serving({RECENTS_PATH: records(*recent), "/api/v2/persons": lambda _: there}) as served:
         run(source("persons", ["name"]), served.connection, tmp_path, Pull.CHANGES)
     assert query(tmp_path, "SELECT _id, _is_current, _removal FROM pipedrive.persons ORDER BY 1") == [
         (1, True, None),
-        (2, True, None),
+        (2, False, "deleted"),
         (3, False, "deleted"),
     ]
 
