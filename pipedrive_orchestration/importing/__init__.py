@@ -1,4 +1,4 @@
-"""One import: windows, fetch, stage, type, merge, removals, watermark."""
+"""One import of a source: plan, extract, load, transform, merge, commit, reconcile; and its preview."""
 
 from pipedrive_orchestration.importing.definition import UnfitSourceError, UnknownPropertiesError
 from pipedrive_orchestration.importing.estimate import estimate_first_import

@@ -1,1 +1,1 @@
-"""Everything that knows Pipedrive's API: catalogue, client, limits, paging, fields."""
+"""Everything that knows Pipedrive's API: object types, client, authentication, limits, pagination, fields."""
