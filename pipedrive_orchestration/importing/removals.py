@@ -57,7 +57,9 @@ def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
                     {files}, format = 'newline_delimited', maximum_object_size = {longest + 1024})
             ), last AS (
                 SELECT id, arg_max(data, coalesce(data.update_time, TIMESTAMPTZ 'epoch'))
-                    FILTER (WHERE data IS NOT NULL) AS data, bool_or(data IS NULL) AS is_unexplained
+                    FILTER (WHERE data IS NOT NULL) AS data,
+                    bool_or(coalesce(data.update_time::VARCHAR, data.active_flag::VARCHAR, data.status,
+                        data.deleted::VARCHAR, data.is_deleted::VARCHAR) IS NULL) AS is_unexplained
                 FROM recent WHERE id IS NOT NULL GROUP BY id
             )
             SELECT id::VARCHAR, CASE WHEN data.merge_what_id IS NULL THEN 'deleted' ELSE 'merged' END,
