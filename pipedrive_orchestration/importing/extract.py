@@ -13,7 +13,7 @@ from pipedrive_orchestration.importing.ranges import FetchedPage, Range, RangeRe
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.object_types import Bounds, Listing, Paging
-from pipedrive_orchestration.pipedrive.pagination import pages, shifting_pages
+from pipedrive_orchestration.pipedrive.pagination import latest_first, pages, shifting_pages
 
 MAX_CATCH_UPS = 10
 """The number of times that a busy account is asked once more for what changed while it was being read."""
@@ -102,8 +102,7 @@ class Extraction:
         listing, ranges = self._context.object_type.listing, self._plan.ranges
         if not ranges or ranges[0][0] is not None or listing.paging is Paging.OFFSET:
             return
-        latest_first = {"sort_by": "update_time", "sort_direction": "desc"}
-        query = {**self._context.definition.query, **self._plan.restrictions, **latest_first}
+        query = {**self._context.definition.query, **self._plan.restrictions, **latest_first(listing)}
         async for page in pages(self._context.client, listing, query):
             if page.first_update_time() is not None:
                 return

@@ -33,8 +33,8 @@ from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, Bounds, ObjectType, Paging
-from pipedrive_orchestration.pipedrive.pagination import pages
+from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
+from pipedrive_orchestration.pipedrive.pagination import latest_first, pages
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import SourceBody
 from pipedrive_orchestration.warehouse.sql import literal, quoted
@@ -131,7 +131,7 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
 
 async def _stage_first_pages(client: Client, body: SourceBody, query: Query, staging: Staging) -> bool:
     """Stage up to `MAX_PAGES` pages of what a body would import. Returns whether there are more."""
-    async for page, goes_on in _pages(client, body, {**query, **_latest_first(body.type)}):
+    async for page, goes_on in _pages(client, body, {**query, **latest_first(body.type.listing)}):
         await staging.add(page)
         if staging.counts.pages == MAX_PAGES:
             return goes_on
@@ -146,14 +146,6 @@ async def _pages(client: Client, body: SourceBody, query: Query) -> AsyncIterato
     if archived is not None:
         async for page in pages(client, archived, query):
             yield page, page.goes_on(MAX_PAGE_SIZE)
-
-
-def _latest_first(object_type: ObjectType) -> dict[str, str | int]:
-    if object_type.bounds is Bounds.NONE:
-        return {}
-    if object_type.paging is Paging.OFFSET:
-        return {"sort": "update_time DESC"}
-    return {"sort_by": "update_time", "sort_direction": "desc"}
 
 
 def _matching(

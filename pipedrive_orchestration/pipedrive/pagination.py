@@ -79,6 +79,15 @@ def pages(client: Client, listing: Listing, query: Query) -> AsyncIterator[Page]
     return _follow(client, listing, query)
 
 
+def latest_first(listing: Listing) -> dict[str, str]:
+    """The query that brings the latest changes first, where a list can be sorted so."""
+    if listing.bounds is Bounds.NONE:
+        return {}
+    if listing.paging is Paging.OFFSET:
+        return {"sort": "update_time DESC"}
+    return {"sort_by": "update_time", "sort_direction": "desc"}
+
+
 def range_pages(
     client: Client, listing: Listing, query: Query, since: datetime | None, until: datetime | None
 ) -> AsyncIterator[Page]:
