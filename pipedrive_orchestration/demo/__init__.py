@@ -34,12 +34,12 @@ from pipedrive_orchestration.demo.errors import ApiError
 from pipedrive_orchestration.demo.faults import Fault, Faults
 from pipedrive_orchestration.demo.journal import JournalError
 from pipedrive_orchestration.demo.limits import Limits
-from pipedrive_orchestration.demo.routes import ROUTES, Route
+from pipedrive_orchestration.demo.operations import OPERATIONS, Operation
 from pipedrive_orchestration.demo.server import DemoServer, running_demo
 from pipedrive_orchestration.demo.settings import Settings
 
 __all__ = [
-    "ROUTES",
+    "OPERATIONS",
     "Account",
     "ApiError",
     "Clock",
@@ -49,7 +49,7 @@ __all__ = [
     "JournalError",
     "Limits",
     "LoggedRequest",
-    "Route",
+    "Operation",
     "Settings",
     "running_demo",
 ]

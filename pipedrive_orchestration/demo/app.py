@@ -5,32 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import format_datetime
 
 import orjson
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route as Path
+from starlette.types import Receive, Scope, Send
 
 from pipedrive_orchestration.demo.account.account import Account, LoggedRequest
-from pipedrive_orchestration.demo.call import Answer, Call
-from pipedrive_orchestration.demo.errors import (
-    ApiError,
-    method_not_allowed,
-    not_found,
-    over_limit,
-    retired,
-    unauthorized,
-)
+from pipedrive_orchestration.demo.dispatch import find, perform
+from pipedrive_orchestration.demo.errors import ApiError, over_limit, unauthorized, wrong_scope
 from pipedrive_orchestration.demo.journal import Journal
 from pipedrive_orchestration.demo.limits import Limits, Verdict
 from pipedrive_orchestration.demo.oauth import InstalledApp
-from pipedrive_orchestration.demo.perform import PREFIXES, perform
-from pipedrive_orchestration.demo.routes import RETIRED, ROUTES, Route
+from pipedrive_orchestration.demo.operations import Operation
 from pipedrive_orchestration.demo.settings import Settings
 
 _HTML_BLOCK = b"""<!DOCTYPE html>
@@ -44,13 +33,18 @@ _COMMON_HEADERS = {
     "X-Daily-RateLimit-Token-Limit, X-Daily-RateLimit-Token-Remaining",
 }
 
-Handler = Callable[[Request], Awaitable[Response]]
-Work = Callable[[Request], Awaitable[Answer]]
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who sent a request: by the API token's header or as a bearer, and with which scopes if not all."""
+
+    by_api_token: bool
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """Answers requests on behalf of one account.
+    """Answers requests on behalf of one account; an ASGI application.
 
     Attributes:
         account: the account.
@@ -66,43 +60,12 @@ class Surface:
     journal: Journal | None
     oauth: InstalledApp
 
-    def app(self) -> Starlette:
-        """The ASGI application."""
-        paths = [
-            Path(prefix + route.path, self._endpoint(route), methods=[route.method])
-            for route in ROUTES
-            for prefix in PREFIXES[route.version]
-        ]
-        paths.extend(
-            Path(prefix + path, self._retired(), methods=[method])
-            for method, path in RETIRED
-            for prefix in PREFIXES["v1"]
-        )
-        paths.append(Path("/oauth/token", self._oauth_token, methods=["POST"]))
-        app = Starlette(routes=paths, exception_handlers={HTTPException: self._unrouted})
-        app.router.redirect_slashes = False
-        return app
-
-    def _endpoint(self, route: Route) -> Handler:
-        async def work(request: Request) -> Answer:
-            content = b"" if route.method == "GET" else await request.body()
-            query = tuple(request.query_params.multi_items())
-            call = Call(self.account, route.version, request.path_params, query, content)
-            return perform(route, call, _target(request), self.journal)
-
-        async def endpoint(request: Request) -> Response:
-            return await self._admitted(request, route.tokens, work)
-
-        return endpoint
-
-    def _retired(self) -> Handler:
-        async def work(_request: Request) -> Answer:
-            raise retired(self.settings.retired)
-
-        async def endpoint(request: Request) -> Response:
-            return await self._admitted(request, 0, work)
-
-        return endpoint
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        request = Request(scope, receive)
+        is_token = (request.method, request.url.path) == ("POST", "/oauth/token")
+        response = await (self._oauth_token(request) if is_token else self._answered(request))
+        await response(scope, receive, send)
 
     async def _oauth_token(self, request: Request) -> Response:
         address = str(request.base_url).rstrip("/")
@@ -111,28 +74,21 @@ class Surface:
         self._log(request, answer.status, 0)
         return Response(answer.body, answer.status, media_type="application/json")
 
-    async def _unrouted(self, request: Request, error: Exception) -> Response:
-        async def work(_request: Request) -> Answer:
-            assert isinstance(error, HTTPException), "registered for nothing else"
-            if error.status_code == 405:
-                raise method_not_allowed((error.headers or {}).get("Allow", ""))
-            raise not_found()
-
-        return await self._admitted(request, 0, work)
-
-    async def _admitted(self, request: Request, tokens: int, work: Work) -> Response:
-        """The work's answer, if the request is let through to it."""
+    async def _answered(self, request: Request) -> Response:
+        """The account's answer, if the request is let through to it."""
         correlation_id = str(uuid.uuid4())
         now = self.account.clock.now()
         date = format_datetime(now, usegmt=True)
         headers = {**_COMMON_HEADERS, "x-correlation-id": correlation_id, "date": date}
         try:
-            api_token = self._authenticate(request, correlation_id)
+            caller = self._authenticate(request, correlation_id)
         except ApiError as error:
             # The gateway answers before it knows an account, so that no limit is told.
             return self._refused(request, error, headers)
+        operation, refusal = self._meant(request, caller)
+        tokens = 0 if operation is None else operation.tokens
         seconds = time.monotonic()
-        verdict = self.limits.admit(tokens, seconds, now.date(), api_token=api_token)
+        verdict = self.limits.admit(tokens, seconds, now.date(), api_token=caller.by_api_token)
         headers |= self.limits.headers(seconds)
         if self.settings.latency_ms:
             await asyncio.sleep(self.settings.latency_ms / 1000)
@@ -142,21 +98,40 @@ class Surface:
         if verdict is not Verdict.ADMITTED:
             return self._refused(request, over_limit(), headers)
         try:
-            answer = await work(request)
+            if refusal is not None:
+                raise refusal
+            content = b"" if request.method == "GET" else await request.body()
+            answer = perform(self.account, request.method, _target(request), content, self.journal)
         except ApiError as error:
             return self._refused(request, error, headers, tokens)
         self._log(request, answer.status, tokens)
         return Response(answer.body, answer.status, headers, media_type="application/json")
 
-    def _authenticate(self, request: Request, correlation_id: str) -> bool:
-        """Whether the request came with the API token, rather than with an OAuth bearer."""
+    def _meant(self, request: Request, caller: _Caller) -> tuple[Operation | None, ApiError | None]:
+        """The operation that is asked for, or why there is none."""
+        try:
+            operation, _ = find(request.method, request.url.path, self.settings.retired)
+        except ApiError as error:
+            return None, error
+        if caller.scopes is not None and caller.scopes.isdisjoint(operation.scopes):
+            return None, wrong_scope()
+        return operation, None
+
+    def _authenticate(self, request: Request, correlation_id: str) -> _Caller:
+        """Who sent the request.
+
+        Raises:
+            ApiError: 401 if nobody is known by what it was sent with.
+        """
         if (token := request.headers.get("x-api-token")) is not None:
             if token == self.settings.token:
-                return True
+                return _Caller(by_api_token=True)
         elif (sent := request.headers.get("authorization")) is not None:
             bearer = sent.removeprefix("Bearer ")
-            if bearer == self.settings.token or self.oauth.accepts(bearer, self.account.clock.now()):
-                return False
+            if bearer == self.settings.token:
+                return _Caller(by_api_token=False)
+            if self.oauth.accepts(bearer, self.account.clock.now()):
+                return _Caller(by_api_token=False, scopes=self.oauth.scopes)
         raise unauthorized(correlation_id)
 
     def _refused(

@@ -55,14 +55,18 @@ def unauthorized(correlation_id: str) -> ApiError:
     return ApiError(401, body, {"x-401-by-gw": "true", "x-correlation-id": correlation_id})
 
 
-def not_found(error: str = "Entity was not found") -> ApiError:
-    """404 for a record, or a path, that is not there."""
+def wrong_scope() -> ApiError:
+    """403 for an app that lacks every scope of an operation."""
+    error = "Scope and URL mismatch"
+    return ApiError(403, {"success": False, "error": error, "errorCode": 403, "error_info": HINT})
+
+
+def not_found(resource: str = "") -> ApiError:
+    """404 for a record, or a path, that is not there; users and leads have words of their own."""
+    if resource == "users":
+        return ApiError(404, {"success": False, "error": "User not found or not accessible."})
+    error = "requested lead not found" if resource == "leads" else "Entity was not found"
     return ApiError(404, _envelope(error, "Object was not found."))
-
-
-def user_not_found() -> ApiError:
-    """404 for a user, which has a body of its own (OpenAPI v1 ``/users/{id}``)."""
-    return ApiError(404, {"success": False, "error": "User not found or not accessible."})
 
 
 def method_not_allowed(allow: str) -> ApiError:

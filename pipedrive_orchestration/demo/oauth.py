@@ -19,9 +19,9 @@ from urllib.parse import parse_qsl
 import orjson
 
 from pipedrive_orchestration.demo.call import Answer
+from pipedrive_orchestration.demo.operations import SCOPES
 
 FORM = "application/x-www-form-urlencoded"
-SCOPE = "deals:read,contacts:read,activities:read,products:read,leads:read,users:read,recents:read,admin,base"
 
 
 class _Refused(Exception):
@@ -38,6 +38,7 @@ class InstalledApp:
         refresh_token: the one that counts now.
         seconds: how long an access token is good for.
         refreshes: how often tokens were given.
+        scopes: what it may do, as its tokens say.
         api_domain: what answers name as the company's address; the server's own if None.
     """
 
@@ -46,6 +47,7 @@ class InstalledApp:
     refresh_token: str = field(repr=False)
     seconds: int = 3599
     refreshes: int = 0
+    scopes: frozenset[str] = SCOPES
     api_domain: str | None = None
     _ends: dict[str, datetime] = field(default_factory=dict, repr=False)
     _numbers: itertools.count[int] = field(default_factory=itertools.count, repr=False)
@@ -110,7 +112,7 @@ class InstalledApp:
             "token_type": "Bearer",
             "expires_in": self.seconds,
             "refresh_token": self.refresh_token,
-            "scope": SCOPE,
+            "scope": ",".join(sorted(self.scopes)),
             "api_domain": self.api_domain or address,
         }
 

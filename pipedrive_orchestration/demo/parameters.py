@@ -1,20 +1,28 @@
-"""Query parameters: each endpoint declares a model, and whatever it does not declare is refused."""
+"""Query parameters: the values that each takes; whatever an operation does not declare is refused."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cache
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
-from pipedrive_orchestration.demo.call import Call
+from pipedrive_orchestration.demo.account.schemas import SCHEMAS
 from pipedrive_orchestration.demo.clock import V1_TIME, V2_TIME
 from pipedrive_orchestration.demo.errors import ApiError, bad_request
-from pipedrive_orchestration.pipedrive.object_types import MAX_IDS_PER_REQUEST, MAX_PAGE_SIZE
+from pipedrive_orchestration.demo.operations import Operation, Parameter
+
+MAX_PAGE_SIZE = 500
+MAX_IDS = 100
+MAX_CUSTOM_FIELDS = 15
+
+Sorting = tuple[tuple[str, bool], ...]
+"""Properties to sort by, first the weightiest, each with whether it descends."""
 
 
 class Query(BaseModel):
@@ -23,25 +31,46 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Q = TypeVar("Q", bound=Query)
-
-
-def parse(call: Call, model: type[Q]) -> Q:
-    """The call's query parameters.
+def parse(operation: Operation, given: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Every query parameter of an operation: what is given, and the defaults of the others.
 
     Raises:
-        ApiError: 400 naming every unknown, repeated or malformed parameter.
+        ApiError: 400 naming every unknown, missing, repeated or malformed parameter.
     """
-    given = dict(call.query)
-    if len(given) != len(call.query):
-        repeated = {name for name, _ in call.query if sum(name == other for other, _ in call.query) > 1}
-        raise bad_request(
-            call.version, [f"{name}: This parameter is given twice." for name in sorted(repeated)]
-        )
+    names = [name for name, _ in given]
+    values = dict(given)
+    if len(values) != len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise bad_request(operation.version, [f"{name}: This parameter is given twice." for name in repeated])
     try:
-        return model.model_validate(given)
+        return dict(_model(operation).model_validate(values))
     except ValidationError as error:
-        raise refusal(call.version, error) from None
+        raise refusal(operation.version, error) from None
+
+
+@cache
+def _model(operation: Operation) -> type[Query]:
+    fields: dict[str, Any] = {
+        parameter.name: _field(operation, parameter) for parameter in operation.parameters
+    }
+    return create_model("OperationQuery", __base__=Query, **fields)
+
+
+def _field(operation: Operation, parameter: Parameter) -> tuple[Any, Any]:
+    name, choices = parameter.name, parameter.choices
+    schema = SCHEMAS.get(operation.resource)
+    if name == "include_fields" and schema is not None:
+        choices = choices or tuple(schema.optional)
+    if name == "sort_by" and schema is not None:
+        return Literal[schema.sortable], "id"
+    if name == "sort":
+        return Annotated[Sorting, _sorting(choices, _MOST_SORTED.get(operation.resource, 1))], ()
+    if choices and name in _LISTS:
+        return Annotated[tuple[str, ...], _words(choices)], ()
+    kind = Literal[choices] if choices else _TYPES[name]
+    if parameter.required:
+        return kind, ...
+    return kind | None, _DEFAULTS.get(name)
 
 
 def refusal(version: str, error: ValidationError) -> ApiError:
@@ -49,11 +78,16 @@ def refusal(version: str, error: ValidationError) -> ApiError:
     return bad_request(version, [_problem(detail) for detail in error.errors(include_url=False)])
 
 
+_OWN_WORDS = {
+    "extra_forbidden": "This key is not allowed",
+    "model_type": "This value should be of type object",
+}
+"""What is said instead of pydantic's own words, which name our models."""
+
+
 def _problem(detail: Any) -> str:
     place = ".".join(str(part) for part in detail["loc"])
-    text = (
-        "This key is not allowed." if detail["type"] == "extra_forbidden" else detail["msg"].rstrip(".") + "."
-    )
+    text = _OWN_WORDS.get(detail["type"], detail["msg"].rstrip("."))
     return f"{place}: {text}." if place else f"{text}."
 
 
@@ -104,13 +138,6 @@ def calendar_date(text: str) -> str:
     return text
 
 
-def _ids(text: str) -> tuple[int, ...]:
-    ids = tuple(_integer(part.strip()) for part in text.split(","))
-    if len(ids) > MAX_IDS_PER_REQUEST:
-        raise _wrong(f"At most {MAX_IDS_PER_REQUEST} ids can be given")
-    return ids
-
-
 def uuid_text(text: str) -> str:
     """A UUID in its usual form."""
     try:
@@ -119,36 +146,78 @@ def uuid_text(text: str) -> str:
         raise _wrong("This value is not a valid UUID") from None
 
 
-def words(text: str) -> tuple[str, ...]:
-    """A comma list of names."""
+def _ids(text: str) -> tuple[int, ...]:
+    ids = tuple(_integer(part.strip()) for part in text.split(","))
+    if len(ids) > MAX_IDS:
+        raise _wrong(f"At most {MAX_IDS} ids can be given")
+    return ids
+
+
+def _split(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     if not all(names):
         raise _wrong("An empty name is not allowed")
     return names
 
 
-def one_of(text: str, known: Iterable[str]) -> str:
-    """The text, if it is one of the known names."""
-    allowed = sorted(known)
-    if text not in allowed:
+def _known(names: tuple[str, ...], choices: Iterable[str]) -> tuple[str, ...]:
+    allowed = sorted(choices)
+    if not set(names) <= set(allowed):
         raise _wrong(f"This value should be one of {', '.join(allowed)}")
-    return text
+    return names
 
 
-def choices(*known: str) -> BeforeValidator:
-    """Reads a comma list whose names are all known."""
-    return BeforeValidator(lambda text: tuple(one_of(name, known) for name in words(text)))
+def _words(choices: Iterable[str]) -> BeforeValidator:
+    """Reads a comma list of known words."""
+    return BeforeValidator(lambda text: _known(_split(text), choices))
 
 
-Names = tuple[str, ...]
-Integer = Annotated[int, BeforeValidator(_integer)]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Instant = Annotated[datetime, BeforeValidator(v2_instant)]
-V1Instant = Annotated[datetime, BeforeValidator(v1_instant)]
-Date = Annotated[str, BeforeValidator(calendar_date)]
-IdList = Annotated[tuple[int, ...], BeforeValidator(_ids)]
-Uuid = Annotated[str, BeforeValidator(uuid_text)]
-Words = Annotated[tuple[str, ...], BeforeValidator(words)]
-Limit = Annotated[Integer, Field(ge=1, le=MAX_PAGE_SIZE)]
-Direction = Literal["asc", "desc"]
+def _sorting(properties: Iterable[str], most: int) -> BeforeValidator:
+    """Reads ``update_time``, ``update_time DESC`` or, up to so many of them, a comma list."""
+    terms = [f"{prop}{order}" for prop in properties for order in ("", " ASC", " DESC")]
+
+    def read(text: str) -> Sorting:
+        chosen = _known(_split(text), terms)
+        if len(chosen) > most:
+            raise _wrong(f"At most {most} of these can be given")
+        return tuple((term.split(" ")[0], term.endswith(" DESC")) for term in chosen)
+
+    return BeforeValidator(read)
+
+
+def _read_by(reader: Callable[[str], Any], kind: Any, *limits: Any) -> Any:
+    return Annotated[kind, BeforeValidator(reader), *limits]
+
+
+_LISTS = {"status", "fields", "include_fields", "items"}
+"""Parameters that take several of their words, with commas between them."""
+
+_MOST_SORTED = {"notes": 8}
+"""By how many properties a v1 list can be sorted, where it is more than one."""
+
+_BOOLEANS = ("done", "exact_match", "include_option_labels", "include_labels", "include_field_code")
+_LINKED = (
+    *("filter", "owner", "user", "person", "org", "organization"),
+    *("deal", "pipeline", "stage", "project", "task"),
+)
+_PINS = ("lead", "deal", "organization", "person", "project", "task")
+
+_TYPES: dict[str, Any] = {
+    "limit": _read_by(_integer, int, Field(ge=1, le=MAX_PAGE_SIZE)),
+    "start": _read_by(_integer, int),
+    "cursor": str,
+    "term": str,
+    "sort_direction": Literal["asc", "desc"],
+    "ids": _read_by(_ids, tuple[int, ...]),
+    "lead_id": _read_by(uuid_text, str),
+    "custom_fields": _read_by(_split, tuple[str, ...], Field(max_length=MAX_CUSTOM_FIELDS)),
+    "since_timestamp": _read_by(v1_instant, datetime),
+    **dict.fromkeys(("updated_since", "updated_until"), _read_by(v2_instant, datetime)),
+    **dict.fromkeys(("start_date", "end_date"), _read_by(calendar_date, str)),
+    **dict.fromkeys(_BOOLEANS, _read_by(_boolean, bool)),
+    **dict.fromkeys((f"{name}_id" for name in _LINKED), _read_by(_integer, int)),
+    **dict.fromkeys((f"pinned_to_{name}_flag" for name in _PINS), _read_by(_flag, bool)),
+}
+"""What each parameter takes that is not limited to words."""
+
+_DEFAULTS = {"limit": 100, "start": 0, "sort_direction": "asc"}

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.app import Surface
 from pipedrive_orchestration.demo.clock import Clock
+from pipedrive_orchestration.demo.dispatch import perform
 from pipedrive_orchestration.demo.errors import ApiError
 from pipedrive_orchestration.demo.faults import Fault
 from pipedrive_orchestration.demo.generator import generate
@@ -25,7 +26,6 @@ from pipedrive_orchestration.demo.injecting import Injector
 from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
 from pipedrive_orchestration.demo.limits import Limits
 from pipedrive_orchestration.demo.oauth import InstalledApp
-from pipedrive_orchestration.demo.perform import perform_directly
 from pipedrive_orchestration.demo.settings import Settings
 from pipedrive_orchestration.demo.spoilt_connections import FaultyProtocol
 
@@ -67,11 +67,10 @@ class DemoServer:
             The ``data`` of the answer.
 
         Raises:
-            ApiError: the account refuses the change.
-            KeyError: there is no such route.
+            ApiError: the account refuses the change, or there is no such operation.
         """
         content = b"" if body is None else orjson.dumps(body)
-        answer = perform_directly(self.account, method, path, content, self.journal)
+        answer = perform(self.account, method, path, content, self.journal)
         return orjson.loads(answer.body)["data"]
 
 
@@ -101,8 +100,8 @@ def _repeat(account: Account, journal: Journal) -> None:
     for write in journal.writes():
         with account.clock.at(write.at):
             try:
-                perform_directly(account, write.method, write.path, write.body)
-            except (ApiError, KeyError) as error:
+                perform(account, write.method, write.path, write.body)
+            except ApiError as error:
                 raise JournalError(
                     f"The journal's {write.method} {write.path} of {write.at:%Y-%m-%d %H:%M:%S} is refused "
                     f"now ({error}); it was written by another version: choose another file"
@@ -122,7 +121,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, surface: Surface, ready: Callable[[], None]) -> None:
         self.injected: Counter[Fault] = Counter()
-        app: ASGIApp = surface.app()
+        app: ASGIApp = surface
         if surface.settings.faults is not None:
             app = Injector(app, surface.settings.faults, self.injected)
         config = uvicorn.Config(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.demo.routes import RETIRED, ROUTES
-from pipedrive_orchestration_tests.demo.conftest import client_of
+from pipedrive_orchestration.demo.operations import OPERATIONS, RETIRED
+from pipedrive_orchestration_tests.demo.conftest import Fresh, client_of
 
 CURSOR = {"field": "id", "fieldValue": 3, "sortDirection": "asc", "id": 3}
 
@@ -185,10 +186,10 @@ def test_retired_routes_can_be_missing_instead(fresh_demo: Any) -> None:
         assert client.get("/v1/deals").status_code == 404
 
 
-def test_no_route_is_both_alive_and_retired() -> None:
-    alive = {(route.method, route.path) for route in ROUTES if route.version == "v1"}
+def test_no_operation_is_both_alive_and_retired() -> None:
+    alive = {(one.method, one.path) for one in OPERATIONS if one.version == "v1"}
     assert not alive & set(RETIRED)
-    assert len({(route.version, route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    assert len({(one.version, one.method, one.path) for one in OPERATIONS}) == len(OPERATIONS)
 
 
 DEAL: dict[str, Any] = {"title": "A deal"}
@@ -261,3 +262,38 @@ def test_a_body_that_is_no_json_is_refused(http: httpx.Client) -> None:
     for content in (b"", b"{", b"title=X"):
         answer = http.post("/api/v2/deals", content=content)
         assert (answer.status_code, answer.json()["success"]) == (400, False)
+
+
+def test_an_app_is_let_to_what_its_scopes_name_and_no_further(fresh: Callable[..., Fresh]) -> None:
+    account = fresh()
+    app = account.server.oauth
+    app.scopes = frozenset({"base", "deals:read"})
+    answer = httpx.post(
+        f"{account.server.url}/oauth/token",
+        data={"grant_type": "refresh_token", "refresh_token": app.refresh_token},
+        auth=(app.client_id, app.client_secret),
+    ).json()
+    assert answer["scope"] == "base,deals:read"
+    bearer = {"authorization": f"Bearer {answer['access_token']}"}
+    statuses = {
+        path: httpx.get(account.server.url + path, headers=bearer).status_code
+        for path in ("/v1/users/me", "/api/v2/deals", "/v1/notes", "/api/v2/persons", "/v1/deals")
+    }
+    assert statuses == {
+        "/v1/users/me": 200,
+        "/api/v2/deals": 200,
+        "/v1/notes": 200,
+        "/api/v2/persons": 403,
+        "/v1/deals": 410,
+    }
+    refused = httpx.post(f"{account.server.url}/api/v2/deals", headers=bearer, json={"title": "X"})
+    assert (refused.status_code, refused.json()) == (
+        403,
+        {
+            "success": False,
+            "error": "Scope and URL mismatch",
+            "errorCode": 403,
+            "error_info": "Please check developers.pipedrive.com",
+        },
+    )
+    assert account.server.limits.tokens_used == 2 + 10 + 20

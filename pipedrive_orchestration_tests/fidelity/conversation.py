@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from pipedrive_orchestration.demo import ROUTES, DemoServer, Route
+from pipedrive_orchestration.demo import OPERATIONS, DemoServer, Operation
 from pipedrive_orchestration_tests.fidelity.openapi import Document
 
 PREFIXES = {"v1": "/v1", "v2": "/api/v2"}
@@ -79,16 +79,16 @@ class Conversation:
         records: list[dict[str, Any]] = first.answer["data"]
         return records
 
-    def cursor(self, route: Route) -> str:
+    def cursor(self, operation: Operation) -> str:
         """A cursor that the v2 list gives out after its first record."""
-        parameters = {"limit": "1"} | REQUIRED.get(route.path, {})
-        response = self._http.get(PREFIXES["v2"] + route.path, params=parameters)
+        parameters = {"limit": "1"} | REQUIRED.get(operation.path, {})
+        response = self._http.get(PREFIXES["v2"] + operation.path, params=parameters)
         return str(response.json()["additional_data"]["next_cursor"])
 
-    def status(self, route: Route, values: dict[str, Any], parameters: dict[str, Any]) -> int:
+    def status(self, operation: Operation, values: dict[str, Any], parameters: dict[str, Any]) -> int:
         """The HTTP status of a request that may fail, which is not kept."""
-        url = PREFIXES[route.version] + route.path.format_map(values)
-        return self._http.request(route.method, url, params=parameters).status_code
+        url = PREFIXES[operation.version] + operation.path.format_map(values)
+        return self._http.request(operation.method, url, params=parameters).status_code
 
     def close(self) -> None:
         """Hang up."""
@@ -96,38 +96,38 @@ class Conversation:
 
     def read_everything(self) -> None:
         """Read every list with all it can include, and single records of each."""
-        for route in ROUTES:
-            if route.method == "GET" and "{" not in route.path:
-                self._read_list(route)
+        for operation in OPERATIONS:
+            if operation.method == "GET" and "{" not in operation.path:
+                self._read_list(operation)
 
-    def _read_list(self, route: Route) -> None:
-        for parameters in self._variants(route):
-            data = self.ask("GET", route.version, route.path, parameters=parameters)
-        one = next((r for r in ROUTES if r.method == "GET" and _is_single_of(r, route)), None)
+    def _read_list(self, operation: Operation) -> None:
+        for parameters in self._variants(operation):
+            data = self.ask("GET", operation.version, operation.path, parameters=parameters)
+        one = next((r for r in OPERATIONS if r.method == "GET" and _is_single_of(r, operation)), None)
         if one is not None:
             for record in data[:_SINGLES]:
                 self._read_one(one, record)
 
-    def _read_one(self, route: Route, record: dict[str, Any]) -> None:
+    def _read_one(self, operation: Operation, record: dict[str, Any]) -> None:
         values = {"id": record.get("id"), "field_code": record.get("field_code")}
-        for parameters in self._variants(route):
-            self.ask("GET", route.version, route.path, values=values, parameters=parameters)
+        for parameters in self._variants(operation):
+            self.ask("GET", operation.version, operation.path, values=values, parameters=parameters)
 
-    def _variants(self, route: Route) -> Iterable[dict[str, Any]]:
+    def _variants(self, operation: Operation) -> Iterable[dict[str, Any]]:
         """Plain, and with everything switched on."""
-        operation = self.documents[route.version].operation(route.method, route.path)
+        known = self.documents[operation.version].operation(operation.method, operation.path)
         everything: dict[str, Any] = {
-            "include_fields": ",".join(sorted(operation.includable)),
+            "include_fields": ",".join(sorted(known.includable)),
             "include_option_labels": "true",
             "include_labels": "true",
             "limit": _LARGEST_PAGE,
             "status": "open,won,lost,deleted",
         }
-        plain = REQUIRED.get(route.path, {})
-        full = {name: value for name, value in everything.items() if name in operation.parameters}
+        plain = REQUIRED.get(operation.path, {})
+        full = {name: value for name, value in everything.items() if name in known.parameters}
         return [plain | full, plain] if full else [plain]
 
 
-def _is_single_of(candidate: Route, route: Route) -> bool:
-    parents = {route.path + "/{id}", route.path + "/{field_code}"}
-    return candidate.version == route.version and candidate.path in parents
+def _is_single_of(candidate: Operation, operation: Operation) -> bool:
+    parents = {operation.path + "/{id}", operation.path + "/{field_code}"}
+    return candidate.version == operation.version and candidate.path in parents

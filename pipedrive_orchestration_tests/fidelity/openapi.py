@@ -52,13 +52,21 @@ class Operation:
 
     Attributes:
         tokens: its price, ``x-token-cost``.
+        scopes: OAuth scopes of which one suffices.
         parameters: names of its query parameters.
+        required: those without which it refuses.
+        choices: the words that a parameter is limited to, of those that are.
+        body: the keys of its request body, each with whether it is required.
         includable: what its ``include_fields`` parameter can ask for, none of which is in the schema.
         schemas: JSON Schema of the answer by HTTP status.
     """
 
     tokens: int
+    scopes: frozenset[str]
     parameters: frozenset[str]
+    required: frozenset[str]
+    choices: dict[str, frozenset[str]]
+    body: dict[str, bool]
     includable: frozenset[str]
     schemas: dict[int, Schema]
 
@@ -109,13 +117,26 @@ class Document:
 
     def _read(self, node: Schema) -> Operation:
         parameters = [self._resolve(parameter) for parameter in node.get("parameters", [])]
-        query = {entry["name"]: entry.get("schema", {}) for entry in parameters if entry["in"] == "query"}
+        asked = [parameter for parameter in parameters if parameter["in"] == "query"]
+        query = {entry["name"]: entry.get("schema", {}) for entry in asked}
         return Operation(
             tokens=node["x-token-cost"],
+            scopes=frozenset(scope for way in node["security"] for scope in way.get("oauth2", ())),
             parameters=frozenset(query),
+            required=frozenset(entry["name"] for entry in asked if entry.get("required")),
+            choices={name: _words(schema["enum"]) for name, schema in query.items() if "enum" in schema},
+            body=self._body(node.get("requestBody")),
             includable=frozenset(query.get("include_fields", {}).get("enum", ())),
             schemas=dict(self._answers(node["responses"])),
         )
+
+    def _body(self, node: Schema | None) -> dict[str, bool]:
+        if node is None:
+            return {}
+        schema = self._resolve(self._resolve(node)["content"]["application/json"]["schema"])
+        merged = self._merge(schema.get("items", schema))
+        required = merged.get("required", ())
+        return {key: key in required for key in merged.get("properties", {})}
 
     def _answers(self, responses: Schema) -> Iterator[tuple[int, Schema]]:
         for status, response in responses.items():
@@ -158,6 +179,11 @@ class Document:
             merged["required"] = [*merged.get("required", ()), *flat.get("required", ())]
             merged = {key: value for key, value in flat.items() if key not in merged} | merged
         return merged
+
+
+def _words(enum: list[object]) -> frozenset[str]:
+    """The words of an enumeration, which for comma lists names every combination of them."""
+    return frozenset(word for entry in enum for word in str(entry).split(","))
 
 
 def _with_null(schema: Schema) -> Schema:

@@ -9,11 +9,11 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pipedrive_orchestration.demo.account.collection import Collection, Record, RecordId, Shelf
 from pipedrive_orchestration.demo.account.fields import Fields
-from pipedrive_orchestration.demo.account.layouts import LAYOUTS
+from pipedrive_orchestration.demo.account.schemas import SCHEMAS
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.generator import Business
 
@@ -73,7 +73,7 @@ class Account:
         self.clock = clock
         self.me: Record = business.me
         self.collections = {
-            name: Collection(name, getattr(business, name), layout) for name, layout in LAYOUTS.items()
+            name: Collection(name, getattr(business, name), schema) for name, schema in SCHEMAS.items()
         }
         self.fields = {name: Fields(getattr(business, part)) for name, part in FIELDS.items()}
         self.note_fields: list[Record] = business.note_fields
@@ -83,8 +83,9 @@ class Account:
         self._highest = {
             name: max((record["id"] for record in collection), default=0)
             for name, collection in self.collections.items()
-            if name not in {"leads", "lead_labels"}
+            if not collection.schema.uuids
         }
+        self._purged: datetime | None = None
         self._requests: deque[LoggedRequest] = deque(maxlen=REQUESTS_KEPT)
 
     def __getitem__(self, name: str) -> Collection:
@@ -112,8 +113,10 @@ class Account:
         with self.lock:
             self._requests.append(request)
 
-    def new_id(self, name: str) -> int:
-        """The next integer id of a collection or of the fields; ids of purged records never return."""
+    def new_id(self, name: str) -> RecordId:
+        """The next id of a collection, of the fields or of their options; ids never return."""
+        if name in SCHEMAS and SCHEMAS[name].uuids:
+            return str(uuid.uuid5(uuid.NAMESPACE_URL, self._unique("uuid")))
         if name not in self._highest:
             self._highest[name] = self._highest_elsewhere(name)
         self._highest[name] += 1
@@ -129,10 +132,6 @@ class Account:
             for option in (field["options"] or []) + field["_options_deleted"]
         ]
         return max((option for option in options if isinstance(option, int)), default=0)
-
-    def new_uuid(self) -> str:
-        """A UUID for a lead or a lead label."""
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, self._unique("uuid")))
 
     def new_field_code(self) -> str:
         """A 40-hex key for a custom field."""
@@ -150,17 +149,21 @@ class Account:
         """Stores the record as changed now, which is what ``update_time`` says afterwards."""
         changed = {**record, "update_time": self.stamp(name)}
         self[name].put(changed)
+        self._purged = None
         return changed
 
     def touch(self, name: str, record_id: RecordId | None) -> None:
         """Bumps the ``update_time`` of a record, if it is there, without changing anything else."""
         record = self[name].get(record_id)
-        if record is not None and not self[name].shelf(record).deleted:
+        if record is not None and not self[name].schema.is_deleted(record):
             self.save(name, record)
 
     def purge(self) -> None:
         """Takes out what was deleted more than 30 days ago."""
-        limit = self.clock.now() - PURGED_AFTER
+        now = self.clock.now()
+        if now == self._purged:
+            return
+        self._purged, limit = now, now - PURGED_AFTER
         for name in PURGED:
             collection = self[name]
             window = (None, collection.time(limit))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as Ids
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -37,22 +37,44 @@ SHELVES = tuple(Shelf(archived, deleted) for archived in (False, True) for delet
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """What a collection has to know about its records.
+class Schema:
+    """What is known of a collection's records beforehand.
 
     Attributes:
         sortable: properties by which lists can be sorted; each has an index.
         links: properties that point at other records; each has a table from target to records.
         optional: properties that lists leave out unless asked for.
         time_format: how the collection writes instants.
-        shelf: tells where a record lies.
+        uuids: whether ids are UUIDs rather than numbers.
+        deleted: what a deleted record says of itself; none if a deletion leaves no record.
+        lists_deleted: whether lists show what is deleted like anything else.
+        deleted_answers: whether a deleted record still answers by its id.
+        fields: the collection whose custom fields the records have, if they have any.
+        flat: whether custom values lie beside the built-in properties, as v1 has them.
+        created: HTTP status of an answer that created a record.
     """
 
     sortable: tuple[str, ...] = ("id", "update_time", "add_time")
     links: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     time_format: str = V2_TIME
-    shelf: Callable[[Record], Shelf] = lambda _record: LIVE
+    uuids: bool = False
+    deleted: Mapping[str, Any] | None = None
+    lists_deleted: bool = False
+    deleted_answers: bool = True
+    fields: str | None = None
+    flat: bool = False
+    created: int = 200
+
+    def is_deleted(self, record: Record) -> bool:
+        """Whether the record says that it is deleted."""
+        return self.deleted is not None and all(record[prop] == value for prop, value in self.deleted.items())
+
+    def shelf(self, record: Record) -> Shelf:
+        """Where the record lies."""
+        return Shelf(
+            bool(record.get("is_archived")), deleted=not self.lists_deleted and self.is_deleted(record)
+        )
 
 
 def sort_key(record: Record, prop: str) -> Key:
@@ -64,20 +86,20 @@ def sort_key(record: Record, prop: str) -> Key:
 class Collection:
     """The records of one kind by id, with an index per sortable property and a table per link."""
 
-    def __init__(self, name: str, records: Mapping[Any, Record], layout: Layout) -> None:
+    def __init__(self, name: str, records: Mapping[Any, Record], schema: Schema) -> None:
         self.name = name
-        self.layout = layout
+        self.schema = schema
         self._records: dict[RecordId, Record] = dict(records)
         self._encoded: dict[RecordId, bytes] = {}
         self._links: dict[str, defaultdict[Any, set[RecordId]]] = {
-            prop: defaultdict(set) for prop in layout.links
+            prop: defaultdict(set) for prop in schema.links
         }
         keys: dict[tuple[Shelf, str], list[Key]] = {
-            (shelf, prop): [] for shelf in SHELVES for prop in layout.sortable
+            (shelf, prop): [] for shelf in SHELVES for prop in schema.sortable
         }
         for record in self._records.values():
-            shelf = layout.shelf(record)
-            for prop in layout.sortable:
+            shelf = schema.shelf(record)
+            for prop in schema.sortable:
                 keys[shelf, prop].append(sort_key(record, prop))
             self._link(record)
         self._indexes: dict[tuple[Shelf, str], SortedList] = {
@@ -97,31 +119,32 @@ class Collection:
         """The record of that id, on whatever shelf."""
         return self._records.get(record_id)
 
-    def shelf(self, record: Record) -> Shelf:
-        """Where the record lies."""
-        return self.layout.shelf(record)
-
     def time(self, instant: datetime) -> str:
         """The instant as this collection writes it."""
-        return instant.strftime(self.layout.time_format)
+        return instant.strftime(self.schema.time_format)
 
     def put(self, record: Record) -> None:
         """Adds the record, or puts it in the place of the one with its id."""
-        self.remove(record["id"])
+        self._forget(record["id"])
         self._records[record["id"]] = record
-        shelf = self.layout.shelf(record)
-        for prop in self.layout.sortable:
+        shelf = self.schema.shelf(record)
+        for prop in self.schema.sortable:
             self._indexes[shelf, prop].add(sort_key(record, prop))
         self._link(record)
 
     def remove(self, record_id: RecordId) -> None:
         """Takes the record out for good, if it is there."""
-        record = self._records.pop(record_id, None)
+        self._forget(record_id)
+        self._records.pop(record_id, None)
+
+    def _forget(self, record_id: RecordId) -> None:
+        """Takes the record out of all that is derived from it."""
+        record = self._records.get(record_id)
         if record is None:
             return
         self._encoded.pop(record_id, None)
-        shelf = self.layout.shelf(record)
-        for prop in self.layout.sortable:
+        shelf = self.schema.shelf(record)
+        for prop in self.schema.sortable:
             self._indexes[shelf, prop].remove(sort_key(record, prop))
         for prop, table in self._links.items():
             table[record.get(prop)].discard(record_id)
@@ -140,7 +163,7 @@ class Collection:
         if (known := self._encoded.get(record_id)) is not None:
             return known
         record = self._records[record_id]
-        optional = self.layout.optional
+        optional = self.schema.optional
         shown = (
             {prop: value for prop, value in record.items() if prop not in optional} if optional else record
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.collection import Record
-from pipedrive_orchestration.demo.account.fields import Field
+from pipedrive_orchestration.demo.account.fields import Field, Fields
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
 _TIMEZONES = {17: "Europe/London", 24: "Europe/Berlin", 61: "America/New_York", 88: "Asia/Tokyo"}
@@ -38,25 +38,33 @@ Check = Callable[[Account, Field, Any], "str | None"]
 """Says what is wrong with a value, if anything is."""
 
 
-def custom_value_problems(account: Account, name: str, values: Record) -> Iterator[str]:
-    """What is wrong with the ``custom_fields`` of a write, one sentence per key.
+def custom_value_problems(account: Account, name: str, values: Record, prefix: str) -> Iterator[str]:
+    """What is wrong with the custom values of a write, one sentence per key.
 
     Args:
         account: whose fields they are.
-        name: the collection.
+        name: the collection whose fields they are.
         values: by field code; null clears a field and fits every type.
+        prefix: what stands before the field code.
     """
     for code, value in values.items():
         field = account.fields[name].custom(code)
         if field is None:
-            yield f"custom_fields.{code}: This key is not allowed."
-        elif value is not None and (problem := value_problem(account, field, value)) is not None:
-            yield f"custom_fields.{code}: {problem}"
+            yield f"{prefix}{code}: This key is not allowed."
+        elif value is not None and (problem := _CHECKS[field["field_type"]](account, field, value)):
+            yield f"{prefix}{code}: {problem}"
 
 
-def value_problem(account: Account, field: Field, value: Any) -> str | None:
-    """What is wrong with a value of a field that is not null."""
-    return _CHECKS[field["field_type"]](account, field, value)
+def with_custom_fields(fields: Fields, before: Record, changes: Record) -> Record:
+    """The record with the written custom values; an empty object clears all of them."""
+    if "custom_fields" not in changes:
+        return before
+    written = changes["custom_fields"]
+    kept = before["custom_fields"] or {}
+    if not written:
+        return {**before, "custom_fields": dict.fromkeys(kept)}
+    new = {code: completed(fields.custom(code) or {}, value) for code, value in written.items()}
+    return {**before, "custom_fields": {**kept, **new}}
 
 
 def completed(field: Field, value: Any) -> Any:

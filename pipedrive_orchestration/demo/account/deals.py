@@ -45,8 +45,6 @@ def settled(account: Account, before: Record, changes: Record) -> Record:
         record["stage_change_time"] = now
     if record["currency"] is None:
         record["currency"] = account.me["default_currency"]
-    if record["creator_user_id"] is None:
-        record["creator_user_id"] = account.me["id"]
     record |= _closed(before, changes, record["status"], now)
     if record["is_archived"] != before["is_archived"]:
         record["archive_time"] = (changes.get("archive_time") or now) if record["is_archived"] else None

@@ -1,4 +1,4 @@
-"""What a write may point at: records that exist and are not deleted, labels, currencies."""
+"""What a write may point at: records that exist and are not deleted, and labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.collection import Record
-from pipedrive_orchestration.demo.account.custom_values import currency_problem
 
 TARGETS = {
     "owner_id": "users",
@@ -28,12 +27,15 @@ def reference_problems(account: Account, changes: Record) -> Iterator[str]:
         target = changes.get(prop)
         if target is not None and not is_reachable(account, name, target):
             yield f"{prop}: There is no record {target} among {name}."
+    for prop in ("project_id", "task_id"):
+        if changes.get(prop) is not None:
+            yield f"{prop}: This account has no projects."
 
 
 def is_reachable(account: Account, name: str, record_id: object) -> bool:
     """Whether the record is there and can be linked to."""
     record = account[name].get(record_id)
-    return record is not None and not account[name].shelf(record).deleted
+    return record is not None and not account[name].schema.is_deleted(record)
 
 
 def label_problems(account: Account, name: str, changes: Record) -> Iterator[str]:
@@ -42,9 +44,3 @@ def label_problems(account: Account, name: str, changes: Record) -> Iterator[str
     for label_id in changes.get("label_ids") or ():
         if label_id not in known:
             yield f"label_ids: There is no label {label_id}."
-
-
-def currency_problems(account: Account, changes: Record) -> Iterator[str]:
-    """What is wrong with the currency of a write."""
-    if (problem := currency_problem(account, changes.get("currency"))) is not None:
-        yield f"currency: {problem}"

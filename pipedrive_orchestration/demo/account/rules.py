@@ -1,63 +1,52 @@
-"""How each v2 collection turns the keys of a write into a record.
+"""How the keys of a write become a record, collection by collection, and what speaks against it.
 
-Every rule takes the record as it was (a blank one when it is created) and the checked keys, and returns
-the record as it will be; or it collects what speaks against the write.
+A record that is created is written over a blank one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from pipedrive_orchestration.demo.account import deals
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.collection import Record
 from pipedrive_orchestration.demo.account.custom_values import (
-    completed,
     completed_address,
     currency_problem,
     custom_value_problems,
 )
-from pipedrive_orchestration.demo.account.layouts import optional_properties
-from pipedrive_orchestration.demo.account.references import (
-    currency_problems,
-    label_problems,
-    reference_problems,
-)
+from pipedrive_orchestration.demo.account.filters import completed_conditions, condition_problems
+from pipedrive_orchestration.demo.account.references import label_problems, reference_problems
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
-
-Rule = Callable[[Account, Record, Record], Record]
 
 
 def blank(account: Account, name: str) -> Record:
     """A record of the collection before anything was written into it."""
-    object_type = CATALOGUE[name]
-    record: Record = {prop.key: None for prop in object_type.properties}
-    record |= dict.fromkeys(optional_properties(name))
-    record |= {prop: 0 for prop in record if prop.endswith("_count")}
-    record |= {prop.key: False for prop in object_type.properties if prop.field_type == "boolean"}
-    if name in account.fields and name != "activities":
-        record["custom_fields"] = dict.fromkeys(account.fields[name].custom_codes())
-    return record | _DEFAULTS.get(name, {}) | ({"owner_id": account.me["id"]} if "owner_id" in record else {})
+    schema = account[name].schema
+    record: Record = {
+        prop.key: 0 if prop.key.endswith("_count") else False if prop.field_type == "boolean" else None
+        for prop in CATALOGUE[name].properties
+    }
+    if schema.fields is not None and not schema.flat:
+        record["custom_fields"] = dict.fromkeys(account.fields[schema.fields].custom_codes())
+    mine = record.keys() & {"owner_id", "user_id", "creator_id", "creator_user_id"}
+    return record | dict.fromkeys(mine, account.me["id"]) | _DEFAULTS.get(name, {})
 
 
+_VISIBLE: Record = {"visible_to": 3, "label_ids": []}
 _DEFAULTS: dict[str, Record] = {
-    "deals": {
-        "status": "open",
-        "value": 0,
-        "visible_to": 3,
-        "label_ids": [],
-        "origin": "API",
-    },
+    "deals": {**_VISIBLE, "status": "open", "value": 0, "origin": "API"},
     "persons": {
-        "visible_to": 3,
-        "label_ids": [],
+        **_VISIBLE,
         "emails": [],
         "phones": [],
         "im": [],
         "marketing_status": "no_consent",
         "doi_status": "not_started",
     },
-    "organizations": {"visible_to": 3, "label_ids": []},
+    "organizations": _VISIBLE,
     "activities": {"participants": []},
     "products": {
         "visible_to": 3,
@@ -67,21 +56,52 @@ _DEFAULTS: dict[str, Record] = {
         "billing_frequency": "one-time",
     },
     "stages": {"deal_probability": 100},
+    "leads": {"label_ids": [], "source_name": "API", "origin": "API", "visible_to": "3"},
+    "notes": {"active_flag": True},
+    "activity_types": {"color": "FFFFFF", "active_flag": True, "is_custom_flag": True},
+    "filters": {"is_editable": True, "active_flag": True, "temporary_flag": None, "visible_to": "1"},
 }
 
 
 def problems(account: Account, name: str, before: Record, changes: Record) -> Iterator[str]:
     """Everything that speaks against a write, one sentence per key."""
+    schema = account[name].schema
     yield from reference_problems(account, changes)
-    if name in {"deals", "persons", "organizations"}:
+    if name in account.fields:
         yield from label_problems(account, name, changes)
-    yield from currency_problems(account, changes)
-    yield from custom_value_problems(account, name, changes.get("custom_fields", {}))
-    yield from _OBJECTIONS.get(name, _none)(account, before, changes)
+    if (problem := currency_problem(account, changes.get("currency"))) is not None:
+        yield f"currency: {problem}"
+    if schema.fields is not None:
+        prefix = "" if schema.flat else "custom_fields."
+        yield from custom_value_problems(account, schema.fields, changes.get("custom_fields", {}), prefix)
+    yield from RULES[name].objections(account, before, changes)
 
 
-def _none(_account: Account, _before: Record, _changes: Record) -> Iterator[str]:
+def _no_objections(_account: Account, _before: Record, _changes: Record) -> Iterator[str]:
     return iter(())
+
+
+def _as_written(_account: Account, before: Record, changes: Record) -> Record:
+    return before | changes
+
+
+def _nothing(_account: Account, _record: Record) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is special about the writes of a collection.
+
+    Attributes:
+        objections: what speaks against a write of some keys to a record, one sentence per key.
+        settled: the record after a write of keys to which nothing objects; custom fields come later.
+        after_deletion: what else changes when a record has been deleted.
+    """
+
+    objections: Callable[[Account, Record, Record], Iterator[str]] = _no_objections
+    settled: Callable[[Account, Record, Record], Record] = _as_written
+    after_deletion: Callable[[Account, Record], None] = _nothing
 
 
 def _activity_objections(account: Account, _before: Record, changes: Record) -> Iterator[str]:
@@ -91,12 +111,8 @@ def _activity_objections(account: Account, _before: Record, changes: Record) -> 
     ):
         yield "type: There is no activity type in use with this key_string."
     for participant in changes.get("participants", ()):
-        yield from (
-            f"participants.{sentence}"
-            for sentence in reference_problems(account, {"person_id": participant["person_id"]})
-        )
-    if changes.get("project_id") is not None:
-        yield "project_id: This account has no projects."
+        for problem in reference_problems(account, {"person_id": participant["person_id"]}):
+            yield f"participants.{problem}"
 
 
 def _product_objections(account: Account, _before: Record, changes: Record) -> Iterator[str]:
@@ -105,27 +121,39 @@ def _product_objections(account: Account, _before: Record, changes: Record) -> I
             yield f"prices.currency: {problem}"
 
 
-_OBJECTIONS: dict[str, Callable[[Account, Record, Record], Iterator[str]]] = {
-    "deals": deals.objections,
-    "activities": _activity_objections,
-    "products": _product_objections,
-}
+def _lead_objections(account: Account, before: Record, changes: Record) -> Iterator[str]:
+    lead = before | changes
+    if lead["person_id"] is None and lead["organization_id"] is None:
+        yield "person_id: A lead has to be linked to a person or an organization."
+    for label_id in changes.get("label_ids", ()):
+        if label_id not in account["lead_labels"]:
+            yield f"label_ids: There is no lead label {label_id}."
+    value = changes.get("value")
+    if value is not None and (problem := currency_problem(account, value["currency"])) is not None:
+        yield f"value.currency: {problem}"
 
 
-def with_custom_fields(account: Account, name: str, before: Record, changes: Record) -> Record:
-    """The record with the written custom fields; an empty object clears all of them."""
-    if "custom_fields" not in changes:
-        return before
-    written = changes["custom_fields"]
-    kept = before["custom_fields"] or {}
-    if not written:
-        return {**before, "custom_fields": dict.fromkeys(kept)}
-    fields = account.fields[name]
-    new = {code: completed(fields.custom(code) or {}, value) for code, value in written.items()}
-    return {**before, "custom_fields": {**kept, **new}}
+def _note_objections(_account: Account, before: Record, changes: Record) -> Iterator[str]:
+    if all((before | changes)[prop] is None for prop in _NOTED):
+        yield f"A note has to be linked: one of {', '.join(_NOTED)} is needed."
 
 
-def person(_account: Account, before: Record, changes: Record) -> Record:
+def _activity_type_objections(account: Account, before: Record, changes: Record) -> Iterator[str]:
+    if before["key_string"] is None and any(
+        one["key_string"] == _key_of(changes["name"]) for one in account["activity_types"]
+    ):
+        yield "name: There is an activity type of this name already."
+
+
+def _key_of(name: str) -> str:
+    return re.sub(r"\W+", "_", name.casefold()).strip("_")
+
+
+def _filter_objections(account: Account, before: Record, changes: Record) -> Iterator[str]:
+    yield from condition_problems(account, (before | changes)["type"], changes["conditions"])
+
+
+def _person(_account: Account, before: Record, changes: Record) -> Record:
     """A person: first and last name follow from the name, one contact of each kind is primary."""
     record = {**before, **changes}
     if "name" in changes:
@@ -151,7 +179,7 @@ def _contacts(given: list[Record]) -> list[Record]:
     ]
 
 
-def organization(_account: Account, before: Record, changes: Record) -> Record:
+def _organization(_account: Account, before: Record, changes: Record) -> Record:
     """An organization."""
     record = {**before, **changes}
     if changes.get("address") is not None:
@@ -159,16 +187,14 @@ def organization(_account: Account, before: Record, changes: Record) -> Record:
     return record
 
 
-def activity(account: Account, before: Record, changes: Record) -> Record:
+def _activity(account: Account, before: Record, changes: Record) -> Record:
     """An activity: its person is the primary participant, its type gives it a subject."""
     record = {**before, **changes}
+    types = list(account["activity_types"])
     if record["type"] is None:
-        record["type"] = next(one["key_string"] for one in account["activity_types"] if one["active_flag"])
+        record["type"] = next((one["key_string"] for one in types if one["active_flag"]), None)
     if record["subject"] is None:
-        types = {one["key_string"]: one["name"] for one in account["activity_types"]}
-        record["subject"] = types[record["type"]]
-    if record["creator_user_id"] is None:
-        record["creator_user_id"] = account.me["id"]
+        record["subject"] = next((one["name"] for one in types if one["key_string"] == record["type"]), None)
     if record["done"] != before["done"]:
         record["marked_as_done_time"] = account.stamp("activities") if record["done"] else None
     if changes.get("location") is not None:
@@ -186,7 +212,7 @@ def _participants(given: list[Record]) -> Record:
     return {"participants": participants, "person_id": primary}
 
 
-def product(_account: Account, before: Record, changes: Record) -> Record:
+def _product(_account: Account, before: Record, changes: Record) -> Record:
     """A product: its category is written as a number and answered as text."""
     record = {**before, **changes}
     if changes.get("category") is not None:
@@ -197,7 +223,7 @@ def product(_account: Account, before: Record, changes: Record) -> Record:
     return record
 
 
-def pipeline(account: Account, before: Record, changes: Record) -> Record:
+def _pipeline(account: Account, before: Record, changes: Record) -> Record:
     """A pipeline; a new one goes to the end."""
     record = {**before, **changes}
     if record["order_nr"] is None:
@@ -205,7 +231,7 @@ def pipeline(account: Account, before: Record, changes: Record) -> Record:
     return record
 
 
-def stage(account: Account, before: Record, changes: Record) -> Record:
+def _stage(account: Account, before: Record, changes: Record) -> Record:
     """A stage; one that is new or new in its pipeline goes to the pipeline's end."""
     record = {**before, **changes}
     if record["pipeline_id"] != before["pipeline_id"]:
@@ -214,13 +240,79 @@ def stage(account: Account, before: Record, changes: Record) -> Record:
     return record
 
 
-RULES: dict[str, Rule] = {
-    "deals": deals.settled,
-    "persons": person,
-    "organizations": organization,
-    "activities": activity,
-    "products": product,
-    "pipelines": pipeline,
-    "stages": stage,
+def _lead(account: Account, before: Record, changes: Record) -> Record:
+    """A lead: its own mail address is made when it is."""
+    record = before | changes
+    if record["cc_email"] is None:
+        domain = account.me["company_domain"]
+        record["cc_email"] = f"{domain}+lead{before['id'][:8]}@pipedrivemail.example"
+    if record["is_archived"] != before["is_archived"]:
+        record["archive_time"] = account.stamp("leads") if record["is_archived"] else None
+    return record
+
+
+_NOTED = {
+    "deal_id": ("deals", "deal", "title"),
+    "person_id": ("persons", "person", "name"),
+    "org_id": ("organizations", "organization", "name"),
+    "lead_id": ("leads", "lead", "title"),
 }
-"""By collection."""
+"""What notes are linked to, and the small objects in which they repeat its name."""
+
+
+def _note(account: Account, before: Record, changes: Record) -> Record:
+    """A note: it repeats the names of what it is linked to and of its author."""
+    record = before | changes
+    record |= {key: bool(value) for key, value in changes.items() if key.startswith("pinned_")}
+    for prop, (name, key, title) in _NOTED.items():
+        target = account[name].get(record[prop])
+        record[key] = None if target is None else {title: target[title]}
+    user = account["users"].get(record["user_id"])
+    assert user is not None, "references were checked"
+    record["user"] = {key: user[key] for key in ("email", "name", "icon_url", "is_you")}
+    if before["id"] in account["notes"]:
+        record["last_update_user_id"] = account.me["id"]
+    return record
+
+
+def _touch_noted(account: Account, note: Record) -> None:
+    for prop in ("deal_id", "person_id", "org_id"):
+        account.touch(_NOTED[prop][0], note[prop])
+
+
+def _take_from_leads(account: Account, label: Record) -> None:
+    for lead in account["leads"]:
+        if label["id"] in lead["label_ids"]:
+            kept = [label_id for label_id in lead["label_ids"] if label_id != label["id"]]
+            account["leads"].put({**lead, "label_ids": kept})
+
+
+def _activity_type(account: Account, before: Record, changes: Record) -> Record:
+    """An activity type: its key is made from its first name; a new one goes to the end."""
+    record = before | changes
+    if record["key_string"] is None:
+        last = max((one["order_nr"] for one in account["activity_types"]), default=0)
+        record |= {"key_string": _key_of(record["name"]), "order_nr": 1 + last}
+    return record
+
+
+def _filter(_account: Account, before: Record, changes: Record) -> Record:
+    """A stored filter."""
+    return before | changes | {"conditions": completed_conditions(changes["conditions"])}
+
+
+RULES: dict[str, Rules] = {
+    "deals": Rules(deals.objections, deals.settled),
+    "persons": Rules(settled=_person),
+    "organizations": Rules(settled=_organization),
+    "activities": Rules(_activity_objections, _activity),
+    "products": Rules(_product_objections, _product),
+    "pipelines": Rules(settled=_pipeline),
+    "stages": Rules(settled=_stage),
+    "leads": Rules(_lead_objections, _lead),
+    "lead_labels": Rules(after_deletion=_take_from_leads),
+    "notes": Rules(_note_objections, _note, _touch_noted),
+    "activity_types": Rules(_activity_type_objections, _activity_type),
+    "filters": Rules(_filter_objections, _filter),
+}
+"""Of every collection that can be written."""

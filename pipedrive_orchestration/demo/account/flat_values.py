@@ -1,25 +1,23 @@
-"""Custom fields of leads: deal fields, written and kept flat beside the built-in keys.
+"""Custom values of leads, which are written and kept flat beside the built-in keys.
 
 See docs/pipedrive-api.md#custom-field-values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.collection import Record
-from pipedrive_orchestration.demo.account.custom_values import completed, value_problem
-from pipedrive_orchestration.demo.account.fields import Field
+from pipedrive_orchestration.demo.account.custom_values import completed
+from pipedrive_orchestration.demo.account.fields import Field, Fields
 from pipedrive_orchestration.demo.generator.custom_values import flat_v1_values
 
 _CODE_LENGTH = 40
 
 
-def split(account: Account, content: Record) -> tuple[Record, Record]:
+def split(fields: Fields, content: Record) -> tuple[Record, Record]:
     """A body's built-in keys and, in v2 form by field code, its custom ones."""
-    custom_keys = {key: field for key in content if (field := _field_of(account, key)) is not None}
+    custom_keys = {key: field for key in content if (field := _field_of(fields, key)) is not None}
     built_in = {key: value for key, value in content.items() if key not in custom_keys}
     values: Record = {}
     for key, field in custom_keys.items():
@@ -33,9 +31,9 @@ def split(account: Account, content: Record) -> tuple[Record, Record]:
     return built_in, values
 
 
-def _field_of(account: Account, key: str) -> Field | None:
+def _field_of(fields: Fields, key: str) -> Field | None:
     code, part = key[:_CODE_LENGTH], key[_CODE_LENGTH:]
-    field = account.fields["deals"].custom(code)
+    field = fields.custom(code)
     if field is None or not part:
         return field
     known = {f"_{subfield['field_code']}" for subfield in field["subfields"] or ()} - {"_value"}
@@ -51,19 +49,10 @@ def _from_v1(field: Field, value: Any) -> Any:
     return value
 
 
-def problems(account: Account, values: Record) -> Iterator[str]:
-    """What is wrong with the custom values of a lead, one sentence per key."""
-    for code, value in values.items():
-        field = account.fields["deals"].custom(code)
-        if field is not None and value is not None and (problem := value_problem(account, field, value)):
-            yield f"{code}: {problem}"
-
-
-def written(account: Account, lead: Record, values: Record) -> Record:
+def with_flat_values(fields: Fields, lead: Record, values: Record) -> Record:
     """The lead with checked values; unset ones have no key."""
     codes = tuple(values)
     kept = {key: value for key, value in lead.items() if not key.startswith(codes)} if codes else lead
-    fields = account.fields["deals"]
     whole = {
         code: completed(field, value)
         for code, value in values.items()

@@ -1,14 +1,14 @@
-"""Stored filters: which records of a list satisfy them.
+"""Stored filters: which records of a list satisfy them, and which conditions can be stored.
 
-A first group ``and`` of exactly two groups, one ``and`` and one ``or`` (docs/pipedrive-api.md#filters).
-Comparisons, null tests and ``LIKE`` are understood.
+A first group ``and`` holds exactly two groups, one ``and`` and one ``or`` (docs/pipedrive-api.md#filters).
+Comparisons, null tests and ``LIKE`` are understood; all else is refused before it is stored.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from pipedrive_orchestration.demo.errors import bad_request
 Test = Callable[[Record], bool]
 ValueTest = Callable[[Any], bool]
 
-COLLECTIONS = {
+_COLLECTIONS = {
     "deals": "deals",
     "leads": "leads",
     "org": "organizations",
@@ -29,7 +29,7 @@ COLLECTIONS = {
 }
 """Filter types and the collections they filter."""
 
-OBJECTS = {
+_OBJECTS = {
     "deal": "deals",
     "lead": "deals",
     "organization": "organizations",
@@ -45,7 +45,7 @@ _LINKS = {
     "deals": ("deal_id",),
 }
 
-COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     ">": operator.gt,
@@ -53,8 +53,8 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
 }
-NULL_TESTS = {"IS NULL", "IS NOT NULL"}
-LIKE = re.compile(r"(NOT )?LIKE '(%?)\$(%?)'")
+_NULL_TESTS = {"IS NULL", "IS NOT NULL"}
+_LIKE = re.compile(r"(NOT )?LIKE '(%?)\$(%?)'")
 _RELATIVE_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _MONTHS_AGO = re.compile(r"([1-6])_months?_ago")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -71,13 +71,13 @@ def stored_filter(account: Account, name: str, filter_id: int) -> Test:
     stored = account["filters"].get(filter_id)
     if stored is None or not stored["active_flag"]:
         raise bad_request(version, ["filter_id: Filter was not found."])
-    if COLLECTIONS.get(stored["type"]) != name:
+    if _COLLECTIONS.get(stored["type"]) != name:
         raise bad_request(version, [f"filter_id: This filter is not one of {name}."])
     return _tree(account, name, stored["conditions"])
 
 
 def _tree(account: Account, name: str, group: Record) -> Test:
-    every, some = groups_of(group)
+    every, some = _groups_of(group)
     all_of = [_condition(account, name, condition) for condition in every]
     any_of = [_condition(account, name, condition) for condition in some]
     return lambda record: (
@@ -85,14 +85,14 @@ def _tree(account: Account, name: str, group: Record) -> Test:
     )
 
 
-def groups_of(group: Record) -> tuple[list[Record], list[Record]]:
+def _groups_of(group: Record) -> tuple[list[Record], list[Record]]:
     """The conditions that all have to hold, and those of which one has to."""
     by_glue = {inner["glue"]: inner["conditions"] or [] for inner in group["conditions"]}
     return by_glue.get("and", []), by_glue.get("or", [])
 
 
 def _condition(account: Account, name: str, condition: Record) -> Test:
-    owner = OBJECTS[condition["object"]]
+    owner = _OBJECTS[condition["object"]]
     field = account.fields[owner].by_numeric_id(str(condition["field_id"]))
     if field is None:  # the field was deleted after the filter had been stored
         return lambda _record: False
@@ -136,13 +136,6 @@ def _wanted(account: Account, value: Any) -> Any:
     return value
 
 
-def is_moment(value: Any) -> bool:
-    """Whether a date can be compared with the value: a date, or a relative one that is understood."""
-    return isinstance(value, str) and (
-        value in _RELATIVE_DAYS or any(form.fullmatch(value) for form in (_DATE, _WEEKS_AGO, _MONTHS_AGO))
-    )
-
-
 def _months_before(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return date(year, month + 1, min(day.day, 28))
@@ -153,9 +146,9 @@ def _operator(name: str, wanted: Any) -> ValueTest:
         return _is_null
     if name == "IS NOT NULL":
         return lambda value: not _is_null(value)
-    if like := LIKE.fullmatch(name):
+    if like := _LIKE.fullmatch(name):
         return _like(like, str(wanted))
-    compare = COMPARISONS[name]
+    compare = _COMPARISONS[name]
     negative = name == "!="
 
     def test(value: Any) -> bool:
@@ -182,7 +175,7 @@ def _parts(value: Any) -> list[Any]:
     if value is None:
         return []
     if isinstance(value, list):
-        return [part["value"] if isinstance(part, dict) else part for part in value]
+        return [part.get("value") if isinstance(part, dict) else part for part in value]
     return [value]
 
 
@@ -203,7 +196,7 @@ def with_field_codes(account: Account, conditions: Record) -> Record:
     """The conditions with the code of each field, as ``include_field_code`` asks for."""
 
     def coded(condition: Record) -> Record:
-        fields = account.fields[OBJECTS[condition["object"]]]
+        fields = account.fields[_OBJECTS[condition["object"]]]
         field = fields.by_numeric_id(str(condition["field_id"]))
         return {**condition, "field_code": None if field is None else field["field_code"]}
 
@@ -212,3 +205,80 @@ def with_field_codes(account: Account, conditions: Record) -> Record:
         for group in conditions["conditions"]
     ]
     return {**conditions, "conditions": groups}
+
+
+def completed_conditions(conditions: Record) -> Record:
+    """The conditions with the keys that answers always have."""
+    groups = [
+        {
+            "glue": group["glue"],
+            "conditions": [
+                {"value": None, "extra_value": None, **condition, "json_value_flag": False}
+                for condition in group["conditions"]
+            ],
+        }
+        for group in conditions["conditions"]
+    ]
+    return {"glue": "and", "conditions": groups}
+
+
+_MAX_CONDITIONS = 16
+_KEYS = {"object", "field_id", "operator", "value", "extra_value", "json_value_flag", "field_code"}
+
+
+def condition_problems(account: Account, filter_type: str, conditions: Any) -> Iterator[str]:
+    """What is wrong with the conditions of a filter of some type that is about to be stored."""
+    if problems := list(_shape_problems(conditions)):
+        yield from problems
+        return
+    every, some = _groups_of(conditions)
+    if len(every + some) > _MAX_CONDITIONS:
+        yield f"conditions: A filter has at most {_MAX_CONDITIONS} conditions."
+    if not every + some:
+        yield "conditions: A filter needs a condition."
+    for condition in every + some:
+        yield from _problems(account, filter_type, condition)
+
+
+def _shape_problems(group: Any) -> Iterator[str]:
+    if not isinstance(group, dict) or group.get("glue") != "and":
+        yield "conditions: The first group has to have the glue and."
+        return
+    inner = group.get("conditions")
+    if not isinstance(inner, list) or not all(isinstance(one, dict) for one in inner):
+        yield "conditions: The first group has to hold two groups."
+        return
+    if sorted(str(one.get("glue")) for one in inner) != ["and", "or"]:
+        yield "conditions: The first group has to hold one group with the glue and, and one with or."
+    if not all(isinstance(one.get("conditions"), list) for one in inner):
+        yield "conditions: Both groups need a list of conditions, which may be empty."
+
+
+def _problems(account: Account, filter_type: str, condition: Any) -> Iterator[str]:
+    if not isinstance(condition, dict) or not {"object", "field_id", "operator"} <= condition.keys():
+        yield "conditions: A condition needs object, field_id and operator."
+        return
+    if unknown := condition.keys() - _KEYS:
+        yield f"conditions: {', '.join(sorted(unknown))} is not allowed."
+    owner = _OBJECTS.get(str(condition["object"]))
+    if owner is None:
+        yield f"conditions: object has to be one of {', '.join(_OBJECTS)}."
+        return
+    field = account.fields[owner].by_numeric_id(str(condition["field_id"]))
+    if field is None:
+        yield f"conditions: There is no field {condition['field_id']} of {owner} for {filter_type}."
+        return
+    name = condition["operator"]
+    if name not in _COMPARISONS and name not in _NULL_TESTS and not _LIKE.fullmatch(str(name)):
+        yield f"conditions: The operator {name} is not supported."
+    elif name not in _NULL_TESTS and condition.get("value") in (None, ""):
+        yield f"conditions: The operator {name} needs a value."
+    elif name in _COMPARISONS and field["field_type"] == "date" and not _is_moment(condition["value"]):
+        yield f"conditions: {condition['value']} is no date, nor a relative one that is supported."
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether a date can be compared with the value: a date, or a relative one that is understood."""
+    return isinstance(value, str) and (
+        value in _RELATIVE_DAYS or any(form.fullmatch(value) for form in (_DATE, _WEEKS_AGO, _MONTHS_AGO))
+    )

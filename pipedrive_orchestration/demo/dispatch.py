@@ -1,0 +1,125 @@
+"""Finding the operation that a request means, and carrying it out, with or without HTTP around it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import product
+from urllib.parse import parse_qsl, urlsplit
+
+from pipedrive_orchestration.demo.account.account import FIELDS, Account
+from pipedrive_orchestration.demo.call import Answer, Call
+from pipedrive_orchestration.demo.endpoints import fields, lists, merges, recents, records, search
+from pipedrive_orchestration.demo.errors import method_not_allowed, not_found, retired
+from pipedrive_orchestration.demo.journal import Journal
+from pipedrive_orchestration.demo.operations import OPERATIONS, RETIRED, Operation
+from pipedrive_orchestration.demo.parameters import parse
+
+Endpoint = Callable[[Call], Answer]
+
+_OF_RECORDS: dict[tuple[str, str], Endpoint] = {
+    ("GET", ""): lists.listed,
+    ("GET", "/archived"): lists.archived,
+    ("GET", "/search"): search.found,
+    ("GET", "/{id}"): lists.one,
+    ("POST", ""): records.created,
+    ("PATCH", "/{id}"): records.updated,
+    ("PUT", "/{id}"): records.updated,
+    ("PUT", "/{id}/merge"): merges.merged,
+    ("DELETE", "/{id}"): records.deleted,
+    ("DELETE", ""): records.several_deleted,
+}
+_OF_FIELDS: dict[tuple[str, str], Endpoint] = {
+    ("GET", ""): fields.listed,
+    ("GET", "/{field_code}"): fields.one,
+    ("POST", ""): fields.created,
+    ("PATCH", "/{field_code}"): fields.updated,
+    ("DELETE", "/{field_code}"): fields.deleted,
+    ("POST", "/{field_code}/options"): fields.options_added,
+    ("PATCH", "/{field_code}/options"): fields.options_renamed,
+    ("DELETE", "/{field_code}/options"): fields.options_deleted,
+}
+_OTHERS: dict[str, Endpoint] = {
+    "/users/me": lists.me,
+    "/recents": recents.listed,
+    "/leadFields": fields.lead_fields,
+    "/noteFields": fields.note_fields,
+}
+
+
+def _endpoint(operation: Operation) -> Endpoint:
+    """What answers an operation: method and path tell."""
+    if operation.path in _OTHERS:
+        return _OTHERS[operation.path]
+    endpoints = _OF_FIELDS if operation.resource in FIELDS.values() else _OF_RECORDS
+    return endpoints[operation.method, operation.subpath]
+
+
+_ENDPOINTS = {operation: _endpoint(operation) for operation in OPERATIONS}
+
+_PREFIXES = {"/api/v2/": "v2", "/v1/": "v1", "/api/v1/": "v1"}
+"""Where each version is served (docs/pipedrive-api.md#addresses-and-versions)."""
+
+_METHODS: dict[tuple[str, ...], dict[str, Operation | None]] = defaultdict(dict)
+"""By version and path template, word by word, what each method means; nothing any more if it is retired."""
+
+
+def _template(version: str, path: str) -> tuple[str, ...]:
+    return version, *re.sub(r"{\w+}", "{}", path).split("/")[1:]
+
+
+for _method, _path in RETIRED:
+    _METHODS[_template("v1", _path)][_method] = None
+for _operation in OPERATIONS:
+    _METHODS[_template(_operation.version, _operation.path)][_operation.method] = _operation
+
+
+def find(method: str, path: str, retired_status: int = 410) -> tuple[Operation, dict[str, str]]:
+    """The operation that a method and a path mean, and the values of the path's parameters.
+
+    Raises:
+        ApiError: 404 if there is no such path, 405 if it has no such method, and the given status if
+            Pipedrive has taken it away.
+    """
+    prefix = next((prefix for prefix in _PREFIXES if path.startswith(prefix)), None)
+    if prefix is None:
+        raise not_found()
+    resource, *words = path.removeprefix(prefix).split("/")
+    allowed: list[str] = []
+    for rest in product(*((word, "{}") if word else ("",) for word in words)):  # literal words come first
+        methods = _METHODS.get((_PREFIXES[prefix], resource, *rest), {})
+        if method not in methods:
+            allowed.extend(methods)
+        elif (operation := methods[method]) is None:
+            raise retired(retired_status)
+        else:
+            values = zip(operation.path.split("/")[2:], words, strict=True)
+            return operation, {part[1:-1]: word for part, word in values if part[0] == "{"}
+    raise method_not_allowed(", ".join(allowed)) if allowed else not_found()
+
+
+def perform(
+    account: Account, method: str, target: str, content: bytes, journal: Journal | None = None
+) -> Answer:
+    """Carries out a request on the account and keeps it if it is a write that succeeded.
+
+    Args:
+        account: the account.
+        method: HTTP method.
+        target: path and query.
+        content: the body.
+        journal: where writes are kept, if anywhere.
+
+    Raises:
+        ApiError: the account refuses it.
+    """
+    split = urlsplit(target)
+    operation, values = find(method, split.path)
+    with account.lock:
+        account.purge()
+        query = parse(operation, parse_qsl(split.query, keep_blank_values=True))
+        answer = _ENDPOINTS[operation](Call(account, operation, values, query, content))
+        if journal is not None and method != "GET":
+            journal.append(account.clock.now(), method, target, content)
+    return answer

@@ -1,0 +1,116 @@
+"""The writes of records: what creates, changes and deletes one, in every collection alike."""
+
+from __future__ import annotations
+
+from pipedrive_orchestration.demo.account import deals
+from pipedrive_orchestration.demo.account.account import Account
+from pipedrive_orchestration.demo.account.collection import Record
+from pipedrive_orchestration.demo.account.counts import follow_up
+from pipedrive_orchestration.demo.account.custom_values import with_custom_fields
+from pipedrive_orchestration.demo.account.flat_values import split, with_flat_values
+from pipedrive_orchestration.demo.account.rules import RULES, blank, problems
+from pipedrive_orchestration.demo.bodies import read
+from pipedrive_orchestration.demo.call import Answer, Call, success, success_encoded
+from pipedrive_orchestration.demo.endpoints.projection import projection
+from pipedrive_orchestration.demo.errors import not_found
+
+
+def created(call: Call) -> Answer:
+    """A record is added."""
+    account, name = call.account, call.name
+    changes, before = _changes(call), blank(account, name)
+    _check(call, before, changes)
+    before |= {"id": account.new_id(name), "add_time": account.stamp(name)}
+    record = _written(account, name, before, changes)
+    return success_encoded(projection(call)(record["id"]), call.collection.schema.created)
+
+
+def updated(call: Call) -> Answer:
+    """A record is changed; an archived one can be brought back and a deleted deal restored, and no more.
+
+    See docs/pipedrive-api.md#deletions-merges-and-archiving.
+    """
+    account, name, before = call.account, call.name, call.record()
+    changes = _changes(call)
+    if before.get("is_deleted"):
+        record = _restored(call, before, changes)
+    elif before.get("is_archived") and changes != {"is_archived": False}:
+        raise call.refusal(f"An archived {name[:-1]} can only be un-archived, with is_archived false.")
+    else:
+        _check(call, before, changes)
+        record = _written(account, name, before, changes)
+    return success_encoded(projection(call)(record["id"]))
+
+
+def deleted(call: Call) -> Answer:
+    """A record is deleted."""
+    record = call.record()
+    if call.collection.schema.is_deleted(record):
+        raise not_found()
+    gone = _deleted(call.account, call.name, record)
+    if call.name == "notes":
+        return success(data=True)
+    return success(gone if call.name == "activity_types" else {"id": record["id"]})
+
+
+def several_deleted(call: Call) -> Answer:
+    """Records are deleted by their ids, as far as they are there."""
+    found = [record for one in call.query["ids"] if (record := call.collection.get(one)) is not None]
+    there = [record for record in found if not call.collection.schema.is_deleted(record)]
+    for record in there:
+        _deleted(call.account, call.name, record)
+    return success({"id": [record["id"] for record in there]})
+
+
+def _changes(call: Call) -> Record:
+    """The keys that the body gives, with custom values in v2 form under ``custom_fields``."""
+    schema = call.collection.schema
+    if schema.fields is None or not schema.flat:
+        return read(call)
+    content = call.json()
+    values: Record = {}
+    if isinstance(content, dict):
+        content, values = split(call.account.fields[schema.fields], content)
+    return read(call, content) | ({"custom_fields": values} if values else {})
+
+
+def _check(call: Call, before: Record, changes: Record) -> None:
+    if found := list(problems(call.account, call.name, before, changes)):
+        raise call.refusal(*found)
+
+
+def _written(account: Account, name: str, before: Record, changes: Record) -> Record:
+    """The record as it is once the keys have been written and all that follows has been done."""
+    schema, former = account[name].schema, account[name].get(before["id"])
+    built_in = {key: changes[key] for key in changes if key != "custom_fields"}
+    record = RULES[name].settled(account, before, built_in)
+    if schema.fields is not None and schema.flat:
+        record = with_flat_values(account.fields[schema.fields], record, changes.get("custom_fields", {}))
+    elif schema.fields is not None:
+        record = with_custom_fields(account.fields[schema.fields], record, changes)
+    record = account.save(name, record)
+    follow_up(account, name, former, record)
+    return _deleted(account, name, record) if record.get("is_deleted") else record
+
+
+def _deleted(account: Account, name: str, record: Record) -> Record:
+    """The record as a deletion leaves it, or as it was if it leaves none."""
+    current, schema = account[name].get(record["id"]) or record, account[name].schema
+    if schema.deleted is None:
+        account[name].remove(record["id"])
+        gone = current
+    else:
+        gone = account.save(name, {**current, **schema.deleted})
+    follow_up(account, name, current, gone)
+    RULES[name].after_deletion(account, gone)
+    return gone
+
+
+def _restored(call: Call, before: Record, changes: Record) -> Record:
+    if call.name != "deals":
+        raise not_found()
+    if changes != {"is_deleted": False}:
+        raise call.refusal("is_deleted: A deleted deal can only be restored, with is_deleted false.")
+    record = call.account.save(call.name, deals.restored(before))
+    follow_up(call.account, call.name, before, record)
+    return record

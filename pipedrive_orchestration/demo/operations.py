@@ -1,0 +1,318 @@
+"""The operations that the account answers, one a line: what Pipedrive's OpenAPI files say of each.
+
+A line holds method, path, price in tokens, paging and the OAuth scopes of which one suffices
+(``deals:read|full`` stands for ``deals:read`` and ``deals:full``). Lines that begin with ``?`` hold the query
+parameters of the operation above, except those of its paging; ``!`` marks a required one, ``=`` precedes the
+words that one is limited to.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+
+class Paging(enum.Enum):
+    """How a list comes."""
+
+    CURSOR = "cursor"
+    """Page after page, by a cursor."""
+    OFFSET = "offset"
+    """Page after page, by the number of the first record."""
+    WHOLE = "whole"
+    """All in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter.
+
+    Attributes:
+        name: what it is called.
+        choices: the only words it takes; any value of its type if there are none.
+        required: whether requests without it are refused.
+    """
+
+    name: str
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+PAGING_PARAMETERS = {
+    Paging.CURSOR: (Parameter("limit"), Parameter("cursor")),
+    Paging.OFFSET: (Parameter("limit"), Parameter("start")),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operation of the API.
+
+    Attributes:
+        method: HTTP method.
+        version: ``v1`` or ``v2``: whose OpenAPI file describes it.
+        path: path template as the file has it, such as ``/deals/{id}``.
+        tokens: price of a request.
+        scopes: OAuth scopes of which one suffices.
+        paging: how the list comes, if it is one.
+        parameters: the query parameters it takes.
+    """
+
+    method: str
+    version: str
+    path: str
+    tokens: int
+    scopes: tuple[str, ...]
+    paging: Paging | None
+    parameters: tuple[Parameter, ...]
+
+    @cached_property
+    def resource(self) -> str:
+        """What it is about, the first word of the path, such as ``lead_labels`` of ``/leadLabels/{id}``."""
+        return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", self.path.split("/")[1])
+
+    @property
+    def subpath(self) -> str:
+        """What follows the first word of the path, such as ``/{id}``."""
+        return "/".join(["", *self.path.split("/")[2:]])
+
+
+_V2 = """
+GET    /activities                             10 cursor activities:read|full
+       ? filter_id ids owner_id deal_id lead_id person_id org_id done updated_since updated_until
+       ? sort_by sort_direction include_fields
+POST   /activities                              5 -      activities:full
+GET    /activities/{id}                         1 -      activities:read|full
+       ? include_fields
+PATCH  /activities/{id}                         5 -      activities:full
+DELETE /activities/{id}                         3 -      activities:full
+
+GET    /deals                                  10 cursor deals:read|full
+       ? filter_id ids owner_id person_id org_id pipeline_id stage_id status=open|won|lost|deleted
+       ? updated_since updated_until sort_by sort_direction
+       ? include_fields custom_fields include_option_labels include_labels
+GET    /deals/archived                         20 cursor deals:read|full
+       ? filter_id ids owner_id person_id org_id pipeline_id stage_id status=open|won|lost|deleted
+       ? updated_since updated_until sort_by sort_direction include_fields custom_fields
+POST   /deals                                   5 -      deals:full
+GET    /deals/{id}                              1 -      deals:read|full
+       ? include_fields custom_fields include_option_labels include_labels
+PATCH  /deals/{id}                              5 -      deals:full
+DELETE /deals/{id}                              3 -      deals:full
+
+GET    /organizations                          10 cursor contacts:read|full
+       ? filter_id ids owner_id updated_since updated_until sort_by sort_direction
+       ? include_fields custom_fields include_option_labels include_labels
+GET    /organizations/search                   20 cursor contacts:read|full search:read
+       ? term! fields=address|custom_fields|notes|name exact_match
+POST   /organizations                           5 -      contacts:full
+GET    /organizations/{id}                      1 -      contacts:read|full
+       ? include_fields custom_fields include_option_labels include_labels
+PATCH  /organizations/{id}                      5 -      contacts:full
+DELETE /organizations/{id}                      3 -      contacts:full
+
+GET    /persons                                10 cursor contacts:read|full
+       ? filter_id ids owner_id org_id deal_id updated_since updated_until sort_by sort_direction
+       ? include_fields custom_fields include_option_labels include_labels
+GET    /persons/search                         20 cursor contacts:read|full search:read
+       ? term! fields=custom_fields|email|notes|phone|name exact_match organization_id
+       ? include_fields=person.picture
+POST   /persons                                 5 -      contacts:full
+GET    /persons/{id}                            1 -      contacts:read|full
+       ? include_fields custom_fields include_option_labels include_labels
+PATCH  /persons/{id}                            5 -      contacts:full
+DELETE /persons/{id}                            3 -      contacts:full
+
+GET    /pipelines                               5 cursor deals:read|full admin
+       ? sort_by sort_direction
+POST   /pipelines                               5 -      admin
+GET    /pipelines/{id}                          1 -      deals:read|full admin
+PATCH  /pipelines/{id}                          5 -      admin
+DELETE /pipelines/{id}                          3 -      admin
+
+GET    /products                               10 cursor products:read|full
+       ? filter_id ids owner_id updated_since sort_by sort_direction custom_fields
+POST   /products                                5 -      products:full
+GET    /products/{id}                           1 -      products:read|full
+PATCH  /products/{id}                           5 -      products:full
+DELETE /products/{id}                           3 -      products:full
+
+GET    /stages                                  5 cursor deals:read|full admin
+       ? pipeline_id sort_by sort_direction
+POST   /stages                                  5 -      admin
+GET    /stages/{id}                             1 -      deals:read|full admin
+PATCH  /stages/{id}                             5 -      admin
+DELETE /stages/{id}                             3 -      admin
+
+GET    /activityFields                         10 cursor admin
+       ? include_fields=ui_visibility
+GET    /activityFields/{field_code}             1 -      admin
+       ? include_fields=ui_visibility
+
+GET    /dealFields                             10 cursor deals:read|full admin deal-fields:full
+       ? include_fields=ui_visibility|important_fields|required_fields
+POST   /dealFields                              5 -      admin deal-fields:full
+GET    /dealFields/{field_code}                 1 -      deals:read|full admin deal-fields:full
+       ? include_fields=ui_visibility|important_fields|required_fields
+PATCH  /dealFields/{field_code}                 5 -      deals:full admin deal-fields:full
+DELETE /dealFields/{field_code}                 3 -      admin deal-fields:full
+POST   /dealFields/{field_code}/options         5 -      deals:full admin deal-fields:full
+PATCH  /dealFields/{field_code}/options         5 -      deals:full admin deal-fields:full
+DELETE /dealFields/{field_code}/options         3 -      deals:full admin deal-fields:full
+
+GET    /organizationFields                     10 cursor contacts:read|full admin contact-fields:full
+       ? include_fields=ui_visibility|important_fields|required_fields
+POST   /organizationFields                      5 -      admin contact-fields:full
+GET    /organizationFields/{field_code}         1 -      contacts:read|full admin contact-fields:full
+       ? include_fields=ui_visibility|important_fields|required_fields
+PATCH  /organizationFields/{field_code}         5 -      contacts:full admin contact-fields:full
+DELETE /organizationFields/{field_code}         3 -      admin contact-fields:full
+POST   /organizationFields/{field_code}/options 5 -      contacts:full admin contact-fields:full
+PATCH  /organizationFields/{field_code}/options 5 -      contacts:full admin contact-fields:full
+DELETE /organizationFields/{field_code}/options 3 -      contacts:full admin contact-fields:full
+
+GET    /personFields                           10 cursor contacts:read|full admin contact-fields:full
+       ? include_fields=ui_visibility|important_fields|required_fields
+POST   /personFields                            5 -      admin contact-fields:full
+GET    /personFields/{field_code}               1 -      contacts:read|full admin contact-fields:full
+       ? include_fields=ui_visibility|important_fields|required_fields
+PATCH  /personFields/{field_code}               5 -      contacts:full admin contact-fields:full
+DELETE /personFields/{field_code}               3 -      admin contact-fields:full
+POST   /personFields/{field_code}/options       5 -      contacts:full admin contact-fields:full
+PATCH  /personFields/{field_code}/options       5 -      contacts:full admin contact-fields:full
+DELETE /personFields/{field_code}/options       3 -      contacts:full admin contact-fields:full
+
+GET    /productFields                          10 cursor products:read|full product-fields:full
+       ? include_fields=ui_visibility
+POST   /productFields                           5 -      products:full product-fields:full
+GET    /productFields/{field_code}              1 -      products:read|full product-fields:full
+       ? include_fields=ui_visibility
+PATCH  /productFields/{field_code}              5 -      products:full product-fields:full
+DELETE /productFields/{field_code}              3 -      products:full product-fields:full
+POST   /productFields/{field_code}/options      5 -      products:full product-fields:full
+PATCH  /productFields/{field_code}/options      5 -      products:full product-fields:full
+DELETE /productFields/{field_code}/options      3 -      products:full product-fields:full
+"""
+
+_V1 = """
+GET    /activityTypes                          20 whole  activities:read|full admin
+POST   /activityTypes                          10 -      admin
+PUT    /activityTypes/{id}                     10 -      admin
+DELETE /activityTypes/{id}                      6 -      admin
+
+GET    /currencies                             20 whole  base
+       ? term
+
+GET    /filters                                20 whole  deals:read|full activities:read|full
+                                                         contacts:read|full
+       ? type=deals|leads|org|people|products|activity|projects
+POST   /filters                                10 -      deals:full activities:full contacts:full
+       ? include_field_code
+DELETE /filters                                10 -      deals:full activities:full contacts:full
+       ? ids!
+GET    /filters/{id}                            2 -      deals:read|full activities:read|full
+                                                         contacts:read|full
+       ? include_field_code
+PUT    /filters/{id}                           10 -      deals:full activities:full contacts:full
+       ? include_field_code
+DELETE /filters/{id}                            6 -      deals:full activities:full contacts:full
+
+GET    /leads                                  20 offset leads:read|full
+       ? filter_id owner_id person_id organization_id updated_since
+       ? sort=id|title|owner_id|creator_id|was_seen|expected_close_date|next_activity_id|add_time|update_time
+GET    /leads/archived                         40 offset leads:read|full
+       ? filter_id owner_id person_id organization_id
+       ? sort=id|title|owner_id|creator_id|was_seen|expected_close_date|next_activity_id|add_time|update_time
+POST   /leads                                  10 -      leads:full
+GET    /leads/{id}                              2 -      leads:read|full
+PATCH  /leads/{id}                             10 -      leads:full
+DELETE /leads/{id}                              6 -      leads:full
+
+GET    /leadFields                             20 offset leads:read|full admin
+
+GET    /leadLabels                             10 whole  leads:read|full
+POST   /leadLabels                             10 -      leads:full
+PATCH  /leadLabels/{id}                        10 -      leads:full
+DELETE /leadLabels/{id}                         6 -      leads:full
+
+GET    /notes                                  20 offset deals:read|full contacts:read|full
+       ? user_id lead_id deal_id person_id org_id project_id task_id updated_since start_date end_date
+       ? pinned_to_lead_flag pinned_to_deal_flag pinned_to_organization_flag pinned_to_person_flag
+       ? pinned_to_project_flag pinned_to_task_flag
+       ? sort=id|user_id|deal_id|person_id|org_id|content|add_time|update_time
+POST   /notes                                  10 -      deals:full contacts:full
+GET    /notes/{id}                              2 -      deals:read|full contacts:read|full
+PUT    /notes/{id}                             10 -      deals:full contacts:full
+DELETE /notes/{id}                              6 -      deals:full contacts:full
+
+GET    /noteFields                             20 whole  deals:read|full contacts:read|full
+
+GET    /recents                                20 offset recents:read search:read
+       ? since_timestamp!
+       ? items=activity|activityType|deal|file|filter|note|organization|person|pipeline|product|stage|user
+
+GET    /users                                  20 whole  users:read
+GET    /users/me                                2 -      base
+GET    /users/{id}                              2 -      users:read
+
+PUT    /deals/{id}/merge                       40 -      deals:full
+PUT    /organizations/{id}/merge               40 -      contacts:full
+PUT    /persons/{id}/merge                     40 -      contacts:full
+"""
+
+_RETIRED = """
+GET POST        /activities /deals /organizations /persons /pipelines /products /stages /deals/{id}/products
+GET PUT DELETE  /activities/{id} /deals/{id} /organizations/{id} /persons/{id}
+GET PUT DELETE  /pipelines/{id} /products/{id} /stages/{id}
+DELETE          /activities /deals /organizations /persons /stages /activityTypes
+GET             /activities/collection /deals/collection /organizations/collection /persons/collection
+GET             /deals/search /organizations/search /persons/search /products/search
+GET             /deals/{id}/activities /deals/{id}/persons /persons/{id}/activities /persons/{id}/deals
+GET             /organizations/{id}/activities /organizations/{id}/deals /organizations/{id}/persons
+GET             /itemSearch /itemSearch/field
+PUT DELETE      /deals/{id}/products/{attachment_id}
+"""
+
+
+def _operations(version: str, table: str) -> Iterator[Operation]:
+    for entry in re.split(r"\n+(?=[A-Z])", table.strip()):
+        first, *rest = entry.split("?")
+        method, path, tokens, paging, *scopes = first.split()
+        how = None if paging == "-" else Paging(paging)
+        own = tuple(_parameter(word) for words in rest for word in words.split())
+        parameters = (*own, *PAGING_PARAMETERS.get(how, ())) if how else own
+        yield Operation(method, version, path, int(tokens), tuple(_scopes(scopes)), how, parameters)
+
+
+def _scopes(words: list[str]) -> Iterator[str]:
+    for word in words:
+        name, colon, rights = word.partition(":")
+        yield from (f"{name}{colon}{right}" for right in rights.split("|"))
+
+
+def _parameter(word: str) -> Parameter:
+    name, _, choices = word.partition("=")
+    return Parameter(name.rstrip("!"), tuple(choices.split("|")) if choices else (), name.endswith("!"))
+
+
+def _retired() -> Iterator[tuple[str, str]]:
+    for line in _RETIRED.strip().splitlines():
+        words = line.split()
+        paths = [word for word in words if word.startswith("/")]
+        yield from ((method, path) for method in words[: -len(paths)] for path in paths)
+
+
+OPERATIONS: tuple[Operation, ...] = (*_operations("v2", _V2), *_operations("v1", _V1))
+"""Everything the account answers."""
+
+SCOPES = frozenset(scope for operation in OPERATIONS for scope in operation.scopes)
+"""Every OAuth scope that one of them asks for."""
+
+RETIRED: tuple[tuple[str, str], ...] = tuple(_retired())
+"""Method and path of the v1 operations that Pipedrive has taken away.
+
+See docs/pipedrive-api.md#addresses-and-versions.
+"""

@@ -1,1 +1,0 @@
-"""The v1 endpoints that are still alive: offset paging, flat custom fields."""

@@ -1,1 +1,0 @@
-"""The v2 endpoints: cursor paging, strict parameters, PATCH."""
