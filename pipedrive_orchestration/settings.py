@@ -26,7 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-PREFIX = "PIPEDRIVE_"
+VARIABLE_PREFIX = "PIPEDRIVE_"
 """Begins the name of every variable of ours."""
 
 ENV_FILE = ".env"
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
+        env_prefix=VARIABLE_PREFIX,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     def variable(cls, field: str) -> str:
         """The name of a field's environment variable."""
         alias = cls.model_fields[field].validation_alias
-        return alias if isinstance(alias, str) else f"{PREFIX}{field.upper()}"
+        return alias if isinstance(alias, str) else f"{VARIABLE_PREFIX}{field.upper()}"
 
     def variables(self) -> dict[str, str]:
         """What was set, secrets included, as environment variables of a process."""

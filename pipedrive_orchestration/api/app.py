@@ -10,11 +10,11 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from pipedrive_orchestration.api.connection import SharedReading
+from pipedrive_orchestration.api.dependencies import ApiContext
 from pipedrive_orchestration.api.errors import FORESEEN, answer_to_any
-from pipedrive_orchestration.api.middleware import PREFIX, Gate
+from pipedrive_orchestration.api.middleware import API_PATH, AccessControl
 from pipedrive_orchestration.api.openapi import document
 from pipedrive_orchestration.api.routes import imports, sources, workflows
-from pipedrive_orchestration.api.settings import ApiSettings
 
 _DESCRIPTION = """
 Brings a Pipedrive CRM into DuckDB with Dagster, and keeps it there.
@@ -24,14 +24,14 @@ message}`, and a request that is wrong lists everything that is wrong with it in
 """
 
 
-def create_app(settings: ApiSettings) -> ASGIApp:
-    """The API, behind its gate."""
+def create_app(context: ApiContext) -> ASGIApp:
+    """The API, behind the control of keys and rates."""
     app: FastAPI = FastAPIOffline(
-        docs_url=f"{PREFIX}/docs",
+        docs_url=f"{API_PATH}/docs",
         redoc_url=None,
-        static_url=f"{PREFIX}/static",
-        openapi_url=f"{PREFIX}/openapi.json",
-        swagger_ui_oauth2_redirect_url=f"{PREFIX}/docs/oauth2-redirect",
+        static_url=f"{API_PATH}/static",
+        openapi_url=f"{API_PATH}/openapi.json",
+        swagger_ui_oauth2_redirect_url=f"{API_PATH}/docs/oauth2-redirect",
         title="pipedrive_orchestration",
         version=version("pipedrive-orchestration"),
         description=_DESCRIPTION,
@@ -39,9 +39,9 @@ def create_app(settings: ApiSettings) -> ASGIApp:
         # Nothing that happens here is told to anyone else.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    settings = replace(settings, warehouse=settings.warehouse.with_patience(settings.patience))
-    app.state.settings = settings
-    app.state.reading = SharedReading(settings.warehouse)
+    context = replace(context, warehouse=context.warehouse.with_patience(context.patience))
+    app.state.context = context
+    app.state.reading = SharedReading(context.warehouse)
     app.state.account_calls = imports.account_calls()
     app.include_router(imports.router)
     app.include_router(sources.router)
@@ -49,4 +49,4 @@ def create_app(settings: ApiSettings) -> ASGIApp:
     for kind in (*FORESEEN, Exception):
         app.add_exception_handler(kind, answer_to_any)
     document(app)
-    return Gate(app, settings.keys, settings.requests_per_minute)
+    return AccessControl(app, context.keys, context.requests_per_minute)

@@ -1,4 +1,4 @@
-"""What a call brings along: its key's scopes, its source, its parameters and its body, checked in order.
+"""Dependencies of calls: what the API works on, and what a call brings along, checked in order.
 
 A call is refused for the first of these reasons that applies: no key (401), a key without the scope
 (403), an unknown id (404), a request that is wrong (400), no account (424), no tokens (402).
@@ -6,6 +6,7 @@ A call is refused for the first of these reasons that applies: no key (401), a k
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,12 +14,52 @@ import orjson
 from fastapi import Depends, Path, Request
 
 from pipedrive_orchestration.api.errors import ApiError, invalid
-from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.keys import ApiKeys, Scope
 from pipedrive_orchestration.api.middleware import Caller
-from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.status import KnownSource, find_source
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Problem
+from pipedrive_orchestration.warehouse import Warehouse
+
+REQUESTS_PER_MINUTE = 200
+MAX_BODY_BYTES = 1_000_000
+
+PATIENCE_SECONDS = 10.0
+"""How long a caller is kept waiting for the database; imports wait longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """What the calls of one API work on, and within which bounds.
+
+    Attributes:
+        deployment: the project folder and Dagster.
+        warehouse: the database that is read.
+        settings: name the account.
+        keys: who may call; None lets everybody on this machine do everything, for demonstrations.
+        requests_per_minute: how many requests a key, or an address without one, may send.
+        max_body_bytes: how large the body of a request may be.
+        patience: seconds after which a call that needs the database is answered without it.
+    """
+
+    deployment: Deployment
+    warehouse: Warehouse
+    settings: Settings
+    keys: ApiKeys | None
+    requests_per_minute: int = REQUESTS_PER_MINUTE
+    max_body_bytes: int = MAX_BODY_BYTES
+    patience: float = PATIENCE_SECONDS
+
+    @property
+    def connection(self) -> Connection:
+        """The account.
+
+        Raises:
+            NotConnected: there is none.
+        """
+        return Connection.from_settings(self.settings)
 
 
 def needs(scope: Scope) -> Any:
@@ -32,28 +73,17 @@ def needs(scope: Scope) -> Any:
     return Depends(check)
 
 
-def settings_of(request: Request) -> ApiSettings:
-    """The surroundings of the API."""
-    settings: ApiSettings = request.app.state.settings
-    return settings
+def _context(request: Request) -> ApiContext:
+    context: ApiContext = request.app.state.context
+    return context
 
 
-Settings = Annotated[ApiSettings, Depends(settings_of)]
+Context = Annotated[ApiContext, Depends(_context)]
+"""What the API works on."""
 
 
-def connection_of(settings: ApiSettings) -> Connection:
-    """The account.
-
-    Raises:
-        NotConnected: there is none.
-    """
-    return Connection.from_settings(settings.settings)
-
-
-def _found(
-    source_id: Annotated[UUID, Path(description="The source's id.")], settings: Settings
-) -> KnownSource:
-    return find_source(settings.deployment, source_id)
+def _found(source_id: Annotated[UUID, Path(description="The source's id.")], context: Context) -> KnownSource:
+    return find_source(context.deployment, source_id)
 
 
 FoundSource = Annotated[KnownSource, Depends(_found)]
@@ -70,7 +100,7 @@ NoQuery = Annotated[None, Depends(_no_query)]
 """Refuses every query parameter."""
 
 
-async def _json_body(request: Request, settings: Settings) -> Any:
+async def _json_body(request: Request, context: Context) -> Any:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # A form of another site can send anything but this without asking the browser's leave.
     if content_type != "application/json":
@@ -78,8 +108,8 @@ async def _json_body(request: Request, settings: Settings) -> Any:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > settings.max_body_bytes:
-            raise ApiError(413, f"The body is larger than {settings.max_body_bytes:,} bytes.")
+        if len(body) > context.max_body_bytes:
+            raise ApiError(413, f"The body is larger than {context.max_body_bytes:,} bytes.")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-PREFIX = "pok_"
+KEY_PREFIX = "pok_"
 """How keys begin, so that one that was left lying about can be recognised."""
 
 _SALT_BYTES = 16
@@ -69,7 +69,7 @@ def new_key(name: str, scopes: Iterable[Scope]) -> tuple[str, ApiKey]:
         InvalidKeysError: the name is not made of letters, digits, ``_``, ``.`` and ``-``, or there are no
             scopes.
     """
-    secret, salt = PREFIX + secrets.token_urlsafe(_KEY_BYTES), secrets.token_bytes(_SALT_BYTES)
+    secret, salt = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES), secrets.token_bytes(_SALT_BYTES)
     key = ApiKey(name, frozenset(scopes), salt, _digest(secret, salt))
     if not key.scopes or not _ENTRY.fullmatch(str(key)):
         raise InvalidKeysError(

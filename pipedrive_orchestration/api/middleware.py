@@ -1,4 +1,4 @@
-"""What stands before every call: the key, the rate limit and the access log."""
+"""Middleware before every call: the key, the rate limit and the access log."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pipedrive_orchestration.api.errors import ApiError, answer_to
 from pipedrive_orchestration.api.keys import ApiKeys
 from pipedrive_orchestration.api.keys import Scope as KeyScope
 
-PREFIX = "/api/v1"
+API_PATH = "/api/v1"
 
-PUBLIC = (f"{PREFIX}/docs", f"{PREFIX}/openapi.json", f"{PREFIX}/static")
+PUBLIC = (f"{API_PATH}/docs", f"{API_PATH}/openapi.json", f"{API_PATH}/static")
 """What needs no key: the description of the API."""
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Names of this machine."""
 
 access_log = logging.getLogger("pipedrive_orchestration.api.access")
@@ -40,7 +40,7 @@ class Caller:
     scopes: frozenset[KeyScope]
 
 
-class Gate:
+class AccessControl:
     """An ASGI application around the API.
 
     Args:
@@ -60,21 +60,21 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(scope, send)
+        call = _Call(scope, send)
         try:
-            await self._let_through(passage, receive)
+            await self._answer(call, receive)
         finally:
-            passage.log()
+            call.log()
 
-    async def _let_through(self, passage: _Passage, receive: Receive) -> None:
-        scope = passage.scope
+    async def _answer(self, call: _Call, receive: Receive) -> None:
+        scope = call.scope
         scope["path"] = scope["path"].rstrip("/") or "/"
         caller = self._caller(scope)
-        passage.caller = caller.name if caller else f"address {_address(scope)}"
-        allowed = self._limiter.hit(self._limit, passage.caller)
-        reset, remaining = self._limiter.get_window_stats(self._limit, passage.caller)
+        call.caller = caller.name if caller else f"address {_address(scope)}"
+        allowed = self._limiter.hit(self._limit, call.caller)
+        reset, remaining = self._limiter.get_window_stats(self._limit, call.caller)
         wait = max(0, math.ceil(reset - time.time()))
-        passage.headers = {
+        call.headers = {
             "X-RateLimit-Limit": str(self._limit.amount),
             "X-RateLimit-Remaining": str(max(0, remaining)),
             "X-RateLimit-Reset": str(wait),
@@ -86,7 +86,7 @@ class Gate:
             app = _unauthorized(_NO_KEY if self._keys else _NOT_LOCAL)
         else:
             scope.setdefault("state", {})["caller"] = caller
-        await app(scope, receive, passage.send)
+        await app(scope, receive, call.send)
 
     def _caller(self, scope: Scope) -> Caller | None:
         headers = Headers(scope=scope)
@@ -125,8 +125,8 @@ def _too_many(seconds: int) -> ASGIApp:
     return answer_to(ApiError(429, message, headers={"Retry-After": str(seconds)}))
 
 
-class _Passage:
-    """One request on its way: what is added to its answer and written to the log."""
+class _Call:
+    """One call: what is added to its answer and written to the log."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope

@@ -1,4 +1,7 @@
-"""What the OpenAPI page says beside what follows from the code: answers, bodies and examples."""
+"""The OpenAPI page beside what follows from the code: answers, bodies and examples.
+
+The demo account takes the bodies of the examples as they are.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,36 @@ _REFERENCE = "#/components/schemas/{model}"
 
 BODIES: tuple[type[BaseModel], ...] = (SourceBody, OptionsBody, StatusBody, SyncBody)
 """The models of request bodies. They are read by hand, after everything that can refuse a call earlier."""
+
+SOURCE_EXAMPLE: dict[str, Any] = {
+    "name": "Open deals",
+    "object_type": "deals",
+    "properties": ["title", "value", "currency", "status", "stage_id"],
+    "properties_metadata": [{"name": "title", "label": "Deal"}],
+    "filters": {
+        "operator": "AND",
+        "conditions": [{"variable": "status", "condition": "equals", "values": ["open"]}],
+    },
+    "pull_mode": "active",
+    "schedule": "*/30 * * * *",
+    "expiration_date": "2098-12-31",
+}
+
+STATIC_SOURCE_EXAMPLE: dict[str, Any] = {
+    "name": "Organizations, imported once",
+    "object_type": "organizations",
+    "properties": ["name", "owner_id"],
+    "pull_mode": "static",
+}
+
+OPTIONS_EXAMPLE: dict[str, Any] = {"context": {"object_type": "deals"}}
+
+SYNC_EXAMPLE: dict[str, Any] = {
+    "workflow_id": "0e5f3c5e-5f0e-5d0b-9d2f-6f1d5a3c7b11",
+    "field_mapping": {"input.email": "emails", "{{input.first_name}}": "first_name"},
+    "push_existing": True,
+    "run": "first_10",
+}
 
 _RATE_HEADERS = {
     "X-RateLimit-Limit": ("Requests that the key may send in a minute.", 200),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 from starlette.responses import Response
 
+from pipedrive_orchestration.services.lifecycle import Switch
 from pipedrive_orchestration.services.status import Status
 from pipedrive_orchestration.sources import InvalidBodyError
 from pipedrive_orchestration.sources.validation import problems_of
+from pipedrive_orchestration.workflows import SyncRules
 
 Data = TypeVar("Data")
 
@@ -244,27 +246,15 @@ class StatusBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Literal["active", "paused"]
+    status: Switch
 
 
-class SyncBody(BaseModel):
+class SyncBody(SyncRules):
     """The body that syncs a source to a workflow."""
-
-    model_config = ConfigDict(extra="forbid")
 
     workflow_id: UUID
     field_mapping: dict[StrictStr, StrictStr] = Field(
         description="Properties by reference of the input, such as `input.email`; braces are tolerated."
-    )
-    push_existing: StrictBool = Field(
-        default=True, description="Whether rows that are there already are synced."
-    )
-    run: Literal["all", "first_10", "none"] = Field("all", description="Which of those rows are run.")
-    on_update: Literal["ignore", "update", "append"] = Field(
-        "ignore", description="What becomes of a row when its record changes."
-    )
-    on_remove: Literal["keep", "flag", "delete"] = Field(
-        "keep", description="What becomes of a row when its record is removed."
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import dagster as dg
 
@@ -122,6 +123,24 @@ def _begun(deployment: Deployment, source: Source, hold: Hold | None) -> str | N
     except LaunchError as error:
         return f"{error} The first import starts within 10 s where Dagster's daemon is running."
     return None
+
+
+class Switch(StrEnum):
+    """What a user can set a source to."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+def switch_source(deployment: Deployment, source: Source, to: Switch) -> SourceState:
+    """Resume a source or pause it.
+
+    Raises:
+        StatusConflictError: it is expired, or static.
+        OldFileError: a file of version 0.1 is damaged, which may hold the source back.
+        OSError: the folder cannot be written.
+    """
+    return (pause_source if to is Switch.PAUSED else resume_source)(deployment, source)
 
 
 def pause_source(deployment: Deployment, source: Source) -> SourceState:

@@ -114,9 +114,12 @@ def _problem(details: ErrorDetails, models: Mapping[str, type[BaseModel]]) -> Pr
         return Problem(field, "unknown_field", message)
     if code in {"recursion_loop", "recursion_depth_exceeded"}:
         return Problem(_path(location[:1]), "too_deep", "Nested too deeply, or contains itself.")
-    code, message = _SAID_PLAINLY.get(code, (code, details["msg"]))
+    code, message = _SAID_PLAINLY.get(code, (_SAME.get(code, code), details["msg"]))
     return Problem(field, code, message)
 
+
+_SAME = {"enum": "literal_error"}
+"""Codes of pydantic that mean the same to a user."""
 
 _SAID_PLAINLY = {
     "missing": ("missing", "This field is required."),

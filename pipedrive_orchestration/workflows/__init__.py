@@ -6,7 +6,7 @@ source to a workflow, `run_sync` brings the source's rows over, and `run_actions
 
 from pipedrive_orchestration.workflows.actions.runner import ActionsReport, run_actions
 from pipedrive_orchestration.workflows.inputs import Input, Output
-from pipedrive_orchestration.workflows.model import Sync, Workflow
+from pipedrive_orchestration.workflows.model import OnRemove, OnUpdate, RowsToRun, Sync, SyncRules, Workflow
 from pipedrive_orchestration.workflows.report import Rejection, SyncReport
 from pipedrive_orchestration.workflows.store import LoadedWorkflows, UnknownWorkflowError, WorkflowStore
 from pipedrive_orchestration.workflows.sync import run_sync
@@ -16,10 +16,14 @@ __all__ = [
     "ActionsReport",
     "Input",
     "LoadedWorkflows",
+    "OnRemove",
+    "OnUpdate",
     "Output",
     "Rejection",
+    "RowsToRun",
     "Sync",
     "SyncReport",
+    "SyncRules",
     "UnknownWorkflowError",
     "Workflow",
     "WorkflowStore",

@@ -56,8 +56,8 @@ def judge(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
             "sync_id": plan.sync_id,
             "is_started": plan.is_started,
             "push_existing": plan.sync.push_existing,
-            "on_update": plan.sync.on_update,
-            "on_remove": plan.sync.on_remove,
+            "on_update": plan.sync.on_update.value,
+            "on_remove": plan.sync.on_remove.value,
             "is_remapped": plan.is_remapped,
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -145,26 +146,61 @@ def _plain_references(mapping: Any) -> Any:
     return {without_braces(key) if isinstance(key, str) else key: value for key, value in mapping.items()}
 
 
-class Sync(BaseModel):
+class RowsToRun(StrEnum):
+    """The rows of records imported before, for which a run is queued."""
+
+    ALL = "all"
+    FIRST_10 = "first_10"
+    NONE = "none"
+
+
+class OnUpdate(StrEnum):
+    """The effect of a changed record on its row: none, a change of the row, or a new row."""
+
+    IGNORE = "ignore"
+    UPDATE = "update"
+    APPEND = "append"
+
+
+class OnRemove(StrEnum):
+    """The effect of a removed record on its row."""
+
+    KEEP = "keep"
+    FLAG = "flag"
+    DELETE = "delete"
+
+
+class SyncRules(BaseModel):
+    """What a sync does beside mapping fields; a user may leave all of it out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    push_existing: StrictBool = Field(
+        default=True, description="Whether records imported before become rows as well."
+    )
+    run: RowsToRun = Field(
+        default=RowsToRun.ALL, description="Which of those rows are run; later ones are with auto_run."
+    )
+    on_update: OnUpdate = Field(
+        default=OnUpdate.IGNORE, description="What becomes of a row when its record changes."
+    )
+    on_remove: OnRemove = Field(
+        default=OnRemove.KEEP, description="What becomes of a row when its record is removed."
+    )
+
+
+class _Link(BaseModel):
+    source: Annotated[StrictStr, AfterValidator(check_slug)]
+    field_mapping: Annotated[dict[StrictStr, Text], BeforeValidator(_plain_references), Field(min_length=1)]
+
+
+class Sync(SyncRules, _Link):  # the fields of the last base come first, in files and in problems
     """The link from a source to a workflow.
 
     Attributes:
         source: the source's slug.
         field_mapping: the property behind each input, by the input's reference.
-        push_existing: whether the records become rows that are there when the sync starts.
-        run: which of those rows are queued; later ones are if the workflow has ``auto_run``.
-        on_update: what a record that changed does to its row: nothing, a change of the row, or a new row.
-        on_remove: what becomes of the row of a record that left the source.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: Annotated[StrictStr, AfterValidator(check_slug)]
-    field_mapping: Annotated[dict[StrictStr, Text], BeforeValidator(_plain_references), Field(min_length=1)]
-    push_existing: StrictBool = True
-    run: Literal["all", "first_10", "none"] = "all"
-    on_update: Literal["ignore", "update", "append"] = "ignore"
-    on_remove: Literal["keep", "flag", "delete"] = "keep"
 
 
 class WorkflowBody(BaseModel):

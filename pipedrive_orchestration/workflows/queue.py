@@ -12,7 +12,7 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
-from pipedrive_orchestration.workflows.model import Workflow
+from pipedrive_orchestration.workflows.model import OnUpdate, RowsToRun, Workflow
 from pipedrive_orchestration.workflows.sync_plan import Plan
 from pipedrive_orchestration.workflows.tables import SCHEMA
 
@@ -134,13 +134,13 @@ FIRST = 10
 def queue_runs(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     """Queue what the sync's rows are due, after the records have been remembered. Returns how many."""
     queued = 0
-    if plan.sync.run == "all":
+    if plan.sync.run is RowsToRun.ALL:
         queued += _queue(connection, plan, "backfill", "SELECT row_id FROM arrivals WHERE is_backfilled")
-    if plan.sync.run == "first_10" and plan.is_imported:
+    if plan.sync.run is RowsToRun.FIRST_10 and plan.is_imported:
         queued += _queue(connection, plan, "backfill", _first_rows(plan))
     if plan.workflow.auto_run:
         queued += _queue(connection, plan, "new", "SELECT row_id FROM arrivals WHERE NOT is_backfilled")
-        if plan.sync.on_update == "update":
+        if plan.sync.on_update is OnUpdate.UPDATE:
             queued += _queue(connection, plan, "changed", _CHANGED_AND_NOT_QUEUED)
     return queued
 

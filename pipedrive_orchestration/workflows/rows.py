@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from pipedrive_orchestration.warehouse.sql import quoted
+from pipedrive_orchestration.workflows.model import OnRemove, OnUpdate
 from pipedrive_orchestration.workflows.sync_plan import Plan
 from pipedrive_orchestration.workflows.tables import SCHEMA
 from pipedrive_orchestration.workflows.values import accepted
@@ -29,7 +30,9 @@ def insert_arrivals(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     Returns:
         How many there are.
     """
-    appended = "OR record_id IN (SELECT record_id FROM changed)" if plan.sync.on_update == "append" else ""
+    appended = (
+        "OR record_id IN (SELECT record_id FROM changed)" if plan.sync.on_update is OnUpdate.APPEND else ""
+    )
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE arrivals AS
@@ -55,7 +58,7 @@ def insert_arrivals(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
 
 def update_changed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     """Let rows follow their records where the sync wants that. Returns how many did."""
-    if plan.sync.on_update != "update":
+    if plan.sync.on_update is not OnUpdate.UPDATE:
         return 0
     assignments = ", ".join(
         f"{quoted(column.input.key)} = c.value_{number}" for number, column in enumerate(plan.columns)
@@ -80,7 +83,7 @@ def remove_departed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
         {"sync_id": plan.sync_id},
     )
     departed = theirs.format("verdict = 'remove'")
-    if plan.sync.on_remove == "delete":
+    if plan.sync.on_remove is OnRemove.DELETE:
         return _delete(connection, plan, departed)
     connection.execute(
         "UPDATE workflows._records SET is_removed = true WHERE sync_id = $sync_id AND record_id IN "

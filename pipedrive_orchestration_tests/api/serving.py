@@ -16,8 +16,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pipedrive_orchestration.api.app import create_app
+from pipedrive_orchestration.api.dependencies import ApiContext
 from pipedrive_orchestration.api.keys import ApiKeys, Scope, new_key
-from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.services.deployment import Deployment, store_of
@@ -60,7 +60,7 @@ class Api:
     """A client of an API, with keys for every scope and for none of them."""
 
     url: str
-    settings: ApiSettings
+    context: ApiContext
     secrets: Mapping[str, str]
     client: httpx.Client
 
@@ -79,11 +79,11 @@ class Api:
 
     @property
     def store(self) -> SourceStore:
-        return self.settings.deployment.store
+        return self.context.deployment.store
 
     @property
     def instance(self) -> dg.DagsterInstance:
-        return self.settings.deployment.instance
+        return self.context.deployment.instance
 
     def add(self, **body: Any) -> Source:
         """A source whose file is written as a user would write it."""
@@ -91,8 +91,8 @@ class Api:
 
     def run_import(self, source: Source) -> None:
         """Imports a source, and tells Dagster what a run of it would."""
-        connection = Connection.from_settings(self.settings.settings)
-        warehouse = self.settings.warehouse
+        connection = Connection.from_settings(self.context.settings)
+        warehouse = self.context.warehouse
         grid = windows_until(source, source.created_at) if source.type.partitioned else []
         import_source(
             source,
@@ -153,19 +153,19 @@ def running_api(
     dagster_url: str = NOBODY,
     **choices: Any,
 ) -> Iterator[Api]:
-    """An API on a folder; ``choices`` go to its settings."""
+    """An API on a folder; ``choices`` go to its context."""
     known, secrets = keys()
-    settings = ApiSettings(
+    context = ApiContext(
         Deployment(store_of(folder / "project", instance), instance, dagster_url),
         Warehouse(str(folder / "warehouse.duckdb")),
         Settings.from_variables(variables),
         keys=known,
         requests_per_minute=100_000,
     )
-    settings = replace(settings, **choices)
+    context = replace(context, **choices)
     (folder / "project" / "sources").mkdir(parents=True, exist_ok=True)
     with (
-        listening(create_app(settings)) as url,
+        listening(create_app(context)) as url,
         httpx.Client(base_url=url, timeout=60, verify=False) as client,
     ):
-        yield Api(url, settings, secrets, client)
+        yield Api(url, context, secrets, client)

@@ -27,7 +27,7 @@ def api_of_table(start_api: StartApi) -> Api:
 def deals(api: Api, *commits: int) -> Source:
     """A source with a table of so many rows in each commit."""
     source = api.add(**DEALS | {"name": "Table", "properties_metadata": [{"name": "title", "label": "Deal"}]})
-    write_table(api.settings.warehouse, source.slug, commits)
+    write_table(api.context.warehouse, source.slug, commits)
     return source
 
 
@@ -51,7 +51,7 @@ def titles(api: Api, source: Source, page_size: int) -> list[str]:
 
 def expected_titles(api: Api, source: Source) -> list[str]:
     """The order that the pages promise, by sorting the whole table."""
-    with api.settings.warehouse.reading() as connection:
+    with api.context.warehouse.reading() as connection:
         rows = connection.execute(
             f"SELECT title FROM {quoted(ROWS, source.slug)} WHERE _is_current "
             "ORDER BY _first_imported_at, _id"
@@ -100,7 +100,7 @@ def test_a_page_past_the_end_is_empty(api_of_table: Api, page_no: int) -> None:
 def test_before_the_first_import_there_are_no_rows(api_of_table: Api) -> None:
     source = api_of_table.add(**DEALS)
     assert page(api_of_table, source, 1, 20)["rows"] == []
-    write_table(api_of_table.settings.warehouse, "another", [3])
+    write_table(api_of_table.context.warehouse, "another", [3])
     assert page(api_of_table, source, 1, 20) == {"rows": [], "total_count": 0, "page_no": 1, "page_size": 20}
 
 
@@ -111,7 +111,7 @@ def test_a_client_that_pages_during_an_import_sees_every_row_once(api_of_table: 
 
     def grow() -> None:
         for _ in range(4):
-            write_table(api_of_table.settings.warehouse, source.slug, [400, 100])
+            write_table(api_of_table.context.warehouse, source.slug, [400, 100])
         ended.set()
 
     importing = threading.Thread(target=grow)
@@ -136,7 +136,7 @@ sys.stdin.readline()
 
 def test_calls_wait_while_another_process_has_the_file(api_of_table: Api) -> None:
     source = deals(api_of_table, 50)
-    path = str(api_of_table.settings.warehouse.path)
+    path = str(api_of_table.context.warehouse.path)
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as held:
@@ -168,7 +168,7 @@ def test_readers_without_end_do_not_keep_an_import_out(api_of_table: Api) -> Non
         try:
             began = time.monotonic()
             for _ in range(5):
-                write_table(api_of_table.settings.warehouse.with_patience(10), source.slug, [10])
+                write_table(api_of_table.context.warehouse.with_patience(10), source.slug, [10])
             seconds = time.monotonic() - began
         finally:
             stop.set()

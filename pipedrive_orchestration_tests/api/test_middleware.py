@@ -111,7 +111,7 @@ def test_the_access_log_is_json_without_secrets(api: Api, caplog: pytest.LogCapt
     assert entries[0].keys() == {"time", "method", "path", "status", "milliseconds", "caller", "address"}
     assert not any("\n" in record.message for record in caplog.records)
     written = caplog.text
-    token = api.settings.settings.api_token
+    token = api.context.settings.api_token
     assert token is not None
     for secret in ("hunter2", *api.secrets.values(), token.get_secret_value()):
         assert secret not in written

@@ -226,7 +226,7 @@ def test_a_pipedrive_that_does_not_answer_is_502(start_api: StartApi) -> None:
 def test_a_warehouse_that_is_none_is_503(start_api: StartApi) -> None:
     api = start_api()
     source = api.add(**STAGES)
-    api.settings.warehouse.folder.joinpath("warehouse.duckdb").write_bytes(b"no database" * 1000)
+    api.context.warehouse.folder.joinpath("warehouse.duckdb").write_bytes(b"no database" * 1000)
     answer = api.get(f"/sources/{source.id}/data")
     assert "cannot be opened as a DuckDB database" in refused(answer, 503)["message"]
     assert answer.headers["retry-after"]

@@ -97,7 +97,7 @@ def test_a_run_under_way_shows(api: Api) -> None:
 
 def test_pausing_is_stopping_the_schedule_and_resuming_is_starting_it(api: Api) -> None:
     source = api.add(**DEALS | {"name": "To be paused"})
-    states, schedule = api.settings.deployment.schedules, "to_be_paused_schedule"
+    states, schedule = api.context.deployment.schedules, "to_be_paused_schedule"
     for _ in range(2):
         paused = set_status(api, str(source.id), "paused")
         assert (paused["status"], paused["next_tick"]) == ("paused", None)
@@ -113,7 +113,7 @@ def test_pausing_is_stopping_the_schedule_and_resuming_is_starting_it(api: Api) 
 
 
 def test_a_stopped_schedule_of_old_does_not_stop_a_new_source(api: Api) -> None:
-    api.settings.deployment.schedules.stop("fresh_deals_schedule", "0 0 * * *")
+    api.context.deployment.schedules.stop("fresh_deals_schedule", "0 0 * * *")
     source_id = created(api, DEALS | {"name": "Fresh deals"})
     assert shown(api, source_id)["status"] == "active"
 
@@ -155,7 +155,7 @@ def test_a_deleted_source_keeps_its_rows_and_its_slug(api: Api) -> None:
     assert rows["total_count"] > 0
     answer = api.call("DELETE", f"/sources/{source.id}").json()["data"]
     assert (answer["source_instance_id"], answer["status"]) == (str(source.id), "deleted")
-    assert "to_be_deleted_schedule" in api.settings.deployment.schedules.stopped()
+    assert "to_be_deleted_schedule" in api.context.deployment.schedules.stopped()
     assert source.slug not in [present.slug for present in api.store.load().sources]
 
     assert shown(api, str(source.id))["status"] == "deleted"

@@ -73,7 +73,7 @@ def test_a_sync_brings_the_rows_and_doing_it_again_changes_nothing(api: Api, per
     assert saved is not None
     assert saved.field_mapping == {"input.email": "emails", "input.first_name": "first_name"}
     assert api.get("/workflows").json()["data"][0]["sources"] == ["persons"]
-    with api.settings.warehouse.reading() as connection:
+    with api.context.warehouse.reading() as connection:
         counted = connection.execute("SELECT count(*), count(DISTINCT _record_id) FROM workflows.outreach")
         assert counted.fetchone() == (first["rows"], first["rows"])
 

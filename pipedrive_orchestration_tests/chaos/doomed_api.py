@@ -18,7 +18,7 @@ from pathlib import Path
 import uvicorn
 
 from pipedrive_orchestration.api.app import create_app
-from pipedrive_orchestration.api.settings import ApiSettings
+from pipedrive_orchestration.api.dependencies import ApiContext
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
@@ -65,7 +65,7 @@ def _serve(listener: socket.socket, folder: Path, variables: dict[str, str]) -> 
             "DAGSTER_HOME": str(folder),
         }
     )
-    served = ApiSettings(
+    served = ApiContext(
         Deployment.from_settings(settings),
         Warehouse.from_settings(settings),
         settings,

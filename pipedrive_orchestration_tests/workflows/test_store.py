@@ -15,7 +15,13 @@ from pydantic import TypeAdapter
 
 from pipedrive_orchestration.sources import InvalidBodyError
 from pipedrive_orchestration.sources.yaml_document import Document
-from pipedrive_orchestration.workflows import LoadedWorkflows, Sync, UnknownWorkflowError, WorkflowStore
+from pipedrive_orchestration.workflows import (
+    LoadedWorkflows,
+    RowsToRun,
+    Sync,
+    UnknownWorkflowError,
+    WorkflowStore,
+)
 from pipedrive_orchestration.workflows.model import WorkflowFile
 from pipedrive_orchestration.workflows.store import with_sync
 from pipedrive_orchestration_tests.workflows.bodies import body, sync
@@ -107,7 +113,7 @@ def test_what_was_loaded_survives_a_snapshot(store: WorkflowStore) -> None:
 
 def test_a_sync_is_added_and_replaced_and_comments_stay(store: WorkflowStore) -> None:
     path = write(store, "outreach.yaml", WRITTEN)
-    added = Sync(source="deals", field_mapping={"input.email": "title"}, run="first_10")
+    added = Sync(source="deals", field_mapping={"input.email": "title"}, run=RowsToRun.FIRST_10)
     assert store.save_sync("outreach", added).sync_of("deals") == added
     replaced = Sync(source="people", field_mapping={"input.first_name": "name"}, push_existing=False)
     saved = store.save_sync("outreach", replaced)

@@ -11,11 +11,17 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipedrive_orchestration.api import examples
-from pipedrive_orchestration.api.dependencies import JsonBody, NoQuery, Settings, connection_of, needs
+from pipedrive_orchestration.api.dependencies import Context, JsonBody, NoQuery, needs
 from pipedrive_orchestration.api.errors import ApiError
 from pipedrive_orchestration.api.keys import Scope
-from pipedrive_orchestration.api.openapi import answers, body_of
+from pipedrive_orchestration.api.middleware import API_PATH
+from pipedrive_orchestration.api.openapi import (
+    OPTIONS_EXAMPLE,
+    SOURCE_EXAMPLE,
+    STATIC_SOURCE_EXAMPLE,
+    answers,
+    body_of,
+)
 from pipedrive_orchestration.api.schemas import (
     Created,
     OptionsBody,
@@ -29,7 +35,7 @@ from pipedrive_orchestration.importing import preview, property_options
 from pipedrive_orchestration.services.lifecycle import CreatedSource, create_source
 from pipedrive_orchestration.sources import SourceBody
 
-router = APIRouter(prefix="/api/v1/sources/import_from_pipedrive", tags=["import from Pipedrive"])
+router = APIRouter(prefix=f"{API_PATH}/sources/import_from_pipedrive", tags=["import from Pipedrive"])
 
 AT_ONCE = 8
 """Calls that read the account at the same time; more would only wait for Pipedrive's burst limit."""
@@ -50,13 +56,13 @@ def _limiter(request: Request) -> CapacityLimiter:
     dependencies=[needs(Scope.SOURCES_READ)],
     response_model=Success[PreviewData],
     responses=answers(402, 413, 424, 502),
-    openapi_extra=body_of(SourceBody, filtered=examples.SOURCE, static=examples.STATIC_SOURCE),
+    openapi_extra=body_of(SourceBody, filtered=SOURCE_EXAMPLE, static=STATIC_SOURCE_EXAMPLE),
     summary="See what a body would import",
 )
-async def preview_import(request: Request, settings: Settings, _: NoQuery, content: JsonBody) -> Response:
+async def preview_import(request: Request, context: Context, _: NoQuery, content: JsonBody) -> Response:
     """Reads at most 10 pages of the account and creates nothing."""
     body = _body(content)
-    connection = connection_of(settings)
+    connection = context.connection
     found = await run_sync(partial(preview, body, connection=connection), limiter=_limiter(request))
     metadata = {"total_results": found.total_results} | ({"capped": True} if found.capped else {})
     return answer({"data": found.rows, "metadata": metadata})
@@ -68,18 +74,18 @@ async def preview_import(request: Request, settings: Settings, _: NoQuery, conte
     dependencies=[needs(Scope.SOURCES_WRITE)],
     response_model=Success[Created],
     responses=answers(402, 413, 424, 502),
-    openapi_extra=body_of(SourceBody, filtered=examples.SOURCE, static=examples.STATIC_SOURCE),
+    openapi_extra=body_of(SourceBody, filtered=SOURCE_EXAMPLE, static=STATIC_SOURCE_EXAMPLE),
     summary="Create a source",
 )
-async def create_import(request: Request, settings: Settings, _: NoQuery, content: JsonBody) -> Response:
+async def create_import(request: Request, context: Context, _: NoQuery, content: JsonBody) -> Response:
     """Writes the source's file, lets Dagster show it and starts the first import.
 
     Where the tokens of today, or `options.max_tokens`, cannot pay for the import, the answer is 402: the
     source is there, its id is in the answer, and its import waits.
     """
     body = _body(content)
-    connection = connection_of(settings)
-    create = partial(create_source, settings.deployment, body, connection=connection)
+    connection = context.connection
+    create = partial(create_source, context.deployment, body, connection=connection)
     created = await run_sync(create, limiter=_limiter(request))
     shown = _shown(created)
     if created.hold is not None:
@@ -107,15 +113,15 @@ def _shown(created: CreatedSource) -> dict[str, Any]:
     dependencies=[needs(Scope.SOURCES_READ)],
     response_model=Success[PropertyOptions],
     responses=answers(402, 413, 424, 502),
-    openapi_extra=body_of(OptionsBody, deals=examples.OPTIONS),
+    openapi_extra=body_of(OptionsBody, deals=OPTIONS_EXAMPLE),
     summary="List the properties of an object type",
 )
 async def list_property_options(
-    request: Request, settings: Settings, _: NoQuery, content: JsonBody
+    request: Request, context: Context, _: NoQuery, content: JsonBody
 ) -> Response:
     """The account's fields with their labels; `properties_metadata` takes the list as it is."""
     object_type = parsed(OptionsBody, content).context.object_type
-    connection = connection_of(settings)
+    connection = context.connection
     found = await run_sync(
         partial(property_options, object_type, connection=connection), limiter=_limiter(request)
     )

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from pipedrive_orchestration.api.connection import SharedReading
-from pipedrive_orchestration.api.dependencies import FoundSource, JsonBody, NoQuery, Settings, needs
+from pipedrive_orchestration.api.dependencies import Context, FoundSource, JsonBody, NoQuery, needs
 from pipedrive_orchestration.api.keys import Scope
+from pipedrive_orchestration.api.middleware import API_PATH
 from pipedrive_orchestration.api.openapi import answers, body_of
 from pipedrive_orchestration.api.schemas import (
     DataPage,
@@ -25,7 +26,7 @@ from pipedrive_orchestration.api.schemas import (
     parsed,
 )
 from pipedrive_orchestration.services.errors import StatusConflictError
-from pipedrive_orchestration.services.lifecycle import delete_source, pause_source, resume_source
+from pipedrive_orchestration.services.lifecycle import delete_source, switch_source
 from pipedrive_orchestration.services.status import (
     SourceState,
     Status,
@@ -41,7 +42,7 @@ from pipedrive_orchestration.warehouse.rows import (
     read_page,
 )
 
-router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
+router = APIRouter(prefix=f"{API_PATH}/sources", tags=["sources"])
 
 
 def _reading(request: Request) -> SharedReading:
@@ -56,9 +57,9 @@ def _reading(request: Request) -> SharedReading:
     responses=answers(),
     summary="List all sources",
 )
-def list_sources(request: Request, settings: Settings, _: NoQuery) -> Response:
+def list_sources(request: Request, context: Context, _: NoQuery) -> Response:
     """By slug, deleted ones last. Files that are added by hand are among them."""
-    states = all_states(settings.deployment)
+    states = all_states(context.deployment)
     counted = _counted(_reading(request), states)
     return answer([_item(state, counted[state.source.slug]) for state in states])
 
@@ -70,9 +71,9 @@ def list_sources(request: Request, settings: Settings, _: NoQuery) -> Response:
     responses=answers(404),
     summary="Show a source",
 )
-def show_source(request: Request, settings: Settings, found: FoundSource, _: NoQuery) -> Response:
+def show_source(request: Request, context: Context, found: FoundSource, _: NoQuery) -> Response:
     """A source with its body, deleted or not."""
-    return answer(_details(request, state_of_known(settings.deployment, found)))
+    return answer(_details(request, state_of_known(context.deployment, found)))
 
 
 MAX_PAGE_NO = 2**53 - 1
@@ -127,7 +128,7 @@ def read_data(request: Request, found: FoundSource, query: Annotated[DataQuery, 
     summary="Pause or resume a source",
 )
 def set_status(
-    request: Request, settings: Settings, found: FoundSource, _: NoQuery, content: JsonBody
+    request: Request, context: Context, found: FoundSource, _: NoQuery, content: JsonBody
 ) -> Response:
     """Stops or starts the source's schedule, as the switch in Dagster's UI does.
 
@@ -136,8 +137,7 @@ def set_status(
     wanted = parsed(StatusBody, content).status
     if found.deleted:
         raise StatusConflictError(f"{found.source.slug} was deleted.")
-    change = pause_source if wanted == "paused" else resume_source
-    return answer(_details(request, change(settings.deployment, found.source)))
+    return answer(_details(request, switch_source(context.deployment, found.source, wanted)))
 
 
 @router.delete(
@@ -147,10 +147,10 @@ def set_status(
     responses=answers(404),
     summary="Delete a source",
 )
-def remove_source(settings: Settings, found: FoundSource, _: NoQuery) -> Response:
+def remove_source(context: Context, found: FoundSource, _: NoQuery) -> Response:
     """Stops its schedule and puts its file aside. Its rows are kept; deleting again changes nothing."""
     source = found.source
-    warning = None if found.deleted else delete_source(settings.deployment, source)
+    warning = None if found.deleted else delete_source(context.deployment, source)
     stopped = Stopped(source_instance_id=source.id, status=Status.DELETED, warning=warning)
     return answer(stopped.model_dump(mode="json", exclude_none=True))
 

@@ -9,11 +9,22 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
-from pipedrive_orchestration.api import examples
-from pipedrive_orchestration.api.dependencies import FoundSource, JsonBody, NoQuery, Settings, needs
+from pipedrive_orchestration.api.dependencies import (
+    ApiContext,
+    Context,
+    FoundSource,
+    JsonBody,
+    NoQuery,
+    needs,
+)
 from pipedrive_orchestration.api.errors import ApiError
 from pipedrive_orchestration.api.keys import Scope
-from pipedrive_orchestration.api.openapi import answers, body_of
+from pipedrive_orchestration.api.middleware import API_PATH
+from pipedrive_orchestration.api.openapi import (
+    SYNC_EXAMPLE,
+    answers,
+    body_of,
+)
 from pipedrive_orchestration.api.schemas import (
     InputItem,
     InputList,
@@ -25,7 +36,6 @@ from pipedrive_orchestration.api.schemas import (
     answer,
     parsed,
 )
-from pipedrive_orchestration.api.settings import ApiSettings
 from pipedrive_orchestration.services.errors import StatusConflictError
 from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
@@ -36,23 +46,23 @@ from pipedrive_orchestration.workflows import (
     run_sync,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["workflows"])
+router = APIRouter(prefix=API_PATH, tags=["workflows"])
 
 
-def _store(settings: ApiSettings) -> WorkflowStore:
-    return WorkflowStore(settings.deployment.store.project)
+def _store(context: ApiContext) -> WorkflowStore:
+    return WorkflowStore(context.deployment.store.project)
 
 
-def _workflow(settings: ApiSettings, workflow_id: UUID) -> Workflow:
-    return _store(settings).load().with_id(workflow_id)
+def _workflow(context: ApiContext, workflow_id: UUID) -> Workflow:
+    return _store(context).load().with_id(workflow_id)
 
 
 def _found(
     workflow_id: Annotated[UUID, Path(description="The workflow's id.")],
     sheet_id: Annotated[UUID, Path(description="The sheet's id; that of the main sheet is the workflow's.")],
-    settings: Settings,
+    context: Context,
 ) -> Workflow:
-    workflow = _workflow(settings, workflow_id)
+    workflow = _workflow(context, workflow_id)
     if sheet_id != workflow.id:
         raise ApiError(
             404, f"The workflow {workflow_id} has no sheet {sheet_id}; its main sheet is {workflow_id}."
@@ -71,9 +81,9 @@ FoundWorkflow = Annotated[Workflow, Depends(_found)]
     responses=answers(),
     summary="List all workflows",
 )
-def list_workflows(settings: Settings, _: NoQuery) -> Response:
+def list_workflows(context: Context, _: NoQuery) -> Response:
     """By slug. Files that are added by hand are among them."""
-    return answer([_item(workflow) for workflow in _store(settings).load().workflows])
+    return answer([_item(workflow) for workflow in _store(context).load().workflows])
 
 
 def _item(workflow: Workflow) -> WorkflowItem:
@@ -105,10 +115,10 @@ def list_inputs(found: FoundWorkflow, _: NoQuery) -> Response:
     dependencies=[needs(Scope.SOURCES_WRITE)],
     response_model=Success[SyncedRows],
     responses=answers(404, 409, 413),
-    openapi_extra=body_of(SyncBody, persons=examples.SYNC),
+    openapi_extra=body_of(SyncBody, persons=SYNC_EXAMPLE),
     summary="Sync a source to a workflow",
 )
-def sync_source(settings: Settings, found: FoundSource, _: NoQuery, content: JsonBody) -> Response:
+def sync_source(context: Context, found: FoundSource, _: NoQuery, content: JsonBody) -> Response:
     """Adds the sync to the workflow's file, or replaces it, and syncs the rows that are there.
 
     Doing it again changes nothing. What later imports bring is synced by Dagster.
@@ -117,25 +127,25 @@ def sync_source(settings: Settings, found: FoundSource, _: NoQuery, content: Jso
     source = found.source
     if found.deleted:
         raise StatusConflictError(f"{source.slug} was deleted.")
-    workflow = _workflow(settings, body.workflow_id)
+    workflow = _workflow(context, body.workflow_id)
     wanted = body.model_dump(exclude={"workflow_id"}, exclude_unset=True) | {"source": source.slug}
-    sync = parse_sync(wanted, workflow, settings.deployment.store.load().sources)
-    saved = _store(settings).save_sync(workflow.slug, sync)
-    report = run_sync(settings.warehouse, saved, source)
+    sync = parse_sync(wanted, workflow, context.deployment.store.load().sources)
+    saved = _store(context).save_sync(workflow.slug, sync)
+    report = run_sync(context.warehouse, saved, source)
     told = report.as_dict() | {"workflow_id": saved.id, "source_instance_id": source.id}
-    warnings = [*_reload(settings), *_publish(settings)]
+    warnings = [*_reload(context), *_publish(context)]
     return answer(told | ({"warning": " ".join(warnings)} if warnings else {}))
 
 
-def _reload(settings: ApiSettings) -> Iterator[str]:
+def _reload(context: ApiContext) -> Iterator[str]:
     try:
-        reload_sources(settings.deployment.dagster_url, settings.deployment.names)
+        reload_sources(context.deployment.dagster_url, context.deployment.names)
     except ReloadError as error:
         yield f"{error} What later imports bring is synced once it has."
 
 
-def _publish(settings: ApiSettings) -> Iterator[str]:
-    published = KeptPublished(Publisher.from_settings(settings.settings))
+def _publish(context: ApiContext) -> Iterator[str]:
+    published = KeptPublished(Publisher.from_settings(context.settings))
     published.at_end()
     if published.problem:
         yield published.problem

@@ -12,17 +12,15 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from pipedrive_orchestration.api.app import create_app
+from pipedrive_orchestration.api.dependencies import ApiContext
 from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError
-from pipedrive_orchestration.api.middleware import PREFIX
-from pipedrive_orchestration.api.settings import ApiSettings
+from pipedrive_orchestration.api.middleware import API_PATH, LOOPBACK
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import BAD_INPUT, explained
 from pipedrive_orchestration.cli.output import err, out, say
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 GRACE_SECONDS = 10
 """How long calls under way may take to end when the server is told to."""
@@ -37,7 +35,7 @@ or serve without keys, for programs on this machine only: serve --demo."""
 def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than this machine's need keys.")
-    ] = LOOPBACK[0],
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)] = 8000,
     demo: Annotated[
         bool, typer.Option("--demo", help="No keys; and the demo account if no account is set.")
@@ -58,9 +56,9 @@ def serve(
         deployment = Deployment.from_settings(environment.settings)
         stack.enter_context(deployment.instance)
         _show_files_in_dagster(deployment)
-        settings = ApiSettings(deployment, environment.warehouse, environment.settings, keys)
+        context = ApiContext(deployment, environment.warehouse, environment.settings, keys)
         _log_access()
-        _run(create_app(settings), host, port)
+        _run(create_app(context), host, port)
 
 
 def _run(api: ASGIApp, host: str, port: int) -> None:
@@ -72,7 +70,7 @@ def _run(api: ASGIApp, host: str, port: int) -> None:
         # Who reads the address may call at once.
         listener.listen(config.backlog)
         name = f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{listener.getsockname()[1]}{PREFIX}"
+        address = f"http://{name}:{listener.getsockname()[1]}{API_PATH}"
         err.print(
             f"The API answers at {address} and is described at {address}/docs (Ctrl-C ends it)",
             soft_wrap=True,

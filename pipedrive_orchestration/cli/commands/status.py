@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,14 +12,7 @@ from pipedrive_orchestration.cli.errors import explained
 from pipedrive_orchestration.cli.output import err, out, print_json
 from pipedrive_orchestration.cli.states import minute, state_as_json
 from pipedrive_orchestration.services.deployment import deployed
-from pipedrive_orchestration.services.lifecycle import pause_source, resume_source
-
-
-class Switch(StrEnum):
-    """What a source can be set to."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
+from pipedrive_orchestration.services.lifecycle import Switch, switch_source
 
 
 def status(
@@ -42,8 +34,7 @@ def status(
         environment = Environment.read()
         with deployed(environment.settings) as deployment:
             source = deployment.store.load().find(slug)
-            change = pause_source if to is Switch.PAUSED else resume_source
-            state = change(deployment, source)
+            state = switch_source(deployment, source, to)
     if json:
         print_json(state_as_json(state))
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -15,31 +14,16 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import BAD_INPUT, CommandError, explained
 from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.workflows import SyncReport, Workflow, WorkflowStore, parse_sync, run_sync
-
-
-class Run(StrEnum):
-    """For which of the rows that are there already a run of the workflow is queued."""
-
-    ALL = "all"
-    FIRST_10 = "first_10"
-    NONE = "none"
-
-
-class OnUpdate(StrEnum):
-    """What a changed record does to its row."""
-
-    IGNORE = "ignore"
-    UPDATE = "update"
-    APPEND = "append"
-
-
-class OnRemove(StrEnum):
-    """What a removed record does to its row."""
-
-    KEEP = "keep"
-    FLAG = "flag"
-    DELETE = "delete"
+from pipedrive_orchestration.workflows import (
+    OnRemove,
+    OnUpdate,
+    RowsToRun,
+    SyncReport,
+    Workflow,
+    WorkflowStore,
+    parse_sync,
+    run_sync,
+)
 
 
 class NoSyncError(CommandError):
@@ -65,7 +49,7 @@ def sync(
     push_existing: Annotated[
         bool | None, typer.Option("--push-existing/--no-push-existing", help="Also rows imported before.")
     ] = None,
-    run: Annotated[Run | None, typer.Option(help="Runs to queue for rows imported before.")] = None,
+    run: Annotated[RowsToRun | None, typer.Option(help="Runs to queue for rows imported before.")] = None,
     on_update: Annotated[OnUpdate | None, typer.Option(help="When a record changes.")] = None,
     on_remove: Annotated[OnRemove | None, typer.Option(help="When a record is removed.")] = None,
     json: AsJson = False,
