@@ -1,4 +1,4 @@
-"""What can befall an answer of the account on its way, and how often."""
+"""The faults that can befall an answer of the account on its way, and how often each does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Faults:
     """Which faults come how often.
 
     Attributes:
-        share: of the requests, between 0 and 1; a request that repeats a spoilt one is spared.
+        share: of the requests, between 0 and 1; a request that repeats a faulty one is spared.
         kinds: those that come, equally often.
         seed: the same seed and the same requests give the same faults.
         stall_seconds: how long a stalled answer is kept back before its connection is cut.

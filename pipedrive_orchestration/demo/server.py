@@ -20,14 +20,13 @@ from pipedrive_orchestration.demo.app import Surface
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.dispatch import perform
 from pipedrive_orchestration.demo.errors import ApiError
+from pipedrive_orchestration.demo.fault_injection import AbortableProtocol, FaultInjector
 from pipedrive_orchestration.demo.faults import Fault
 from pipedrive_orchestration.demo.generator import generate
-from pipedrive_orchestration.demo.injecting import Injector
 from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
 from pipedrive_orchestration.demo.limits import Limits
 from pipedrive_orchestration.demo.oauth import InstalledApp
 from pipedrive_orchestration.demo.settings import Settings
-from pipedrive_orchestration.demo.spoilt_connections import FaultyProtocol
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 2
@@ -123,10 +122,10 @@ class Server(uvicorn.Server):
         self.injected: Counter[Fault] = Counter()
         app: ASGIApp = surface
         if surface.settings.faults is not None:
-            app = Injector(app, surface.settings.faults, self.injected)
+            app = FaultInjector(app, surface.settings.faults, self.injected)
         config = uvicorn.Config(
             app,
-            http="auto" if surface.settings.faults is None else FaultyProtocol,
+            http="auto" if surface.settings.faults is None else AbortableProtocol,
             log_level="warning",
             access_log=False,
             lifespan="off",

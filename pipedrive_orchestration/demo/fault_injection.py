@@ -1,0 +1,237 @@
+"""Faults on the way to the account: responses that are lost, late, cut, wrong or refused, as a seed has it.
+
+What the account logs and holds stays true. A response that was faulty is right when it is asked for once
+more: trouble here passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pipedrive_orchestration.demo.faults import Fault, Faults
+from pipedrive_orchestration.demo.faulty_responses import CHANGES, FullResponse, lost_cursor
+
+_REPEATED_ROWS = 3
+_DRIPS = 10
+_ABORT = "abort"
+"""Key of ``scope["state"]`` under which a request finds how to abort its connection."""
+
+_OF_A_CURSOR = frozenset({Fault.LOST_CURSOR, Fault.CURSOR_CYCLE})
+
+
+class AbortableProtocol(H11Protocol):
+    """uvicorn's protocol, except that a request can abort the connection it came by."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Gives every request of the connection the way to abort it."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, _ABORT: partial(_abort, transport)}
+
+
+def _abort(transport: asyncio.Transport) -> None:
+    # Closed without lingering, the other end sees a reset and not an orderly end.
+    transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"
+    )
+    transport.abort()
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """A request and the way back to its client."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+
+    @property
+    def target(self) -> str:
+        return f"{self.scope['path']}?{self.scope['query_string'].decode()}"
+
+    @property
+    def cursor(self) -> str | None:
+        return next(iter(parse_qs(self.scope["query_string"].decode()).get("cursor", [])), None)
+
+    async def abort_after(self, seconds: float) -> None:
+        """Abort the connection once the client has gone, or after so many seconds."""
+        await self._gone(seconds)
+        self.scope["state"][_ABORT]()
+        await self._gone(60)
+
+    async def _gone(self, seconds: float) -> None:
+        async def until_gone() -> None:
+            while (await self.receive())["type"] != "http.disconnect":
+                pass
+
+        if seconds:
+            try:
+                await asyncio.wait_for(until_gone(), seconds)
+            except TimeoutError:
+                return
+
+    async def deliver(self, response: FullResponse) -> None:
+        """Send a response as responses are sent."""
+        await self.send(response.start())
+        await self.send({"type": "http.response.body", "body": response.body})
+
+    async def deliver_half(self, response: FullResponse) -> None:
+        """Send the headers and half of the body."""
+        await self.send(response.start())
+        half = response.body[: len(response.body) // 2]
+        await self.send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+async def _reset_during(exchange: _Exchange, response: FullResponse, _faults: Faults) -> None:
+    await exchange.deliver_half(response)
+    await exchange.abort_after(0)
+
+
+async def _reset_after(exchange: _Exchange, response: FullResponse, _faults: Faults) -> None:
+    await exchange.deliver(response)
+    exchange.scope["state"][_ABORT]()
+
+
+async def _stall_during(exchange: _Exchange, response: FullResponse, faults: Faults) -> None:
+    await exchange.deliver_half(response)
+    await exchange.abort_after(faults.stall_seconds)
+
+
+async def _drip(exchange: _Exchange, response: FullResponse, faults: Faults) -> None:
+    await exchange.send(response.start())
+    size = len(response.body) // _DRIPS + 1
+    for at in range(0, len(response.body), size):
+        chunk = response.body[at : at + size]
+        await exchange.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await asyncio.sleep(faults.drip_seconds / _DRIPS)
+    await exchange.send({"type": "http.response.body", "body": b""})
+
+
+_DELIVERIES: dict[Fault, Callable[[_Exchange, FullResponse, Faults], Awaitable[None]]] = {
+    Fault.RESET_DURING: _reset_during,
+    Fault.RESET_AFTER: _reset_after,
+    Fault.STALL_DURING: _stall_during,
+    Fault.DRIP: _drip,
+}
+"""How a response goes out that is not sent as responses are."""
+
+
+class FaultInjector:
+    """The application with faults in front of it.
+
+    Args:
+        app: the application.
+        faults: which of them come how often.
+        injected: counts them.
+    """
+
+    def __init__(self, app: ASGIApp, faults: Faults, injected: Counter[Fault]) -> None:
+        self._app = app
+        self._faults = faults
+        self._injected = injected
+        self._random = Random(faults.seed)
+        self._spared: set[str] = set()
+        self._first_cursors: dict[str, str] = {}
+        self._last_rows: dict[str, list[Any]] = {}
+        self._lost_cursors: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, rightly or not."""
+        exchange = _Exchange(scope, receive, send)
+        fault = self._drawn(exchange) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if exchange.cursor in self._lost_cursors and scope["path"].startswith("/api/v2"):
+            await exchange.deliver(lost_cursor())
+        elif fault is not None:
+            self._injected[fault] += 1
+            await self._inject(exchange, fault)
+        elif not self._lost_cursors:
+            await self._app(scope, receive, send)
+        else:
+            response = await self._response_to(exchange)
+            # One that is given out anew is good again.
+            self._lost_cursors = {lost for lost in self._lost_cursors if lost.encode() not in response.body}
+            await exchange.deliver(response)
+
+    def _drawn(self, exchange: _Exchange) -> Fault | None:
+        if exchange.target in self._spared:
+            self._spared.remove(exchange.target)
+            return None
+        kinds = [kind for kind in self._faults.kinds if kind not in _OF_A_CURSOR or exchange.cursor]
+        if not kinds or self._random.random() >= self._faults.share:
+            return None
+        self._spared.add(exchange.target)
+        return self._random.choice(kinds)
+
+    async def _inject(self, exchange: _Exchange, fault: Fault) -> None:
+        if fault in {Fault.RESET_BEFORE, Fault.STALL_BEFORE}:
+            await exchange.abort_after(0 if fault is Fault.RESET_BEFORE else self._faults.stall_seconds)
+            return
+        response = await self._response_to(exchange)
+        if response.status == 200:
+            response = self._changed(exchange, fault, response)
+        if fault in _DELIVERIES:
+            await _DELIVERIES[fault](exchange, response, self._faults)
+        else:
+            await exchange.deliver(response)
+
+    async def _response_to(self, exchange: _Exchange) -> FullResponse:
+        response = FullResponse()
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                response.status = message["status"]
+                response.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            else:
+                response.body += message.get("body", b"")
+
+        await self._app(exchange.scope, exchange.receive, keep)
+        return response
+
+    def _changed(self, exchange: _Exchange, fault: Fault, response: FullResponse) -> FullResponse:
+        if fault in CHANGES:
+            return CHANGES[fault](response)
+        match fault:
+            case Fault.REDIRECT:
+                location = {"location": f"{self._faults.elsewhere}{exchange.target}"}
+                return FullResponse(302, {**response.headers, **location})
+            case Fault.LOST_CURSOR:
+                self._lost_cursors.add(exchange.cursor or "")
+                return lost_cursor()
+            case Fault.CURSOR_CYCLE:
+                return self._in_a_cycle(exchange, response)
+            case Fault.DUPLICATES:
+                return self._with_rows_of_before(exchange, response)
+            case _:
+                return response
+
+    def _in_a_cycle(self, exchange: _Exchange, response: FullResponse) -> FullResponse:
+        """The list goes on where a request for it has been before: at this page, or at one long gone."""
+        assert exchange.cursor, "drawn only for requests with one"
+        first = self._first_cursors.setdefault(exchange.scope["path"], exchange.cursor)
+        envelope = response.json()
+        if envelope["additional_data"]["next_cursor"] is not None:
+            envelope["additional_data"]["next_cursor"] = self._random.choice((first, exchange.cursor))
+        response.body = orjson.dumps(envelope)
+        return response
+
+    def _with_rows_of_before(self, exchange: _Exchange, response: FullResponse) -> FullResponse:
+        """The page with some of its rows twice, and with rows of the page that had this fault before."""
+        envelope = response.json()
+        rows = envelope.get("data")
+        if isinstance(rows, list):
+            before = self._last_rows.get(exchange.scope["path"], [])
+            self._last_rows[exchange.scope["path"]] = rows[-_REPEATED_ROWS:]
+            envelope["data"] = [*before, *rows[:_REPEATED_ROWS], *rows]
+        response.body = orjson.dumps(envelope)
+        return response
