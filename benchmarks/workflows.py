@@ -18,8 +18,10 @@ from typing import TypeVar
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.tables import Column, prepare_table
-from pipedrive_orchestration.workflows import Workflow, run_actions, run_sync
+from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.workflows.actions.runner import run_actions
 from pipedrive_orchestration.workflows.model import WorkflowFile
+from pipedrive_orchestration.workflows.sync import run_sync
 
 T = TypeVar("T")
 

@@ -33,6 +33,12 @@ OUTLINES = (
         ACCOUNT,
     ),
     Outline(
+        "check",
+        "check:check",
+        "Check the files of the project, without account, database or Dagster.",
+        SOURCES,
+    ),
+    Outline(
         "create",
         "create:create",
         "Create a source from a file: check it against the account, add it to the project, start its import.",

@@ -1,4 +1,4 @@
-"""How a command ends: its exit codes, and the errors of its own that lead to them."""
+"""How a command ends after an error: its exit code, and what it says."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import duckdb
 import typer
 from rich.console import Console
 
+from pipedrive_orchestration.cli.exit_codes import BAD_INPUT, BROKEN_OFF, FAILED, NOT_CONNECTED
 from pipedrive_orchestration.cli.output import ShownWait, say
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
@@ -20,12 +21,6 @@ from pipedrive_orchestration.template import NotLaidOutError
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
 from pipedrive_orchestration.workflows import UnknownWorkflowError
-
-FAILED = 1
-BAD_INPUT = 2
-NOT_CONNECTED = 4
-BROKEN_OFF = 130
-"""What a shell gives to a command that Ctrl-C ended."""
 
 
 class CommandError(Exception):

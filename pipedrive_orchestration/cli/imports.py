@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.errors import BROKEN_OFF, EXPECTED, CommandError
+from pipedrive_orchestration.cli.errors import EXPECTED, CommandError
+from pipedrive_orchestration.cli.exit_codes import BROKEN_OFF
 from pipedrive_orchestration.cli.outcomes import Outcome, outcomes_of
 from pipedrive_orchestration.cli.progress import ImportProgress
 from pipedrive_orchestration.orchestration import build_definitions

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from pipedrive_orchestration.sources import Problem
 from pipedrive_orchestration.warehouse.connection import Wait
 
 out = Console(width=None if sys.stdout.isatty() else 118)
@@ -36,6 +37,17 @@ def this_command() -> str:
 def print_json(data: Any) -> None:
     """Print what a program reads: JSON, with dates and times in ISO 8601 and other values as their text."""
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=_as_text))
+
+
+def problem_as_json(problem: Problem) -> dict[str, Any]:
+    """What a program reads of a problem in a file; the keys are stable."""
+    return {
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "field": problem.field,
+        "code": problem.code,
+        "message": problem.message,
+    }
 
 
 def _as_text(value: Any) -> str:

@@ -42,6 +42,11 @@ class Problem:
     position: Position | None = None
 
     @property
+    def place(self) -> Position:
+        """The position; the beginning where the file as a whole is meant."""
+        return self.position or Position(1, 1)
+
+    @property
     def sentence(self) -> str:
         """The message with its field before it."""
         return f"{self.field}: {self.message}" if self.field else self.message

@@ -11,38 +11,46 @@ from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.workflows.inputs import PREFIX, Input, without_braces
 
 
-def problems_of_mapping(
-    mapping: Any, inputs: Sequence[Input], source: Source | None = None, *, at: str = "field_mapping"
-) -> list[Problem]:
-    """What is wrong with a mapping beyond its form.
+def problems_of_mapping(mapping: Any, inputs: Sequence[Input], *, at: str = "field_mapping") -> list[Problem]:
+    """The references of a mapping that name no input, or one that is named before.
 
     Args:
         mapping: as it was written; anything but a mapping has been found to be none already.
         inputs: what it may fill.
-        source: where its properties are looked up; None leaves them unchecked.
         at: where it stands in the body.
     """
-    if not isinstance(mapping, Mapping):
-        return []
-    written = {key: without_braces(key) for key in mapping if isinstance(key, str)}
-    problems = [
-        Problem(f"{at}.{reference}", "duplicate_input", f"`{reference}` is mapped {count} times.")
-        for reference, count in Counter(written.values()).items()
-        if count > 1
-    ]
+    written = _references(mapping).values()
     known = [one.reference for one in inputs]
-    problems += [
+    return [
+        Problem(f"{at}.{reference}", "duplicate_input", f"`{reference}` is mapped {count} times.")
+        for reference, count in Counter(written).items()
+        if count > 1
+    ] + [
         Problem(f"{at}.{reference}", "unknown_input", _unknown_input(reference, known))
-        for reference in dict.fromkeys(written.values())
+        for reference in dict.fromkeys(written)
         if reference not in known
     ]
-    if source is not None:
-        problems += [
-            Problem(f"{at}.{written[key]}", "unknown_source_field", _unknown_property(value, source))
-            for key, value in mapping.items()
-            if key in written and isinstance(value, str) and value.strip() not in {"", *source.properties}
-        ]
-    return problems
+
+
+def problems_of_properties(mapping: Any, source: Source, *, at: str = "field_mapping") -> list[Problem]:
+    """The values of a mapping that are no properties of the source.
+
+    Args:
+        mapping: as it was written.
+        source: where its properties are looked up.
+        at: where it stands in the body.
+    """
+    return [
+        Problem(f"{at}.{reference}", "unknown_source_field", _unknown_property(mapping[key], source))
+        for key, reference in _references(mapping).items()
+        if isinstance(mapping[key], str) and mapping[key].strip() not in {"", *source.properties}
+    ]
+
+
+def _references(mapping: Any) -> dict[str, str]:
+    """The reference behind each key of a mapping."""
+    keys = mapping if isinstance(mapping, Mapping) else ()
+    return {key: without_braces(key) for key in keys if isinstance(key, str)}
 
 
 def _unknown_input(reference: str, known: Sequence[str]) -> str:

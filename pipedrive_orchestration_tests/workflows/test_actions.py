@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.workflows import ActionsReport, Workflow, run_actions, run_sync
+from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.workflows.actions.runner import ActionsReport, run_actions
+from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration_tests.workflows.bodies import source, workflow
 from pipedrive_orchestration_tests.workflows.receiver import Posted, Receiver, receiving
 from pipedrive_orchestration_tests.workflows.tables import SourceTable, ask, runs

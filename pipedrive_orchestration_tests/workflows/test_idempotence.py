@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.workflows import Workflow, run_sync
+from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration_tests.workflows.bodies import source, sync, synced, workflow
 from pipedrive_orchestration_tests.workflows.tables import (
     OpenWarehouse,
@@ -120,7 +121,8 @@ _KILLED = """
 import sys
 from contextlib import contextmanager
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.workflows import Workflow, run_sync
+from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration.sources import Source
 
 class Waits(Warehouse):

@@ -39,13 +39,13 @@ def test_everything_wrong_with_a_sync_is_said_at_once() -> None:
         ("field_mapping.input.email", "string_type"),
         ("run", "literal_error"),
         ("extra", "unknown_field"),
+        ("field_mapping.Input.Email", "unknown_source_field"),
+        ("field_mapping.first_name", "unknown_source_field"),
+        ("field_mapping.input.first_name", "unknown_source_field"),
         ("field_mapping.input.first_name", "duplicate_input"),
         ("field_mapping.input.emial", "unknown_input"),
         ("field_mapping.Input.Email", "unknown_input"),
         ("field_mapping.first_name", "unknown_input"),
-        ("field_mapping.Input.Email", "unknown_source_field"),
-        ("field_mapping.first_name", "unknown_source_field"),
-        ("field_mapping.input.first_name", "unknown_source_field"),
     ]
     messages = "\n".join(problem.message for problem in found)
     assert "Did you mean `input.email`?" in messages

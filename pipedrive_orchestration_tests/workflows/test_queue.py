@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.workflows import run_sync
 from pipedrive_orchestration.workflows.queue import MAX_ATTEMPTS, claim, complete, fail
+from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration_tests.workflows.bodies import source, synced
 from pipedrive_orchestration_tests.workflows.tables import SourceTable, ask, runs
 

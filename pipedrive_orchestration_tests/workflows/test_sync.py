@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.workflows import SyncReport, Workflow, run_sync
+from pipedrive_orchestration.workflows import SyncReport, Workflow
+from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration_tests.workflows.bodies import INPUTS, MAPPING, source, sync, synced, workflow
 from pipedrive_orchestration_tests.workflows.tables import SourceTable, ask, rows, runs
 

@@ -39,12 +39,8 @@ from pipedrive_orchestration.api.schemas import (
 from pipedrive_orchestration.services.errors import StatusConflictError
 from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
-from pipedrive_orchestration.workflows import (
-    Workflow,
-    WorkflowStore,
-    parse_sync,
-    run_sync,
-)
+from pipedrive_orchestration.workflows import Workflow, WorkflowStore, parse_sync
+from pipedrive_orchestration.workflows.sync import run_sync
 
 router = APIRouter(prefix=API_PATH, tags=["workflows"])
 

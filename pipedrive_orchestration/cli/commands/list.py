@@ -11,7 +11,7 @@ from pipedrive_orchestration.cli.arguments import AsJson
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import explained
 from pipedrive_orchestration.cli.outcomes import Outcome, outcomes_of
-from pipedrive_orchestration.cli.output import err, out, print_json, say
+from pipedrive_orchestration.cli.output import err, out, print_json, problem_as_json, say
 from pipedrive_orchestration.cli.states import minute, rows_as_json, state_as_json, status_text
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.status import SourceState, all_states
@@ -43,6 +43,10 @@ def list_sources(*, json: AsJson = False) -> None:
     out.print(_table_of(states, outcomes))
     for bad in bad_files:
         say(bad, to=err, style="red")
+    if bad_files:
+        say(
+            "`pipedrive-orchestration check` shows these files alone, and fails until they are right.", to=err
+        )
 
 
 def _table_of(states: Sequence[SourceState], outcomes: Sequence[Outcome]) -> Table:
@@ -63,7 +67,4 @@ def _table_of(states: Sequence[SourceState], outcomes: Sequence[Outcome]) -> Tab
 
 
 def _bad_file_as_json(bad: BadFile) -> dict[str, Any]:
-    problems = [
-        {"field": problem.field, "code": problem.code, "message": problem.message} for problem in bad.problems
-    ]
-    return {"path": bad.path, "problems": problems}
+    return {"path": bad.path, "problems": [problem_as_json(problem) for problem in bad.problems]}

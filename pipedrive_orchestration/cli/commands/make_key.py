@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipedrive_orchestration.api.keys import InvalidKeysError, Scope, new_key
-from pipedrive_orchestration.cli.errors import BAD_INPUT
+from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
 from pipedrive_orchestration.cli.output import err, say
 
 

@@ -17,7 +17,8 @@ from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError
 from pipedrive_orchestration.api.middleware import API_PATH, LOOPBACK
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.errors import BAD_INPUT, explained
+from pipedrive_orchestration.cli.errors import explained
+from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
 from pipedrive_orchestration.cli.output import err, out, say
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.web_server import ReloadError, reload_sources

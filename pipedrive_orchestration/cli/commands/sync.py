@@ -11,7 +11,8 @@ from rich.table import Table
 from pipedrive_orchestration.cli.arguments import AsJson, Slug, known_workflows
 from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.errors import BAD_INPUT, CommandError, explained
+from pipedrive_orchestration.cli.errors import CommandError, explained
+from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
 from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import (
@@ -22,8 +23,8 @@ from pipedrive_orchestration.workflows import (
     Workflow,
     WorkflowStore,
     parse_sync,
-    run_sync,
 )
+from pipedrive_orchestration.workflows.sync import run_sync
 
 
 class NoSyncError(CommandError):

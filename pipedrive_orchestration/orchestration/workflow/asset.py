@@ -23,14 +23,9 @@ from pipedrive_orchestration.settings import read_variables
 from pipedrive_orchestration.sources import Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration.warehouse.publish import KeptPublished
-from pipedrive_orchestration.workflows import (
-    ActionsReport,
-    SyncReport,
-    Workflow,
-    problems_of_syncs,
-    run_actions,
-    run_sync,
-)
+from pipedrive_orchestration.workflows import SyncReport, Workflow, problems_of_syncs
+from pipedrive_orchestration.workflows.actions.runner import ActionsReport, run_actions
+from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration.workflows.tables import count_rejected
 
 GROUP = "workflows"

@@ -12,7 +12,8 @@ from pipedrive_orchestration.orchestration.source.table_metadata import (
 )
 from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, quoted
-from pipedrive_orchestration.workflows import ActionsReport, Sync, SyncReport, Workflow
+from pipedrive_orchestration.workflows import Sync, SyncReport, Workflow
+from pipedrive_orchestration.workflows.actions.runner import ActionsReport
 from pipedrive_orchestration.workflows.tables import SCHEMA
 
 _COUNTS = ("inserted", "updated", "removed", "rejected", "normalised", "queued")
