@@ -148,7 +148,8 @@ def test_a_folder_for_an_account(
     persons = [record for record in account.account.records("persons") if not record["is_deleted"]]
     assert imported["all_persons"]["rows"]["current"] == len(persons)
     check_dev(installed, crm, [])
-    assert "all_persons" in installed.command(crm, "init")
+    again = json.loads(installed.command(crm, "init", "--json"))
+    assert (again["written"], set(again["kept"])) == ([], {*PARTS, SECRETS})
 
 
 def test_secrets_and_data_are_for_the_owner_only(installed: Installed, folder: Path) -> None:
