@@ -50,6 +50,14 @@ ASSET = """query($k: AssetKeyInput!) { assetOrError(assetKey: $k) { ... on Asset
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
+NOT_OF_THE_DEMO = """PIPEDRIVE_API_TOKEN=
+PIPEDRIVE_API_URL=http://127.0.0.1:9
+PIPEDRIVE_WAREHOUSE=./data/of_an_account.duckdb
+"""
+AS_A_JOB = ("sh", "-c", 'trap "" INT; exec "$0" "$@"')
+"""A shell has what it runs in the background ignore Ctrl-C, and so does what that starts."""
+
+
 @dataclass(frozen=True)
 class Dev:
     """A running ``dev`` command."""
@@ -85,7 +93,11 @@ class Dev:
 
 @pytest.fixture
 def dev(checkout: Path) -> Iterator[Dev]:
-    """The command on two of the template's sources, since Dagster imports every one by itself."""
+    """The command on two of the template's sources, since Dagster imports every one by itself.
+
+    It runs as a shell's job in the background, beside a file of settings that are not those of the demo.
+    """
+    (checkout / ".env").write_text(NOT_OF_THE_DEMO)
     for file in (checkout / "project").rglob("*.yaml"):
         if file.stem not in ("all_persons", "stages"):
             file.unlink()
@@ -94,7 +106,7 @@ def dev(checkout: Path) -> Iterator[Dev]:
         port = free.getsockname()[1]
     with (checkout / "dev.log").open("wb") as log:
         process = subprocess.Popen(
-            [COMMAND, "dev", "--port", str(port), "--scale", SCALE],
+            [*AS_A_JOB, COMMAND, "dev", "--port", str(port), "--scale", SCALE],
             cwd=checkout, env=clean_environment(), stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
