@@ -218,6 +218,11 @@ class Settings(BaseSettings):
         return self.but(**whole)
 
     @property
+    def state(self) -> Path:
+        """The folder of what Dagster and we remember, below the home folder."""
+        return self.home / ".state"
+
+    @property
     def has_account(self) -> bool:
         """Whether a real account is meant, however incomplete what is said of it."""
         return any((self.api_token, self.oauth_client_id, self.oauth_client_secret, self.oauth_refresh_token))
@@ -239,8 +244,9 @@ def read_variables(folder: Path | None = None) -> dict[str, str]:
     Raises:
         SettingsError: the file cannot be read; names each line that is wrong.
     """
-    stored = _read_file((folder or Path.cwd()) / ENV_FILE)
-    return stored | {name: value for name, value in os.environ.items() if value}
+    stored = read_env_file((folder or Path.cwd()) / ENV_FILE)
+    given = [stored, os.environ]
+    return {name: value for variables in given for name, value in variables.items() if value}
 
 
 def export(variables: Mapping[str, str]) -> None:
@@ -248,7 +254,12 @@ def export(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-def _read_file(file: Path) -> dict[str, str]:
+def read_env_file(file: Path) -> dict[str, str]:
+    """The variables of a ``.env`` file, empty ones included; none where there is no file.
+
+    Raises:
+        SettingsError: it cannot be read; names each line that is wrong.
+    """
     try:
         # A folder of that name is some other program's.
         text = "" if file.is_dir() else _decoded(file, file.read_bytes())
@@ -261,7 +272,7 @@ def _read_file(file: Path) -> dict[str, str]:
         raise SettingsError(
             f"{file}, line {line}, is no assignment: write NAME=value, and close quotes." for line in wrong
         )
-    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
+    return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
 
 
 def _line_of(binding: Binding) -> int:

@@ -21,9 +21,9 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Whoever works with this checkout has an account of their own in it, which is no business of the tests.
-_of_a_folder = settings._read_file
+_of_a_folder = settings.read_env_file
 _CHECKOUT = Path(__file__).parents[1]
-settings._read_file = lambda file: {} if file.parent == _CHECKOUT else _of_a_folder(file)
+settings.read_env_file = lambda file: {} if file.parent == _CHECKOUT else _of_a_folder(file)
 
 SMALL = 0.02
 

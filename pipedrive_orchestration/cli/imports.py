@@ -87,7 +87,7 @@ def import_sources(
     states: dict[str, str] = {}
     failed: dict[str, Exception] = {}
     with (
-        running_command(instance, environment.settings.home) as tags,
+        running_command(instance, environment.settings.state) as tags,
         ImportProgress(console) as progress,
         watching(progress),
     ):

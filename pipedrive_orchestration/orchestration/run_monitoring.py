@@ -32,19 +32,19 @@ GONE = "The command that executed it has ended without a word, as a process does
 
 
 @contextmanager
-def running_command(instance: dg.DagsterInstance, home: Path) -> Iterator[Mapping[str, str]]:
+def running_command(instance: dg.DagsterInstance, state: Path) -> Iterator[Mapping[str, str]]:
     """Lets this process execute runs as long as the block lasts; gives the tags that they have to carry.
 
     Runs that earlier commands have left are marked as failed.
 
     Args:
         instance: where runs are kept.
-        home: the folder of Dagster's state.
+        state: the folder of what Dagster and we remember.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    folder = home / ".state" / "commands"
+    folder = state / "commands"
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f"{uuid.uuid4()}.lock").resolve()
     lock = FileLock(path, thread_local=False)

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 
@@ -15,9 +14,6 @@ from pipedrive_orchestration.pipedrive.oauth import OAuth, Tokens, base_address
 from pipedrive_orchestration.settings import Settings
 
 DEFAULT_URL: str = Settings.model_fields["api_url"].default
-
-STATE_FOLDER = Path(".state/oauth")
-"""The folder of OAuth tokens, below that of Dagster's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +35,14 @@ class Connection:
     def from_settings(cls, settings: Settings) -> Connection:
         """The account that an API token opens, or an installed app where there is no token.
 
-        OAuth tokens are kept in `STATE_FOLDER` of the home folder.
+        OAuth tokens are kept in ``oauth/`` of the state folder.
 
         Raises:
             NotConnected: there is neither, or what there is cannot be used.
         """
         if settings.api_token is not None:
             return cls.of(settings.api_url, settings.api_token.get_secret_value())
-        oauth = OAuth.from_settings(settings, settings.home / STATE_FOLDER)
+        oauth = OAuth.from_settings(settings, settings.state / "oauth")
         return cls(url=DEFAULT_URL, token="", oauth=oauth) if oauth else cls.of(settings.api_url, "")
 
     @classmethod

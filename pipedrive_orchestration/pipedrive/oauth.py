@@ -13,7 +13,7 @@ import httpx
 import msgspec
 from filelock import FileLock, Timeout
 
-from pipedrive_orchestration.files import replace_content
+from pipedrive_orchestration.files import make_private_folder, replace_content
 from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected, OAuthStateError
 from pipedrive_orchestration.settings import Settings
 
@@ -142,7 +142,7 @@ class OAuth:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         try:
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self.file.parent)
             lock = FileLock(f"{self.file}.lock", thread_local=False)
             lock.acquire(timeout=TURN_SECONDS)
         except Timeout:

@@ -19,10 +19,6 @@ from pipedrive_orchestration.template import CONFIGURATION, NotLaidOutError
 DEFAULT_DAGSTER_URL: str = Settings.model_fields["dagster_url"].default
 
 
-STATE = ".state"
-"""The folder, in Dagster's home, of what it writes by our settings."""
-
-
 def store_of(
     project: Path | str, instance: dg.DagsterInstance, names: DagsterNames = DEFAULT_NAMES
 ) -> SourceStore:
@@ -94,5 +90,5 @@ def use_home(settings: Settings) -> None:
     home = settings.home.resolve()
     if "home" not in settings.model_fields_set and not (home / CONFIGURATION).exists():
         raise NotLaidOutError(home, CONFIGURATION)
-    make_private_folder(home / STATE)
+    make_private_folder(settings.state.resolve())
     export({"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "true"})

@@ -14,13 +14,16 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.connection import MORE_MEMORY, Warehouse
 from pipedrive_orchestration.warehouse.sql import quoted
-from pipedrive_orchestration.warehouse.tables import LABELED, ROWS, NotImportedError, column_types
+from pipedrive_orchestration.warehouse.tables import (
+    LABELED,
+    REMOVAL_COLUMNS,
+    ROWS,
+    NotImportedError,
+    column_types,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_OF_REMOVALS = "_is_current, _removed_at, _removal"
-"""Columns that are the same in every current row."""
 
 
 def read_dataframe(warehouse: Warehouse, slug: str, *, labels: bool) -> pd.DataFrame:
@@ -85,5 +88,5 @@ def _current_rows(warehouse: Warehouse, slug: str, *, labels: bool) -> Iterator[
             yield connection.sql(f"FROM {quoted(LABELED, slug)}")
         else:
             yield connection.sql(
-                f"SELECT * EXCLUDE ({_OF_REMOVALS}) FROM {quoted(ROWS, slug)} WHERE _is_current"
+                f"SELECT * EXCLUDE ({', '.join(REMOVAL_COLUMNS)}) FROM {quoted(ROWS, slug)} WHERE _is_current"
             )

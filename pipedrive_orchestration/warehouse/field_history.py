@@ -11,8 +11,6 @@ from datetime import datetime
 
 import duckdb
 
-from pipedrive_orchestration.warehouse import ledger
-
 
 @dataclass(frozen=True, slots=True)
 class LedgerField:
@@ -29,14 +27,18 @@ def last_fields(
     connection: duckdb.DuckDBPyConnection, object_type: str, keys: Sequence[str]
 ) -> dict[str, LedgerField]:
     """What was last known of some fields, those that are gone at Pipedrive included."""
-    if not keys or not ledger.is_present(connection):
+    if not keys:
         return {}
-    rows = connection.execute(
-        "SELECT key, arg_max(label, valid_from), arg_max(field_type, valid_from), "
-        "arg_max(is_custom, valid_from) FROM import_ledger.fields "
-        "WHERE object_type = ? AND list_contains(?, key) GROUP BY key",
-        [object_type, list(keys)],
-    ).fetchall()
+    try:
+        rows = connection.execute(
+            "SELECT key, arg_max(label, valid_from), arg_max(field_type, valid_from), "
+            "arg_max(is_custom, valid_from) FROM import_ledger.fields "
+            "WHERE object_type = ? AND list_contains(?, key) GROUP BY key",
+            [object_type, list(keys)],
+        ).fetchall()
+    except duckdb.CatalogException:
+        # Nothing was imported yet; to look first takes ten times as long as to ask.
+        return {}
     return {key: LedgerField(key, label, field_type, is_custom) for key, label, field_type, is_custom in rows}
 
 

@@ -209,15 +209,3 @@ def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
     """How many rows of a source's table belong to it now; the table has to be there."""
     row = connection.execute(f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current").fetchone()
     return int(row[0]) if row else 0
-
-
-def read_labels(
-    connection: duckdb.DuckDBPyConnection, object_type: str, properties: Sequence[str]
-) -> dict[str, str]:
-    """Pipedrive's labels of some properties of a source that has been imported."""
-    rows = connection.execute(
-        "SELECT key, arg_max(label, valid_from) FROM import_ledger.fields "
-        "WHERE object_type = ? AND list_contains(?, key) GROUP BY key",
-        [object_type, list(properties)],
-    ).fetchall()
-    return dict(rows)

@@ -20,6 +20,10 @@ LABELED = "pipedrive_labeled"
 HISTORY = "pipedrive_history"
 
 
+REMOVAL_COLUMNS = ("_is_current", "_removed_at", "_removal")
+"""Columns that are the same in every current row."""
+
+
 class NotImportedError(WarehouseError):
     """A source that has no table yet."""
 

@@ -73,4 +73,4 @@ def test_a_run_whose_command_was_killed_is_failed_and_no_other(tmp_path: Path) -
         assert failed.run_id == killed.run_id
         assert GONE in " ".join(entry.message for entry in instance.all_logs(killed.run_id))
         assert not Path(lock).exists()
-    assert list((tmp_path / ".state" / "commands").iterdir()) == [], "a command that ends leaves nothing"
+    assert list((tmp_path / "commands").iterdir()) == [], "a command that ends leaves nothing"

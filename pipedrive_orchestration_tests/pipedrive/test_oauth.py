@@ -19,11 +19,11 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import property_options
-from pipedrive_orchestration.pipedrive.auth import STATE_FOLDER, Connection
+from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.errors import NotConnected, OAuthStateError, Unavailable
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration_tests.conftest import FreshDemo
-from pipedrive_orchestration_tests.pipedrive.asking import HURRY, as_page
+from pipedrive_orchestration_tests.pipedrive.asking import SOON, as_page
 from pipedrive_orchestration_tests.pipedrive.asking import ask_calmly as ask
 
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
@@ -46,7 +46,7 @@ def variables(account: DemoServer, home: Path) -> dict[str, str]:
 
 def kept(home: Path) -> Path:
     """The file of the tokens."""
-    (file,) = (home / STATE_FOLDER).glob("*.json")
+    (file,) = (home / ".state" / "oauth").glob("*.json")
     return file
 
 
@@ -98,7 +98,7 @@ def test_the_address_is_read_anew_at_each_refresh(fresh_demo: FreshDemo, tmp_pat
     connection = connection_of(variables(account, tmp_path))
     account.oauth.api_domain = "http://127.0.0.1:1"
     with pytest.raises(Unavailable):
-        ask(connection, as_page, patience=HURRY)
+        ask(connection, as_page, patience=SOON)
     account.oauth.api_domain = account.url.replace("127.0.0.1", "localhost") + "/api/v2/"
     assert ask(connection, as_page)
     assert json.loads(kept(tmp_path).read_bytes())["api_domain"].startswith("http://localhost:")
@@ -238,7 +238,7 @@ def test_a_host_without_oauth_is_said(demo: DemoServer, tmp_path: Path) -> None:
 def test_a_host_of_oauth_that_is_down_is_tried_again(demo: DemoServer, tmp_path: Path) -> None:
     down = variables(demo, tmp_path) | {"PIPEDRIVE_OAUTH_URL": "http://127.0.0.1:1"}
     with pytest.raises(Unavailable, match=r"POST http://127\.0\.0\.1:1/oauth/token"):
-        ask(connection_of(down), as_page, patience=HURRY)
+        ask(connection_of(down), as_page, patience=SOON)
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_a_token_is_used(

@@ -33,12 +33,12 @@ from pipedrive_orchestration.services.status import (
     all_states,
     state_of_known,
 )
+from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.rows import (
     NO_ROWS,
     Counts,
     RowPage,
     read_counts,
-    read_labels,
     read_page,
 )
 
@@ -106,9 +106,8 @@ def read_data(request: Request, found: FoundSource, query: Annotated[DataQuery, 
     if reading.exists:
         with reading.cursor() as connection:
             page = read_page(connection, source.slug, source.properties, query.page_no, query.page_size)
-            labels = (
-                read_labels(connection, source.object_type, page.keys) | source.labels if page.keys else {}
-            )
+            fields = last_fields(connection, source.object_type, page.keys)
+            labels = {key: source.labels.get(key, field.label) for key, field in fields.items()}
     return answer(
         {
             "rows": _rows(page, None if query.format == "flat" else labels),

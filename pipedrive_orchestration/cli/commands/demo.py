@@ -91,7 +91,7 @@ def _run_workflows(
     """
     loaded = WorkflowStore(environment.project).load()
     instance = deployment.instance
-    with running_command(instance, environment.settings.home) as tags, out.status("") as status:
+    with running_command(instance, environment.settings.state) as tags, out.status("") as status:
         for workflow in loaded.workflows:
             status.update(workflow.slug)
             run_workflow(_definitions(environment, workflow, sources), instance, workflow, tags)

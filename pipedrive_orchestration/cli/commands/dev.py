@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from dotenv import dotenv_values
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
@@ -21,9 +20,9 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import CommandError, explained
 from pipedrive_orchestration.cli.output import err, out
 from pipedrive_orchestration.files import make_private_folder, replace_content
-from pipedrive_orchestration.services.deployment import STATE, use_home
+from pipedrive_orchestration.services.deployment import use_home
 from pipedrive_orchestration.services.names import LOCATION
-from pipedrive_orchestration.settings import ENV_FILE, Settings, export
+from pipedrive_orchestration.settings import ENV_FILE, Settings, export, read_env_file
 from pipedrive_orchestration.template import WORKSPACE, NotLaidOutError
 
 HOST = "127.0.0.1"
@@ -70,7 +69,7 @@ def dev(
         if not Path(WORKSPACE).exists():
             raise NotLaidOutError(Path.cwd(), WORKSPACE)
         use_home(environment.settings)
-        stack.enter_context(_alone(environment.settings.home))
+        stack.enter_context(_alone(environment.settings))
         _refuse_taken(port)
         environment.export()
         export(stack.enter_context(_settings_for_code_location(environment.settings)))
@@ -79,12 +78,12 @@ def dev(
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    lock = FileLock(home / STATE / "dev.lock", timeout=0)
+def _alone(settings: Settings) -> Iterator[None]:
+    lock = FileLock(settings.state / "dev.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise AlreadyRunningError(home.resolve()) from None
+        raise AlreadyRunningError(settings.home.resolve()) from None
     try:
         yield
     finally:
@@ -108,7 +107,7 @@ def _settings_for_code_location(settings: Settings) -> Iterator[Mapping[str, str
     Dagster itself reads the ``.env`` file of the working folder and lets it win over the variables of the
     process, even where it sets one to nothing. A file of the code location's own is read after that.
     """
-    as_dagster_reads = dotenv_values(ENV_FILE)
+    as_dagster_reads = read_env_file(Path(ENV_FILE))
     lost = {
         name: value
         for name, value in settings.variables().items()
@@ -117,7 +116,7 @@ def _settings_for_code_location(settings: Settings) -> Iterator[Mapping[str, str
     if not lost:
         yield {}
         return
-    folder = settings.home.resolve() / STATE / "dev"
+    folder = settings.state.resolve() / "dev"
     make_private_folder(folder)
     lines = "".join(f"{name}='{_escaped(value)}'\n" for name, value in lost.items())
     replace_content(folder / ENV_FILE, lines.encode(), mode=0o600)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import httpx
 
+from pipedrive_orchestration.pipedrive.rate_limit import retry_after
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.workflows.inputs import Output
 from pipedrive_orchestration.workflows.model import HttpAction, Workflow
@@ -96,8 +97,8 @@ def _authorization(action: HttpAction, environment: Mapping[str, str]) -> dict[s
 
 
 def _wanted_wait(response: httpx.Response, usual: float) -> float:
-    wanted = response.headers.get("retry-after", "")
-    return min(float(wanted), LONGEST_WAIT_SECONDS) if wanted.isdecimal() else usual
+    wanted = retry_after(response.headers)
+    return usual if wanted is None else min(wanted, LONGEST_WAIT_SECONDS)
 
 
 def take_answer(
