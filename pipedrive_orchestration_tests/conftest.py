@@ -78,3 +78,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsTh
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with what takes longest."""
     items.sort(key=lambda item: _what_it_waits_for(str(item.path)) is None)
+
+
+def pytest_collection_finish() -> None:
+    """Makes Dagster's storage quicker where tests use Dagster, and spares the others its import."""
+    if "dagster" in sys.modules:
+        from pipedrive_orchestration_tests.instances import keep_engines_and_revisions  # noqa: PLC0415
+
+        keep_engines_and_revisions()
