@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pipedrive_orchestration.importing.context import ImportContext
+from pipedrive_orchestration.importing.doubt import Reading, reconciles, windows_without_columns
 from pipedrive_orchestration.importing.merge import merge
 from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
@@ -18,7 +19,7 @@ from pipedrive_orchestration.importing.report import RowCounts, Totals
 from pipedrive_orchestration.importing.staging import imports_alive
 from pipedrive_orchestration.importing.transform import ID_TYPES
 from pipedrive_orchestration.importing.visibility import Visibility
-from pipedrive_orchestration.importing.windows import Window, grid_start
+from pipedrive_orchestration.importing.windows import Window, grid_start, windows_until
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
@@ -31,6 +32,9 @@ from pipedrive_orchestration.warehouse.tables import (
     prepare_table,
 )
 from pipedrive_orchestration.warehouse.users import record_reader, record_user
+
+DOUBT_OF_POORER_CHANGES = "changes came without values that were there before"
+"""Why windows are in doubt into which records came while fields of theirs could not be read."""
 
 LAST_WORDS_SECONDS = 5.0
 """Seconds that a failing import waits for the database, to say there why it fails."""
@@ -48,6 +52,18 @@ class Committer:
         self._context = context
         self._plan = plan
         self._visibility = visibility
+        self._doubt: str | None = None
+        self._grid = windows_until(context.source, context.clock.at_pipedrive(context.started_at))
+        self._ends = {window.key: window.end for window in self._grid}
+
+    @property
+    def reading(self) -> Reading:
+        """How the import reads."""
+        return Reading.of(self._context.definition, self._visibility.user)
+
+    def doubt(self, reason: str) -> None:
+        """Let the last commit put all windows in doubt."""
+        self._doubt = reason
 
     def note(self, sentences: Sequence[str]) -> None:
         """Keep what a reader of the import should know."""
@@ -137,6 +153,7 @@ class Committer:
                 self._record_window(connection, window, now)
             if is_last:
                 self._move_watermark(connection, now)
+                self._doubt_windows(connection)
                 if self._plan.is_complete or self._visibility.is_accepted:
                     record_reader(connection, slug, self._visibility.user, now)
             known = ledger.watermark_of(connection, slug)
@@ -196,20 +213,40 @@ class Committer:
             clock.at_pipedrive(now),
         )
 
+    def _doubt_windows(self, connection: duckdb.DuckDBPyConnection) -> None:
+        context, slug = self._context, self._context.source.slug
+        if not reconciles(context):
+            return
+        states = ledger.window_states(connection, slug)
+        poorer = windows_without_columns(states, self._grid, self._plan.changed_since, self.reading)
+        if poorer:
+            ledger.doubt_windows(
+                connection, slug, poorer, "changes came without values that were there before"
+            )
+        if self._doubt:
+            ledger.doubt_windows(connection, slug, None, self._doubt)
+        self.totals.window_states = ledger.window_states(connection, slug)
+
     def _record_window(self, connection: duckdb.DuckDBPyConnection, window: Window, now: datetime) -> None:
         rows = self.totals.by_window.get(window.key, RowCounts())
+        context, reading = self._context, self.reading
+        end = self._ends.get(window.key, window.end)
         ledger.record_window(
             connection,
             WindowEntry(
-                import_id=self._context.request.import_id,
-                source=self._context.source.slug,
+                import_id=context.request.import_id,
+                source=context.source.slug,
                 window=window.key,
-                pull_started_at=self._context.started_at,
+                pull_started_at=context.clock.at_pipedrive(context.started_at),
                 committed_at=now,
                 rows_read=rows.read,
                 rows_inserted=rows.inserted,
                 rows_updated=rows.updated,
                 rows_removed=rows.removed,
+                definition=reading.definition,
+                columns=reading.columns,
+                reader=reading.reader,
+                read_until=window.end if window.end < end else None,
             ),
         )
 

@@ -67,6 +67,8 @@ class Loader:
         await self._staging.type_staged()
         found = await self._reconciler.conclude(self._plan, self._staging.seen)
         self._committer.note(found.notes)
+        if found.doubt:
+            self._committer.doubt(found.doubt)
         for record in found.pages:
             await self._stage(FetchedPage(record))
         return found.removed

@@ -38,11 +38,13 @@ class Reconciliation:
         pages: records that are still there, to be loaded like others.
         removed: those that are gone.
         notes: what could not be found out, and why.
+        doubt: why all windows have to be read again, if they have to.
     """
 
     pages: list[Page] = field(default_factory=list)
     removed: list[RemovedId] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubt: str | None = None
 
 
 class Reconciler:
@@ -143,7 +145,8 @@ class Reconciler:
         named = await asyncio.to_thread(self._current_among, recent.unexplained)
         found = await records_by_ids(context.client, context.object_type, context.definition.query, named)
         gone: list[RemovedId] = [(record_id, "deleted", None) for record_id in found.missing]
-        return Reconciliation(found.pages, [*recent.removed, *gone])
+        doubt = "the recents feed told of a removal without an id" if recent.has_nameless else None
+        return Reconciliation(found.pages, [*recent.removed, *gone], doubt=doubt)
 
     def _current_among(self, ids: Sequence[str]) -> list[str]:
         context = self._context

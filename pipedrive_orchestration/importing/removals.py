@@ -32,10 +32,12 @@ class RecentRemovals:
     Attributes:
         removed: the records that it shows as gone.
         unexplained: ids as text of records that it names without saying what became of them.
+        has_nameless: whether something became of records that it does not name.
     """
 
     removed: list[RemovedId] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    has_nameless: bool = False
 
 
 def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
@@ -60,7 +62,7 @@ def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
                     FILTER (WHERE data IS NOT NULL) AS data,
                     bool_or(coalesce(data.update_time::VARCHAR, data.active_flag::VARCHAR, data.status,
                         data.deleted::VARCHAR, data.is_deleted::VARCHAR) IS NULL) AS is_unexplained
-                FROM recent WHERE id IS NOT NULL GROUP BY id
+                FROM recent GROUP BY id
             )
             SELECT id::VARCHAR, CASE WHEN data.merge_what_id IS NULL THEN 'deleted' ELSE 'merged' END,
                 data.update_time,
@@ -71,8 +73,9 @@ def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
             {"structure": _RECENT},
         ).fetchall()
     return RecentRemovals(
-        removed=[(record_id, reason, at) for record_id, reason, at, is_removed in found if is_removed],
-        unexplained=[record_id for record_id, _, _, is_removed in found if not is_removed],
+        removed=[(one, reason, at) for one, reason, at, is_removed in found if is_removed and one],
+        unexplained=[one for one, _, _, is_removed in found if one and not is_removed],
+        has_nameless=any(one is None for one, *_ in found),
     )
 
 
@@ -130,6 +133,19 @@ def count_in_windows(connection: duckdb.DuckDBPyConnection, slug: str, windows: 
         f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current AND {_in_windows(windows)}"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def instant_after_rows(
+    connection: duckdb.DuckDBPyConnection, slug: str, window: Window, count: int
+) -> datetime:
+    """A full second in a window before which lie so many of its rows, or a few more; else its end."""
+    row = connection.execute(
+        f"SELECT date_trunc('second', _update_time) + INTERVAL 1 SECOND FROM {quoted(ROWS, slug)} "
+        f"WHERE _is_current AND {_in_windows([window])} AND _update_time IS NOT NULL "
+        "ORDER BY _update_time LIMIT 1 OFFSET ?",
+        [count],
+    ).fetchone()
+    return min(row[0], window.end) if row else window.end
 
 
 def _in_windows(windows: Sequence[Window] | None) -> str:

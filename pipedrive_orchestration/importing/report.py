@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.client import Usage
+from pipedrive_orchestration.warehouse.ledger import WindowState
 
 
 class Pull(StrEnum):
@@ -67,6 +68,7 @@ class Totals:
         by_window: row counts by window key; None collects what lies in no requested window.
         notes: what a reader of the import should know; commits add what changed in fields and columns.
         is_prepared: whether the tables are made.
+        window_states: what is known of the source's windows after the last commit.
     """
 
     by_window: dict[str | None, RowCounts] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Totals:
     quarantined: int = 0
     watermark: datetime | None = None
     is_prepared: bool = False
+    window_states: Mapping[str, WindowState] = field(default_factory=dict)
 
     def copy(self) -> Totals:
         """The sums as they are now."""
@@ -135,6 +138,21 @@ class ImportReport:
     watermark: datetime | None
     quarantined: int
     notes: tuple[str, ...]
+
+    def followed_by(self, later: ImportReport, notes: Sequence[str]) -> ImportReport:
+        """This import and one that read windows again after it, as one."""
+        return replace(
+            self,
+            windows=(*self.windows, *later.windows),
+            rows=self.rows.plus(later.rows),
+            requests=self.requests + later.requests,
+            tokens=self.tokens + later.tokens,
+            estimated_tokens=self.estimated_tokens + later.estimated_tokens,
+            bytes=self.bytes + later.bytes,
+            seconds=self.seconds + later.seconds,
+            quarantined=self.quarantined + later.quarantined,
+            notes=(*self.notes, *notes, *later.notes),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipedrive_orchestration.importing.commit import Committer
 from pipedrive_orchestration.importing.context import ImportContext, ImportRequest
 from pipedrive_orchestration.importing.definition import define, fingerprint_of
+from pipedrive_orchestration.importing.doubt import DoubtfulWindow, reconciles, windows_to_reconcile
 from pipedrive_orchestration.importing.estimate import announce_estimate, savings
 from pipedrive_orchestration.importing.extract import Extraction
 from pipedrive_orchestration.importing.filters.compile import select
@@ -28,6 +30,7 @@ from pipedrive_orchestration.importing.visibility import read_visibility
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
@@ -70,10 +73,34 @@ def import_source(
         source, connection, warehouse, staging, pull, tuple(windows), accept_user,
         import_id=uuid.uuid4(), started_at=datetime.now(UTC),
     )  # fmt: skip
-    return run_interruptibly(_import(request, listener))
+    return run_interruptibly(_import_and_reconcile(request, listener))
 
 
-async def _import(request: ImportRequest, listener: Listener) -> ImportReport:
+async def _import_and_reconcile(request: ImportRequest, listener: Listener) -> ImportReport:
+    """An import and, after one of changes, another of the windows that are in doubt."""
+    report, doubtful = await _import(request, listener)
+    if not doubtful:
+        return report
+    again = replace(
+        request,
+        pull=Pull.WINDOW,
+        windows=tuple(sorted((each.window for each in doubtful), key=lambda window: window.key)),
+        import_id=uuid.uuid4(),
+        started_at=datetime.now(UTC),
+    )
+    notes = [f"reads {each.window.key} again: {each.reason}" for each in doubtful]
+    try:
+        reconciled, _ = await _import(again, listener)
+    except PipedriveError as error:
+        # What changed is committed; the windows stay in doubt, and the next import tries them.
+        return replace(report, notes=(*report.notes, *notes, f"not read again: {error}"))
+    return report.followed_by(reconciled, notes)
+
+
+async def _import(
+    request: ImportRequest, listener: Listener
+) -> tuple[ImportReport, Sequence[DoubtfulWindow]]:
+    """One import, and the windows that are in doubt after it and may be read again now."""
     source = request.source
     async with Client(request.connection) as client:
         reporter = Reporter(listener, client.usage)
@@ -97,4 +124,8 @@ async def _import(request: ImportRequest, listener: Listener) -> ImportReport:
                 with suppress(WarehouseError):
                     await committer.fail(error)
                 raise
-            return reporter.summary(source.slug, request.pull, committer.totals)
+            report = reporter.summary(source.slug, request.pull, committer.totals)
+        if not reconciles(context):
+            return report, ()
+        states = committer.totals.window_states
+        return report, await windows_to_reconcile(context, committer.reading, states)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Annotated, Any, Literal, Self
 
@@ -142,6 +142,21 @@ def _owner(value: str) -> str:
     return value
 
 
+NEVER = "never"
+"""Of ``options.reconcile``: windows are read again by hand only."""
+
+MAX_RECONCILE_DAYS = 90
+
+
+def _days(value: str) -> str:
+    text = value.strip().lower()
+    if text == NEVER or (
+        re.fullmatch(r"[1-9]\d?d", text) is not None and int(text[:-1]) <= MAX_RECONCILE_DAYS
+    ):
+        return text
+    raise refusal("invalid_span", f"`{value}` is not 1d to {MAX_RECONCILE_DAYS}d, or {NEVER}.")
+
+
 class Options(BaseModel):
     """Extensions of the body.
 
@@ -163,6 +178,11 @@ class Options(BaseModel):
     on_leave: Literal["flag", "delete"] = Field(
         default="flag", description="What becomes of a row that leaves the filter."
     )
+    reconcile: Annotated[StrictStr, AfterValidator(_days)] = Field(
+        default="7d",
+        description="How old the last complete reading of a window may get before a scheduled run reads it "
+        "again: 1d to 90d, or never.",
+    )
     owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = Field(
         default=(), description="E-mail addresses or team:<name>."
     )
@@ -171,6 +191,11 @@ class Options(BaseModel):
         description="Tokens that the first import may cost, checked at creation; a source that would cost "
         "more waits for somebody to set it active.",
     )
+
+    @property
+    def reconcile_after(self) -> timedelta | None:
+        """The same as a span of time; None for never."""
+        return None if self.reconcile == NEVER else timedelta(days=int(self.reconcile[:-1]))
 
 
 class SourceBody(BaseModel):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import duckdb
@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS import_ledger.imports (
 CREATE TABLE IF NOT EXISTS import_ledger.windows (
     import_id UUID, source VARCHAR, "window" VARCHAR, pull_started_at TIMESTAMPTZ,
     committed_at TIMESTAMPTZ,
-    rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT
+    rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT,
+    definition VARCHAR, columns VARCHAR, reader VARCHAR, read_until TIMESTAMPTZ, doubt VARCHAR
 );
 CREATE TABLE IF NOT EXISTS import_ledger.watermarks (
     source VARCHAR, watermark TIMESTAMPTZ, definition VARCHAR, changed_at TIMESTAMPTZ
@@ -80,17 +81,59 @@ class ImportEntry:
 
 @dataclass(frozen=True, slots=True)
 class WindowEntry:
-    """One row of ``windows``; ``window`` is None for a pull that is not bound to windows."""
+    """One row of ``windows``: a complete reading of a window, or of a part of one.
+
+    Attributes:
+        pull_started_at: when the reading began, by Pipedrive's clock.
+        definition: what was read; see `fingerprint_of`.
+        columns: the types of the properties that were read, as JSON by key.
+        reader: as whom.
+        read_until: where a part ends; None where the window was read to its end.
+    """
 
     import_id: uuid.UUID
     source: str
-    window: str | None
+    window: str
     pull_started_at: datetime
     committed_at: datetime
     rows_read: int
     rows_inserted: int
     rows_updated: int
     rows_removed: int
+    definition: str
+    columns: str
+    reader: str
+    read_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """What is known of the last readings of a window.
+
+    Attributes:
+        read_at: when the last complete reading began; None where there was none.
+        definition, columns, reader: of that reading; None where it was made before they were kept.
+        doubt: why it is in doubt, where something has said so since.
+        part: the reading of a part since, if there is one.
+    """
+
+    read_at: datetime | None = None
+    definition: str | None = None
+    columns: str | None = None
+    reader: str | None = None
+    doubt: str | None = None
+    part: WindowPart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPart:
+    """A part of a window that has been read again from the window's beginning."""
+
+    read_at: datetime
+    read_until: datetime
+    definition: str
+    columns: str
+    reader: str
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
@@ -179,7 +222,8 @@ def interrupted_import(
                 ), TIMESTAMPTZ 'epoch')
         )
         SELECT (SELECT min(started_at) FROM attempts), list(DISTINCT "window")
-        FROM import_ledger.windows WHERE import_id IN (SELECT import_id FROM attempts)
+        FROM import_ledger.windows
+        WHERE import_id IN (SELECT import_id FROM attempts) AND read_until IS NULL
         """,
         {
             "source": source,
@@ -196,6 +240,43 @@ def interrupted_import(
 def record_window(connection: duckdb.DuckDBPyConnection, entry: WindowEntry) -> None:
     """Add a committed window."""
     _insert(connection, "windows", entry)
+
+
+def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, WindowState]:
+    """The last readings of a source's windows, by window key."""
+    if not is_present(connection):
+        return {}
+    rows = connection.execute(
+        """
+        SELECT "window", read_until IS NULL AS is_whole,
+            arg_max((pull_started_at, definition, columns, reader, doubt, read_until), committed_at)
+        FROM import_ledger.windows WHERE source = ? GROUP BY ALL ORDER BY ALL DESC
+        """,
+        [source],
+    ).fetchall()
+    states: dict[str, WindowState] = {}
+    # Whole readings come before parts of the same window.
+    for key, is_whole, (read_at, definition, columns, reader, doubt, until) in rows:
+        if is_whole:
+            states[key] = WindowState(read_at, definition, columns, reader, doubt)
+        elif key not in states or (states[key].read_at or read_at) < read_at:
+            part = WindowPart(read_at, until, definition, columns, reader)
+            states[key] = replace(states.get(key, WindowState()), part=part)
+    return states
+
+
+def doubt_windows(
+    connection: duckdb.DuckDBPyConnection, source: str, windows: Collection[str] | None, doubt: str
+) -> None:
+    """Put windows of a source in doubt (None: all that were read), until each is read again completely."""
+    connection.execute(
+        """
+        UPDATE import_ledger.windows SET doubt = $doubt
+        WHERE source = $source AND doubt IS NULL AND read_until IS NULL
+            AND ($windows::VARCHAR[] IS NULL OR list_contains($windows::VARCHAR[], "window"))
+        """,
+        {"doubt": doubt, "source": source, "windows": None if windows is None else list(windows)},
+    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, entry: ImportEntry | WindowEntry) -> None:

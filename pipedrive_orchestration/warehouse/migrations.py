@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import duckdb
 
-VERSION = 1
+VERSION = 2
 """Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
 
 _TABLE = "import_ledger.schema_version"
@@ -68,5 +68,18 @@ def _keep_definitions(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE import_ledger.imports ADD COLUMN IF NOT EXISTS definition VARCHAR")
 
 
-_STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_keep_definitions,)
+def _keep_states_of_windows(connection: duckdb.DuckDBPyConnection) -> None:
+    for column in ("definition VARCHAR", "columns VARCHAR", "reader VARCHAR", "read_until TIMESTAMPTZ"):
+        connection.execute(f"ALTER TABLE import_ledger.windows ADD COLUMN IF NOT EXISTS {column}")
+    connection.execute("ALTER TABLE import_ledger.windows ADD COLUMN IF NOT EXISTS doubt VARCHAR")
+    connection.execute(
+        "UPDATE import_ledger.windows AS w SET definition = i.definition FROM import_ledger.imports AS i "
+        "WHERE w.import_id = i.import_id"
+    )
+
+
+_STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    _keep_definitions,
+    _keep_states_of_windows,
+)
 """The step at index ``n`` leads from version ``n`` to the next."""

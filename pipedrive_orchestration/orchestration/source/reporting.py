@@ -108,7 +108,7 @@ class Reporter:
             totals["estimated_tokens"] = dg.MetadataValue.int(self._estimate.tokens)
         if not self._source.type.partitioned:
             self._materialize(None, totals)
-        elif report.pull is Pull.CHANGES and not self._reported:
+        elif report.pull is Pull.CHANGES and not self._reported.issuperset(w.key for w in self._requested):
             self._report_covered_windows(totals)
         else:
             self._context.log_event(dg.AssetObservation(self._context.asset_key, metadata=totals))
