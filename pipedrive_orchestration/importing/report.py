@@ -124,6 +124,7 @@ class ImportReport:
         watermark: up to when changes are known to be loaded, None before the first ``changes`` pull.
         quarantined: values that did not fit their type.
         notes: what a reader should know: changed fields, a full pull instead of a small one, ...
+        reconciled: keys of windows that were in doubt and were read again after the changes.
     """
 
     source: str
@@ -138,6 +139,7 @@ class ImportReport:
     watermark: datetime | None
     quarantined: int
     notes: tuple[str, ...]
+    reconciled: tuple[str, ...] = ()
 
     def followed_by(self, later: ImportReport, notes: Sequence[str]) -> ImportReport:
         """This import and one that read windows again after it, as one."""
@@ -152,6 +154,7 @@ class ImportReport:
             seconds=self.seconds + later.seconds,
             quarantined=self.quarantined + later.quarantined,
             notes=(*self.notes, *notes, *later.notes),
+            reconciled=tuple(each.window.key for each in later.windows if each.window),
         )
 
 

@@ -10,7 +10,7 @@ import duckdb
 
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.orchestration import build_source_asset
-from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.sources import Options, Source
 from pipedrive_orchestration_tests.orchestration.conftest import source
 
 SHORT = {"options": {"partitions_start": "2026-10"}}
@@ -68,6 +68,7 @@ def test_after_an_import_every_check_has_passed(
     evaluations = imported(young(), instance, resources)
     assert set(evaluations) == {
         "unique_ids", "quarantine_empty", "schema_drift", "freshness", "count_reconciliation",
+        "matches_definition", "windows_reconciled",
     }  # fmt: skip
     assert [name for name, evaluation in evaluations.items() if not evaluation.passed] == []
     counted = evaluations["count_reconciliation"].metadata
@@ -86,6 +87,22 @@ def test_a_pull_that_has_not_read_everything_compares_no_counts(
     imported(young(), instance, resources)
     assert "count_reconciliation" not in imported(young(), instance, resources, pull="changes")
     assert "count_reconciliation" not in checked(young(), instance, resources)
+
+
+def test_a_window_that_was_read_otherwise_or_long_ago_shows(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    imported(young(), instance, resources)
+    newest = '(SELECT max("window") FROM import_ledger.windows)'
+    write(resources, f"UPDATE import_ledger.windows SET definition = '{{}}' WHERE \"window\" = {newest}")
+    write(resources, "UPDATE import_ledger.windows SET pull_started_at = pull_started_at - INTERVAL 9 DAY")
+    found = checked(young(), instance, resources)
+    failed = {name: evaluation for name, evaluation in found.items() if not evaluation.passed}
+    assert set(failed) == {"matches_definition", "windows_reconciled"}
+    assert failed["matches_definition"].metadata["deviating"] == dg.MetadataValue.int(1)
+    assert "9 days ago" in str(failed["windows_reconciled"].description)
+    never = young(options=Options(reconcile="never"))
+    assert checked(never, instance, resources)["windows_reconciled"].passed
 
 
 def test_checks_run_by_themselves_see_what_is_wrong(

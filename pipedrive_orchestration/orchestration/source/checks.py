@@ -18,13 +18,16 @@ from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.sensors import freshness
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import WarehouseError, quoted
+from pipedrive_orchestration.warehouse import WarehouseError, ledger, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
 
 DRIFT_SHOWN_FOR = timedelta(days=7)
 """How long a change of a field's type is shown; a field that is gone is shown until it is back."""
 
 MAX_LISTED = 20
+
+RECONCILIATION_TOLERANCE = timedelta(days=1)
+"""How long a window that is due may wait for tokens and ticks before it is called late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ def evaluate_checks(
 
 
 def _checks_of(source: Source) -> list[_Check]:
-    return [check for check in _CHECKS if source.schedule or check.name != freshness.CHECK_NAME]
+    left_out = set() if source.schedule else {freshness.CHECK_NAME}
+    left_out |= set() if source.type.partitioned else {"matches_definition", "windows_reconciled"}
+    return [check for check in _CHECKS if check.name not in left_out]
 
 
 def _unique_ids(evaluation: _Evaluation) -> dg.AssetCheckResult:
@@ -158,7 +163,8 @@ def _freshness(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
 def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
     """None unless everything was read; a filter lets fewer rows in than were read."""
     report, source = evaluation.report, evaluation.source
-    if report is None or not _read_everything(report, source, evaluation.now):
+    # What is read again after changes comes twice.
+    if report is None or report.reconciled or not _read_everything(report, source, evaluation.now):
         return None
     read, current = report.rows.read, report.rows.current
     everything_enters = source.filters is None and source.pull_existing
@@ -174,6 +180,54 @@ def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None
     )
 
 
+def _matches_definition(evaluation: _Evaluation) -> dg.AssetCheckResult:
+    source = evaluation.source
+    known = ledger.watermark_of(evaluation.connection, source.slug)
+    states = ledger.window_states(evaluation.connection, source.slug)
+    own = known[1] if known else None
+    deviating = [key for key, state in sorted(states.items()) if own and state.definition not in (None, own)]
+    table = markdown_table(["window"], [[key] for key in deviating[:MAX_LISTED]])
+    return _result(
+        evaluation,
+        "matches_definition",
+        passed=not deviating,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(deviating)} windows were last read under another definition than the source's, "
+        "as by a run whose config was changed; the next scheduled run reads them again."
+        if deviating
+        else "",
+        windows=len(states),
+        deviating=len(deviating),
+        **({"deviating_windows": dg.MetadataValue.md(table)} if deviating else {}),
+    )
+
+
+def _windows_reconciled(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
+    """None before the first complete reading of a window."""
+    source = evaluation.source
+    states = ledger.window_states(evaluation.connection, source.slug)
+    read = {key: state.read_at for key, state in states.items() if state.read_at}
+    if not read:
+        return None
+    oldest = min(read, key=lambda key: read[key])
+    age, after = evaluation.now - read[oldest], source.options.reconcile_after
+    late = after is not None and age > after + RECONCILIATION_TOLERANCE
+    return _result(
+        evaluation,
+        "windows_reconciled",
+        passed=not late,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"The window {oldest} was last read completely {age.days} days ago; scheduled runs read "
+        "the oldest windows again as far as a tenth of the day's tokens goes."
+        if late
+        else "",
+        oldest_window=oldest,
+        oldest_reading=dg.MetadataValue.timestamp(read[oldest]),
+        in_doubt=sum(state.doubt is not None for state in states.values()),
+        reconcile=source.options.reconcile,
+    )
+
+
 def _read_everything(report: ImportReport, source: Source, now: datetime) -> bool:
     if not source.type.partitioned:
         return True
@@ -182,6 +236,16 @@ def _read_everything(report: ImportReport, source: Source, now: datetime) -> boo
 
 
 _CHECKS = (
+    _Check(
+        "matches_definition",
+        "Every window was last read as the source's file says.",
+        _matches_definition,
+    ),
+    _Check(
+        "windows_reconciled",
+        "Every window was read completely within the time of options.reconcile.",
+        _windows_reconciled,
+    ),
     _Check("unique_ids", "Every record is one row.", _unique_ids),
     _Check(
         "quarantine_empty", "Every value fits the type that its field has at Pipedrive.", _quarantine_empty
