@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         read,
         read_arrow,
     )
+    from pipedrive_orchestration.orchestration.components import PipedriveProject
     from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
     from pipedrive_orchestration.settings import Settings, SettingsError
     from pipedrive_orchestration.sources import InvalidBodyError, UnknownSourceError
@@ -30,6 +31,7 @@ __all__ = [
     "NotConnected",
     "NotImportedError",
     "PipedriveError",
+    "PipedriveProject",
     "Settings",
     "SettingsError",
     "UnknownSourceError",
@@ -46,6 +48,7 @@ __all__ = [
 _HOMES = {
     "NotConnected": "pipedrive.errors",
     "PipedriveError": "pipedrive.errors",
+    "PipedriveProject": "orchestration.components",
     "Settings": "settings",
     "SettingsError": "settings",
     "InvalidBodyError": "sources",

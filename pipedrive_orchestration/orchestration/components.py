@@ -4,148 +4,129 @@ A snapshot is taken whenever the code location is loaded or refreshed. A run loa
 launched with, so that a source which changes or goes while its run is under way does not break it.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
 
 import dagster as dg
 from dagster.components import DefsStateConfig, DefsStateConfigArgs
-from pydantic import TypeAdapter
+from pydantic import BaseModel, Field, PositiveInt, PrivateAttr, model_validator
 
-from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
-from pipedrive_orchestration.orchestration.jobs import build_jobs
-from pipedrive_orchestration.orchestration.project_files import project_files_definitions
-from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
-from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
-from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
-from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
-from pipedrive_orchestration.orchestration.source.asset import build_source_asset
-from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, build_source_schedule
-from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
-from pipedrive_orchestration.orchestration.workflow.automation import build_automation_sensor
+from pipedrive_orchestration.orchestration.attributes import (
+    ConnectionAttributes,
+    Prefix,
+    WarehouseAttributes,
+    text,
+)
+from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.project_definitions import ProjectSnapshot, build_definitions
+from pipedrive_orchestration.orchestration.scaffolder import ProjectScaffolder
 from pipedrive_orchestration.services.dagster_internals import (
     instance_of_load,
     is_first_load,
     pin_snapshot,
     stored_snapshot,
 )
-from pipedrive_orchestration.services.names import DEFAULT_NAMES
+from pipedrive_orchestration.services.names import DEFAULT_PREFIX, DagsterNames
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.sources import (
-    BadFile,
-    InMemoryKeyValues,
-    LoadedSources,
-    Problem,
-    Source,
-    SourceStore,
-)
-from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.workflows import Workflow
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectSnapshot:
-    """What a reading of the project folder gave."""
+@dg.scaffold_with(ProjectScaffolder)
+class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
+    """A Pipedrive account in DuckDB: the sources and workflows of a project folder, as Dagster's definitions.
 
-    sources: LoadedSources
-    workflows: LoadedWorkflows
+    What an attribute does not say, the variables do that the command line and the HTTP API go by, such as
+    PIPEDRIVE_API_TOKEN; so a project that is alone needs no attributes at all. Each further account in a code
+    location has an asset key prefix of its own, and with it a project folder and a database:
 
+        type: pipedrive_orchestration.PipedriveProject
+        attributes:
+          project: pipedrive/acme
+          asset_key_prefix: acme
+          connection:
+            api_token: "{{ env.ACME_PIPEDRIVE_API_TOKEN }}"
+          warehouse:
+            database: data/acme.duckdb
 
-_SNAPSHOT = TypeAdapter(ProjectSnapshot)
-
-NO_WORKFLOWS = LoadedWorkflows()
-
-
-def read_project(project: ProjectContext, instance: dg.DagsterInstance | None) -> ProjectSnapshot:
-    """The content of the project folder.
-
-    Args:
-        project: whose folder it is.
-        instance: remembers when each source was first seen; None takes those that it would have to remember
-            for new.
+    Override get_asset_spec in a subclass to change what Dagster shows of an asset.
     """
-    store = project.store(instance) if instance else SourceStore(project.folder, InMemoryKeyValues())
-    return ProjectSnapshot(store.load(), WorkflowStore(project.folder).load())
 
+    project: Annotated[
+        str | None,
+        text("The project folder with sources/ and workflows/, from the dg project.", "pipedrive/acme"),
+    ] = None
+    asset_key_prefix: Prefix = DEFAULT_PREFIX
+    connection: Annotated[
+        ConnectionAttributes | None, dg.Resolver.default(description="The Pipedrive account.")
+    ] = None
+    warehouse: Annotated[WarehouseAttributes | None, dg.Resolver.default(description="The database.")] = None
+    windows_per_run: Annotated[
+        PositiveInt | None,
+        dg.Resolver.default(
+            model_field_type=int | None,
+            description="How many windows one run of a backfill reads; all of them if not given.",
+            examples=[6],
+        ),
+    ] = None
+    group_name: Annotated[
+        str | None, text("The group of all assets; sources are grouped by object type if not given.", "crm")
+    ] = None
+    owners: Annotated[
+        list[str],
+        dg.Resolver.default(
+            description="Owners of all assets, beside those of a source's file.", examples=[["team:crm"]]
+        ),
+    ] = Field(default_factory=list)
+    tags: Annotated[
+        dict[str, str],
+        dg.Resolver.default(description="Tags of all assets.", examples=[{"account": "acme"}]),
+    ] = Field(default_factory=dict)
 
-def build_definitions(
-    loaded: LoadedSources, workflows: LoadedWorkflows = NO_WORKFLOWS, project: ProjectContext = ALONE
-) -> dg.Definitions:
-    """Everything Dagster knows of a project.
+    _root: Path = PrivateAttr(default_factory=Path.cwd)
 
-    There is an asset and, if active, a schedule for every source, and an asset for every workflow. What
-    Dagster refuses is left out like a file that does not validate.
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """Makes the component of its attributes, as the framework asks for it."""
+        component = super().load(attributes, context)
+        component._root = context.project_root  # noqa: SLF001 - its own
+        return component
 
-    Args:
-        loaded: the sources.
-        workflows: the workflows.
-        project: whose they are.
-    """
-    built, refused = [], []
-    own_job = len(loaded.sources) <= MAX_OWN_JOBS
-    for source in loaded.sources:
-        try:
-            built.append((source, _definitions_of(source, project, own_job=own_job)))
-        except Exception as error:  # noqa: BLE001 - one source must not take all others with it
-            problem = Problem("", "refused_by_dagster", str(error))
-            refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
-    accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
-    accepted_workflows, definitions_of_workflows = _workflows(workflows, accepted.sources, project)
-    return dg.Definitions.merge(
-        dg.Definitions(resources=project.resources(), executor=dg.in_process_executor),
-        project_files_definitions(accepted, accepted_workflows, project),
-        dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=build_jobs(project)),
-        dg.Definitions(sensors=build_publishing_sensors(project)),
-        *(definitions for _, definitions in built),
-        *definitions_of_workflows,
-    )
+    @model_validator(mode="after")
+    def _check_that_accounts_do_not_meet(self) -> Self:
+        if self.project is None and not DagsterNames(self.asset_key_prefix).is_default:
+            raise ValueError("Name the `project` folder, since an account with a prefix has its own.")
+        return self
 
+    def get_asset_spec(
+        self,
+        spec: dg.AssetSpec,
+        definition: Source | Workflow,  # noqa: ARG002 - for those who override it
+    ) -> dg.AssetSpec:
+        """The spec of an asset, made of the one that would be shown otherwise.
 
-def _definitions_of(source: Source, project: ProjectContext, *, own_job: bool) -> dg.Definitions:
-    asset = build_source_asset(source, project)
-    schedule = build_source_schedule(source, asset, project, own_job=own_job)
-    return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
+        Override it in a subclass to change description, tags, metadata and the like. The key stays as it is:
+        runs, schedules and stored state go by it.
 
-
-def _workflows(
-    loaded: LoadedWorkflows, sources: Sequence[Source], project: ProjectContext
-) -> tuple[LoadedWorkflows, list[dg.Definitions]]:
-    """The workflows that Dagster takes, and their definitions."""
-    built, refused = [], []
-    for workflow in loaded.workflows:
-        try:
-            built.append((workflow, workflow_definitions(workflow, sources, project)))
-        except Exception as error:  # noqa: BLE001 - one workflow must not take all others with it
-            problem = Problem("", "refused_by_dagster", str(error))
-            refused.append(BadFile(f"workflows/{workflow.slug}", workflow.slug, (problem,)))
-    accepted = LoadedWorkflows(tuple(workflow for workflow, _ in built), (*loaded.bad_files, *refused))
-    automation = [dg.Definitions(sensors=[build_automation_sensor(project)])] if built else []
-    return accepted, [*automation, *(definitions for _, definitions in built)]
-
-
-def _sensors_of(sources: Sequence[Source], project: ProjectContext) -> list[dg.SensorDefinition]:
-    return [
-        build_initial_import_sensor(sources, project),
-        build_expiration_sensor(sources, project),
-        build_freshness_sensor(sources, project),
-    ]
-
-
-class ImportSources(dg.StateBackedComponent):
-    """All sources and workflows of the project folder."""
+        Args:
+            spec: with the attributes of the component and of the file.
+            definition: the source or workflow whose asset it is.
+        """
+        return spec
 
     @property
     def defs_state_config(self) -> DefsStateConfig:
         """Where snapshots are kept: in the instance, each with a version."""
+        names = DagsterNames(self.asset_key_prefix)
         return DefsStateConfig.from_args(
-            DefsStateConfigArgs.versioned_state_storage(), default_key=DEFAULT_NAMES.state_key
+            DefsStateConfigArgs.versioned_state_storage(), default_key=names.state_key
         )
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Takes a snapshot of the project folder."""
-        state_path.write_bytes(_SNAPSHOT.dump_json(self._read()))
+        state_path.write_bytes(self._snapshot().content())
 
     def build_defs_from_state(
         self,
@@ -153,8 +134,8 @@ class ImportSources(dg.StateBackedComponent):
         state_path: Path | None,
     ) -> dg.Definitions:
         """Builds the definitions of a snapshot, or of the folder where there is none."""
-        snapshot = _SNAPSHOT.validate_json(state_path.read_bytes()) if state_path else self._read()
-        return build_definitions(snapshot.sources, snapshot.workflows, self._project())
+        snapshot = ProjectSnapshot.parse(state_path.read_bytes()) if state_path else self._snapshot()
+        return build_definitions(snapshot.sources, snapshot.workflows, self._context())
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Builds the definitions, of a new snapshot unless a run asks for the one it is pinned to.
@@ -162,6 +143,7 @@ class ImportSources(dg.StateBackedComponent):
         Dagster itself takes a new snapshot in its development server only; elsewhere a reload would
         go on showing the last one.
         """
+        self._refuse_to_meet(context.component_tree.get_all_components(PipedriveProject))
         if instance_of_load() is None:
             return self.build_defs_from_state(context, None)
         if is_first_load():
@@ -171,13 +153,58 @@ class ImportSources(dg.StateBackedComponent):
     async def refresh_state(self, project_root: Path) -> str:
         """Stores a new snapshot, unless the latest one still tells the truth; returns its version."""
         latest = stored_snapshot(self.defs_state_config.key)
-        if latest and latest[1] == _SNAPSHOT.dump_json(self._read()):
+        if latest and latest[1] == self._snapshot().content():
             return latest[0]
         return await super().refresh_state(project_root)
 
-    def _read(self) -> ProjectSnapshot:
-        return read_project(self._project(), instance_of_load())
+    def _refuse_to_meet(self, projects: Sequence["PipedriveProject"]) -> None:
+        """Raise an error if another account of the code location has the same names or the same database."""
+        for other in projects:
+            if other is self:
+                continue
+            if other.asset_key_prefix == self.asset_key_prefix:
+                raise ValueError(
+                    f"Two projects have the asset_key_prefix `{self.asset_key_prefix}`; give each its own."
+                )
+            database = self._settings().warehouse
+            if other._settings().warehouse == database:  # noqa: SLF001 - of the same class
+                raise ValueError(
+                    f"The accounts `{self.asset_key_prefix}` and `{other.asset_key_prefix}` have the same "
+                    f"database, {database}; give each its own, since both write the schema `pipedrive`."
+                )
 
-    @staticmethod
-    def _project() -> ProjectContext:
-        return ProjectContext(settings=Settings.read())
+    def _snapshot(self) -> ProjectSnapshot:
+        return ProjectSnapshot.read(self._context(), instance_of_load())
+
+    def _context(self) -> ProjectContext:
+        return ProjectContext(
+            settings=self._settings(),
+            names=DagsterNames(self.asset_key_prefix),
+            variables=self.connection.variables() if self.connection else {},
+            group=self.group_name,
+            spec_of=self._spec_of,
+        )
+
+    def _settings(self) -> Settings:
+        """The settings of the environment, with what the attributes say in their place."""
+        given: dict[str, object] = {}
+        if not DagsterNames(self.asset_key_prefix).is_default:
+            given |= WarehouseAttributes(database=f"data/{self.asset_key_prefix}.duckdb").settings()
+        if self.project is not None:
+            given["project"] = self.project
+        if self.windows_per_run is not None:
+            given["windows_per_run"] = self.windows_per_run
+        given |= self.connection.settings() if self.connection else {}
+        given |= self.warehouse.settings() if self.warehouse else {}
+        whole = Settings.model_validate(given).from_folder(self._root)
+        return Settings.read().but(**{field: getattr(whole, field) for field in given})
+
+    def _spec_of(self, spec: dg.AssetSpec, definition: Source | Workflow) -> dg.AssetSpec:
+        owners = [owner for owner in self.owners if owner not in spec.owners]
+        changed = self.get_asset_spec(spec.merge_attributes(owners=owners, tags=self.tags), definition)
+        if changed.key != spec.key:
+            raise ValueError(
+                f"The key of {spec.key.to_user_string()} cannot be changed by get_asset_spec; give the "
+                "component another asset_key_prefix."
+            )
+        return changed

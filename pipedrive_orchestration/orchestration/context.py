@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from pipedrive_orchestration.orchestration.resources import (
     WarehouseResource,
     resources_of,
 )
-from pipedrive_orchestration.services.dagster_internals import ScheduleStates
+from pipedrive_orchestration.services.dagster_internals import ScheduleStates, location_of
 from pipedrive_orchestration.services.deployment import store_of
-from pipedrive_orchestration.services.names import DEFAULT_NAMES, DagsterNames
+from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceStore
 from pipedrive_orchestration.workflows import Workflow
@@ -36,12 +36,21 @@ class ProjectContext:
     Attributes:
         settings: the account, the database and the project folder.
         names: what Dagster calls the definitions.
+        variables: which variables hold the account's secrets, by field of the settings; the usual ones if not
+            named here.
+        group: the group of all assets; None groups sources by object type.
         spec_of: has the last word on the spec of every asset.
     """
 
     settings: Settings = field(default_factory=Settings)
     names: DagsterNames = DEFAULT_NAMES
+    variables: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
     spec_of: SpecOf = _unchanged
+
+    def group_of(self, kind: str) -> str:
+        """The group of assets of a kind, such as an object type."""
+        return self.group or self.names.group(kind)
 
     @property
     def folder(self) -> Path:
@@ -50,7 +59,8 @@ class ProjectContext:
 
     def resources(self) -> dict[str, dg.ConfigurableResource[object]]:
         """The account and the database, by the names that the definitions know them by."""
-        return {self.names.own(name): resource for name, resource in resources_of(self.settings).items()}
+        resources = resources_of(self.settings, self.variables)
+        return {self.names.own(name): resource for name, resource in resources.items()}
 
     @property
     def pipedrive_key(self) -> str:
@@ -76,9 +86,9 @@ class ProjectContext:
         """The sources, with what an instance remembers of them."""
         return store_of(self.folder, instance, self.names)
 
-    def schedules(self, instance: dg.DagsterInstance) -> ScheduleStates:
-        """The stored states of the sources' schedules."""
-        return ScheduleStates(instance, self.names.location)
+    def schedules(self, context: dg.SensorEvaluationContext | dg.OpExecutionContext) -> ScheduleStates:
+        """The stored states of the sources' schedules, as a sensor or a run sees them."""
+        return ScheduleStates(context.instance, location_of(context) or LOCATION)
 
 
 ALONE = ProjectContext()

@@ -123,7 +123,7 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
             appraisal = appraise(body, project.pipedrive(context.resources).connection())
             source = project.store(context.instance).create(body, hold=appraisal.hold)
         # A schedule of the same name that was stopped once must not be stopped now.
-        project.schedules(context.instance).reset(project.names.schedule(source.slug))
+        project.schedules(context).reset(project.names.schedule(source.slug))
         context.log.info(f"Wrote sources/{source.slug}.yaml")
         for note in filter(None, (appraisal.hold, *appraisal.notes)):
             context.log.warning(str(note))

@@ -59,7 +59,7 @@ def project_files_definitions(
     asset = dg.AssetSpec(
         asset_key,
         description=f"{found}, {len(bad_files)} files left out:\n\n{problems}" if bad_files else f"{found}.",
-        group_name="project",
+        group_name=project.group_of("project"),
         kinds={"yaml"},
         metadata={
             "sources": len(sources.sources),

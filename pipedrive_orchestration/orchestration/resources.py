@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import dagster as dg
 import duckdb
@@ -90,20 +91,31 @@ class WarehouseResource(DuckDBResource):
             yield connection
 
 
-def resources_of(settings: Settings) -> dict[str, dg.ConfigurableResource[object]]:
+def resources_of(
+    settings: Settings, variables: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, dg.ConfigurableResource[object]]:
     """The account and the database of the settings.
 
     Secrets are named and not held: a run looks them up in its process's environment, and Dagster shows the
     variable's name. What is not set stands for its default, so that a run can say itself what it misses.
+
+    Args:
+        settings: what the resources are to be.
+        variables: which variables hold the secrets, by field, where they are not those of the settings.
     """
+
+    def secret(field: str) -> str:
+        variable = variables.get(field, settings.variable(field))
+        return dg.EnvVar(variable) if getattr(settings, field) else ""
+
     return {
         "pipedrive": PipedriveResource(
             url=settings.api_url,
-            token=_secret(settings, "api_token"),
+            token=secret("api_token"),
             oauth_url=settings.oauth_url,
             oauth_client_id=settings.oauth_client_id or "",
-            oauth_client_secret=_secret(settings, "oauth_client_secret"),
-            oauth_refresh_token=_secret(settings, "oauth_refresh_token"),
+            oauth_client_secret=secret("oauth_client_secret"),
+            oauth_refresh_token=secret("oauth_refresh_token"),
             home=str(settings.home),
         ),
         "warehouse": WarehouseResource(
@@ -113,7 +125,3 @@ def resources_of(settings: Settings) -> dict[str, dg.ConfigurableResource[object
             publish_every=settings.publish_every,
         ),
     }
-
-
-def _secret(settings: Settings, field: str) -> str:
-    return dg.EnvVar(settings.variable(field)) if getattr(settings, field) else ""

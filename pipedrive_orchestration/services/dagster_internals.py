@@ -47,7 +47,7 @@ __all__ = [
     "address_of_code_server",
     "instance_of_load",
     "is_first_load",
-    "location_of_load",
+    "location_of",
     "pin_snapshot",
     "reload_code_server",
     "stored_snapshot",
@@ -123,21 +123,15 @@ class InstanceKeyValues:
 
 
 # --- Loading definitions ----------------------------------------------------------------------------------
-# Dagster gives a state-backed component its snapshot, but says neither which instance is at hand nor under
-# which name the code location is loaded. Outside its development server it takes no new snapshot at a
-# reload, so that a change of the folder would not show; taking one at every reload and noting its version
-# needs the context of the load.
+# Dagster gives a state-backed component its snapshot, but does not say which instance is at hand. Outside its
+# development server it takes no new snapshot at a reload, so that a change of the folder would not show;
+# taking one at every reload and noting its version needs the context of the load.
 
 
 def instance_of_load() -> dg.DagsterInstance | None:
     """The instance for which definitions are loaded; None where they are loaded without one."""
     storage = DefsStateStorage.get()
     return storage._instance if storage is not None and storage.has_instance else None  # noqa: SLF001
-
-
-def location_of_load() -> str | None:
-    """The name of the code location that is being loaded, where whoever loads it says so."""
-    return DefinitionsLoadContext.get().code_location_name
 
 
 def is_first_load() -> bool:
@@ -166,8 +160,20 @@ def stored_snapshot(key: str) -> tuple[str, bytes] | None:
 
 
 # --- Schedules --------------------------------------------------------------------------------------------
-# The switch of a schedule in the UI is a row in the instance. A sensor sees its instance, but only the web
-# server can change the row in a public way, and it need not be running when a command pauses a source.
+# The switch of a schedule in the UI is a row in the instance that names the code location. A sensor sees its
+# instance, but only the web server can change the row in a public way, and it need not be running when a
+# command pauses a source. Neither a sensor nor a run is told the name of its code location.
+
+
+def location_of(context: dg.SensorEvaluationContext | dg.OpExecutionContext) -> str | None:
+    """The name of the code location that evaluates a sensor or has launched a run; None if nobody did."""
+    if isinstance(context, dg.SensorEvaluationContext):
+        origin = context.code_location_origin
+    else:
+        job = context.run.remote_job_origin
+        origin = job.repository_origin.code_location_origin if job else None
+    return origin.location_name if origin else None
+
 
 _DEFINITIONS = "pipedrive_orchestration.definitions"
 _TRIES = 3

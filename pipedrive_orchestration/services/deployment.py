@@ -11,7 +11,8 @@ import dagster as dg
 
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, ScheduleStates
-from pipedrive_orchestration.services.names import DEFAULT_NAMES, DagsterNames
+from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
+from pipedrive_orchestration.services.web_server import reload_sources
 from pipedrive_orchestration.settings import Settings, export
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration.template import CONFIGURATION, NotLaidOutError
@@ -35,17 +36,27 @@ class Deployment:
         instance: Dagster's runs, events and schedule states.
         dagster_url: base address of Dagster's web server, which need not be running.
         names: what Dagster calls the sources.
+        location: the code location that shows them.
     """
 
     store: SourceStore
     instance: dg.DagsterInstance
     dagster_url: str = DEFAULT_DAGSTER_URL
     names: DagsterNames = DEFAULT_NAMES
+    location: str = LOCATION
 
     @property
     def schedules(self) -> ScheduleStates:
         """The stored states of the sources' schedules."""
-        return ScheduleStates(self.instance, self.names.location)
+        return ScheduleStates(self.instance, self.location)
+
+    def reload(self) -> None:
+        """Let Dagster take a new snapshot of the project folder, and wait until it shows it.
+
+        Raises:
+            ReloadError: the web server does not answer, or cannot load the location.
+        """
+        reload_sources(self.dagster_url, self.location, self.names.state_key)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Deployment:

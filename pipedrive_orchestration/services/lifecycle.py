@@ -26,7 +26,6 @@ from pipedrive_orchestration.services.web_server import (
     ReloadError,
     cancel,
     launch,
-    reload_sources,
 )
 from pipedrive_orchestration.sources import Hold, Source, SourceBody
 
@@ -108,7 +107,7 @@ def _hold(body: SourceBody, estimate: Estimate) -> Hold | None:
 def _begun(deployment: Deployment, source: Source, hold: Hold | None) -> str | None:
     """Show a new source in Dagster and start its first import; what kept it from starting, if anything."""
     try:
-        reload_sources(deployment.dagster_url, deployment.names)
+        deployment.reload()
     except ReloadError as error:
         return f"{error} The first import starts within 10 s of the reload, or of the next start of Dagster."
     if source.pull_mode == "static" and not source.pull_existing:
@@ -119,7 +118,7 @@ def _begun(deployment: Deployment, source: Source, hold: Hold | None) -> str | N
         source, datetime.now(UTC), deployment.instance, deployment.names, run_key=""
     )
     try:
-        launch(deployment.dagster_url, request, deployment.names)
+        launch(deployment.dagster_url, request, deployment.location)
     except LaunchError as error:
         return f"{error} The first import starts within 10 s where Dagster's daemon is running."
     return None
@@ -219,7 +218,7 @@ def delete_source(deployment: Deployment, source: Source) -> str | None:
     except CancelError as error:
         warnings.append(f"{error} Its import goes on to its end.")
     try:
-        reload_sources(deployment.dagster_url, deployment.names)
+        deployment.reload()
     except ReloadError as error:
         warnings.append(f"{error} Its schedule is stopped all the same.")
     return " ".join(warnings) or None

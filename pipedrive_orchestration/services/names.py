@@ -42,14 +42,12 @@ class DagsterNames:
 
     Attributes:
         prefix: the first part of every asset key of the account.
-        location: the code location.
 
     Raises:
         PrefixError: the prefix cannot be used.
     """
 
     prefix: str = DEFAULT_PREFIX
-    location: str = LOCATION
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.prefix):
@@ -59,6 +57,10 @@ class DagsterNames:
     def is_default(self) -> bool:
         """Whether they are the names that an account has which is alone."""
         return self.prefix == DEFAULT_PREFIX
+
+    def group(self, name: str) -> str:
+        """The account's group of assets."""
+        return name if self.is_default else f"{self.prefix}_{name}"
 
     def own(self, name: str) -> str:
         """The account's name for a sensor, a job, a pool or a resource."""

@@ -13,7 +13,6 @@ from pipedrive_orchestration.services.dagster_internals import (
     UnreachableError,
     reload_code_server,
 )
-from pipedrive_orchestration.services.names import DagsterNames
 
 
 class WebServerError(Exception):
@@ -59,18 +58,19 @@ class ReloadError(Exception):
     """The code location was not reloaded; the message says why and what to do."""
 
 
-def reload_sources(url: str, names: DagsterNames) -> None:
+def reload_sources(url: str, location: str, state_key: str) -> None:
     """Lets a running Dagster take a new snapshot of the project folder, and waits until it shows it.
 
     Args:
         url: base address of Dagster's web server, such as ``http://127.0.0.1:3000``.
-        names: of the account whose folder it is.
+        location: the code location.
+        state_key: under which the snapshots of the folder are kept.
 
     Raises:
         ReloadError: it does not answer, or cannot load the location.
     """
     try:
-        ask(url, _REFRESH, timeout=RELOAD_TIMEOUT_SECONDS, location=names.location, key=names.state_key)
+        ask(url, _REFRESH, timeout=RELOAD_TIMEOUT_SECONDS, location=location, key=state_key)
     except WebServerError as error:
         raise ReloadError(f"The definitions were not reloaded. {error} {_BY_HAND}") from error
 
@@ -109,13 +109,13 @@ class CancelError(Exception):
     """A run was not cancelled; the message says why."""
 
 
-def launch(url: str, request: dg.RunRequest, names: DagsterNames) -> str:
+def launch(url: str, request: dg.RunRequest, location: str) -> str:
     """Launches a run of assets, as the UI does.
 
     Args:
         url: base address of Dagster's web server.
         request: what to run; its run key plays no part here.
-        names: of the account whose assets they are.
+        location: the code location of the assets.
 
     Returns:
         The id of the run.
@@ -127,7 +127,7 @@ def launch(url: str, request: dg.RunRequest, names: DagsterNames) -> str:
     parameters = {
         "selector": {
             "repositoryName": REPOSITORY,
-            "repositoryLocationName": names.location,
+            "repositoryLocationName": location,
             "pipelineName": ALL_ASSETS_JOB,
             "assetSelection": [{"path": list(key.path)} for key in keys],
         },

@@ -259,7 +259,7 @@ class LiveDagster:
 
     def reload(self) -> None:
         """Lets the code location take a new snapshot of the project folder."""
-        reload_sources(self.url, DEFAULT_NAMES)
+        reload_sources(self.url, LOCATION, DEFAULT_NAMES.state_key)
 
     def sensor(self, name: str) -> dict[str, Any]:
         return dict(self.ask(SENSOR, s=self.selector(sensorName=name))["sensorState"])

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given, settings
 
 from pipedrive_orchestration.orchestration import (
-    ImportSources,
+    PipedriveProject,
     PipedriveResource,
     WarehouseResource,
     build_definitions,
@@ -166,7 +166,7 @@ def test_a_token_in_the_environment_is_named_and_not_shown() -> None:
 def test_the_snapshot_is_what_a_run_loads(project: Path, tmp_path: Path) -> None:
     write(project, "deals")
     state = tmp_path / "state"
-    component = ImportSources()
+    component = PipedriveProject()
     component.write_state_to_path(state)
     (project / "sources" / "deals.yaml").unlink()
     context = dg.ComponentTree.for_test().load_context
@@ -185,7 +185,7 @@ def test_a_load_takes_a_snapshot_only_when_the_folder_has_changed(
     for slugs in (["deals"], ["deals"], ["deals", "more"]):
         for slug in slugs:
             write(project, slug)
-        assert keys(ImportSources().build_defs(context)) == {
+        assert keys(PipedriveProject().build_defs(context)) == {
             "project_files", *(f"pipedrive/{slug}" for slug in slugs)
         }  # fmt: skip
         versions.append(storage.get_latest_version("ImportSources"))

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pipedrive_orchestration.orchestration import (
-    ImportSources,
+    PipedriveProject,
     PipedriveResource,
     WarehouseResource,
     build_definitions,
@@ -242,7 +242,7 @@ def test_the_snapshot_carries_workflows(tmp_path: Path, monkeypatch: pytest.Monk
         (tmp_path / folder).mkdir()
     file = tmp_path / "workflows" / "outreach.yaml"
     file.write_text(yaml.safe_dump(body(actions=[ACTION])))
-    state, component = tmp_path / "state", ImportSources()
+    state, component = tmp_path / "state", PipedriveProject()
     component.write_state_to_path(state)
     file.unlink()
     context = dg.ComponentTree.for_test().load_context

@@ -37,7 +37,7 @@ from pipedrive_orchestration.api.schemas import (
     parsed,
 )
 from pipedrive_orchestration.services.errors import StatusConflictError
-from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
+from pipedrive_orchestration.services.web_server import ReloadError
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher
 from pipedrive_orchestration.workflows import Workflow, WorkflowStore, parse_sync
 from pipedrive_orchestration.workflows.sync import run_sync
@@ -135,7 +135,7 @@ def sync_source(context: Context, found: FoundSource, _: NoQuery, content: JsonB
 
 def _reload(context: ApiContext) -> Iterator[str]:
     try:
-        reload_sources(context.deployment.dagster_url, context.deployment.names)
+        context.deployment.reload()
     except ReloadError as error:
         yield f"{error} What later imports bring is synced once it has."
 

@@ -21,7 +21,7 @@ from pipedrive_orchestration.cli.errors import explained
 from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
 from pipedrive_orchestration.cli.output import err, out, say
 from pipedrive_orchestration.services.deployment import Deployment
-from pipedrive_orchestration.services.web_server import ReloadError, reload_sources
+from pipedrive_orchestration.services.web_server import ReloadError
 
 GRACE_SECONDS = 10
 """How long calls under way may take to end when the server is told to."""
@@ -97,7 +97,7 @@ def _keys(given: SecretStr | None, host: str, *, demo: bool) -> ApiKeys | None:
 def _show_files_in_dagster(deployment: Deployment) -> None:
     """A source that was written by a process which ended before it told Dagster shows from now on."""
     try:
-        reload_sources(deployment.dagster_url, deployment.names)
+        deployment.reload()
     except ReloadError as error:
         say(f"{error} Sources are imported once Dagster runs.", to=err, style="yellow")
 

@@ -36,7 +36,7 @@ def build_expiration_sensor(
     )
     def expiration_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         before: dict[str, dict[str, str | bool]] = json.loads(context.cursor or "{}")
-        states, now = project.schedules(context.instance), clock()
+        states, now = project.schedules(context), clock()
         running = states.running()
         after: dict[str, dict[str, str | bool]] = {}
         events = []

@@ -132,7 +132,7 @@ def build_freshness_sensor(
             watermarks = _watermarks(project.warehouse(context.resources).warehouse(), active)
         except WarehouseError as error:
             return dg.SkipReason(str(error))
-        stopped = project.schedules(context.instance).stopped()
+        stopped = project.schedules(context).stopped()
         before: Mapping[str, str] = json.loads(context.cursor or "{}")
         now = clock()
         states = {

@@ -46,7 +46,7 @@ def build_source_asset(source: Source, project: ProjectContext = ALONE) -> dg.As
 
         @dg.multi_asset(
             name=project.names.op(source.slug),
-            specs=[project.spec_of(_spec_of(source, project.names.asset_key(source.slug)), source)],
+            specs=[project.spec_of(_spec_of(source, project), source)],
             check_specs=check_specs_of(source, project),
             partitions_def=partitions_of(source),
             backfill_policy=_backfill_policy_of(source, project.settings.windows_per_run),
@@ -68,11 +68,11 @@ def build_source_asset(source: Source, project: ProjectContext = ALONE) -> dg.As
     return import_asset
 
 
-def _spec_of(source: Source, key: dg.AssetKey) -> dg.AssetSpec:
+def _spec_of(source: Source, project: ProjectContext) -> dg.AssetSpec:
     return dg.AssetSpec(
-        key,
+        project.names.asset_key(source.slug),
         description=description_of(source),
-        group_name=source.object_type,
+        group_name=project.group_of(source.object_type),
         kinds={"pipedrive", "duckdb"},
         owners=list(source.options.owners),
         tags={"pipedrive/object_type": source.object_type, "pipedrive/pull_mode": source.pull_mode},

@@ -35,7 +35,7 @@ class _Evaluation:
     """What a check may look at; ``report`` is that of the import which has just ended, if any."""
 
     connection: duckdb.DuckDBPyConnection
-    instance: dg.DagsterInstance
+    context: dg.AssetExecutionContext
     source: Source
     project: ProjectContext
     report: ImportReport | None
@@ -70,7 +70,7 @@ def evaluate_checks(
     warehouse = project.warehouse(context.resources).warehouse()
     try:
         with warehouse.reading() as connection:
-            evaluation = _Evaluation(connection, context.instance, source, project, report, datetime.now(UTC))
+            evaluation = _Evaluation(connection, context, source, project, report, datetime.now(UTC))
             results = [check.evaluate(evaluation) for check in checks]
     except (WarehouseError, duckdb.CatalogException) as error:
         context.log.warning(f"The checks were not evaluated: {error}")
@@ -155,7 +155,10 @@ def _schema_drift(evaluation: _Evaluation) -> dg.AssetCheckResult:
 
 def _freshness(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
     source, project = evaluation.source, evaluation.project
-    stopped = project.names.schedule(source.slug) in project.schedules(evaluation.instance).stopped()
+    stopped = (
+        project.names.schedule(source.slug)
+        in project.schedules(evaluation.context.op_execution_context).stopped()
+    )
     state = freshness.freshness_in(evaluation.connection, source, evaluation.now, stopped=stopped)
     return state.result(project.names.asset_key(source.slug)) if state else None
 

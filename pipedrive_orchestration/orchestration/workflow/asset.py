@@ -74,7 +74,7 @@ def _table_asset(
                     key,
                     deps=[names.asset_key(sync.source) for sync in workflow.syncs if sync.source in by_slug],
                     description=_description(workflow, problems),
-                    group_name=GROUP,
+                    group_name=project.group_of(GROUP),
                     kinds={"duckdb"},
                     automation_condition=FOLLOW,
                     code_version=_version(workflow),
@@ -169,7 +169,7 @@ def _rejected_check(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckRe
 def _outputs_asset(workflow: Workflow, project: ProjectContext) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=project.names.outputs_op(workflow.slug),
-        specs=[project.spec_of(_outputs_spec(workflow, project.names), workflow)],
+        specs=[project.spec_of(_outputs_spec(workflow, project), workflow)],
         required_resource_keys={project.warehouse_key},
     )
     def run_queued(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
@@ -190,14 +190,15 @@ def _outputs_asset(workflow: Workflow, project: ProjectContext) -> dg.AssetsDefi
     return run_queued
 
 
-def _outputs_spec(workflow: Workflow, names: DagsterNames) -> dg.AssetSpec:
+def _outputs_spec(workflow: Workflow, project: ProjectContext) -> dg.AssetSpec:
+    names = project.names
     return dg.AssetSpec(
         names.outputs_key(workflow.slug),
         deps=[names.workflow_key(workflow.slug)],
         description=f"What the actions of {plain_markdown(workflow.name)} fill: "
         + ", ".join(f"{plain_markdown(action.name)} ({action.type})" for action in workflow.actions)
         + ". They run over the rows that are queued.",
-        group_name=GROUP,
+        group_name=project.group_of(GROUP),
         kinds={"duckdb"},
         automation_condition=FOLLOW,
         code_version=_version(workflow),

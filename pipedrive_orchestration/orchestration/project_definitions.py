@@ -1,0 +1,127 @@
+"""Everything Dagster knows of a project, made of what its folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from pydantic import TypeAdapter
+
+from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.orchestration.jobs import build_jobs
+from pipedrive_orchestration.orchestration.project_files import project_files_definitions
+from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
+from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
+from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
+from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
+from pipedrive_orchestration.orchestration.source.asset import build_source_asset
+from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, build_source_schedule
+from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
+from pipedrive_orchestration.orchestration.workflow.automation import build_automation_sensor
+from pipedrive_orchestration.sources import (
+    BadFile,
+    InMemoryKeyValues,
+    LoadedSources,
+    Problem,
+    Source,
+    SourceStore,
+)
+from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSnapshot:
+    """What the project folder held when it was read."""
+
+    sources: LoadedSources
+    workflows: LoadedWorkflows
+
+    @classmethod
+    def read(cls, project: ProjectContext, instance: dg.DagsterInstance | None) -> ProjectSnapshot:
+        """Read the folder.
+
+        Args:
+            project: whose folder it is.
+            instance: remembers when each source was first seen; None takes those for new of which it would
+                have to be asked.
+        """
+        store = project.store(instance) if instance else SourceStore(project.folder, InMemoryKeyValues())
+        return cls(store.load(), WorkflowStore(project.folder).load())
+
+    @classmethod
+    def parse(cls, content: bytes) -> ProjectSnapshot:
+        """The snapshot that `content` gave."""
+        return _SNAPSHOT.validate_json(content)
+
+    def content(self) -> bytes:
+        """The snapshot as JSON; the same for the same files."""
+        return _SNAPSHOT.dump_json(self)
+
+
+_SNAPSHOT = TypeAdapter(ProjectSnapshot)
+
+NO_WORKFLOWS = LoadedWorkflows()
+
+
+def build_definitions(
+    loaded: LoadedSources, workflows: LoadedWorkflows = NO_WORKFLOWS, project: ProjectContext = ALONE
+) -> dg.Definitions:
+    """Everything Dagster knows of a project.
+
+    There is an asset and, if active, a schedule for every source, and an asset for every workflow. What
+    Dagster refuses is left out like a file that does not validate.
+
+    Args:
+        loaded: the sources.
+        workflows: the workflows.
+        project: whose they are.
+    """
+    built, refused = [], []
+    own_job = len(loaded.sources) <= MAX_OWN_JOBS
+    for source in loaded.sources:
+        try:
+            built.append((source, _definitions_of(source, project, own_job=own_job)))
+        except Exception as error:  # noqa: BLE001 - one source must not take all others with it
+            problem = Problem("", "refused_by_dagster", str(error))
+            refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
+    accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
+    accepted_workflows, definitions_of_workflows = _workflows(workflows, accepted.sources, project)
+    return dg.Definitions.merge(
+        dg.Definitions(resources=project.resources()),
+        project_files_definitions(accepted, accepted_workflows, project),
+        dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=build_jobs(project)),
+        dg.Definitions(sensors=build_publishing_sensors(project)),
+        *(definitions for _, definitions in built),
+        *definitions_of_workflows,
+    )
+
+
+def _definitions_of(source: Source, project: ProjectContext, *, own_job: bool) -> dg.Definitions:
+    asset = build_source_asset(source, project)
+    schedule = build_source_schedule(source, asset, project, own_job=own_job)
+    return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
+
+
+def _workflows(
+    loaded: LoadedWorkflows, sources: Sequence[Source], project: ProjectContext
+) -> tuple[LoadedWorkflows, list[dg.Definitions]]:
+    """The workflows that Dagster takes, and their definitions."""
+    built, refused = [], []
+    for workflow in loaded.workflows:
+        try:
+            built.append((workflow, workflow_definitions(workflow, sources, project)))
+        except Exception as error:  # noqa: BLE001 - one workflow must not take all others with it
+            problem = Problem("", "refused_by_dagster", str(error))
+            refused.append(BadFile(f"workflows/{workflow.slug}", workflow.slug, (problem,)))
+    accepted = LoadedWorkflows(tuple(workflow for workflow, _ in built), (*loaded.bad_files, *refused))
+    automation = [dg.Definitions(sensors=[build_automation_sensor(project)])] if built else []
+    return accepted, [*automation, *(definitions for _, definitions in built)]
+
+
+def _sensors_of(sources: Sequence[Source], project: ProjectContext) -> list[dg.SensorDefinition]:
+    return [
+        build_initial_import_sensor(sources, project),
+        build_expiration_sensor(sources, project),
+        build_freshness_sensor(sources, project),
+    ]
