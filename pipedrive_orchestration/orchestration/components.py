@@ -86,12 +86,13 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     ] = Field(default_factory=dict)
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
+    _tree: dg.ComponentTree | None = PrivateAttr(default=None)
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Makes the component of its attributes, as the framework asks for it."""
         component = super().load(attributes, context)
-        component._root = context.project_root  # noqa: SLF001 - its own
+        component._root, component._tree = context.project_root, context.component_tree  # noqa: SLF001
         return component
 
     @model_validator(mode="after")
@@ -143,7 +144,8 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         Dagster itself takes a new snapshot in its development server only; elsewhere a reload would
         go on showing the last one.
         """
-        self._refuse_to_meet(context.component_tree.get_all_components(PipedriveProject))
+        if self._tree is not None:
+            self._refuse_to_meet(self._tree.get_all_components(PipedriveProject))
         if instance_of_load() is None:
             return self.build_defs_from_state(context, None)
         if is_first_load():

@@ -80,6 +80,9 @@ def test_machines_that_see_files_at_once_agree_on_their_creation(tmp_path: Path)
     (project / "sources").mkdir(parents=True)
     for slug in SLUGS:
         (project / "sources" / f"{slug}.yaml").write_text(yaml.safe_dump(active_body()))
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        # Makes the database, which two processes cannot do at once.
+        assert InstanceKeyValues(instance, "pipedrive").read(SLUGS) == {}
     together = Barrier(2)
 
     def load(second: int) -> list[datetime]:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import dagster as dg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.services.names import DagsterNames, PrefixError
@@ -68,6 +68,7 @@ def names_of(names: DagsterNames, slugs: list[str]) -> list[list[str]]:
     return [ops, top + fixed, [*keys, names.project_files_key.to_user_string()], tags]
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=6), st.lists(WORDS, min_size=1, max_size=4, unique=True))
 def test_accounts_never_meet_whatever_their_slugs(prefixes: list[str], slugs: list[str]) -> None:
     mixed = {f"{one}{joint}{other}" for one in (*prefixes, *slugs) for other in (*prefixes, *slugs)

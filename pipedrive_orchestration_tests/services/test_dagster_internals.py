@@ -1,0 +1,73 @@
+"""Private interfaces of Dagster stay in one module, which says on what version they were tried."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import pipedrive_orchestration
+from pipedrive_orchestration.services import dagster_internals
+
+PACKAGE = Path(pipedrive_orchestration.__file__).parent
+HOME = Path(dagster_internals.__file__)
+PUBLIC = ("dagster", "dagster.components", "dagster_duckdb")
+"""The modules from which everybody may import what they export."""
+
+
+def private_imports(code: str) -> Iterator[str]:
+    """What a module imports of Dagster that it does not export, or in a way that does not tell."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if is_dagsters(alias.name) and alias.name not in PUBLIC:
+                    yield alias.name
+        elif isinstance(node, ast.ImportFrom) and node.module and is_dagsters(node.module):
+            for alias in node.names:
+                if node.module not in PUBLIC or not is_exported(node.module, alias.name):
+                    yield f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith(("dg._", "dagster._")):
+            yield ast.unparse(node)
+
+
+def is_dagsters(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0].startswith("dagster")
+
+
+def is_exported(module: str, name: str) -> bool:
+    return not name.startswith("_") and hasattr(import_module(module), name)
+
+
+def test_no_other_module_imports_a_private_interface_of_dagster() -> None:
+    found = {
+        str(path.relative_to(PACKAGE)): list(private_imports(path.read_text(encoding="utf-8")))
+        for path in PACKAGE.rglob("*.py")
+        if path != HOME
+    }
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from dagster._core.errors import DagsterError",
+        "import dagster._core.errors",
+        "from dagster.components.core.component_tree import ComponentTree",
+        "from dagster import _check",
+        "import dagster as dg\ndg._core",
+        "from dagster_graphql.implementation import utils",
+    ],
+)
+def test_a_private_import_would_be_found(code: str) -> None:
+    assert list(private_imports(code))
+
+
+def test_the_module_was_tried_on_the_dagster_that_is_installed() -> None:
+    tried = re.search(r"Tried on Dagster ([0-9.]+[0-9])", dagster_internals.__doc__ or "")
+    assert tried is not None
+    assert tried[1].split(".")[:2] == version("dagster").split(".")[:2], "try it on this one"
