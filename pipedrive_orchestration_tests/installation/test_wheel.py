@@ -43,7 +43,11 @@ def carried(wheel: ZipFile) -> dict[str, bytes]:
 
 
 def test_it_carries_package_and_template(wheel: ZipFile) -> None:
-    modules = {path.relative_to(CHECKOUT) for path in (CHECKOUT / PACKAGE).rglob("*.py")}
+    modules = {
+        path.relative_to(CHECKOUT)
+        for end in ("py", "yaml")
+        for path in (CHECKOUT / PACKAGE).rglob(f"*.{end}")
+    }
     project = [path for path in (CHECKOUT / "project").rglob("[!.]*") if path.is_file()]
     template = {Path(name) for name in AT_THE_TOP} | {path.relative_to(CHECKOUT) for path in project}
     expected = {str(path): (CHECKOUT / path).read_bytes() for path in modules}

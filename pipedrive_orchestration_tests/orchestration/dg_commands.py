@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import chdir
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 
-from click.testing import CliRunner
 from create_dagster.cli import cli as create_dagster
 from dagster_dg_cli.cli import cli as dg
+
+CLIS = {"dg": dg, "create-dagster": create_dagster}
 
 
 def _main() -> None:
     said = []
     for folder, (program, *arguments) in json.load(sys.stdin):
-        with chdir(folder):
-            result = CliRunner().invoke({"dg": dg, "create-dagster": create_dagster}[program], arguments)
-        if result.exit_code:
-            raise SystemExit(f"{program} {arguments}: {result.output} {result.exception}")
-        said.append(result.output)
+        output = StringIO()
+        with chdir(folder), redirect_stdout(output):
+            code = CLIS[program].main(arguments, standalone_mode=False)
+        if code:
+            raise SystemExit(f"{program} {arguments}: {output.getvalue()}")
+        said.append(output.getvalue())
     sys.stdout.write(json.dumps(said))
 
 
