@@ -9,7 +9,7 @@ endif
 CLI := $(BIN)/pipedrive-orchestration
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev import test lint types tests chaos test-ui wheel-test bench fidelity constraints clean
+.PHONY: help demo dev import test lint types tests chaos test-ui wheel wheel-test bench fidelity constraints clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in th
 
 test-ui: $(VENV)/installed-dev ## Drive Dagster's UI in a headless browser (needs Debian's chromium)
 	$(BIN)/pytest -n 0 -m ui pipedrive_orchestration_tests/ui
+
+wheel: $(VENV)/installed-dev ## Build the wheel into dist/
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
 
 wheel-test: $(VENV)/installed-dev ## Install the wheel in an environment of its own and use it in empty folders
 	WHEEL_TEST_PYTHON=$$(command -v $(PYTHON)) $(BIN)/pytest -n 0 -s -v -m wheel pipedrive_orchestration_tests/installation

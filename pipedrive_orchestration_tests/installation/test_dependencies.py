@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -104,3 +105,12 @@ def test_tools_are_declared_because_they_are_used(declared: dict[str, set[str]])
     programs = {one for one in declared["dev"] if f"$(BIN)/{one}" in commands or f"[tool.{one}]" in commands}
     linter = {"import-linter"} if "[tool.importlinter]" in commands else set()
     assert declared["dev"] - used - stubs - programs - linter == set()
+
+
+def test_the_pythons_that_are_named_are_those_that_are_tested() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    prefix = "Programming Language :: Python :: "
+    named = [text.removeprefix(prefix) for text in project["classifiers"] if text.startswith(prefix)]
+    workflow = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "ci.yml").read_text())
+    assert named == workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert project["requires-python"] == f">={named[0]}"
