@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Collection, Record, RecordId
+from pipedrive_orchestration.demo.account.collection import Collection
 from pipedrive_orchestration.demo.errors import ApiError, bad_request, not_found
 from pipedrive_orchestration.demo.operations import Operation
+from pipedrive_orchestration.demo.records import Record, RecordId
 
 
 @dataclass(frozen=True, slots=True)

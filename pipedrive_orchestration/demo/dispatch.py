@@ -8,10 +8,11 @@ from collections.abc import Callable
 from itertools import product
 from urllib.parse import parse_qsl, urlsplit
 
-from pipedrive_orchestration.demo.account.account import FIELDS, Account
+from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.call import Answer, Call
 from pipedrive_orchestration.demo.endpoints import fields, lists, merges, recents, records, search
 from pipedrive_orchestration.demo.errors import method_not_allowed, not_found, retired
+from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS
 from pipedrive_orchestration.demo.journal import Journal
 from pipedrive_orchestration.demo.operations import OPERATIONS, RETIRED, Operation
 from pipedrive_orchestration.demo.parameters import parse
@@ -52,7 +53,7 @@ def _endpoint(operation: Operation) -> Endpoint:
     """What answers an operation: method and path tell."""
     if operation.path in _OTHERS:
         return _OTHERS[operation.path]
-    endpoints = _OF_FIELDS if operation.resource in FIELDS.values() else _OF_RECORDS
+    endpoints = _OF_FIELDS if operation.resource in FIELD_LISTS.values() else _OF_RECORDS
     return endpoints[operation.method, operation.subpath]
 
 

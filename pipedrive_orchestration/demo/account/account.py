@@ -11,11 +11,14 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipedrive_orchestration.demo.account.collection import Collection, Record, RecordId, Shelf
+from pipedrive_orchestration.demo.account.collection import Collection, Shelf
 from pipedrive_orchestration.demo.account.fields import Fields
 from pipedrive_orchestration.demo.account.schemas import SCHEMAS
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.generator import Business
+from pipedrive_orchestration.demo.generator.company import me
+from pipedrive_orchestration.demo.generator.fields import note_fields
+from pipedrive_orchestration.demo.records import Record, RecordId
 
 PURGED_AFTER = timedelta(days=30)
 """How long a soft-deleted record can still be reached.
@@ -25,14 +28,6 @@ See docs/pipedrive-api.md#deletions-merges-and-archiving.
 
 PURGED = ("deals", "persons", "organizations", "activities", "products")
 """The collections that Pipedrive purges of deleted records."""
-
-FIELDS = {
-    "deals": "deal_fields",
-    "persons": "person_fields",
-    "organizations": "organization_fields",
-    "products": "product_fields",
-    "activities": "activity_fields",
-}
 
 REQUESTS_KEPT = 100_000
 
@@ -71,12 +66,12 @@ class Account:
     def __init__(self, business: Business, clock: Clock, seed: int) -> None:
         self.lock = threading.RLock()
         self.clock = clock
-        self.me: Record = business.me
+        self.me: Record = me(business)
         self.collections = {
-            name: Collection(name, getattr(business, name), schema) for name, schema in SCHEMAS.items()
+            name: Collection(name, business[name], schema) for name, schema in SCHEMAS.items()
         }
-        self.fields = {name: Fields(getattr(business, part)) for name, part in FIELDS.items()}
-        self.note_fields: list[Record] = business.note_fields
+        self.fields = {name: Fields(fields) for name, fields in business.fields.items()}
+        self.note_fields: list[Record] = note_fields()
         self.merged: dict[tuple[str, RecordId], RecordId] = {}
         self._seed = seed
         self._given: Counter[str] = Counter()

@@ -18,9 +18,8 @@ import orjson
 from sortedcontainers import SortedList
 
 from pipedrive_orchestration.demo.clock import V2_TIME
+from pipedrive_orchestration.demo.records import Record, RecordId
 
-Record = dict[str, Any]
-RecordId = int | str
 Key = tuple[Any, ...]
 """``((value,), id)``, or ``((), id)`` for a null, which therefore sorts first."""
 

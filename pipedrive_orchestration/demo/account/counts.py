@@ -9,15 +9,9 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record, RecordId
-
-_PARENTS = {"deal_id": "deals", "person_id": "persons", "org_id": "organizations"}
-_NAMES = {
-    "deals": ("deal_id", "deal", "title"),
-    "persons": ("person_id", "person", "name"),
-    "organizations": ("org_id", "organization", "name"),
-    "leads": ("lead_id", "lead", "title"),
-}
+from pipedrive_orchestration.demo.generator.links import PARENTS, due
+from pipedrive_orchestration.demo.generator.notes import NOTED
+from pipedrive_orchestration.demo.records import Record, RecordId
 
 
 def follow_up(account: Account, name: str, before: Record | None, after: Record | None) -> None:
@@ -30,7 +24,7 @@ def follow_up(account: Account, name: str, before: Record | None, after: Record 
         after: the record as it is now; none if it is gone.
     """
     versions = [version for version in (before, after) if version is not None]
-    for prop, parent_name in _PARENTS.items():
+    for prop, parent_name in PARENTS.items():
         for parent_id in {version.get(prop) for version in versions}:
             _recount(account, parent_name, parent_id)
     if name == "deals":
@@ -40,7 +34,7 @@ def follow_up(account: Account, name: str, before: Record | None, after: Record 
                 _recount(account, "organizations", person["org_id"])
     for lead_id in {version["lead_id"] for version in versions} if name == "activities" else ():
         _find_next_activity(account, lead_id)
-    if name in _NAMES and after is not None:
+    if after is not None:
         _rename_in_notes(account, name, after)
 
 
@@ -54,7 +48,7 @@ def _recount(account: Account, name: str, record_id: RecordId | None) -> None:
 
 
 def _counts(account: Account, name: str, record: Record) -> Record:
-    prop = next(prop for prop, parent in _PARENTS.items() if parent == name)
+    prop = next(prop for prop, parent in PARENTS.items() if parent == name)
     record_id = record["id"]
     notes = _records(account, "notes", account["notes"].linked(prop, record_id))
     counts = {"notes_count": sum(note["active_flag"] for note in notes)}
@@ -105,8 +99,8 @@ def _activity_counts(account: Account, prop: str, parent_id: RecordId) -> Record
         "activities_count": len(alive),
         "done_activities_count": len(done),
         "undone_activities_count": len(undone),
-        "next_activity_id": min(undone, key=_due)["id"] if undone else None,
-        "last_activity_id": max(done, key=_due)["id"] if done else None,
+        "next_activity_id": min(undone, key=due)["id"] if undone else None,
+        "last_activity_id": max(done, key=due)["id"] if done else None,
     }
 
 
@@ -117,12 +111,9 @@ def _find_next_activity(account: Account, lead_id: RecordId | None) -> None:
         account["leads"].put({**lead, "next_activity_id": next_id})
 
 
-def _due(activity: Record) -> tuple[str, str]:
-    return activity["due_date"] or "9999", activity["due_time"] or ""
-
-
 def _rename_in_notes(account: Account, name: str, record: Record) -> None:
-    prop, key, title = _NAMES[name]
-    for note in _records(account, "notes", account["notes"].linked(prop, record["id"])):
-        if note[key] != {title: record[title]}:
-            account["notes"].put({**note, key: {title: record[title]}})
+    for link, (target, key, title) in NOTED.items():
+        if target == name:
+            for note in _records(account, "notes", account["notes"].linked(link, record["id"])):
+                if note[key] != {title: record[title]}:
+                    account["notes"].put({**note, key: {title: record[title]}})

@@ -11,8 +11,8 @@ from datetime import date
 from typing import Any
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record
 from pipedrive_orchestration.demo.account.fields import Field, Fields
+from pipedrive_orchestration.demo.records import Record
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
 _TIMEZONES = {17: "Europe/London", 24: "Europe/Berlin", 61: "America/New_York", 88: "Asia/Tokyo"}

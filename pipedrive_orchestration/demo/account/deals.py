@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record
+from pipedrive_orchestration.demo.records import Record
 
 
 def objections(account: Account, before: Record, changes: Record) -> Iterator[str]:

@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record
 from pipedrive_orchestration.demo.errors import bad_request
+from pipedrive_orchestration.demo.records import Record
 
 Test = Callable[[Record], bool]
 ValueTest = Callable[[Any], bool]

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipedrive_orchestration.demo.account.collection import Record
 from pipedrive_orchestration.demo.account.custom_values import completed
 from pipedrive_orchestration.demo.account.fields import Field, Fields
-from pipedrive_orchestration.demo.generator.custom_values import flat_v1_values
+from pipedrive_orchestration.demo.records import Record, flat_custom_values
 
 _CODE_LENGTH = 40
 
@@ -58,4 +57,4 @@ def with_flat_values(fields: Fields, lead: Record, values: Record) -> Record:
         for code, value in values.items()
         if value is not None and (field := fields.custom(code)) is not None
     }
-    return {**kept, **flat_v1_values(whole, list(fields))}
+    return {**kept, **flat_custom_values(whole, list(fields))}

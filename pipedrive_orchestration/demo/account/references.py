@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record
+from pipedrive_orchestration.demo.records import Record
 
 TARGETS = {
     "owner_id": "users",

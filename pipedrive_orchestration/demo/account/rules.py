@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from pipedrive_orchestration.demo.account import deals
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record
 from pipedrive_orchestration.demo.account.custom_values import (
     completed_address,
     currency_problem,
@@ -19,16 +18,14 @@ from pipedrive_orchestration.demo.account.custom_values import (
 )
 from pipedrive_orchestration.demo.account.filters import completed_conditions, condition_problems
 from pipedrive_orchestration.demo.account.references import label_problems, reference_problems
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.demo.generator.notes import NOTED, author_of
+from pipedrive_orchestration.demo.records import Record
+from pipedrive_orchestration.demo.records import blank as blank_record
 
 
 def blank(account: Account, name: str) -> Record:
     """A record of the collection before anything was written into it."""
-    schema = account[name].schema
-    record: Record = {
-        prop.key: 0 if prop.key.endswith("_count") else False if prop.field_type == "boolean" else None
-        for prop in CATALOGUE[name].properties
-    }
+    schema, record = account[name].schema, blank_record(name)
     if schema.fields is not None and not schema.flat:
         record["custom_fields"] = dict.fromkeys(account.fields[schema.fields].custom_codes())
     mine = record.keys() & {"owner_id", "user_id", "creator_id", "creator_user_id"}
@@ -134,8 +131,8 @@ def _lead_objections(account: Account, before: Record, changes: Record) -> Itera
 
 
 def _note_objections(_account: Account, before: Record, changes: Record) -> Iterator[str]:
-    if all((before | changes)[prop] is None for prop in _NOTED):
-        yield f"A note has to be linked: one of {', '.join(_NOTED)} is needed."
+    if all((before | changes)[prop] is None for prop in NOTED):
+        yield f"A note has to be linked: one of {', '.join(NOTED)} is needed."
 
 
 def _activity_type_objections(account: Account, before: Record, changes: Record) -> Iterator[str]:
@@ -251,25 +248,16 @@ def _lead(account: Account, before: Record, changes: Record) -> Record:
     return record
 
 
-_NOTED = {
-    "deal_id": ("deals", "deal", "title"),
-    "person_id": ("persons", "person", "name"),
-    "org_id": ("organizations", "organization", "name"),
-    "lead_id": ("leads", "lead", "title"),
-}
-"""What notes are linked to, and the small objects in which they repeat its name."""
-
-
 def _note(account: Account, before: Record, changes: Record) -> Record:
     """A note: it repeats the names of what it is linked to and of its author."""
     record = before | changes
     record |= {key: bool(value) for key, value in changes.items() if key.startswith("pinned_")}
-    for prop, (name, key, title) in _NOTED.items():
+    for prop, (name, key, title) in NOTED.items():
         target = account[name].get(record[prop])
         record[key] = None if target is None else {title: target[title]}
     user = account["users"].get(record["user_id"])
     assert user is not None, "references were checked"
-    record["user"] = {key: user[key] for key in ("email", "name", "icon_url", "is_you")}
+    record["user"] = author_of(user)
     if before["id"] in account["notes"]:
         record["last_update_user_id"] = account.me["id"]
     return record
@@ -277,7 +265,7 @@ def _note(account: Account, before: Record, changes: Record) -> Record:
 
 def _touch_noted(account: Account, note: Record) -> None:
     for prop in ("deal_id", "person_id", "org_id"):
-        account.touch(_NOTED[prop][0], note[prop])
+        account.touch(NOTED[prop][0], note[prop])
 
 
 def _take_from_leads(account: Account, label: Record) -> None:

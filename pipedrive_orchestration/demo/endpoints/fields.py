@@ -10,17 +10,17 @@ from typing import Any
 
 import orjson
 
-from pipedrive_orchestration.demo.account.account import FIELDS, Account
-from pipedrive_orchestration.demo.account.collection import Record
+from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.fields import Field, Fields, shown
 from pipedrive_orchestration.demo.bodies import read, read_list
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_list
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.endpoints.paging import cursor_after, offset_page, position
 from pipedrive_orchestration.demo.errors import not_found
-from pipedrive_orchestration.demo.generator.fields import make_field
+from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS, make_field
+from pipedrive_orchestration.demo.records import Record
 
-_COLLECTIONS = {resource: name for name, resource in FIELDS.items()}
+_COLLECTIONS = {resource: name for name, resource in FIELD_LISTS.items()}
 _CHANGEABLE = ("description", "ui_visibility", "important_fields", "required_fields")
 _WITH_OPTIONS = {"enum", "set"}
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record, RecordId
 from pipedrive_orchestration.demo.account.counts import follow_up
 from pipedrive_orchestration.demo.account.references import TARGETS
 from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.endpoints.v1_shapes import v1_record
 from pipedrive_orchestration.demo.errors import not_found
+from pipedrive_orchestration.demo.records import Record, RecordId
 
 _NEVER_INHERITED = frozenset(
     {"id", "add_time", "update_time", "is_deleted", "is_archived", "archive_time", "status"}

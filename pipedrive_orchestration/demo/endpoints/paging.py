@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import orjson
 
-from pipedrive_orchestration.demo.account.collection import Key, Record, sort_key
+from pipedrive_orchestration.demo.account.collection import Key, sort_key
 from pipedrive_orchestration.demo.call import Answer, Call, success_list
+from pipedrive_orchestration.demo.records import Record
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from pipedrive_orchestration.demo.account.collection import Record, RecordId
 from pipedrive_orchestration.demo.account.fields import Fields
 from pipedrive_orchestration.demo.account.filters import with_field_codes
 from pipedrive_orchestration.demo.call import Call
 from pipedrive_orchestration.demo.operations import Paging
+from pipedrive_orchestration.demo.records import Record, RecordId
 
 Encode = Callable[[RecordId], bytes]
 

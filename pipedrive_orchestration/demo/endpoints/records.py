@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipedrive_orchestration.demo.account import deals
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record
 from pipedrive_orchestration.demo.account.counts import follow_up
 from pipedrive_orchestration.demo.account.custom_values import with_custom_fields
 from pipedrive_orchestration.demo.account.flat_values import split, with_flat_values
@@ -13,6 +12,7 @@ from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_encoded
 from pipedrive_orchestration.demo.endpoints.projection import projection
 from pipedrive_orchestration.demo.errors import not_found
+from pipedrive_orchestration.demo.records import Record
 
 
 def created(call: Call) -> Answer:

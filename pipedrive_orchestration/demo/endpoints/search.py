@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from pipedrive_orchestration.demo.account.collection import LIVE, Record
+from pipedrive_orchestration.demo.account.collection import LIVE
 from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.endpoints.paging import cursor_after, position
+from pipedrive_orchestration.demo.records import Record
 
 _SEARCHED_TYPES = {"address", "varchar", "text", "varchar_auto", "double", "monetary", "phone"}
 """Types of custom fields in which is searched."""

@@ -8,11 +8,12 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from pipedrive_orchestration.demo.account.collection import Collection, Key, Record, RecordId, Shelf, sort_key
+from pipedrive_orchestration.demo.account.collection import Collection, Key, Shelf, sort_key
 from pipedrive_orchestration.demo.account.filters import stored_filter
 from pipedrive_orchestration.demo.call import Call
 from pipedrive_orchestration.demo.operations import Paging
 from pipedrive_orchestration.demo.parameters import Sorting
+from pipedrive_orchestration.demo.records import Record, RecordId
 
 Test = Callable[[Record], bool]
 Window = tuple[str | None, str | None]

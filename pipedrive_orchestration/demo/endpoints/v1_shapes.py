@@ -10,8 +10,7 @@ from collections.abc import Callable
 from functools import cache
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import Record
-from pipedrive_orchestration.demo.generator.custom_values import flat_v1_values
+from pipedrive_orchestration.demo.records import Record, flat_custom_values
 
 _COUNTS = """email_messages_count activities_count done_activities_count undone_activities_count files_count
     notes_count followers_count next_activity_id last_activity_id"""
@@ -69,7 +68,7 @@ def v1_record(account: Account, name: str, record: Record) -> Record:
         shape |= _REST[name](account, record)
     if schema.fields is not None:
         values = record["custom_fields"] or {}
-        shape |= dict.fromkeys(values) | flat_v1_values(values, list(account.fields[name]))
+        shape |= dict.fromkeys(values) | flat_custom_values(values, list(account.fields[name]))
     return shape
 
 

@@ -1,41 +1,19 @@
-"""A whole account: the data of a company that sells and maintains solar plants in ten countries."""
+"""A company's account in the making: what it has so far, and what its collections have in common."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from random import Random
+from typing import Any
 
-from pipedrive_orchestration.demo.generator.account import (
-    Company,
-    make_activity_types,
-    make_currencies,
-    make_filters,
-    make_lead_labels,
-    make_me,
-    make_pipelines,
-    make_users,
-)
-from pipedrive_orchestration.demo.generator.activities import Agenda, make_activities
-from pipedrive_orchestration.demo.generator.contacts import make_organizations, make_persons
-from pipedrive_orchestration.demo.generator.custom_fields import CUSTOM_FIELDS
-from pipedrive_orchestration.demo.generator.custom_values import Linked, fill_pools
-from pipedrive_orchestration.demo.generator.deals import Market, make_deals
-from pipedrive_orchestration.demo.generator.edge_cases import (
-    add_odd_activities,
-    add_odd_contacts,
-    add_odd_deals,
-    add_odd_values,
-    remove_update_times,
-)
-from pipedrive_orchestration.demo.generator.fields import note_fields
-from pipedrive_orchestration.demo.generator.leads import make_leads
-from pipedrive_orchestration.demo.generator.links import count_links
-from pipedrive_orchestration.demo.generator.moments import Calendar
-from pipedrive_orchestration.demo.generator.notes import Desk, make_notes
-from pipedrive_orchestration.demo.generator.products import make_products
-from pipedrive_orchestration.demo.generator.randomness import Record, ids_with_gaps, stream
-from pipedrive_orchestration.demo.generator.schema import make_fields
-from pipedrive_orchestration.demo.generator.world import build_world
+from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet, Linked, fill_pools
+from pipedrive_orchestration.demo.generator.fields import make_fields
+from pipedrive_orchestration.demo.generator.moments import Calendar, Chronicle
+from pipedrive_orchestration.demo.generator.randomness import ids_with_gaps, sample_positions, stream
+from pipedrive_orchestration.demo.generator.world import Place, World, build_world
+from pipedrive_orchestration.demo.records import Record, Records
 
 VOLUMES = {
     "persons": 4_000,
@@ -47,11 +25,30 @@ VOLUMES = {
 }
 """Records at scale 1."""
 
+PRODUCTS = 60
 _FEWEST = 40
 """An account with fewer records of a kind could not hold every edge case."""
 
 
 @dataclass(slots=True)
+class Draft:
+    """A record before it is made.
+
+    Attributes:
+        id: its id.
+        added: when it was added, in seconds since 1970.
+        is_deleted: whether it has been deleted since.
+        is_archived: whether it has been archived since.
+        is_imported: whether it came from a spreadsheet and was never touched again.
+    """
+
+    id: int
+    added: int
+    is_deleted: bool
+    is_archived: bool
+    is_imported: bool
+
+
 class Business:
     """Everything an account holds, each record exactly as the API has it.
 
@@ -61,97 +58,92 @@ class Business:
 
     Compound values (addresses, money, lists) may be shared between records: replace them, never change
     them in place.
-    """
-
-    deals: dict[int, Record]
-    persons: dict[int, Record]
-    organizations: dict[int, Record]
-    activities: dict[int, Record]
-    products: dict[int, Record]
-    pipelines: dict[int, Record]
-    stages: dict[int, Record]
-    users: dict[int, Record]
-    notes: dict[int, Record]
-    activity_types: dict[int, Record]
-    currencies: dict[int, Record]
-    filters: dict[int, Record]
-    leads: dict[str, Record]
-    lead_labels: dict[str, Record]
-    deal_fields: list[Record]
-    person_fields: list[Record]
-    organization_fields: list[Record]
-    product_fields: list[Record]
-    activity_fields: list[Record]
-    note_fields: list[Record]
-    me: Record
-
-
-def generate(seed: int, scale: float, now: datetime) -> Business:
-    """Make an account; the same arguments always make the same one.
 
     Args:
         seed: decides every name, number and key.
-        scale: multiplies persons, organizations, deals, activities, leads and notes (see `VOLUMES`).
-        now: the instant up to which the account has existed, for 24 months; fractions of its second are
-            dropped.
+        scale: multiplies the records of `VOLUMES`.
+        now: the instant up to which the account has existed.
 
-    Raises:
-        ValueError: ``scale`` is not positive, or ``now`` has no time zone.
+    Attributes:
+        seed: as given.
+        calendar: the months that the account has existed.
+        world: the countries that the company sells in.
+        collections: the records of every collection that has been made.
+        homes: each organization's country and mail domain.
     """
-    if not scale > 0:
-        raise ValueError(f"scale must be greater than 0, not {scale}")
-    calendar, world = Calendar.until(now), build_world(seed)
-    company = Company(seed, calendar, world, make_users(seed, world, calendar))
-    activity_types, lead_labels = make_activity_types(calendar), make_lead_labels(seed, calendar)
-    pipelines, stages, funnels = make_pipelines(calendar)
-    fields = make_fields(seed, calendar, activity_types)
-    ids, purged = _ids(seed, scale)
-    linked = Linked(company.owners, ids["organizations"], ids["persons"])
-    custom = {name: fill_pools(company, name, fields[name], linked) for name in CUSTOM_FIELDS}
 
-    organizations, homes = make_organizations(company, ids["organizations"], custom["organizations"])
-    persons = make_persons(company, ids["persons"], organizations, homes, custom["persons"])
-    add_odd_contacts(persons, organizations)
-    market = Market(persons, organizations, homes)
-    deals = make_deals(company, ids["deals"], market, funnels, custom["deals"])
-    leads = make_leads(company, len(ids["leads"]), market, list(lead_labels), custom["deals"])
-    activities = make_activities(company, ids["activities"], Agenda(deals, leads, persons))
-    notes = make_notes(company, ids["notes"], Desk(deals, leads, persons, organizations))
-    add_odd_values(custom, {"deals": deals, "persons": persons, "organizations": organizations})
-    add_odd_deals(calendar, deals, purged["persons"])
-    add_odd_activities(activities)
-    remove_update_times(deals, persons, organizations, activities)
-    count_links(deals, persons, organizations, leads, activities, notes)
-    return Business(
-        deals=deals,
-        persons=persons,
-        organizations=organizations,
-        activities=activities,
-        products=make_products(company, custom["products"]),
-        pipelines=pipelines,
-        stages=stages,
-        users=company.users,
-        notes=notes,
-        activity_types=activity_types,
-        currencies=make_currencies(),
-        filters=make_filters(company.owners[0], calendar, fields),
-        leads=leads,
-        lead_labels=lead_labels,
-        deal_fields=fields["deals"],
-        person_fields=fields["persons"],
-        organization_fields=fields["organizations"],
-        product_fields=fields["products"],
-        activity_fields=fields["activities"],
-        note_fields=note_fields(),
-        me=make_me(company.users),
-    )
+    def __init__(self, seed: int, scale: float, now: datetime) -> None:
+        self.seed = seed
+        self.calendar = Calendar.until(now)
+        self.world: World = build_world(seed)
+        self.collections: dict[str, Records] = {}
+        self.homes: dict[int, tuple[Place, str]] = {}
+        self._ids = {
+            name: ids_with_gaps(stream(seed, f"{name} ids"), max(_FEWEST, round(volume * scale)))
+            for name, volume in VOLUMES.items()
+        } | {"products": (list(range(1, PRODUCTS + 1)), [])}
+        self._chronicles: dict[str, Chronicle[Any]] = {}
+        self._custom: dict[str, CustomFieldSet] = {}
 
+    def __getitem__(self, name: str) -> Records:
+        return self.collections[name]
 
-def _ids(seed: int, scale: float) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """Ids to give out and ids already purged, by object type."""
-    given: dict[str, list[int]] = {}
-    purged: dict[str, list[int]] = {}
-    for name, volume in VOLUMES.items():
-        amount = max(_FEWEST, round(volume * scale))
-        given[name], purged[name] = ids_with_gaps(stream(seed, f"{name} ids"), amount)
-    return given, purged
+    def ids(self, name: str) -> list[int]:
+        """The ids that the records of a collection have or will have, ascending."""
+        return self._ids[name][0]
+
+    def purged(self, name: str) -> list[int]:
+        """Ids of records that are long gone."""
+        return self._ids[name][1]
+
+    @cached_property
+    def owners(self) -> list[int]:
+        """Ids of everyone who may own records, the user who left included."""
+        return list(self["users"])
+
+    @cached_property
+    def fields(self) -> dict[str, list[Record]]:
+        """Field objects by collection, the built-in ones first."""
+        return make_fields(self.seed, self.calendar, self["activity_types"])
+
+    def custom(self, name: str) -> CustomFieldSet:
+        """The custom fields of a collection and the values that they may have."""
+        if name not in self._custom:
+            linked = Linked(self.owners, self.ids("organizations"), self.ids("persons"))
+            self._custom[name] = fill_pools(
+                self.seed, self.world, self.calendar, name, self.fields[name], linked
+            )
+        return self._custom[name]
+
+    def one_before(self, rng: Random, name: str, time: str) -> Any:
+        """The id of a record that was there by then, rather a recent one, or None if there was none."""
+        if name not in self._chronicles:
+            self._chronicles[name] = Chronicle(self[name])
+        return self._chronicles[name].one_before(rng, time)
+
+    def drafts(
+        self, rng: Random, name: str, *, imported: int = 0, deleted: float = 0, archived: float = 0
+    ) -> list[Draft]:
+        """The records to make of a collection, in the order in which they were added.
+
+        Args:
+            rng: where chance comes from.
+            name: the collection.
+            imported: how many of them, at most, came from a spreadsheet.
+            deleted: the share of them that has been deleted.
+            archived: the share of them that has been archived.
+        """
+        ids = self.ids(name)
+        add_times, import_ = self.calendar.add_times(rng, len(ids), imported)
+        gone = sample_positions(rng, len(ids), deleted) if deleted else set()
+        shelved = sample_positions(rng, len(ids), archived, besides=gone) if archived else set()
+        return [
+            Draft(ids[place], added, place in gone, place in shelved, place in import_)
+            for place, added in enumerate(add_times)
+        ]
+
+    def updated(self, rng: Random, draft: Draft) -> int:
+        """When a record was changed for the last time, which may be when it was added."""
+        if draft.is_deleted:
+            return self.calendar.deletion(rng, draft.added)
+        return draft.added if draft.is_imported else self.calendar.later(rng, draft.added)

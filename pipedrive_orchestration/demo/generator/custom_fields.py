@@ -1,13 +1,8 @@
-"""The account's custom fields: what they are called, what they hold, and where their keys come from."""
+"""The account's custom fields: what they are called, and what they may hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-from pipedrive_orchestration.demo.generator.fields import make_field
-from pipedrive_orchestration.demo.generator.moments import DAY, Calendar
-from pipedrive_orchestration.demo.generator.randomness import Record, hash_key, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +108,3 @@ PRODUCTS = (
 
 CUSTOM_FIELDS = {"deals": DEALS, "persons": PERSONS, "organizations": ORGANIZATIONS, "products": PRODUCTS}
 """The custom fields of each object type that has any. Leads inherit those of deals."""
-
-
-def build_fields(
-    object_type: str,
-    seed: int,
-    calendar: Calendar,
-    field_ids: Iterator[int],
-    option_ids: Iterator[int],
-) -> list[Record]:
-    """Field objects for an object type's custom fields; keys follow from the seed."""
-    rng = stream(seed, f"{object_type} custom fields")
-    fields = []
-    for position, custom in enumerate(CUSTOM_FIELDS[object_type]):
-        added = calendar.opened + int(rng.random() * 60 * DAY)
-        entry = make_field(
-            object_type,
-            code=hash_key(seed, object_type, str(position)),
-            label=custom.label,
-            field_type=custom.field_type,
-            identifier=next(field_ids),
-            added=added,
-            options=_options(custom.options, option_ids),
-            is_custom=True,
-        )
-        entry["_options_deleted"] = _options(custom.deleted_options, option_ids) or []
-        entry["_active"] = not custom.deleted
-        fields.append(entry)
-    return fields
-
-
-def _options(labels: tuple[str, ...], option_ids: Iterator[int]) -> list[Record] | None:
-    return [{"id": next(option_ids), "label": label} for label in labels] or None

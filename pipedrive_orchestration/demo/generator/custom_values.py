@@ -7,22 +7,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from pipedrive_orchestration.demo.generator.account import Company
 from pipedrive_orchestration.demo.generator.custom_fields import CUSTOM_FIELDS
-from pipedrive_orchestration.demo.generator.moments import DAY, clock_text, date_text
-from pipedrive_orchestration.demo.generator.randomness import POOL_SIZE, Record, draw, pick, stream
+from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, clock_text, date_text
+from pipedrive_orchestration.demo.generator.randomness import POOL_SIZE, draw, pick, stream
+from pipedrive_orchestration.demo.generator.world import World
+from pipedrive_orchestration.demo.records import Record
 
 _WORDS = (
-    "Helios",
-    "Sunrise",
-    "Volta",
-    "Meridian",
-    "Kestrel",
-    "Auriga",
-    "Borealis",
-    "Cinder",
-    "Delta",
-    "Ember",
+    *("Helios", "Sunrise", "Volta", "Meridian", "Kestrel"),
+    *("Auriga", "Borealis", "Cinder", "Delta", "Ember"),
 )
 _ZONES = ((17, "Europe/London"), (24, "Europe/Berlin"), (61, "America/New_York"), (88, "Asia/Tokyo"))
 
@@ -68,21 +61,25 @@ class Linked:
     persons: list[int]
 
 
-def fill_pools(company: Company, object_type: str, fields: list[Record], linked: Linked) -> CustomFieldSet:
-    """Draw the values that records of an object type may have in their custom fields.
+def fill_pools(
+    seed: int, world: World, calendar: Calendar, name: str, fields: list[Record], linked: Linked
+) -> CustomFieldSet:
+    """Draw the values that records of a collection may have in their custom fields.
 
     Args:
-        company: whose records.
-        object_type: such as ``deals``.
-        fields: all fields of the object type.
+        seed: where chance comes from.
+        world: whose addresses, phone numbers and currencies they are.
+        calendar: when they were written.
+        name: the collection.
+        fields: all fields of the collection.
         linked: what fields of type user, org and people point to.
     """
-    rng = stream(company.seed, f"{object_type} custom values")
-    values = _Values(rng, company, linked)
+    rng = stream(seed, f"{name} custom values")
+    values = _Values(rng, world, calendar, linked)
     custom = [entry for entry in fields if entry["is_custom_field"]]
     pools = {
         entry["field_code"]: values.pool(entry, definition.filled)
-        for entry, definition in zip(custom, CUSTOM_FIELDS[object_type], strict=True)
+        for entry, definition in zip(custom, CUSTOM_FIELDS[name], strict=True)
         if not definition.deleted
     }
     return CustomFieldSet(custom, pools)
@@ -91,9 +88,8 @@ def fill_pools(company: Company, object_type: str, fields: list[Record], linked:
 class _Values:
     """Values of each creatable field type in their v2 shape (docs/pipedrive-api.md#custom-field-values)."""
 
-    def __init__(self, rng: Random, company: Company, linked: Linked) -> None:
-        self._rng = rng
-        self._world, self._calendar = company.world, company.calendar
+    def __init__(self, rng: Random, world: World, calendar: Calendar, linked: Linked) -> None:
+        self._rng, self._world, self._calendar = rng, world, calendar
         self._makers: dict[str, Callable[[Record], Any]] = {
             "varchar": self._varchar,
             "varchar_auto": lambda _: pick(rng, _WORDS),
@@ -105,12 +101,12 @@ class _Values:
             "user": lambda _: pick(rng, linked.users),
             "org": lambda _: pick(rng, linked.organizations),
             "people": lambda _: pick(rng, linked.persons),
-            "phone": lambda _: draw(rng, company.world.pool).phone(rng),
+            "phone": lambda _: draw(rng, world.pool).phone(rng),
             "date": lambda _: date_text(self._day()),
             "daterange": self._daterange,
             "time": lambda _: {"value": self._clock(8, 18), **self._zone()},
             "timerange": self._timerange,
-            "address": lambda _: pick(rng, draw(rng, company.world.pool).addresses),
+            "address": lambda _: pick(rng, draw(rng, world.pool).addresses),
         }
 
     def pool(self, entry: Record, filled: float) -> list[Any]:
@@ -152,34 +148,3 @@ class _Values:
     def _zone(self) -> Record:
         identifier, name = pick(self._rng, _ZONES)
         return {"timezone_id": identifier, "timezone_name": name}
-
-
-def flat_v1_values(custom_fields: Record, fields: list[Record]) -> Record:
-    """The custom part of a v1 lead: flat keys, unset ones left out.
-
-    See docs/pipedrive-api.md#custom-field-values.
-
-    Enum ids become text, sets comma-separated text, and the parts of compound values keys of their own,
-    such as ``<key>_currency``.
-    """
-    types = {entry["field_code"]: entry["field_type"] for entry in fields}
-    flat: Record = {}
-    for key, value in custom_fields.items():
-        if value is not None:
-            flat |= _flat(key, types[key], value)
-    return flat
-
-
-def _flat(key: str, field_type: str, value: Any) -> Record:
-    if field_type == "enum":
-        return {key: str(value)}
-    if field_type == "set":
-        return {key: ",".join(map(str, value))}
-    if isinstance(value, dict):
-        parts = {
-            f"{key}_{part}": content
-            for part, content in value.items()
-            if part not in {"value", "timezone_name"}
-        }
-        return {key: value["value"], **parts}
-    return {key: value}

@@ -5,29 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from pipedrive_orchestration.demo.generator.account import COMPANY_DOMAIN, Company, Funnel
-from pipedrive_orchestration.demo.generator.contacts import LINKED_COUNTS, Homes, label_pool
-from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet
-from pipedrive_orchestration.demo.generator.moments import (
-    DAY,
-    Calendar,
-    Chronicle,
-    date_text,
-    v2_time,
-)
-from pipedrive_orchestration.demo.generator.randomness import (
-    Record,
-    draw,
-    pick,
-    pool_of,
-    sample_positions,
-    stream,
-    uuid_text,
-)
+from pipedrive_orchestration.demo.generator.business import Business, Draft
+from pipedrive_orchestration.demo.generator.company import COMPANY_DOMAIN, Funnel, funnels
+from pipedrive_orchestration.demo.generator.contacts import label_pool
+from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, date_text, v2_time
+from pipedrive_orchestration.demo.generator.randomness import draw, pick, pool_of, stream, uuid_text
+from pipedrive_orchestration.demo.records import Record, Records, blank
 
-_IMPORTED = 300
-_DELETED_SHARE = 0.03
-_ARCHIVED_SHARE = 0.08
 _CYCLE_DAYS = 75
 """How long a deal stays open on average."""
 
@@ -43,32 +27,20 @@ class Customer:
     person_id: int | None
     org_id: int | None
     name: str
-    currency: str
+    currency: str = "EUR"
 
 
-class Market:
-    """The persons and organizations among whom customers are found."""
-
-    def __init__(self, persons: dict[int, Record], organizations: dict[int, Record], homes: Homes) -> None:
-        self._persons, self._organizations, self._homes = persons, organizations, homes
-        self._known_persons = Chronicle(persons)
-        self._known_organizations = Chronicle(organizations)
-
-    def customer(self, rng: Random, time: str) -> Customer:
-        """Anyone known by then: a person with their organization, or one of the two alone."""
-        if rng.random() < 0.86:
-            person_id = self._known_persons.one_before(rng, time)
-            if person_id is not None:
-                person = self._persons[person_id]
-                return self._customer(person_id, person["org_id"], person["name"])
-        org_id = self._known_organizations.one_before(rng, time)
-        return self._customer(None, org_id, "Enquiry by phone")
-
-    def _customer(self, person_id: int | None, org_id: int | None, name: str) -> Customer:
-        if org_id is None:
-            return Customer(person_id, None, name, "EUR")
-        place, _ = self._homes[org_id]
-        return Customer(person_id, org_id, self._organizations[org_id]["name"], place.country.currency)
+def customer(business: Business, rng: Random, time: str) -> Customer:
+    """Anyone known by then: a person with their organization, or one of the two alone."""
+    person_id = business.one_before(rng, "persons", time) if rng.random() < 0.86 else None
+    if person_id is None:
+        org_id, name = business.one_before(rng, "organizations", time), "Enquiry by phone"
+    else:
+        org_id, name = business["persons"][person_id]["org_id"], business["persons"][person_id]["name"]
+    if org_id is None:
+        return Customer(person_id, None, name)
+    place, _ = business.homes[org_id]
+    return Customer(person_id, org_id, business["organizations"][org_id]["name"], place.country.currency)
 
 
 @dataclass(slots=True)
@@ -82,54 +54,37 @@ class _History:
     archived: int | None = None
     updated: int = 0
 
-    def closed_as(self, status: str) -> int | None:
-        return self.closed if self.closed is not None and self.status == status else None
 
-
-def make_deals(
-    company: Company,
-    ids: list[int],
-    market: Market,
-    funnels: list[Funnel],
-    custom: CustomFieldSet,
-) -> dict[int, Record]:
+def deals(business: Business) -> Records:
     """Deals by id in the order they were added."""
-    rng, calendar = stream(company.seed, "deals"), company.calendar
-    add_times, imported = calendar.add_times(rng, len(ids), imported=_IMPORTED)
-    deleted = sample_positions(rng, len(ids), _DELETED_SHARE)
-    archived = sample_positions(rng, len(ids), _ARCHIVED_SHARE, besides=deleted)
-    funnel_pool = pool_of(rng, funnels, [funnel.weight for funnel in funnels])
-    labels, owner_pool = label_pool(rng, "deals"), pool_of(rng, company.owners)
-    deals: dict[int, Record] = {}
-    for position, (identifier, added) in enumerate(zip(ids, add_times, strict=True)):
+    rng, calendar = stream(business.seed, "deals"), business.calendar
+    drafts = business.drafts(rng, "deals", imported=300, deleted=0.03, archived=0.08)
+    used = funnels(business)
+    funnel_pool = pool_of(rng, used, [funnel.weight for funnel in used])
+    labels, owners = label_pool(rng, "deals"), pool_of(rng, business.owners)
+    records: Records = {}
+    for draft in drafts:
         funnel = draw(rng, funnel_pool)
-        if position in imported:
-            history = _History("open", funnel.stage_ids[0], updated=added)
+        if draft.is_imported:
+            history = _History("open", funnel.stage_ids[0], updated=draft.added)
         else:
-            history = _unfold(rng, calendar, funnel, added)
-        if position in deleted:
-            history.updated = max(history.updated, calendar.deletion(rng, added))
-        elif position in archived:
+            history = _history(rng, calendar, funnel, draft.added)
+        if draft.is_deleted:
+            history.updated = max(history.updated, calendar.deletion(rng, draft.added))
+        elif draft.is_archived:
             history.archived = history.updated = calendar.later(rng, history.updated)
-        deal = _deal(
-            identifier,
-            rng,
-            added,
-            history,
-            market.customer(rng, v2_time(added)),
-            is_deleted=position in deleted,
-        )
-        deal["pipeline_id"] = funnel.pipeline_id
-        deal["owner_id"] = draw(rng, owner_pool)
-        deal["creator_user_id"] = draw(rng, owner_pool)
-        deal["label_ids"] = draw(rng, labels)
-        deal["custom_fields"] = custom.draw(rng)
-        deal["expected_close_date"] = _expected_close(rng, calendar, added, history)
-        deals[identifier] = deal
-    return deals
+        records[draft.id] = _deal(business, rng, draft, history) | {
+            "pipeline_id": funnel.pipeline_id,
+            "owner_id": draw(rng, owners),
+            "creator_user_id": draw(rng, owners),
+            "label_ids": draw(rng, labels),
+            "custom_fields": business.custom("deals").draw(rng),
+            "expected_close_date": _expected_close(rng, calendar, draft.added, history),
+        }
+    return records
 
 
-def _unfold(rng: Random, calendar: Calendar, funnel: Funnel, added: int) -> _History:
+def _history(rng: Random, calendar: Calendar, funnel: Funnel, added: int) -> _History:
     stages = funnel.stage_ids
     end = added + int(rng.expovariate(1 / _CYCLE_DAYS) * DAY)
     if end >= calendar.now:
@@ -151,58 +106,48 @@ def _expected_close(rng: Random, calendar: Calendar, added: int, history: _Histo
     return date_text(start + int(rng.random() * 120) * DAY)
 
 
-def _deal(
-    identifier: int, rng: Random, added: int, history: _History, customer: Customer, *, is_deleted: bool
-) -> Record:
-    chance = rng.random()
-    won, lost, closed = history.closed_as("won"), history.closed_as("lost"), history.closed
-    value = round(900 + rng.expovariate(1 / 24_000), 0 if customer.currency == "JPY" else 2)
+def _deal(business: Business, rng: Random, draft: Draft, history: _History) -> Record:
+    who, chance = customer(business, rng, v2_time(draft.added)), rng.random()
+    won = history.closed if history.status == "won" else None
+    lost = history.closed if history.status == "lost" else None
+    value = round(900 + rng.expovariate(1 / 24_000), 0 if who.currency == "JPY" else 2)
     is_recurring = chance < 0.1
-    return {
-        "id": identifier,
-        "title": f"{customer.name} – {pick(rng, _THINGS)}",
-        "creator_user_id": None,
-        "owner_id": None,
-        "person_id": customer.person_id,
-        "org_id": customer.org_id,
-        "pipeline_id": None,
+    return blank("deals") | {
+        "id": draft.id,
+        "title": f"{who.name} – {pick(rng, _THINGS)}",
+        "person_id": who.person_id,
+        "org_id": who.org_id,
         "stage_id": history.stage_id,
         "value": value,
-        "currency": customer.currency,
-        "add_time": v2_time(added),
+        "currency": who.currency,
+        "add_time": v2_time(draft.added),
         "update_time": v2_time(history.updated),
         "stage_change_time": _time(history.stage_changed),
-        "status": "deleted" if is_deleted else history.status,
-        "is_deleted": is_deleted,
+        "status": "deleted" if draft.is_deleted else history.status,
+        "is_deleted": draft.is_deleted,
         "is_archived": history.archived is not None,
         "archive_time": _time(history.archived),
         "probability": int(chance * 100) if chance < 0.25 else None,
         "lost_reason": pick(rng, _LOST_REASONS) if lost and chance < 0.9 else None,
         "visible_to": 3 if chance < 0.8 else 7,
-        "close_time": _time(closed),
+        "close_time": _time(history.closed),
         "won_time": _time(won),
+        "first_won_time": _time(won),
         "lost_time": _time(lost),
         "local_won_date": _date(won),
         "local_lost_date": _date(lost),
-        "local_close_date": _date(closed),
-        "expected_close_date": None,
-        "label_ids": [],
+        "local_close_date": _date(history.closed),
         "origin": pick(rng, _ORIGINS),
-        "origin_id": None,
-        "channel": None,
-        "channel_id": None,
         "source_lead_id": uuid_text(rng) if chance < 0.04 else None,
         "arr": round(value * 1.2, 2) if is_recurring else None,
         "mrr": round(value / 10, 2) if is_recurring else None,
         "acv": value if is_recurring else None,
-        "custom_fields": {},
-        **LINKED_COUNTS,
-        "first_won_time": _time(won),
+        "followers_count": 1,
         "products_count": rng.getrandbits(2),
-        "participants_count": 0 if customer.person_id is None else 1 + rng.getrandbits(1),
+        "participants_count": 0 if who.person_id is None else 1 + rng.getrandbits(1),
         "last_incoming_mail_time": v2_time(history.updated) if chance < 0.2 else None,
         "last_outgoing_mail_time": v2_time(history.updated) if chance < 0.3 else None,
-        "smart_bcc_email": f"{COMPANY_DOMAIN}+deal{identifier}@pipedrivemail.example",
+        "smart_bcc_email": f"{COMPANY_DOMAIN}+deal{draft.id}@pipedrivemail.example",
     }
 
 

@@ -9,11 +9,13 @@ Private keys beside the shape: ``_id`` (the numeric id of v1), ``_add_time``, ``
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
-from pipedrive_orchestration.demo.generator.moments import v1_time
-from pipedrive_orchestration.demo.generator.randomness import Record
-from pipedrive_orchestration.pipedrive.builtin_fields import Property
-from pipedrive_orchestration.pipedrive.object_types import ObjectType
+from pipedrive_orchestration.demo.generator.custom_fields import CUSTOM_FIELDS
+from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, v1_time
+from pipedrive_orchestration.demo.generator.randomness import hash_key, stream
+from pipedrive_orchestration.demo.records import Record, Records
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 
 _TYPES = {
     "datetime": "date",
@@ -25,7 +27,12 @@ _TYPES = {
 }
 """Shapes of the catalogue that Pipedrive's own list of field types lacks, and its word for each."""
 
-_SPECIAL_TYPES = {"phones": "phone", "value": "monetary", "picture_id": "picture"}
+_SPECIAL_TYPES = {
+    "phones": "phone",
+    "value": "monetary",
+    "picture_id": "picture",
+    "billing_frequency": "billing_frequency",
+}
 
 _LABELS = {
     "id": "ID",
@@ -104,42 +111,101 @@ _UI_VISIBILITY: dict[str, Record] = {
 }
 
 
-def built_in_fields(
-    object_type: ObjectType, ids: Iterator[int], opened: int, options: dict[str, list[Record]]
-) -> list[Record]:
-    """One field for each property of the catalogue.
+FIELD_LISTS = {
+    "deals": "deal_fields",
+    "persons": "person_fields",
+    "organizations": "organization_fields",
+    "products": "product_fields",
+    "activities": "activity_fields",
+}
+"""Collections whose fields can be listed, and what their lists are called."""
 
-    Args:
-        object_type: whose properties.
-        ids: where the numeric v1 ids come from.
-        opened: when the account was made, in seconds since 1970.
-        options: the options of properties that have the account's own, by key (labels, activity types).
-    """
+_FIRST_FIELD_ID = 12_401
+_FIRST_OPTION_ID = 101
+
+_LABEL_OPTIONS = {
+    "deals": (11, (("Strategic", "purple"), ("Urgent, this week", "red"), ("Tender", "blue"))),
+    "persons": (21, (("Customer", "green"), ("Hot lead", "red"), ("Do not call", "dark-gray"))),
+    "organizations": (31, (("Customer", "green"), ("Supplier", "brown"), ("Competitor", "gray"))),
+}
+"""Id of the first label that ``label_ids`` of a collection may hold, and name and colour of each."""
+
+
+def label_options(name: str) -> list[Record]:
+    """The options of ``label_ids``; label ids are numbers, as in records."""
+    first, labels = _LABEL_OPTIONS[name]
     return [
-        make_field(
-            object_type.name,
-            code=prop.key,
-            label=_LABELS.get(prop.key, prop.label),
-            field_type=_field_type(object_type, prop),
-            identifier=next(ids),
-            added=opened,
-            options=options.get(prop.key, _OPTIONS.get(prop.key)),
-        )
-        | {"is_optional_response_field": prop.optional}
-        for prop in object_type.properties
+        {"id": first + place, "label": label, "color": color} for place, (label, color) in enumerate(labels)
     ]
 
 
-def _field_type(object_type: ObjectType, prop: Property) -> str:
-    if prop.key == "billing_frequency":
-        return "billing_frequency"
-    if object_type.name == "activities" and prop.key == "type":
-        return "enum"
-    return _SPECIAL_TYPES.get(prop.key) or _TYPES.get(prop.field_type, prop.field_type)
+def make_fields(seed: int, calendar: Calendar, activity_types: Records) -> dict[str, list[Record]]:
+    """Field objects by collection, the built-in ones first; numeric and option ids are unique.
+
+    Args:
+        seed: decides the keys of custom fields.
+        calendar: when the account was opened.
+        activity_types: the options of an activity's ``type``, whose value is a type's ``key_string``.
+    """
+    field_ids, option_ids = count(_FIRST_FIELD_ID), count(_FIRST_OPTION_ID)
+    types = [{"id": one["key_string"], "label": one["name"]} for one in activity_types.values()]
+    return {
+        name: [
+            *_built_in_fields(name, field_ids, calendar.opened, types),
+            *_custom_fields(name, seed, calendar, field_ids, option_ids),
+        ]
+        for name in FIELD_LISTS
+    }
+
+
+def _built_in_fields(
+    name: str, ids: Iterator[int], opened: int, activity_types: list[Record]
+) -> Iterator[Record]:
+    for prop in CATALOGUE[name].properties:
+        field_type = _SPECIAL_TYPES.get(prop.key) or _TYPES.get(prop.field_type, prop.field_type)
+        options = _OPTIONS.get(prop.key)
+        if prop.key == "label_ids":
+            options = label_options(name)
+        elif (name, prop.key) == ("activities", "type"):
+            field_type, options = "enum", activity_types
+        label = _LABELS.get(prop.key, prop.label)
+        field = make_field(
+            name,
+            code=prop.key,
+            label=label,
+            field_type=field_type,
+            identifier=next(ids),
+            added=opened,
+            options=options,
+        )
+        yield field | {"is_optional_response_field": prop.optional}
+
+
+def _custom_fields(
+    name: str, seed: int, calendar: Calendar, field_ids: Iterator[int], option_ids: Iterator[int]
+) -> Iterator[Record]:
+    rng = stream(seed, f"{name} custom fields")
+    for place, custom in enumerate(CUSTOM_FIELDS.get(name, ())):
+        field = make_field(
+            name,
+            code=hash_key(seed, name, str(place)),
+            label=custom.label,
+            field_type=custom.field_type,
+            identifier=next(field_ids),
+            added=calendar.opened + int(rng.random() * 60 * DAY),
+            options=_options(custom.options, option_ids) or None,
+            is_custom=True,
+        )
+        deleted = _options(custom.deleted_options, option_ids)
+        yield field | {"_options_deleted": deleted, "_active": not custom.deleted}
+
+
+def _options(labels: tuple[str, ...], ids: Iterator[int]) -> list[Record]:
+    return [{"id": next(ids), "label": label} for label in labels]
 
 
 def make_field(
-    object_type: str,
+    name: str,
     *,
     code: str,
     label: str,
@@ -149,7 +215,7 @@ def make_field(
     options: list[Record] | None = None,
     is_custom: bool = False,
 ) -> Record:
-    """A field object with every key that OpenAPI /dealFields and its siblings know for the object type."""
+    """A field object with every key that OpenAPI /dealFields and its siblings know for the collection."""
     field: Record = {
         "field_name": label,
         "field_code": code,
@@ -161,17 +227,15 @@ def make_field(
         "ui_visibility": {
             "add_visible_flag": is_custom,
             "details_visible_flag": True,
-            **_UI_VISIBILITY.get(object_type, {}),
+            **_UI_VISIBILITY.get(name, {}),
         },
     }
-    if object_type == "deals" and not is_custom:
+    if name == "deals" and not is_custom:
         field["description"] = f"The {label.lower()} of the deal"
-    if object_type in _IMPORTANT_FIELDS_OF:
+    if name in _IMPORTANT_FIELDS_OF:
         field["important_fields"] = {"enabled": False, "stage_ids": []}
         field["required_fields"] = (
-            {"enabled": False, "stage_ids": [], "statuses": {}}
-            if object_type == "deals"
-            else {"enabled": False}
+            {"enabled": False, "stage_ids": [], "statuses": {}} if name == "deals" else {"enabled": False}
         )
     return field | {
         "_id": identifier,

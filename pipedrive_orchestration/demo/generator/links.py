@@ -5,80 +5,70 @@ They are computed from the finished account, so that a reader who counts for him
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from pipedrive_orchestration.demo.generator.randomness import Record
+from pipedrive_orchestration.demo.generator.business import Business
+from pipedrive_orchestration.demo.records import Record
+
+PARENTS = {"deal_id": "deals", "person_id": "persons", "org_id": "organizations"}
+"""Properties that link a record to one that counts it."""
 
 
-def count_links(
-    deals: dict[int, Record],
-    persons: dict[int, Record],
-    organizations: dict[int, Record],
-    leads: dict[str, Record],
-    activities: dict[int, Record],
-    notes: dict[int, Record],
-) -> None:
+def count_links(business: Business) -> None:
     """Fill in every ``*_count``, ``next_activity_id`` and ``last_activity_id``; changes the records.
 
     Deleted activities, notes and persons do not count, nor do deleted or archived deals.
     """
-    for deal in deals.values():
-        if not (deal["is_deleted"] or deal["is_archived"]):
-            _count_deal(deal, persons, organizations)
-    for person in persons.values():
-        organization = organizations.get(person["org_id"])
-        if organization and not person["is_deleted"]:
+    for deal in _live(business, "deals"):
+        _count_deal(business, deal)
+    for person in _live(business, "persons"):
+        if organization := business["organizations"].get(person["org_id"]):
             organization["people_count"] += 1
-    for activity in activities.values():
-        if not activity["is_deleted"]:
-            targets = _targets(activity, deals, persons, organizations)
-            _count_activity(activity, targets, activities)
-            _note_next_activity_of_lead(activity, leads)
-    for note in notes.values():
-        if note["active_flag"]:
-            for target in _targets(note, deals, persons, organizations):
-                target["notes_count"] += 1
+    for activity in _live(business, "activities"):
+        for parent in _parents(business, activity):
+            _count_activity(business, activity, parent)
+        lead = business["leads"].get(activity["lead_id"])
+        if lead and not activity["done"]:
+            lead["next_activity_id"] = activity["id"]
+    for note in _live(business, "notes"):
+        for parent in _parents(business, note):
+            parent["notes_count"] += 1
 
 
-def _count_deal(deal: Record, persons: dict[int, Record], organizations: dict[int, Record]) -> None:
-    person, organization = persons.get(deal["person_id"]), organizations.get(deal["org_id"])
-    kinds = ("open",) if deal["status"] == "open" else ("closed", deal["status"])
-    for target in filter(None, (person, organization)):
-        for kind in kinds:
-            target[f"{kind}_deals_count"] += 1
-    employer = organizations.get(person["org_id"]) if person else None
-    if employer and employer is not organization:
-        for kind in kinds:
+def _live(business: Business, name: str) -> Iterator[Record]:
+    for record in business[name].values():
+        if record.get("active_flag", True) and not (record.get("is_deleted") or record.get("is_archived")):
+            yield record
+
+
+def _count_deal(business: Business, deal: Record) -> None:
+    person = business["persons"].get(deal["person_id"])
+    organization = business["organizations"].get(deal["org_id"])
+    employer = business["organizations"].get(person["org_id"]) if person else None
+    for kind in ("open",) if deal["status"] == "open" else ("closed", deal["status"]):
+        for parent in filter(None, (person, organization)):
+            parent[f"{kind}_deals_count"] += 1
+        if employer and employer is not organization:
             employer[f"related_{kind}_deals_count"] += 1
 
 
-def _targets(
-    linked: Record, deals: dict[int, Record], persons: dict[int, Record], organizations: dict[int, Record]
-) -> Iterable[Record]:
-    candidates = (
-        deals.get(linked["deal_id"]),
-        persons.get(linked["person_id"]),
-        organizations.get(linked["org_id"]),
-    )
-    return [target for target in candidates if target is not None]
+def _parents(business: Business, record: Record) -> Iterator[Record]:
+    for link, name in PARENTS.items():
+        parent = business[name].get(record[link])
+        if parent is not None:
+            yield parent
 
 
-def _count_activity(activity: Record, targets: Iterable[Record], activities: dict[int, Record]) -> None:
+def _count_activity(business: Business, activity: Record, parent: Record) -> None:
     done = activity["done"]
-    for target in targets:
-        target["activities_count"] += 1
-        target["done_activities_count" if done else "undone_activities_count"] += 1
-        key = "last_activity_id" if done else "next_activity_id"
-        current = activities.get(target[key])
-        if current is None or (_due(activity) > _due(current) if done else _due(activity) < _due(current)):
-            target[key] = activity["id"]
+    parent["activities_count"] += 1
+    parent["done_activities_count" if done else "undone_activities_count"] += 1
+    key = "last_activity_id" if done else "next_activity_id"
+    current = business["activities"].get(parent[key])
+    if current is None or (due(activity) > due(current) if done else due(activity) < due(current)):
+        parent[key] = activity["id"]
 
 
-def _note_next_activity_of_lead(activity: Record, leads: dict[str, Record]) -> None:
-    lead = leads.get(activity["lead_id"])
-    if lead and not activity["done"]:
-        lead["next_activity_id"] = activity["id"]
-
-
-def _due(activity: Record) -> tuple[str, str]:
+def due(activity: Record) -> tuple[str, str]:
+    """When an activity is due, to compare it with others; one without a date comes last."""
     return activity["due_date"] or "9999", activity["due_time"] or ""

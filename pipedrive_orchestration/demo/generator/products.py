@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from pipedrive_orchestration.demo.generator.account import Company
-from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet
-from pipedrive_orchestration.demo.generator.moments import Calendar, v2_time
-from pipedrive_orchestration.demo.generator.randomness import Record, pick, sample_positions, stream
-
-PRODUCTS = 60
+from pipedrive_orchestration.demo.generator.business import Business, Draft
+from pipedrive_orchestration.demo.generator.moments import v2_time
+from pipedrive_orchestration.demo.generator.randomness import pick, stream
+from pipedrive_orchestration.demo.records import Record, Records, blank
 
 _KINDS = (
     ("Terra panel", "pcs", "Module", 190),
@@ -24,43 +22,38 @@ _SIZES = ("S", "M", "L", "XL", "200", "300", "400", "500", "Pro")
 _EXCHANGE = (("EUR", 1.0), ("USD", 1.08), ("GBP", 0.86), ("JPY", 162.0), ("BRL", 5.9))
 
 
-def make_products(company: Company, custom: CustomFieldSet) -> dict[int, Record]:
+def products(business: Business) -> Records:
     """Products by id, priced in one to five currencies."""
-    rng = stream(company.seed, "products")
-    add_times, _ = company.calendar.add_times(rng, PRODUCTS)
-    deleted = sample_positions(rng, PRODUCTS, 0.05)
-    products = (
-        _product(position + 1, rng, added, company.calendar, custom, is_deleted=position in deleted)
-        for position, added in enumerate(add_times)
-    )
-    return {product["id"]: product | {"owner_id": pick(rng, company.owners)} for product in products}
+    rng = stream(business.seed, "products")
+    drafts = business.drafts(rng, "products", deleted=0.05)
+    return {
+        draft.id: _product(business, rng, draft) | {"owner_id": pick(rng, business.owners)}
+        for draft in drafts
+    }
 
 
-def _product(
-    identifier: int, rng: Random, added: int, calendar: Calendar, custom: CustomFieldSet, *, is_deleted: bool
-) -> Record:
+def _product(business: Business, rng: Random, draft: Draft) -> Record:
     kind, unit, category, price = pick(rng, _KINDS)
     is_monthly = unit == "month"
-    updated = calendar.deletion(rng, added) if is_deleted else calendar.later(rng, added)
-    return {
-        "id": identifier,
+    updated = business.updated(rng, draft)
+    return blank("products") | {
+        "id": draft.id,
         "name": f"{kind} {pick(rng, _SIZES)}",
-        "code": f"BF-{identifier:04}" if identifier % 7 else None,
-        "description": f"{kind} for roofs and car parks" if identifier % 3 else None,
+        "code": f"BF-{draft.id:04}" if draft.id % 7 else None,
+        "description": f"{kind} for roofs and car parks" if draft.id % 3 else None,
         "unit": unit,
         "tax": pick(rng, (0, 19, 7, 20)),
-        "category": category if identifier % 5 else None,
+        "category": category if draft.id % 5 else None,
         "is_linkable": True,
-        "is_deleted": is_deleted,
+        "is_deleted": draft.is_deleted,
         "visible_to": 3,
-        "owner_id": None,
-        "add_time": v2_time(added),
+        "add_time": v2_time(draft.added),
         "update_time": v2_time(updated),
         "billing_frequency": "monthly" if is_monthly else "one-time",
         "billing_frequency_cycles": 12 if is_monthly else None,
         "prices": [
             {
-                "product_id": identifier,
+                "product_id": draft.id,
                 "price": round(price * rate, 2),
                 "currency": currency,
                 "cost": round(price * rate * 0.6, 2),
@@ -69,5 +62,5 @@ def _product(
             }
             for currency, rate in _EXCHANGE[: 1 + rng.getrandbits(8) % len(_EXCHANGE)]
         ],
-        "custom_fields": custom.draw(rng),
+        "custom_fields": business.custom("products").draw(rng),
     }

@@ -8,11 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
-
-Record = dict[str, Any]
-"""One Pipedrive object as its JSON has it."""
 
 T = TypeVar("T")
 
@@ -61,15 +58,7 @@ def uuid_text(rng: Random) -> str:
 
 
 def ids_with_gaps(rng: Random, count: int) -> tuple[list[int], list[int]]:
-    """Ascending ids from 1, and those left out because their records were purged.
-
-    Args:
-        rng: where chance comes from.
-        count: how many ids to give out.
-
-    Returns:
-        The ids given out and the purged ones between them, of which there is at least one.
-    """
+    """So many ascending ids from 1, and those left out between them because their records were purged."""
     ids: list[int] = []
     purged: list[int] = []
     upcoming = 1

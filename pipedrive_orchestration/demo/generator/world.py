@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
 from faker import Faker
 
-from pipedrive_orchestration.demo.generator.randomness import Record, pick, pool_of, stream
+from pipedrive_orchestration.demo.generator.randomness import pick, pool_of, stream
+from pipedrive_orchestration.demo.records import Record
 
 _NAMES = 64
 _PLACES = 24
@@ -30,48 +32,30 @@ class Country:
     dial: str
     timezone: str
     weight: float
-    regions: tuple[str, ...]
-    legal_forms: tuple[str, ...]
+    regions: list[str]
+    legal_forms: list[str]
 
 
-COUNTRIES = (
-    Country(
-        "Germany",
-        "de_DE",
-        "EUR",
-        "+49 30",
-        "Europe/Berlin",
-        24,
-        ("Berlin", "Bayern", "Hessen"),
-        ("GmbH", "AG"),
-    ),
-    Country(
-        "United States", "en_US", "USD", "+1 415", "America/New_York", 22, ("CA", "TX", "NY"), ("Inc.", "LLC")
-    ),
-    Country(
-        "United Kingdom", "en_GB", "GBP", "+44 20", "Europe/London", 14, ("Kent", "Surrey"), ("Ltd", "plc")
-    ),
-    Country(
-        "Spain",
-        "es_ES",
-        "EUR",
-        "+34 91",
-        "Europe/Madrid",
-        9,
-        ("Madrid", "Cataluña", "Aragón"),
-        ("S.L.", "S.A."),
-    ),
-    Country("Estonia", "et_EE", "EUR", "+372 6", "Europe/Tallinn", 7, ("Harju", "Tartu"), ("OÜ", "AS")),
-    Country(
-        "Brazil", "pt_BR", "BRL", "+55 11", "America/Sao_Paulo", 7, ("SP", "RJ", "MG"), ("Ltda.", "S.A.")
-    ),
-    Country(
-        "Japan", "ja_JP", "JPY", "+81 3", "Asia/Tokyo", 7, ("東京都", "大阪府"), ("株式会社", "合同会社")
-    ),
-    Country("China", "zh_CN", "CNY", "+86 21", "Asia/Shanghai", 4, ("上海市", "广东省"), ("有限公司",)),
-    Country("Israel", "he_IL", "ILS", "+972 3", "Asia/Jerusalem", 3, ("תל אביב", "חיפה"), ('בע"מ',)),
-    Country("Saudi Arabia", "ar_SA", "SAR", "+966 11", "Asia/Riyadh", 3, ("الرياض", "مكة"), ("ش.م.م",)),
-)
+_COUNTRIES = """
+Germany        | de_DE | EUR | +49 30  | Europe/Berlin     | 24 | Berlin, Bayern, Hessen    | GmbH, AG
+United States  | en_US | USD | +1 415  | America/New_York  | 22 | CA, TX, NY                | Inc., LLC
+United Kingdom | en_GB | GBP | +44 20  | Europe/London     | 14 | Kent, Surrey              | Ltd, plc
+Spain          | es_ES | EUR | +34 91  | Europe/Madrid     | 9  | Madrid, Cataluña, Aragón  | S.L., S.A.
+Estonia        | et_EE | EUR | +372 6  | Europe/Tallinn    | 7  | Harju, Tartu              | OÜ, AS
+Brazil         | pt_BR | BRL | +55 11  | America/Sao_Paulo | 7  | SP, RJ, MG                | Ltda., S.A.
+Japan          | ja_JP | JPY | +81 3   | Asia/Tokyo        | 7  | 東京都, 大阪府 | 株式会社, 合同会社
+China          | zh_CN | CNY | +86 21  | Asia/Shanghai     | 4  | 上海市, 广东省 | 有限公司
+Israel         | he_IL | ILS | +972 3  | Asia/Jerusalem    | 3  | תל אביב, חיפה             | בע"מ
+Saudi Arabia   | ar_SA | SAR | +966 11 | Asia/Riyadh       | 3  | الرياض, مكة               | ش.م.م
+"""
+
+
+def _countries() -> Iterator[Country]:
+    for line in _COUNTRIES.strip().splitlines():
+        name, locale, currency, dial, timezone, weight, regions, forms = map(str.strip, line.split("|"))
+        lists = (regions.split(", "), forms.split(", "))
+        yield Country(name, locale, currency, dial, timezone, float(weight), *lists)
+
 
 _EVENTS = (
     "{name} called and asks for the offer again",
@@ -89,15 +73,8 @@ _EVENTS = (
 )
 
 _TRADES = (
-    "Logistics",
-    "Foods",
-    "Cold Storage",
-    "Textiles",
-    "Motors",
-    "Dairy",
-    "Packaging",
-    "Hotels",
-    "Farms",
+    *("Logistics", "Foods", "Cold Storage", "Textiles", "Motors"),
+    *("Dairy", "Packaging", "Hotels", "Farms"),
 )
 
 
@@ -141,7 +118,7 @@ class World:
 @lru_cache(2)
 def build_world(seed: int) -> World:
     """The world of an account: the same for the same seed, so accounts of one process share it."""
-    places = [_place(country, seed) for country in COUNTRIES]
+    places = [_place(country, seed) for country in _countries()]
     english, rng = _faker("en_US", seed), stream(seed, "world")
     return World(
         places=places,
