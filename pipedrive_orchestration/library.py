@@ -1,4 +1,4 @@
-"""What ``import pipedrive_orchestration`` offers: the rows of a project's sources, and imports of them.
+"""The Python API: the rows of a project's sources, and imports of them.
 
 The functions go by the variables of the process and the ``.env`` file of the working folder, as the commands
 do, unless they are given other settings.
@@ -100,7 +100,7 @@ def open_warehouse(*, settings: Settings | None = None) -> AbstractContextManage
 
 
 def preview(source: str | Mapping[str, Any], *, settings: Settings | None = None) -> Preview:
-    """What a source would import: some rows, how many match, what it would cost. Writes nothing.
+    """The preview of a source: some rows, how many match, what an import would cost. Writes nothing.
 
     Args:
         source: the slug of a source of the project, or a body as a file would hold it.

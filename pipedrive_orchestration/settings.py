@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 VARIABLE_PREFIX = "PIPEDRIVE_"
-"""Begins the name of every variable of ours."""
+"""The beginning of the name of every variable of ours."""
 
 ENV_FILE = ".env"
 
@@ -75,7 +75,7 @@ ExpandedPath = Annotated[Path, BeforeValidator(_expanded)]
 
 
 class Settings(BaseSettings):
-    """What the environment says of one account, its project folder and its database.
+    """The settings of one account, its project folder and its database.
 
     The constructor takes values alone and looks at no environment; `read` does, and `from_variables` takes
     any mapping in its place.
@@ -197,7 +197,7 @@ class Settings(BaseSettings):
         return alias if isinstance(alias, str) else f"{VARIABLE_PREFIX}{field.upper()}"
 
     def variables(self) -> dict[str, str]:
-        """What was set, secrets included, as environment variables of a process."""
+        """The values that were given, secrets included, as environment variables of a process."""
         given = {field: getattr(self, field) for field in self.model_fields_set}
         return {self.variable(field): _text(value) for field, value in given.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""The template: what a new folder begins with, from the project's files to Dagster's configuration.
+"""The template of a new folder, from the project's files to Dagster's configuration.
 
 A checkout has these files at its top and works with them there; a wheel carries a copy of them inside the
 package. This module imports nothing but the standard library, since the build of the wheel uses it too.
@@ -43,7 +43,7 @@ class NotLaidOutError(Exception):
 
 
 def template_folder() -> Path:
-    """Where the template lies: inside the installed package, or at the top of the checkout.
+    """The folder of the template: inside the installed package, or at the top of the checkout.
 
     Raises:
         FileNotFoundError: the installation is not complete.
@@ -72,7 +72,7 @@ def template_files(folder: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What laying out a folder did.
+    """The outcome of laying out a folder.
 
     Attributes:
         written: names of files and folders that are new.

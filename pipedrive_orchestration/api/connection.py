@@ -1,4 +1,4 @@
-"""Reading the warehouse from many requests at once.
+"""The one opening of the warehouse that the requests of a process share.
 
 Opening the database takes longer than most questions to it, and only one process may have it open. So
 requests that come together share one opening; it is given back as soon as nobody needs it, and often
@@ -17,10 +17,10 @@ import duckdb
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
 LONGEST_SECONDS = 0.25
-"""How long the file may be taken without a pause; requests that come later wait for the pause to end."""
+"""Seconds for which the file may be taken without a pause; requests that come later wait for its end."""
 
 PAUSE_SECONDS = 0.1
-"""How long a pause is: twice the time after which a waiting import looks again."""
+"""Seconds of a pause: twice the time after which a waiting import looks again."""
 
 
 class SharedReading:

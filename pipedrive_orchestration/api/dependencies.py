@@ -27,12 +27,12 @@ REQUESTS_PER_MINUTE = 200
 MAX_BODY_BYTES = 1_000_000
 
 PATIENCE_SECONDS = 10.0
-"""How long a caller is kept waiting for the database; imports wait longer."""
+"""Seconds that a caller is kept waiting for the database; imports wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """What the calls of one API work on, and within which bounds.
+    """The project, database and account of an API, its keys and its bounds.
 
     Attributes:
         deployment: the project folder and Dagster.
@@ -79,7 +79,7 @@ def _context(request: Request) -> ApiContext:
 
 
 Context = Annotated[ApiContext, Depends(_context)]
-"""What the API works on."""
+"""The context of the API that is called."""
 
 
 def _found(source_id: Annotated[UUID, Path(description="The source's id.")], context: Context) -> KnownSource:

@@ -1,4 +1,4 @@
-"""From an error to its answer: every way in which a call can fail, in one envelope."""
+"""Answers to errors: every way in which a call can fail, in one envelope."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ FORESEEN: tuple[type[Exception], ...] = (
 """Errors that are answers; any other is answered with 500 and goes on to the log."""
 
 RETRY_SECONDS = 5
-"""After how long to try again what could not be had for the moment."""
+"""Seconds after which to try again what could not be had for the moment."""
 
 
 def _of(error: Exception) -> ApiError:

@@ -1,4 +1,4 @@
-"""Who may call the API: keys of which only salted hashes are kept.
+"""Keys of the API, of which only salted hashes are kept.
 
 ``PIPEDRIVE_API_KEYS`` holds one entry for each key, separated by commas or blanks::
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 KEY_PREFIX = "pok_"
-"""How keys begin, so that one that was left lying about can be recognised."""
+"""The beginning of every key, by which one that was left lying about can be recognised."""
 
 _SALT_BYTES = 16
 _KEY_BYTES = 32
@@ -30,7 +30,7 @@ _ENTRY = re.compile(
 
 
 class Scope(StrEnum):
-    """What a key opens."""
+    """A group of calls that a key opens."""
 
     SOURCES_READ = "sources:read"
     SOURCES_WRITE = "sources:write"
@@ -39,12 +39,12 @@ class Scope(StrEnum):
 
 
 class InvalidKeysError(ValueError):
-    """``PIPEDRIVE_API_KEYS`` cannot be read; the message names the entries by number, never by content."""
+    """Keys that cannot be read; the message names the entries by number, never by content."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is known of a key.
+    """A key as far as it is kept.
 
     Attributes:
         name: stands for the key in the access log and has its own rate limit.

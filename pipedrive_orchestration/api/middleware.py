@@ -24,7 +24,7 @@ from pipedrive_orchestration.api.keys import Scope as KeyScope
 API_PATH = "/api/v1"
 
 PUBLIC = (f"{API_PATH}/docs", f"{API_PATH}/openapi.json", f"{API_PATH}/static")
-"""What needs no key: the description of the API."""
+"""Paths that need no key: the description of the API."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Names of this machine."""
@@ -34,14 +34,14 @@ access_log = logging.getLogger("pipedrive_orchestration.api.access")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the name of the key, or the address where there is none."""
+    """The caller: the name of the key, or the address where there is none."""
 
     name: str
     scopes: frozenset[KeyScope]
 
 
 class AccessControl:
-    """An ASGI application around the API.
+    """The control of keys and rates around the API, an ASGI application.
 
     Args:
         app: the API.

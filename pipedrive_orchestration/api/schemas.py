@@ -1,4 +1,4 @@
-"""The shapes of answers, as they are sent and as the OpenAPI page documents them."""
+"""Shapes of answers and bodies, as they are sent and as the OpenAPI page documents them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from pipedrive_orchestration.services.lifecycle import Switch
 from pipedrive_orchestration.services.status import Status
 from pipedrive_orchestration.sources import InvalidBodyError
+from pipedrive_orchestration.sources.model import PropertyOption
 from pipedrive_orchestration.sources.validation import problems_of
 from pipedrive_orchestration.workflows import SyncRules
 
@@ -139,14 +140,6 @@ class PreviewData(BaseModel):
 
     data: list[dict[str, Cell]]
     metadata: PreviewMetadata
-
-
-class PropertyOption(BaseModel):
-    """A field of the account; `properties_metadata` takes it as it is."""
-
-    value: str = Field(description="The property: the field's key.")
-    label: str
-    extras: dict[str, Any]
 
 
 class PropertyOptions(BaseModel):

@@ -19,7 +19,7 @@ from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.template import CONFIGURATION, lay_out
 
 DEMO_FOLDER = Path("data/demo")
-"""Everything of the demo: its account and its database. A real account never touches it."""
+"""The folder of the demo's account and database; a real account never touches it."""
 
 BURST = 100
 """Requests per 2 s of the demo account: what the Premium plan allows a token.
@@ -29,12 +29,12 @@ See docs/pipedrive-api.md#rate-limits.
 
 
 class DemoAccountError(CommandError):
-    """The demo account did not start."""
+    """A demo account that did not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoAccount:
-    """Where the account is, and whether it has just been founded."""
+    """The address and token of a demo account, and whether it has just been founded."""
 
     url: str
     token: str

@@ -14,7 +14,7 @@ from pipedrive_orchestration.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a command works on.
+    """The account, database and project folder of a command.
 
     Attributes:
         settings: the variables that are ours.

@@ -1,4 +1,4 @@
-"""How a command ends after an error: its exit code, and what it says."""
+"""The end of a command after an error: its exit code, and what it says."""
 
 from __future__ import annotations
 

@@ -6,4 +6,4 @@ FAILED = 1
 BAD_INPUT = 2
 NOT_CONNECTED = 4
 BROKEN_OFF = 130
-"""What a shell gives to a command that Ctrl-C ended."""
+"""The code that a shell gives to a command that Ctrl-C ended."""

@@ -15,7 +15,7 @@ from pipedrive_orchestration.orchestration import build_definitions
 from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.in_process import (
     INTERRUPTIONS,
-    ImportRequest,
+    ImportArguments,
     due_pull,
     run_import,
     windows_left,
@@ -44,7 +44,7 @@ class BrokenOffError(CommandError):
 
 
 def chosen_sources(loaded: LoadedSources, slugs: Sequence[str] | None) -> LoadedSources:
-    """What a command works on: the sources and bad files of these slugs, or all of the project.
+    """The sources and bad files of these slugs, or all of the project.
 
     Raises:
         UnknownSourceError: there is no file of a slug; names the near matches.
@@ -62,7 +62,7 @@ def import_sources(
     deployment: Deployment,
     sources: Sequence[Source],
     console: Console,
-    request: ImportRequest = ImportRequest(),
+    arguments: ImportArguments = ImportArguments(),
 ) -> tuple[list[Outcome], dict[str, Exception]]:
     """Import sources through Dagster.
 
@@ -71,7 +71,7 @@ def import_sources(
         deployment: the project, and Dagster.
         sources: what to import.
         console: shows what is going on.
-        request: what to do for each of them.
+        arguments: what to do for each of them.
 
     Returns:
         What became of every source, and why some failed.
@@ -93,12 +93,12 @@ def import_sources(
     ):
         for number, source in enumerate(sources, 1):
             progress.begin(f"{number}/{len(sources)} {source.slug}")
-            due = request.pull or due_pull(environment.warehouse, source)
+            due = arguments.pull or due_pull(environment.warehouse, source)
             states[source.slug] = "kept"
             if due is None:
                 continue
             try:
-                run_import(definitions, instance, source, due, request, tags)
+                run_import(definitions, instance, source, due, arguments, tags)
                 states[source.slug] = "imported"
             except NotConnected:
                 raise
@@ -106,6 +106,6 @@ def import_sources(
                 failed[source.slug] = error
                 states[source.slug] = "failed"
             except INTERRUPTIONS:
-                left = windows_left(source, due, request, progress.committed)
+                left = windows_left(source, due, arguments, progress.committed)
                 raise BrokenOffError(source, left, len(progress.committed), sources[number:]) from None
     return outcomes_of(environment.warehouse, states), failed

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What is known of a command before it is imported.
+    """A command as far as it is known before it is imported.
 
     Attributes:
         name: what a user types.

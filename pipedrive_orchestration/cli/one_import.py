@@ -15,7 +15,7 @@ from pipedrive_orchestration.cli.errors import explained
 from pipedrive_orchestration.cli.imports import import_sources
 from pipedrive_orchestration.cli.output import err
 from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.orchestration.in_process import ImportRequest
+from pipedrive_orchestration.orchestration.in_process import ImportArguments
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.settings import Settings
 
@@ -26,10 +26,10 @@ def main() -> None:
     with explained(err):
         environment = Environment(Settings.from_variables(asked["variables"]), asked["variables"])
         environment.export()
-        request = ImportRequest(Pull(asked["pull"]) if asked["pull"] else None)
+        arguments = ImportArguments(Pull(asked["pull"]) if asked["pull"] else None)
         with deployed(environment.settings) as deployment:
             source = deployment.store.load().find(asked["source"])
-            _, failed = import_sources(environment, deployment, [source], err, request)
+            _, failed = import_sources(environment, deployment, [source], err, arguments)
         for error in failed.values():
             raise error
         publish_what_is_new(environment, err)

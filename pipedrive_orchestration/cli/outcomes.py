@@ -1,4 +1,4 @@
-"""Outcomes: what has become of sources in a command, for a person and for a program."""
+"""Outcomes of a command for its sources, for a person and for a program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipedrive_orchestration.warehouse.rows import count_current
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a source in a command.
+    """The outcome of a command for one source.
 
     Attributes:
         entry: its newest import in the ledger, None if it never succeeded.
@@ -37,7 +37,7 @@ class Outcome:
 
 
 def outcomes_of(warehouse: Warehouse, states: Mapping[str, str]) -> list[Outcome]:
-    """Look up what the ledger says of some sources.
+    """The outcomes for some sources, with what the ledger says of each.
 
     Args:
         warehouse: where their rows are.
@@ -57,7 +57,7 @@ def _outcome(connection: duckdb.DuckDBPyConnection, slug: str, state: str) -> Ou
 
 
 def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:
-    """What a program reads of an import; the keys are stable.
+    """An import as a program reads it; the keys are stable.
 
     ``state`` is ``imported``, ``kept`` or ``failed``; ``error`` is there only where it failed. The figures
     are those of the source's last import that succeeded.

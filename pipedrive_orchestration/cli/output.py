@@ -1,4 +1,4 @@
-"""Printing: to whom, as text or as JSON, and what shows that something goes on."""
+"""Output of commands: text and JSON, and signs that something goes on."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def say(text: object, *, to: Console = out, style: str | None = None) -> None:
 
 
 def this_command() -> str:
-    """What a user types to call this program again."""
+    """The words that call this program again."""
     called = Path(sys.argv[0])
     return called.name if shutil.which(called.name) == str(called) else str(called)
 
 
 def print_json(data: Any) -> None:
-    """Print what a program reads: JSON, with dates and times in ISO 8601 and other values as their text."""
+    """Print JSON for a program, with dates and times in ISO 8601 and other values as their text."""
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=_as_text))
 
 
 def problem_as_json(problem: Problem) -> dict[str, Any]:
-    """What a program reads of a problem in a file; the keys are stable."""
+    """A problem of a file as a program reads it; the keys are stable."""
     return {
         "line": problem.place.line,
         "column": problem.place.column,

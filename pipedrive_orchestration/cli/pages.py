@@ -41,7 +41,7 @@ class LabeledPage:
     option_labels: Mapping[str, Mapping[str, str]]
 
     def as_json(self) -> dict[str, Any]:
-        """What a program reads."""
+        """The page as a program reads it."""
         return {
             "source": self.slug,
             "total_count": self.page.total_count,
@@ -52,7 +52,7 @@ class LabeledPage:
         }
 
     def show(self, console: Console) -> None:
-        """Print what a person reads."""
+        """Print the page for a person."""
         header = [self.labels.get(key, key) for key in self.page.keys]
         console.print(rows_table(header, map(self._texts, self.page.rows), width=console.width))
         first = (self.page_no - 1) * self.page_size + 1

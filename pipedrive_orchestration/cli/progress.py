@@ -1,4 +1,4 @@
-"""What a person sees while sources are imported, and what is known when the import is broken off."""
+"""Progress of imports: a bar for a person who watches, and the windows that are committed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipedrive_orchestration.importing import Estimate, ImportEvent, Window, Win
 from pipedrive_orchestration.importing import Progress as Reached
 
 QUIET_SECONDS = 1.0
-"""How long an import may take before it is worth a progress bar."""
+"""Seconds after which an import is worth a progress bar."""
 
 
 class ImportProgress:

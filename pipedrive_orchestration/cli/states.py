@@ -32,7 +32,7 @@ def minute(instant: datetime | None) -> str:
 
 
 def state_as_json(state: SourceState) -> dict[str, Any]:
-    """What a program reads of a state; the keys are stable."""
+    """A state as a program reads it; the keys are stable."""
     source = state.source
     hold = state.hold
     return {
@@ -51,7 +51,7 @@ def state_as_json(state: SourceState) -> dict[str, Any]:
 
 
 def rows_as_json(outcome: Outcome) -> dict[str, Any]:
-    """What a program reads of a source's rows and its last import; the keys are stable."""
+    """A source's rows and last import as a program reads them; the keys are stable."""
     shown: Mapping[str, Any] = as_json(outcome, None)
     imported = {key: value for key, value in shown.items() if key not in ("source", "state", "watermark")}
     if outcome.entry:

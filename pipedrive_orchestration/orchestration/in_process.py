@@ -28,7 +28,7 @@ _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRequest:
+class ImportArguments:
     """An import as a command asks for it.
 
     Attributes:
@@ -49,7 +49,7 @@ def run_import(
     instance: dg.DagsterInstance,
     source: Source,
     pull: Pull,
-    request: ImportRequest,
+    arguments: ImportArguments,
     tags: Mapping[str, str],
 ) -> None:
     """Import a source.
@@ -59,7 +59,7 @@ def run_import(
         instance: where the run is kept.
         source: what to import.
         pull: how to read it.
-        request: which of its windows, and for whose eyes.
+        arguments: which of its windows, and for whose eyes.
         tags: what marks the runs of this process.
 
     Raises:
@@ -67,8 +67,8 @@ def run_import(
         RunFailedError: the run failed in a way that nobody foresaw; errors with a message of their own,
             such as ``PipedriveError``, are raised themselves.
     """
-    windows = _range(source, pull, request, instance)
-    config = {"pull": pull.value, "accept_user": request.accept_user}
+    windows = _range(source, pull, arguments, instance)
+    config = {"pull": pull.value, "accept_user": arguments.accept_user}
     try:
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
@@ -114,7 +114,7 @@ def run_workflow(
 
 
 def _range(
-    source: Source, pull: Pull, request: ImportRequest, instance: dg.DagsterInstance
+    source: Source, pull: Pull, arguments: ImportArguments, instance: dg.DagsterInstance
 ) -> dict[str, str]:
     """The windows of a run as tags: those asked for, or for changes those that a tick would take."""
     now = datetime.now(UTC)
@@ -123,17 +123,19 @@ def _range(
     if pull is Pull.CHANGES:
         tags = request_of_changes(source, now, instance, DEFAULT_NAMES, run_key="").tags
         return {name: tags[name] for name in (RANGE_START_TAG, RANGE_END_TAG)}
-    windows = windows_between(windows_until(source, now), request.first, request.last)
+    windows = windows_between(windows_until(source, now), arguments.first, arguments.last)
     if not windows:
-        raise NoWindowsError(source, request.first, request.last)
+        raise NoWindowsError(source, arguments.first, arguments.last)
     return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
 
 
-def windows_left(source: Source, pull: Pull, request: ImportRequest, committed: Collection[str]) -> list[str]:
+def windows_left(
+    source: Source, pull: Pull, arguments: ImportArguments, committed: Collection[str]
+) -> list[str]:
     """Keys of the windows that a window pull was asked for and has not committed."""
     if pull is not Pull.WINDOW or not source.type.partitioned:
         return []
-    asked = windows_between(windows_until(source, datetime.now(UTC)), request.first, request.last)
+    asked = windows_between(windows_until(source, datetime.now(UTC)), arguments.first, arguments.last)
     return [window.key for window in asked if window.key not in committed]
 
 

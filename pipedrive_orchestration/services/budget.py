@@ -20,7 +20,7 @@ def hold_of(
     names: DagsterNames,
     now: datetime,
 ) -> Hold | None:
-    """Why a source is not imported now, if it has to wait.
+    """The hold of a source that has to wait now; None where it need not.
 
     What somebody has imported by hand waits for nothing any more.
     """

@@ -1,4 +1,4 @@
-"""Where sources live: a project folder, Dagster's instance, and the web server in front of it."""
+"""A deployment: a project folder, Dagster's instance, and the web server in front of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def store_of(
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What it takes to create, pause and delete sources.
+    """The project folder and the Dagster in which sources are created, paused and deleted.
 
     Attributes:
         store: the project folder.

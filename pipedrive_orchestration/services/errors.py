@@ -13,18 +13,18 @@ from pipedrive_orchestration.sources import Source
 
 
 class StatusConflictError(Exception):
-    """A source cannot take the status that it is given; the message says why and what to do."""
+    """A status that a source cannot take; the message says why and what to do."""
 
 
 class UnknownSourceIdError(LookupError):
-    """No source, present or deleted, has that id."""
+    """An id that no source has, present or deleted."""
 
     def __init__(self, source_id: UUID) -> None:
         super().__init__(f"There is no source {source_id}.")
 
 
 class NoWindowsError(Exception):
-    """A source has no windows where some were asked for.
+    """Windows that were asked for and that a source does not have.
 
     Args:
         source: which one.

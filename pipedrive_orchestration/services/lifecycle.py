@@ -1,4 +1,4 @@
-"""How a source comes into being, rests and goes: what the HTTP API and the command line do to one.
+"""The life of a source: how the HTTP API and the command line create, pause, resume and delete one.
 
 The project folder holds the sources and Dagster's instance the states of their schedules, so what is
 done here, in Dagster's UI or with an editor is the same thing.
@@ -72,7 +72,7 @@ def create_source(
 
 @dataclass(frozen=True, slots=True)
 class Appraisal:
-    """What the account says to a body before it is a source.
+    """The account's say on a body before it is a source.
 
     Attributes:
         hold: why its first import has to wait for tokens, if it has to.
@@ -125,7 +125,7 @@ def _begun(deployment: Deployment, source: Source, hold: Hold | None) -> str | N
 
 
 class Switch(StrEnum):
-    """What a user can set a source to."""
+    """The two statuses that a user can set a source to."""
 
     ACTIVE = "active"
     PAUSED = "paused"

@@ -1,4 +1,4 @@
-"""What Dagster calls the things of an account: one place, since schedules, runs and stored state go by it."""
+"""Dagster's names for the things of an account, in one place: schedules, runs and stored state go by them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class DagsterNames:
 
     @property
     def state_key(self) -> str:
-        """Under which the instance keeps snapshots of the project folder."""
+        """The key under which the instance keeps snapshots of the project folder."""
         return self.own("ImportSources")
 
     def asset_key(self, slug: str) -> dg.AssetKey:
@@ -98,7 +98,7 @@ class DagsterNames:
 
     @property
     def workflows_prefix(self) -> list[str]:
-        """What the keys of all workflows begin with."""
+        """The beginning of the keys of all workflows."""
         return ["workflows"] if self.is_default else [self.prefix, "workflows"]
 
     def workflow_key(self, slug: str) -> dg.AssetKey:

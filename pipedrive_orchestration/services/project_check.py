@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a check found.
+    """The findings of a check.
 
     Attributes:
         files: how many were read.
@@ -67,7 +67,7 @@ class Check:
 
     @property
     def bad_files(self) -> int:
-        """How many files have problems."""
+        """The number of files that have problems."""
         return len({finding.path for finding in self.findings})
 
 
@@ -122,7 +122,7 @@ def _check_project(project: Path) -> Iterator[Finding]:
 
 
 def _check_links(path: Path, sources: LoadedSources) -> Iterator[Finding]:
-    """What is wrong between a workflow's file and the sources."""
+    """Problems between a workflow's file and the sources."""
     try:
         document = Document.read(path)
     except InvalidBodyError:

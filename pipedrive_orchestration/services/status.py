@@ -1,4 +1,4 @@
-"""What has become of a source, by its file, the holds and Dagster's instance."""
+"""The status of a source, by its file, its hold and Dagster's instance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipedrive_orchestration.sources import Hold, Source, is_expired, next_ticks
 
 
 class Status(StrEnum):
-    """What a source does by itself from now on."""
+    """The status of a source: what it does by itself from now on."""
 
     ACTIVE = "active"
     """Its first import or its schedule is to come."""
@@ -37,7 +37,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """A source and what has become of it.
+    """A source with its status.
 
     Attributes:
         next_tick: when its schedule fires next (UTC); None where it does not.
@@ -93,8 +93,8 @@ def all_states(deployment: Deployment) -> list[SourceState]:
         OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
     sources = deployment.store.load().sources
-    look = _Look(deployment, sources)
-    present = [look.at(source) for source in sources]
+    reader = _StateReader(deployment, sources)
+    present = [reader.at(source) for source in sources]
     ids = {state.source.id for state in present}
     deleted = [source for source in deployment.store.deleted() if source.id not in ids]
     return present + [SourceState(source, Status.DELETED) for source in deleted]
@@ -106,11 +106,11 @@ def state_of(deployment: Deployment, source: Source) -> SourceState:
     Raises:
         OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    return _Look(deployment, [source]).at(source)
+    return _StateReader(deployment, [source]).at(source)
 
 
-class _Look:
-    """One look at what some sources share, from which the state of each follows."""
+class _StateReader:
+    """One reading of what some sources share, from which the state of each follows."""
 
     def __init__(self, deployment: Deployment, sources: Sequence[Source]) -> None:
         self._instance = deployment.instance

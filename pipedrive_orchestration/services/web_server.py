@@ -1,4 +1,4 @@
-"""Asking Dagster's web server to do something, as its UI does."""
+"""A client of Dagster's web server, which asks it to do what its UI does."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipedrive_orchestration.services.dagster_internals import (
 
 
 class WebServerError(Exception):
-    """The web server does not answer, or does not do it; the message says which and why."""
+    """A web server that does not answer or does not do it; the message says which and why."""
 
 
 def ask(url: str, mutation: str, *, timeout: float, **variables: object) -> dict[str, Any]:
-    """What the web server answers to a mutation of one field.
+    """The answer of the web server to a mutation of one field.
 
     Args:
         url: its base address, such as ``http://127.0.0.1:3000``.
@@ -45,7 +45,7 @@ def ask(url: str, mutation: str, *, timeout: float, **variables: object) -> dict
 
 
 RELOAD_TIMEOUT_SECONDS = 60
-"""How long a reload may take."""
+"""Seconds that a reload may take."""
 
 _BY_HAND = "Reload the definitions on the Deployment page of Dagster's UI to see the source."
 
@@ -55,7 +55,7 @@ _REFRESH = """mutation($location: String!, $key: String!) {
 
 
 class ReloadError(Exception):
-    """The code location was not reloaded; the message says why and what to do."""
+    """A code location that was not reloaded; the message says why and what to do."""
 
 
 def reload_sources(url: str, location: str, state_key: str) -> None:
@@ -89,7 +89,7 @@ def reload_location(run: dg.DagsterRun) -> None:
 
 
 TIMEOUT_SECONDS = 30
-"""How long launching or cancelling a run may take."""
+"""Seconds that launching or cancelling a run may take."""
 
 _LAUNCH = """mutation($parameters: ExecutionParams!) {
   launchPipelineExecution(executionParams: $parameters) {
@@ -102,11 +102,11 @@ _CANCEL = """mutation($id: String!) {
 
 
 class LaunchError(Exception):
-    """A run was not launched; the message says why."""
+    """A run that was not launched; the message says why."""
 
 
 class CancelError(Exception):
-    """A run was not cancelled; the message says why."""
+    """A run that was not cancelled; the message says why."""
 
 
 def launch(url: str, request: dg.RunRequest, location: str) -> str:

@@ -1,4 +1,4 @@
-"""Deciding what becomes of each record of a source that is not as the sync last saw it.
+"""The difference between a source's records and what the sync last saw of them, and what follows from it.
 
 The sync keeps the version of every record that it has dealt with, so a sync finds whatever differs,
 however long ago it happened, whoever brought it and in whatever order it was committed. Only the
@@ -11,18 +11,18 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
-from pipedrive_orchestration.workflows.sync_plan import Plan
+from pipedrive_orchestration.workflows.sync_plan import SyncPlan
 
 
-def judge(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Make the table ``verdicts``: a row for each record about which something is to be done.
+def decide(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> None:
+    """Make the table ``decisions``: a row for each record about which something is to be done.
 
     Verdicts: ``enter`` (is to become a row), ``change`` (its row is to follow), ``skip`` (was there before
     the sync, and is not wanted), ``note`` (only its version is noted) and ``remove``.
     """
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE verdicts AS
+        CREATE OR REPLACE TEMP TABLE decisions AS
         WITH compared AS (
             SELECT coalesce(s._id::VARCHAR, r.record_id) AS record_id, s._id AS source_id,
                 s._imported_at AS version, coalesce(s._is_current, false) AS is_current,
@@ -49,8 +49,8 @@ def judge(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
                 WHEN row_id IS NULL AND (differs OR $is_remapped) THEN 'enter'
                 WHEN differs AND row_id IS NOT NULL AND $on_update <> 'ignore' THEN 'change'
                 WHEN differs OR is_removed THEN 'note'
-            END AS verdict
-        FROM compared WHERE verdict IS NOT NULL
+            END AS decision
+        FROM compared WHERE decision IS NOT NULL
         """,
         {
             "sync_id": plan.sync_id,
@@ -63,14 +63,14 @@ def judge(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     )
 
 
-def remember(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Keep what was dealt with, so that it is not dealt with again."""
+def record_decisions(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> None:
+    """Record what was dealt with, so that it is not dealt with again."""
     connection.execute(
         """
         INSERT INTO workflows._records
-        SELECT $sync_id, v.record_id, v.version, a.row_id, v.verdict = 'skip',
-            v.is_backfilled AND v.verdict <> 'skip', false
-        FROM verdicts AS v LEFT JOIN arrivals AS a USING (record_id) WHERE v.is_new
+        SELECT $sync_id, v.record_id, v.version, a.row_id, v.decision = 'skip',
+            v.is_backfilled AND v.decision <> 'skip', false
+        FROM decisions AS v LEFT JOIN arrivals AS a USING (record_id) WHERE v.is_new
         """,
         {"sync_id": plan.sync_id},
     )
@@ -78,10 +78,10 @@ def remember(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         """
         UPDATE workflows._records AS r
         SET version = v.version, row_id = coalesce(v.arrived, r.row_id), is_removed = false,
-            is_skipped = r.is_skipped AND v.verdict = 'note', is_backfilled = v.is_backfilled
+            is_skipped = r.is_skipped AND v.decision = 'note', is_backfilled = v.is_backfilled
         FROM (
-            SELECT v.*, a.row_id AS arrived FROM verdicts AS v LEFT JOIN arrivals AS a USING (record_id)
-            WHERE NOT v.is_new AND v.verdict <> 'remove'
+            SELECT v.*, a.row_id AS arrived FROM decisions AS v LEFT JOIN arrivals AS a USING (record_id)
+            WHERE NOT v.is_new AND v.decision <> 'remove'
         ) AS v
         WHERE r.sync_id = $sync_id AND r.record_id = v.record_id
         """,

@@ -1,4 +1,4 @@
-"""The typed inputs of a workflow, and what becomes of their names: references and columns."""
+"""Typed inputs of a workflow, and the references and columns that follow from their names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pipedrive_orchestration.sources.validation import Text, refusal
 
 ColumnType = Literal["string", "url", "email", "number"]
-"""What an input or output holds; all are text to the database but numbers."""
+"""The type of an input or output; all are text to the database but numbers."""
 
-PREFIX = "input."
+REFERENCE_PREFIX = "input."
 
 ROW_COLUMNS = ("row_id", "row_seq", "created_at", "row_status")
 """Columns that every workflow's table has; those that begin with an underscore cannot be meant."""
@@ -74,8 +74,8 @@ class Input(Output):
 
     @property
     def reference(self) -> str:
-        """How a field mapping names it."""
-        return PREFIX + self.key
+        """The name of the input in a field mapping."""
+        return REFERENCE_PREFIX + self.key
 
     @property
     def braced_reference(self) -> str:

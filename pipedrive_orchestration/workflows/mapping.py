@@ -1,4 +1,4 @@
-"""Checking a field mapping: every problem at once, each with what was probably meant."""
+"""Problems of a field mapping: all at once, each with what was probably meant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pipedrive_orchestration.sources import Problem, Source
 from pipedrive_orchestration.sources.validation import did_you_mean
-from pipedrive_orchestration.workflows.inputs import PREFIX, Input, without_braces
+from pipedrive_orchestration.workflows.inputs import REFERENCE_PREFIX, Input, without_braces
 
 
 def problems_of_mapping(mapping: Any, inputs: Sequence[Input], *, at: str = "field_mapping") -> list[Problem]:
@@ -54,7 +54,7 @@ def _references(mapping: Any) -> dict[str, str]:
 
 
 def _unknown_input(reference: str, known: Sequence[str]) -> str:
-    meant = f" Did you mean `{PREFIX}{reference}`?" if PREFIX + reference in known else ""
+    meant = f" Did you mean `{REFERENCE_PREFIX}{reference}`?" if REFERENCE_PREFIX + reference in known else ""
     listed = f" Inputs: {', '.join(known)}." if known else ""
     return f"`{reference}` is not an input of the workflow.{meant or _meant(reference, known)}{listed}"
 

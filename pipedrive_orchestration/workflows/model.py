@@ -1,4 +1,4 @@
-"""What a workflow does with the rows of its queue, as its file says it."""
+"""The model of a workflow: its inputs, syncs and actions, as its file says them."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ Action = Annotated[
         custom_error_message="An action is a mapping whose type is sql or http.",
     ),
 ]
-"""One step of what is done with a row."""
+"""One step of the work on a row."""
 
 ACTION_MODELS: dict[str, type[BaseModel]] = {
     tag(SqlAction): SqlAction,
@@ -171,7 +171,7 @@ class OnRemove(StrEnum):
 
 
 class SyncRules(BaseModel):
-    """What a sync does beside mapping fields; a user may leave all of it out."""
+    """The rules of a sync beside its mapping; a user may leave all of them out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -204,7 +204,7 @@ class Sync(SyncRules, _Link):  # the fields of the last base come first, in file
 
 
 class WorkflowBody(BaseModel):
-    """What a user says of a workflow."""
+    """The body of a workflow, as a user writes it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -242,7 +242,7 @@ _MODELS: dict[str, type[BaseModel]] = {"inputs": Input, "syncs": Sync, **ACTION_
 
 
 class WorkflowFile(WorkflowBody):
-    """What a file may hold: a body, and an id where there is one. Its name is the slug."""
+    """The content of a workflow's file: a body, and an id where there is one. Its name is the slug."""
 
     id: uuid.UUID | None = None
 
@@ -274,7 +274,7 @@ class Workflow(WorkflowBody):
 
 
 def _problems_across(data: Mapping[str, Any]) -> list[Problem]:
-    """What no field can tell of itself, found also where others are wrong."""
+    """Problems that no field has by itself, found also where others are wrong."""
     inputs = [(f"inputs[{index}]", one) for index, one in _readable(data.get("inputs"), Input)]
     names = [(field, one.reference) for field, one in inputs]
     problems = _repeated(names, "duplicate_input", "each input has a name of its own")
@@ -303,7 +303,7 @@ def _outputs(field: str, action: Mapping[Any, Any]) -> list[tuple[str, str]]:
 def _repeated(
     places: Iterable[tuple[str, str]], code: str, why: str, taken: Mapping[str, str] = MappingProxyType({})
 ) -> list[Problem]:
-    """What comes a second time, and where the first one is.
+    """Problems of names that come a second time, and where the first one is.
 
     Args:
         places: a field and a name that may be given once.

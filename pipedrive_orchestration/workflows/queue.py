@@ -1,4 +1,4 @@
-"""The queue of runs: claiming, completing and failing them, as any consumer does.
+"""The queue of runs, which any consumer claims, completes and fails.
 
 A consumer claims runs for the length of a lease. What it has claimed is its own until then; what it has
 not finished by then is claimed by somebody else. Everything here runs inside the caller's transaction.
@@ -13,14 +13,14 @@ import duckdb
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
 from pipedrive_orchestration.workflows.model import OnUpdate, RowsToRun, Workflow
-from pipedrive_orchestration.workflows.sync_plan import Plan
+from pipedrive_orchestration.workflows.sync_plan import SyncPlan
 from pipedrive_orchestration.workflows.tables import SCHEMA
 
 MAX_ATTEMPTS = 3
-"""How often a run is tried."""
+"""The most tries of a run."""
 
 RETRY_AFTER = timedelta(minutes=1)
-"""How long a run that failed for the first time is left alone; four times as long after the next time."""
+"""The pause after a run's first failure; four times as long after the next one."""
 
 _CLAIM = f"""
 UPDATE workflows._runs SET status = 'running', attempts = attempts + 1, claimed_by = $claim,
@@ -118,7 +118,7 @@ def show_status(connection: duckdb.DuckDBPyConnection, workflow: Workflow, claim
 
 
 def count_waiting(connection: duckdb.DuckDBPyConnection, workflow: Workflow) -> int:
-    """How many runs are still to be done, those that wait to be tried again included."""
+    """The number of runs still to be done, those that wait to be tried again included."""
     row = connection.execute(
         "SELECT count(*) FROM workflows._runs WHERE workflow = $workflow AND "
         f"(status IN ('queued', 'running') OR status = 'failed' AND attempts < {MAX_ATTEMPTS})",
@@ -128,10 +128,10 @@ def count_waiting(connection: duckdb.DuckDBPyConnection, workflow: Workflow) -> 
 
 
 FIRST = 10
-"""How many backfilled rows ``run: first_10`` queues."""
+"""The number of backfilled rows that ``run: first_10`` queues."""
 
 
-def queue_runs(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+def queue_runs(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> int:
     """Queue what the sync's rows are due, after the records have been remembered. Returns how many."""
     queued = 0
     if plan.sync.run is RowsToRun.ALL:
@@ -151,7 +151,7 @@ _CHANGED_AND_NOT_QUEUED = """
 """
 
 
-def _first_rows(plan: Plan) -> str:
+def _first_rows(plan: SyncPlan) -> str:
     """The first backfilled rows in the order of the source, once everything that was there has come."""
     backfilled = (
         "SELECT row_id FROM arrivals WHERE is_backfilled"
@@ -170,7 +170,7 @@ def _first_rows(plan: Plan) -> str:
     """
 
 
-def _queue(connection: duckdb.DuckDBPyConnection, plan: Plan, trigger: str, rows: str) -> int:
+def _queue(connection: duckdb.DuckDBPyConnection, plan: SyncPlan, trigger: str, rows: str) -> int:
     table = quoted(SCHEMA, plan.workflow.slug)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE due AS SELECT t.row_id, t.row_seq FROM {table} AS t "

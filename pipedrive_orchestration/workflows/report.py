@@ -1,4 +1,4 @@
-"""What came of a sync."""
+"""The report of a sync."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 SHOWN_REJECTIONS = 20
-"""How many rejections a report shows; all of them are in ``workflows._rejected``."""
+"""The most rejections in a report; all of them are in ``workflows._rejected``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync did.
+    """The outcome of a sync.
 
     Attributes:
         state: ``synced``, or ``waiting`` where the source has not been imported as far as the sync needs.

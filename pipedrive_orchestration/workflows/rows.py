@@ -6,12 +6,12 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.workflows.model import OnRemove, OnUpdate
-from pipedrive_orchestration.workflows.sync_plan import Plan
+from pipedrive_orchestration.workflows.sync_plan import SyncPlan
 from pipedrive_orchestration.workflows.tables import SCHEMA
 from pipedrive_orchestration.workflows.values import accepted
 
 
-def find_changes(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def find_changes(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> None:
     """Make the table ``changed``: the records whose mapped values differ from those of their newest row."""
     differs = " OR ".join(
         f"t.{quoted(column.input.key)} IS DISTINCT FROM c.value_{number}"
@@ -20,11 +20,11 @@ def find_changes(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE changed AS SELECT c.record_id, c.row_id FROM taken AS c "
         f"JOIN {_table(plan)} AS t USING (row_id) "
-        f"WHERE c.verdict = 'change' AND {accepted(plan)} AND ({differs})"
+        f"WHERE c.decision = 'change' AND {accepted(plan)} AND ({differs})"
     )
 
 
-def insert_arrivals(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+def insert_arrivals(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> int:
     """Insert the rows that are new, in the order of the source, and keep them as the table ``arrivals``.
 
     Returns:
@@ -36,10 +36,10 @@ def insert_arrivals(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE arrivals AS
-        SELECT record_id, uuid() AS row_id, verdict = 'enter' AND is_backfilled AS is_backfilled,
+        SELECT record_id, uuid() AS row_id, decision = 'enter' AND is_backfilled AS is_backfilled,
             (SELECT coalesce(max(row_seq), 0) FROM {_table(plan)})
                 + row_number() OVER (ORDER BY source_id) AS row_seq
-        FROM taken WHERE {accepted(plan)} AND (verdict = 'enter' {appended})
+        FROM taken WHERE {accepted(plan)} AND (decision = 'enter' {appended})
         """
     )
     inputs = "".join(f", {quoted(column.input.key)}" for column in plan.columns)
@@ -56,7 +56,7 @@ def insert_arrivals(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     return inserted[0] if inserted else 0
 
 
-def update_changed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+def update_changed(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> int:
     """Let rows follow their records where the sync wants that. Returns how many did."""
     if plan.sync.on_update is not OnUpdate.UPDATE:
         return 0
@@ -71,23 +71,23 @@ def update_changed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     return updated[0] if updated else 0
 
 
-def remove_departed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+def remove_departed(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> int:
     """Flag or delete the rows of records that left the source, and take the flag off those that are back.
 
     Returns:
         How many rows were flagged or deleted.
     """
-    theirs = "_sync_id = $sync_id AND _record_id IN (SELECT record_id FROM verdicts WHERE {})"
+    theirs = "_sync_id = $sync_id AND _record_id IN (SELECT record_id FROM decisions WHERE {})"
     connection.execute(
         f"UPDATE {_table(plan)} SET _removed_at = NULL WHERE {theirs.format('is_back')}",
         {"sync_id": plan.sync_id},
     )
-    departed = theirs.format("verdict = 'remove'")
+    departed = theirs.format("decision = 'remove'")
     if plan.sync.on_remove is OnRemove.DELETE:
         return _delete(connection, plan, departed)
     connection.execute(
         "UPDATE workflows._records SET is_removed = true WHERE sync_id = $sync_id AND record_id IN "
-        "(SELECT record_id FROM verdicts WHERE verdict = 'remove')",
+        "(SELECT record_id FROM decisions WHERE decision = 'remove')",
         {"sync_id": plan.sync_id},
     )
     flagged = connection.execute(
@@ -97,7 +97,7 @@ def remove_departed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     return flagged[0] if flagged else 0
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, plan: Plan, departed: str) -> int:
+def _delete(connection: duckdb.DuckDBPyConnection, plan: SyncPlan, departed: str) -> int:
     parameters = {"sync_id": plan.sync_id}
     connection.execute(
         "DELETE FROM workflows._runs WHERE sync_id = $sync_id AND status IN ('queued', 'failed') "
@@ -109,19 +109,19 @@ def _delete(connection: duckdb.DuckDBPyConnection, plan: Plan, departed: str) ->
         # A record that comes back is a new one then.
         connection.execute(
             f"DELETE FROM workflows.{table} WHERE sync_id = $sync_id AND record_id IN "
-            "(SELECT record_id FROM verdicts WHERE verdict = 'remove')",
+            "(SELECT record_id FROM decisions WHERE decision = 'remove')",
             parameters,
         )
     return deleted[0] if deleted else 0
 
 
-def count_rows(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
-    """How many rows the workflow has from this sync."""
+def count_rows(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> int:
+    """The number of rows that the workflow has from this sync."""
     row = connection.execute(
         f"SELECT count(*) FROM {_table(plan)} WHERE _sync_id = $sync_id", {"sync_id": plan.sync_id}
     ).fetchone()
     return row[0] if row else 0
 
 
-def _table(plan: Plan) -> str:
+def _table(plan: SyncPlan) -> str:
     return quoted(SCHEMA, plan.workflow.slug)

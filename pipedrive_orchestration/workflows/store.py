@@ -1,4 +1,4 @@
-"""Changing a workflow's file by program without losing what a person wrote around it."""
+"""The files of workflows, which a program changes without losing what a person wrote around it."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ _LOCK_TIMEOUT_SECONDS = 10.0
 
 
 class UnknownWorkflowError(LookupError):
-    """No workflow of that slug or id."""
+    """A workflow that is not there, by slug or id."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedWorkflows:
-    """What a reading of the folder gave: the workflows by slug, and the files that are left out."""
+    """The content of the folder: the workflows by slug, and the files that are left out."""
 
     workflows: tuple[Workflow, ...] = ()
     bad_files: tuple[BadFile, ...] = ()

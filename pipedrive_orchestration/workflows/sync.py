@@ -15,7 +15,7 @@ import duckdb
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.tables import column_types
-from pipedrive_orchestration.workflows.diff import judge, remember
+from pipedrive_orchestration.workflows.diff import decide, record_decisions
 from pipedrive_orchestration.workflows.model import Sync, Workflow
 from pipedrive_orchestration.workflows.queue import queue_runs
 from pipedrive_orchestration.workflows.report import SyncReport
@@ -26,7 +26,7 @@ from pipedrive_orchestration.workflows.rows import (
     remove_departed,
     update_changed,
 )
-from pipedrive_orchestration.workflows.sync_plan import Plan, finish, plan_sync
+from pipedrive_orchestration.workflows.sync_plan import SyncPlan, finish, plan_sync
 from pipedrive_orchestration.workflows.tables import prepare, prepare_table
 from pipedrive_orchestration.workflows.values import (
     count_normalised,
@@ -60,15 +60,15 @@ def run_sync(warehouse: Warehouse, workflow: Workflow, source: Source) -> SyncRe
     return replace(report, seconds=round(time.monotonic() - began, 3))
 
 
-def _sync(connection: duckdb.DuckDBPyConnection, plan: Plan) -> SyncReport:
-    judge(connection, plan)
+def _sync(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> SyncReport:
+    decide(connection, plan)
     take_values(connection, plan)
     record_rejections(connection, plan)
     find_changes(connection, plan)
     inserted = insert_arrivals(connection, plan)
     updated = update_changed(connection, plan)
     removed = remove_departed(connection, plan)
-    remember(connection, plan)
+    record_decisions(connection, plan)
     queued = queue_runs(connection, plan)
     finish(connection, plan)
     rejected, shown = rejections(connection, plan)

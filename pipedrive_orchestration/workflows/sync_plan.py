@@ -1,4 +1,4 @@
-"""What a sync is about to do: the state it was left in, and what the source has by now."""
+"""The plan of a sync: the state in which the last one left it, and what the source has by now."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MappedColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SyncPlan:
     """One sync, in one transaction.
 
     Attributes:
@@ -56,7 +56,7 @@ def plan_sync(
     source: Source,
     types: Mapping[str, str],
     now: datetime,
-) -> Plan:
+) -> SyncPlan:
     """Look up where the sync stands, and mark it as being run.
 
     Two processes that run the same sync at once both write its one row, so the later one fails where the
@@ -94,7 +94,7 @@ def plan_sync(
         "UPDATE workflows._syncs SET synced_at = $now, mapping = $mapping WHERE sync_id = $sync_id",
         {"sync_id": sync_id, "mapping": mapping, "now": now},
     )
-    return Plan(
+    return SyncPlan(
         workflow=workflow,
         sync=sync,
         source=source,
@@ -115,10 +115,10 @@ def _mapped(workflow: Workflow, sync: Sync, types: Mapping[str, str]) -> tuple[M
     )
 
 
-def finish(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def finish(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> None:
     """Note how far the sync has come."""
     connection.execute(
-        "UPDATE workflows._syncs SET mark = greatest(mark, (SELECT max(version) FROM verdicts)), "
+        "UPDATE workflows._syncs SET mark = greatest(mark, (SELECT max(version) FROM decisions)), "
         "started_at = CASE WHEN $is_imported THEN coalesce(started_at, $now) END WHERE sync_id = $sync_id",
         {"is_imported": plan.is_imported, "now": plan.now, "sync_id": plan.sync_id},
     )

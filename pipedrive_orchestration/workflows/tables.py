@@ -88,7 +88,7 @@ def prepare_table(connection: duckdb.DuckDBPyConnection, workflow: Workflow) -> 
 
 
 def count_rejected(connection: duckdb.DuckDBPyConnection, workflow: Workflow) -> int:
-    """How many records are kept out of a workflow by values that do not fit."""
+    """The number of records that values which do not fit keep out of a workflow."""
     if not column_types(connection, "_rejected", SCHEMA):
         return 0
     row = connection.execute(

@@ -1,4 +1,4 @@
-"""A sync as it is asked for, joined with the workflow it feeds and the sources there are."""
+"""Validation of a sync against the workflow that it feeds and the sources there are."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def problems_of_syncs(workflow: Workflow, sources: Iterable[Source]) -> dict[str
 
 
 def problems_between_files(content: Any, sources: Iterable[Source], unread: Collection[str]) -> list[Problem]:
-    """What is wrong between a workflow's file and the sources, whatever is wrong in the file itself.
+    """Problems between a workflow's file and the sources, whatever is wrong in the file itself.
 
     Args:
         content: what the file holds, be it a workflow or not.

@@ -15,7 +15,7 @@ from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
 from pipedrive_orchestration.workflows.inputs import ColumnType
 from pipedrive_orchestration.workflows.report import SHOWN_REJECTIONS, Rejection
-from pipedrive_orchestration.workflows.sync_plan import MappedColumn, Plan
+from pipedrive_orchestration.workflows.sync_plan import MappedColumn, SyncPlan
 
 _BLANKS = literal(" \t\n\r\v\f\u00a0")
 
@@ -34,8 +34,8 @@ REASONS: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A property's value as a text.
+class TextValue:
+    """A property's value as a text, in SQL.
 
     Attributes:
         raw: SQL of the text as it came.
@@ -46,8 +46,8 @@ class Text:
     reduced: str = "false"
 
 
-def text_of(column: str, sql_type: str, wanted: ColumnType, labels: str | None = None) -> Text:
-    """A property's value as a text.
+def text_value_of(column: str, sql_type: str, wanted: ColumnType, labels: str | None = None) -> TextValue:
+    """A property's value as a text, in SQL.
 
     Args:
         column: SQL of the value.
@@ -60,10 +60,10 @@ def text_of(column: str, sql_type: str, wanted: ColumnType, labels: str | None =
     if sql_type.endswith("[]"):
         return _listed(column, wanted, labels)
     if sql_type.startswith("STRUCT"):
-        return Text(_part(column, sql_type, wanted))
+        return TextValue(_part(column, sql_type, wanted))
     if labels and wanted != "number":
-        return Text(f"coalesce({labels}[{column}::VARCHAR], {column}::VARCHAR)")
-    return Text(_scalar(column, sql_type))
+        return TextValue(f"coalesce({labels}[{column}::VARCHAR], {column}::VARCHAR)")
+    return TextValue(_scalar(column, sql_type))
 
 
 def _scalar(column: str, sql_type: str) -> str:
@@ -85,19 +85,19 @@ def _json(column: str) -> str:
     )
 
 
-def _primary(column: str) -> Text:
+def _primary(column: str) -> TextValue:
     filled = f"list_filter({column}, lambda c: trim(coalesce(c.\"value\", ''), {_BLANKS}) <> '')"
     primary = f'list_filter({filled}, lambda c: c."primary")'
-    return Text(f'coalesce({primary}[1]."value", {filled}[1]."value")', f"len({filled}) > 1")
+    return TextValue(f'coalesce({primary}[1]."value", {filled}[1]."value")', f"len({filled}) > 1")
 
 
-def _listed(column: str, wanted: ColumnType, labels: str | None) -> Text:
+def _listed(column: str, wanted: ColumnType, labels: str | None) -> TextValue:
     items = f"list_filter({column}::VARCHAR[], lambda x: x IS NOT NULL)"
     if wanted != "string":
-        return Text(f"{items}[1]", f"len({items}) > 1")
+        return TextValue(f"{items}[1]", f"len({items}) > 1")
     if labels:
         items = f"list_transform({items}, lambda x: coalesce({labels}[x], x))"
-    return Text(f"array_to_string({items}, ', ')")
+    return TextValue(f"array_to_string({items}, ', ')")
 
 
 def _part(column: str, sql_type: str, wanted: ColumnType) -> str:
@@ -134,12 +134,12 @@ def value_of(raw: str, wanted: ColumnType) -> str:
 
 
 def is_rejected(raw: str, value: str) -> str:
-    """SQL that tells whether there was something and no value came of it."""
+    """SQL of the condition that there was something and no value came of it."""
     return f"({value} IS NULL AND trim(coalesce({raw}, ''), {_BLANKS}) <> '')"
 
 
 def is_normalised(raw: str, value: str, wanted: ColumnType, sql_type: str, reduced: str) -> str:
-    """SQL that tells whether the value says something else, or says it otherwise, than the property did."""
+    """SQL of the condition that the value says something else than the property, or says it otherwise."""
     if wanted == "number":
         changed = f"{value} IS NOT NULL" if sql_type == "VARCHAR" else "false"
     else:
@@ -151,21 +151,21 @@ def is_normalised(raw: str, value: str, wanted: ColumnType, sql_type: str, reduc
 _LONGEST_VALUE = 200
 
 
-def take_values(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def take_values(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> None:
     """Make the table ``taken``: the values of every record that is to become a row or to change one.
 
     ``value_<n>`` is the value of the n-th mapped input, ``raw_<n>`` what was rejected in its place.
     """
     labels, labelled = _option_labels(connection, plan)
-    texts, values, judged = [], [], []
+    texts, values, kept = [], [], []
     for number, column in enumerate(plan.columns):
         wanted, sql_type = column.input.type, column.sql_type
         map_of_labels = f"o.{quoted(column.property)}" if column.property in labelled else None
-        text = text_of(f"s.{quoted(column.property)}", sql_type, wanted, map_of_labels)
+        text = text_value_of(f"s.{quoted(column.property)}", sql_type, wanted, map_of_labels)
         raw, value, reduced = f"raw_{number}", f"value_{number}", f"reduced_{number}"
         texts.append(f"{text.raw} AS {raw}, {text.reduced} AS {reduced}")
         values.append(f"{value_of(raw, wanted)} AS {value}")
-        judged.append(
+        kept.append(
             f"{value}, CASE WHEN {is_rejected(raw, value)} THEN left({raw}, {_LONGEST_VALUE}) END AS {raw}, "
             f"{is_normalised(raw, value, wanted, sql_type, reduced)} AS normalised_{number}"
         )
@@ -173,16 +173,16 @@ def take_values(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE taken AS
         WITH texts AS (
-            SELECT v.record_id, v.source_id, v.row_id, v.verdict, v.is_backfilled, {", ".join(texts)}
-            FROM verdicts AS v JOIN {quoted(ROWS, plan.sync.source)} AS s ON s._id = v.source_id {labels}
-            WHERE v.verdict IN ('enter', 'change')
+            SELECT v.record_id, v.source_id, v.row_id, v.decision, v.is_backfilled, {", ".join(texts)}
+            FROM decisions AS v JOIN {quoted(ROWS, plan.sync.source)} AS s ON s._id = v.source_id {labels}
+            WHERE v.decision IN ('enter', 'change')
         ), "values" AS (SELECT *, {", ".join(values)} FROM texts)
-        SELECT record_id, source_id, row_id, verdict, is_backfilled, {", ".join(judged)} FROM "values"
+        SELECT record_id, source_id, row_id, decision, is_backfilled, {", ".join(kept)} FROM "values"
         """
     )
 
 
-def _option_labels(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[str, set[str]]:
+def _option_labels(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> tuple[str, set[str]]:
     """SQL that joins the labels of options, and the properties whose ids it decodes.
 
     A text from Pipedrive says something already; an id does not.
@@ -205,12 +205,12 @@ def _option_labels(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[s
     return f"CROSS JOIN ({decoding}) AS o", keys
 
 
-def accepted(plan: Plan) -> str:
+def accepted(plan: SyncPlan) -> str:
     """SQL of the condition that nothing of a record was rejected."""
     return " AND ".join(f"raw_{number} IS NULL" for number in range(len(plan.columns)))
 
 
-def record_rejections(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def record_rejections(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> None:
     """Bring ``_rejected`` up to date for the records whose values were taken."""
     connection.execute(
         "DELETE FROM workflows._rejected WHERE sync_id = $sync_id "
@@ -243,8 +243,8 @@ def _rejections_of(number: int, column: MappedColumn) -> str:
     )
 
 
-def rejections(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[int, tuple[Rejection, ...]]:
-    """How many records were rejected just now, and the first few of what was wrong with them."""
+def rejections(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> tuple[int, tuple[Rejection, ...]]:
+    """The number of records rejected just now, and the first few reasons."""
     counted = connection.execute(f"SELECT count(*) FROM taken WHERE NOT ({accepted(plan)})").fetchone()
     shown = connection.execute(
         "SELECT record_id, field, property, code, reason, value FROM workflows._rejected "
@@ -255,8 +255,8 @@ def rejections(connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[int, 
     return counted[0] if counted else 0, tuple(Rejection(*row) for row in shown)
 
 
-def count_normalised(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
-    """How many values of accepted records changed on their way."""
+def count_normalised(connection: duckdb.DuckDBPyConnection, plan: SyncPlan) -> int:
+    """The number of accepted records' values that changed on their way."""
     each = " + ".join(f"count(*) FILTER (WHERE normalised_{number})" for number in range(len(plan.columns)))
     row = connection.execute(f"SELECT {each} FROM taken WHERE {accepted(plan)}").fetchone()
     return row[0] if row else 0

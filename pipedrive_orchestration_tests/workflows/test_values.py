@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.workflows.values import is_normalised, is_rejected, text_of, value_of
+from pipedrive_orchestration.workflows.values import is_normalised, is_rejected, text_value_of, value_of
 from pipedrive_orchestration_tests.workflows.tables import CONTACTS
 
 REJECTED = object()
@@ -37,7 +37,7 @@ def coerce(
     database.execute(f"INSERT INTO t VALUES (CAST($1 AS {sql_type}))", [value])
     row = database.execute("SELECT data_type FROM duckdb_columns() WHERE table_name = 't'").fetchone()
     assert row is not None
-    text = text_of("v", row[0], wanted, labels)
+    text = text_value_of("v", row[0], wanted, labels)
     made = database.execute(
         f"WITH a AS (SELECT {text.raw} AS raw, {text.reduced} AS reduced FROM t), "
         f"b AS (SELECT *, {value_of('raw', wanted)} AS value FROM a) "

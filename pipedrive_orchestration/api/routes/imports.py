@@ -1,4 +1,4 @@
-"""Trying a body, creating a source from it, and the properties to choose from."""
+"""Calls about a body: its preview, the source that is created from it, the properties to choose from."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AT_ONCE = 8
 
 
 def account_calls() -> CapacityLimiter:
-    """What keeps calls that wait for Pipedrive from taking the threads of those that do not."""
+    """The limit by which calls that wait for Pipedrive leave threads to those that do not."""
     return CapacityLimiter(AT_ONCE)
 
 

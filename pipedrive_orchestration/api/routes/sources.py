@@ -1,4 +1,4 @@
-"""The sources: what has become of them, their rows, pausing and deleting them."""
+"""Calls about sources: their states, their rows, pausing and deleting them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workflows, their inputs, and syncing a source to one."""
+"""Calls about workflows: their inputs, and the sync of a source."""
 
 from __future__ import annotations
 

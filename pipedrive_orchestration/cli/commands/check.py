@@ -1,4 +1,4 @@
-"""``check``: what is wrong with the files of a project."""
+"""``check``: the problems of a project's files."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from pipedrive_orchestration.warehouse.sql import literal
 
 
 class Format(StrEnum):
-    """How rows are written."""
+    """A format of rows."""
 
     TABLE = "table"
     JSON = "json"
@@ -47,7 +47,7 @@ _COPY_OPTIONS = {
     Format.CSV: "FORMAT csv, HEADER true",
     Format.PARQUET: "FORMAT parquet, COMPRESSION zstd",
 }
-"""How DuckDB writes a format."""
+"""DuckDB's options by format."""
 
 
 def data(

@@ -28,18 +28,18 @@ from pipedrive_orchestration.template import WORKSPACE, NotLaidOutError
 HOST = "127.0.0.1"
 
 GRACE_SECONDS = 60
-"""How long Dagster's processes may take to end."""
+"""Seconds that Dagster's processes have to end."""
 
 
 class DagsterEndedError(CommandError):
-    """Dagster ended though nobody told it to."""
+    """An end of Dagster that nobody asked for."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"Dagster has ended by itself, with exit code {code}; its last lines say why.")
 
 
 class PortInUseError(CommandError):
-    """Another program has the port."""
+    """A port that another program has."""
 
     def __init__(self, port: int) -> None:
         super().__init__(
@@ -49,7 +49,7 @@ class PortInUseError(CommandError):
 
 
 class AlreadyRunningError(CommandError):
-    """Another ``dev`` works on the same state, and its daemon would fire the same schedules."""
+    """A second ``dev`` on the same state: its daemon would fire the same schedules."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(f"Another `dev` is running on {home}. Use that one, or end it first.")

@@ -14,7 +14,7 @@ from pipedrive_orchestration.cli.imports import chosen_sources, import_sources
 from pipedrive_orchestration.cli.outcomes import as_json, show_outcomes
 from pipedrive_orchestration.cli.output import err, out, print_json
 from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.orchestration.in_process import ImportRequest
+from pipedrive_orchestration.orchestration.in_process import ImportArguments
 from pipedrive_orchestration.services.deployment import deployed
 
 
@@ -60,14 +60,14 @@ def import_(
         environment = Environment.read()
         environment.connection  # noqa: B018 - says at once that there is no token
         of_windows = first or last or accept_user
-        request = ImportRequest(
+        arguments = ImportArguments(
             Pull.WINDOW if of_windows and pull is None else pull, first, last, accept_user
         )
         environment.export()
         with deployed(environment.settings) as deployment:
             chosen = chosen_sources(deployment.store.load(), slugs)
             outcomes, failed = import_sources(
-                environment, deployment, chosen.sources, err if json else out, request
+                environment, deployment, chosen.sources, err if json else out, arguments
             )
     if json:
         shown = [as_json(outcome, failed.get(outcome.slug)) for outcome in outcomes]

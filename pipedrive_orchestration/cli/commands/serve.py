@@ -24,7 +24,7 @@ from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.web_server import ReloadError
 
 GRACE_SECONDS = 10
-"""How long calls under way may take to end when the server is told to."""
+"""Seconds that calls under way have to end when the server is told to."""
 
 _NO_KEYS = """There are no API keys. Make one and put the entry it prints into PIPEDRIVE_API_KEYS:
 
@@ -95,7 +95,7 @@ def _keys(given: SecretStr | None, host: str, *, demo: bool) -> ApiKeys | None:
 
 
 def _show_files_in_dagster(deployment: Deployment) -> None:
-    """A source that was written by a process which ended before it told Dagster shows from now on."""
+    """Let Dagster show sources that were written by processes which ended before they told it."""
     try:
         deployment.reload()
     except ReloadError as error:

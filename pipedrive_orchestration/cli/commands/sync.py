@@ -28,7 +28,7 @@ from pipedrive_orchestration.workflows.sync import run_sync
 
 
 class NoSyncError(CommandError):
-    """There is no sync to run; the message says how to make one."""
+    """A sync that is not there; the message says how to make one."""
 
     exit_code = BAD_INPUT
 

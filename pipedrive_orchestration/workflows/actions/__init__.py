@@ -1,1 +1,1 @@
-"""What is done with the rows of a workflow: the consumer of its queue, and each type of action."""
+"""Actions on the rows of a workflow: the consumer of its queue, and each type of action."""

@@ -32,7 +32,7 @@ SHORTEST_LEASE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class ActionsReport:
-    """What came of the runs that were claimed.
+    """The outcome of the runs that were claimed.
 
     Attributes:
         completed: runs that are done.
@@ -132,7 +132,7 @@ def _batch_size(workflow: Workflow) -> int:
 
 
 def _lease(workflow: Workflow) -> timedelta:
-    """Longer than the actions can take."""
+    """A lease that is longer than the actions can take."""
     longest = sum(
         action.tries * (action.timeout + LONGEST_WAIT_SECONDS)
         for action in workflow.actions
