@@ -70,7 +70,7 @@ def test_bad_files_are_shown_and_keep_nothing_else_from_importing(small: Project
     assert small.tables() == {"all_persons", "pipelines"}
     assert small.current("all_persons") == ids(demo, "persons")
     for said in (
-        "sources/broken.yaml:\n  This is not YAML: line 1",
+        "sources/broken.yaml:\n  line 1, column 8: This is not YAML",
         "sources/wrong.yaml:\n",
         "`pipeline` is not an object type. Did you mean `pipelines`?",
         "shedule",
@@ -84,7 +84,7 @@ def test_a_bad_file_that_is_asked_for_is_shown_with_its_name(small: Project) -> 
     small.write("broken", "name: x: y\n")
     ended = small.run("import", "broken")
     assert ended.code == 2
-    assert ended.out.startswith("project/sources/broken.yaml:\n  This is not YAML")
+    assert ended.out.startswith("project/sources/broken.yaml:\n  line 1, column 8: This is not YAML")
     other = small.run("import", "pipelines")
     assert (other.code, "broken" in other.out) == (0, False)
 
