@@ -5,8 +5,11 @@ from __future__ import annotations
 from pipedrive_orchestration.demo.account import deals
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.counts import follow_up
-from pipedrive_orchestration.demo.account.custom_values import with_custom_fields
-from pipedrive_orchestration.demo.account.flat_values import split, with_flat_values
+from pipedrive_orchestration.demo.account.custom_values import (
+    split_flat,
+    with_custom_fields,
+    with_flat_values,
+)
 from pipedrive_orchestration.demo.account.rules import RULES, blank, problems
 from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_encoded
@@ -70,7 +73,7 @@ def _changes(call: Call) -> Record:
     content = call.json()
     values: Record = {}
     if isinstance(content, dict):
-        content, values = split(call.account.fields[schema.fields], content)
+        content, values = split_flat(call.account.fields[schema.fields], content)
     return read(call, content) | ({"custom_fields": values} if values else {})
 
 
