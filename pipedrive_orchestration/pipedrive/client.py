@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from itertools import count
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import httpcore
@@ -77,6 +77,17 @@ class Usage:
     tokens: int = 0
     bytes: int = 0
     retries: int = 0
+
+
+class _Answer(NamedTuple):
+    """An answer and its body.
+
+    The body is not kept in the response: that and its stream refer to each other, and a page would stay in
+    memory until Python looks for such circles.
+    """
+
+    response: httpx.Response
+    body: bytes
 
 
 class _TryAgain(Exception):
@@ -206,9 +217,9 @@ class Client:
     def _deadline(self) -> float:
         return self._patience.deadline if self._understood else self._patience.first_deadline
 
-    async def _answer(self, path: str, query: Query, cost: int) -> httpx.Response:
+    async def _answer(self, path: str, query: Query, cost: int) -> _Answer:
         try:
-            response = await self._whole_answer(path, query)
+            response, body = answer = await self._whole_answer(path, query)
         except TimeoutError:
             raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
         except httpx.RequestError as error:
@@ -218,11 +229,11 @@ class Client:
         self._answered = True
         self.daily_tokens_left = daily_tokens_left(response.headers)
         self.daily_token_budget = daily_token_budget(response.headers)
-        self.usage.bytes += len(response.content)
+        self.usage.bytes += len(body)
         self.usage.tokens += cost if response.status_code != httpx.codes.TOO_MANY_REQUESTS else 0
-        return response
+        return answer
 
-    async def _whole_answer(self, path: str, query: Query) -> httpx.Response:
+    async def _whole_answer(self, path: str, query: Query) -> _Answer:
         request = self._http.build_request("GET", path, params=query)
         async with self.limiter:
             self.usage.requests += 1
@@ -232,14 +243,15 @@ class Client:
             self.limiter.learn(response.headers)
         # Pipedrive has counted the request by now, so its slot need not wait for the body.
         async with aclosing(response), asyncio.timeout_at(patience.when()):
-            await response.aread()
+            body = b"".join([part async for part in response.aiter_bytes()])
         self.seconds_per_answer += PACE_SHARE * (time.monotonic() - began - self.seconds_per_answer)
-        return response
+        return _Answer(response, body)
 
-    def _usable(self, request: str, response: httpx.Response, cost: int) -> bytes:
+    def _usable(self, request: str, answer: _Answer, cost: int) -> bytes:
+        response, body = answer
         status = response.status_code
         if status == httpx.codes.OK:
-            return response.content
+            return body
         self._understood = True
         if status == httpx.codes.UNAUTHORIZED:
             raise self._connection.refusal()
@@ -252,7 +264,7 @@ class Client:
         if status == httpx.codes.FORBIDDEN and "json" not in response.headers.get("content-type", ""):
             self.limiter.pause(self._patience.blocked)
             raise _TryAgain("it is blocked for a while after too many requests (403)", self._patience.blocked)
-        raise Refused(request, status, *failure_of(response.content))
+        raise Refused(request, status, *failure_of(body))
 
     def _over_limit(self, request: str, response: httpx.Response, cost: int) -> Exception:
         left, room = daily_tokens_left(response.headers), burst_left(response.headers)
