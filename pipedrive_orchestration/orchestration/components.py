@@ -95,6 +95,16 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         component._root, component._tree = context.project_root, context.component_tree  # noqa: SLF001
         return component
 
+    @classmethod
+    def without_attributes(cls, context: dg.ComponentLoadContext) -> Self:
+        """The component for a function that is marked as a ``component_instance``; see `load`."""
+        component = cls()
+        component._root, component._tree = context.project_root, context.component_tree
+        context.component_tree.mark_component_defs_state_key(
+            loc=context.component_loc, defs_state_key=component.defs_state_config.key
+        )
+        return component
+
     @model_validator(mode="after")
     def _check_that_accounts_do_not_meet(self) -> Self:
         if self.project is None and not DagsterNames(self.asset_key_prefix).is_default:
