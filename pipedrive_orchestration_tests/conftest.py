@@ -83,6 +83,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Makes Dagster's storage quicker where tests use Dagster, and spares the others its import."""
     if "dagster" in sys.modules:
-        from pipedrive_orchestration_tests.instances import keep_engines_and_revisions  # noqa: PLC0415
+        from pipedrive_orchestration_tests.instances import hasten_storage  # noqa: PLC0415
 
-        keep_engines_and_revisions()
+        hasten_storage()
