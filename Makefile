@@ -9,7 +9,7 @@ endif
 CLI := $(BIN)/pipedrive-orchestration
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev import test lint types tests chaos test-ui wheel wheel-test bench fidelity constraints clean
+.PHONY: help demo dev import test lint types tests chaos test-ui test-duckdb wheel wheel-test bench fidelity constraints clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ wheel: $(VENV)/installed-dev ## Build the wheel into dist/
 
 wheel-test: $(VENV)/installed-dev ## Install the wheel in an environment of its own and use it in empty folders
 	WHEEL_TEST_PYTHON=$$(command -v $(PYTHON)) $(BIN)/pytest -n 0 -s -v -m wheel pipedrive_orchestration_tests/installation
+
+test-duckdb: $(VENV)/installed-dev ## Open files with DuckDB 1.2 to 2.x, and run the tests on 1.5.5 and the newest 2.x
+	$(BIN)/pytest -n 0 -m duckdbs pipedrive_orchestration_tests/warehouse
 
 bench: $(VENV)/installed-dev ## Print figures
 	$(BIN)/python -m benchmarks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -42,6 +43,17 @@ def replace_content(path: Path, content: bytes, *, mode: int) -> None:
     """
     with replacing(path) as file:
         _fill(file, content, mode)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """A private folder beside ``path`` for the parts of what is to replace it; removed after the block.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix_of(path)) as name:
+        yield Path(name)
 
 
 def create_content(path: Path, content: bytes, *, mode: int) -> None:
@@ -115,7 +127,7 @@ def sweep(path: Path) -> None:
     """
     for left in path.parent.iterdir():
         if left.name.startswith(_prefix_of(path)):
-            left.unlink()
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def make_private_folder(path: Path) -> None:

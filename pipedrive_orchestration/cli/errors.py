@@ -20,6 +20,7 @@ from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Unkn
 from pipedrive_orchestration.template import NotLaidOutError
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
+from pipedrive_orchestration.warehouse.errors import UnknownStorageVersionError
 from pipedrive_orchestration.workflows import UnknownWorkflowError
 
 
@@ -42,6 +43,7 @@ _CODES: dict[type[Exception], int] = {
     PipedriveError: FAILED,
     StagingError: FAILED,
     RunFailedError: FAILED,
+    UnknownStorageVersionError: BAD_INPUT,
     WarehouseError: FAILED,
     OldFileError: FAILED,
     OSError: FAILED,

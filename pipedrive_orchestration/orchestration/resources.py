@@ -16,6 +16,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.publish import EVERY_SECONDS, KeptPublished, Publisher
+from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION
 
 
 class PipedriveResource(dg.ConfigurableResource[Connection]):
@@ -59,6 +60,9 @@ class WarehouseResource(DuckDBResource):
     An import opens it for its commits only; see `Warehouse`.
     """
 
+    storage_version: str = Field(
+        default=STORAGE_VERSION, description="The format of a database file that is made new."
+    )
     staging: str = Field(default="", description="Folder of staged pages; empty for one beside the database.")
     publish: str = Field(
         default="", description="Where a copy for other programs is published; empty for none."
@@ -67,7 +71,7 @@ class WarehouseResource(DuckDBResource):
 
     def warehouse(self) -> Warehouse:
         """The database, to be opened for reading or writing while it is needed."""
-        return Warehouse(self.database)
+        return Warehouse(self.database, storage_version=self.storage_version)
 
     def staging_folder(self) -> Path:
         """Where pages are kept until they are committed."""
@@ -120,6 +124,7 @@ def resources_of(
         ),
         "warehouse": WarehouseResource(
             database=settings.warehouse,
+            storage_version=settings.storage_version,
             staging=str(settings.staging or ""),
             publish=str(settings.publish or ""),
             publish_every=settings.publish_every,

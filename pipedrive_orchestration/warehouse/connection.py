@@ -1,4 +1,9 @@
-"""Telling whoever watches that a database is waited for, and who has it."""
+"""The connection to the database: opened only while it is needed, by one process at a time.
+
+DuckDB lets one process write, and a reader in another process keeps it from writing. So whoever of ours opens
+the database takes a lock file first, and closes it again when the block is left; what somebody else has open
+is waited for, and `telling_of_waits` hears of it.
+"""
 
 from __future__ import annotations
 
@@ -20,93 +25,9 @@ from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.settings import Settings, database_file
+from pipedrive_orchestration.warehouse.errors import WarehouseError
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
-
-TELL_AFTER_SECONDS = 1.0
-"""A shorter wait is nobody's business; a longer one is told of again after as long."""
-
-ONE_OF_OURS = "another import, command or API of this installation"
-"""Who holds a database that is waited for by its lock file."""
-
-_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A database that somebody else has open.
-
-    Attributes:
-        database: which one.
-        holder: who has it, as far as it is known.
-        seconds: how long it has been waited for.
-        patience: seconds after which waiting is given up.
-    """
-
-    database: str
-    holder: str
-    seconds: float
-    patience: float
-
-    def __str__(self) -> str:
-        return (
-            f"Waiting for {self.database}, which is in use by {self.holder}: "
-            f"{self.seconds:.0f} of at most {self.patience:.0f} s"
-        )
-
-
-WaitListener = Callable[[Wait | None], None]
-"""Is told of a wait about once a second, and with None that it is over."""
-
-_listeners: ContextVar[tuple[WaitListener, ...]] = ContextVar("listeners", default=())
-
-
-@contextmanager
-def telling_of_waits(listener: WaitListener) -> Iterator[None]:
-    """Lets a listener, beside those around it, hear of waits in this context within the block.
-
-    It may be called in another thread.
-    """
-    token = _listeners.set((*_listeners.get(), listener))
-    try:
-        yield
-    finally:
-        _listeners.reset(token)
-
-
-def holder_in(message: str) -> str:
-    """The program that DuckDB says has the database open."""
-    found = _HOLDER.search(message)
-    return f"another program ({found['program']}, PID {found['pid']})" if found else "another program"
-
-
-class Waiting:
-    """One wait, which is told of once it has lasted for a while."""
-
-    def __init__(self, database: str, patience: float) -> None:
-        self._database = database
-        self._patience = patience
-        self._began = time.monotonic()
-        self._told = 0.0
-
-    @property
-    def left(self) -> float:
-        """Seconds until waiting is given up."""
-        return self._began + self._patience - time.monotonic()
-
-    def for_(self, holder: str) -> None:
-        """Say who is waited for, if it is time to."""
-        seconds = time.monotonic() - self._began
-        if seconds - self._told >= TELL_AFTER_SECONDS:
-            self._told = seconds
-            for listener in _listeners.get():
-                listener(Wait(self._database, holder, seconds, self._patience))
-
-    def over(self) -> None:
-        """Say that it is over, if it was told of."""
-        if self._told:
-            for listener in _listeners.get():
-                listener(None)
-
+from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION, known_version, new_file_config
 
 DEFAULT_DATABASE: str = Settings.model_fields["warehouse"].default
 
@@ -120,26 +41,31 @@ MORE_MEMORY = ("1GB", "80%")
 """What it may use where it can not, as with texts of a hundred kilobytes in thousands of rows."""
 
 
-class WarehouseError(Exception):
-    """The database cannot be opened or written; the message names it and the remedy."""
-
-
 class Warehouse:
     """A DuckDB database, opened only while it is needed.
 
-    Attributes:
+    Args:
         database: a file, or anything else DuckDB can connect to, such as ``md:crm``.
+        patience: seconds to wait for a file that another process holds.
+        storage_version: the format of a file that is made new.
     """
 
-    def __init__(self, database: str = DEFAULT_DATABASE, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        database: str = DEFAULT_DATABASE,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        storage_version: str = STORAGE_VERSION,
+    ) -> None:
         self.database = database
         self._patience = patience
+        self._storage_version = storage_version
         self._memory = MEMORY
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Warehouse:
         """The database that the settings name."""
-        return cls(settings.warehouse)
+        return cls(settings.warehouse, storage_version=settings.storage_version)
 
     def with_patience(self, seconds: float) -> Self:
         """The same database, with another time to wait for it."""
@@ -322,7 +248,9 @@ class Warehouse:
         try:
             while True:
                 try:
-                    return duckdb.connect(self.database, read_only=read_only)
+                    config = new_file_config(self.path, self._storage_version)
+                    with known_version(self._storage_version):
+                        return duckdb.connect(self.database, read_only=read_only, config=config)
                 except duckdb.Error as error:
                     if "Could not set lock" not in str(error):
                         raise self._unusable(error) from error
@@ -354,3 +282,89 @@ def _writable(place: Path) -> bool:
     return bool(place.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(
         place, os.W_OK
     )
+
+
+TELL_AFTER_SECONDS = 1.0
+"""A shorter wait is nobody's business; a longer one is told of again after as long."""
+
+ONE_OF_OURS = "another import, command or API of this installation"
+"""Who holds a database that is waited for by its lock file."""
+
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A database that somebody else has open.
+
+    Attributes:
+        database: which one.
+        holder: who has it, as far as it is known.
+        seconds: how long it has been waited for.
+        patience: seconds after which waiting is given up.
+    """
+
+    database: str
+    holder: str
+    seconds: float
+    patience: float
+
+    def __str__(self) -> str:
+        return (
+            f"Waiting for {self.database}, which is in use by {self.holder}: "
+            f"{self.seconds:.0f} of at most {self.patience:.0f} s"
+        )
+
+
+WaitListener = Callable[[Wait | None], None]
+"""Is told of a wait about once a second, and with None that it is over."""
+
+_listeners: ContextVar[tuple[WaitListener, ...]] = ContextVar("listeners", default=())
+
+
+@contextmanager
+def telling_of_waits(listener: WaitListener) -> Iterator[None]:
+    """Lets a listener, beside those around it, hear of waits in this context within the block.
+
+    It may be called in another thread.
+    """
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+def holder_in(message: str) -> str:
+    """The program that DuckDB says has the database open."""
+    found = _HOLDER.search(message)
+    return f"another program ({found['program']}, PID {found['pid']})" if found else "another program"
+
+
+class Waiting:
+    """One wait, which is told of once it has lasted for a while."""
+
+    def __init__(self, database: str, patience: float) -> None:
+        self._database = database
+        self._patience = patience
+        self._began = time.monotonic()
+        self._told = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds until waiting is given up."""
+        return self._began + self._patience - time.monotonic()
+
+    def for_(self, holder: str) -> None:
+        """Say who is waited for, if it is time to."""
+        seconds = time.monotonic() - self._began
+        if seconds - self._told >= TELL_AFTER_SECONDS:
+            self._told = seconds
+            for listener in _listeners.get():
+                listener(Wait(self._database, holder, seconds, self._patience))
+
+    def over(self) -> None:
+        """Say that it is over, if it was told of."""
+        if self._told:
+            for listener in _listeners.get():
+                listener(None)

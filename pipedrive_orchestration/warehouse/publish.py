@@ -1,8 +1,9 @@
 """A read-only copy of the warehouse for other programs, so that nobody needs to open the live file.
 
 The copy is the database file itself as it is at a commit. Writers wait while it is copied, which takes a
-hundredth of the time that building the database anew would take. What was copied takes the place of the copy
-before in one step, and a program that has that one open goes on reading it.
+hundredth of the time that building the database anew would take. Where another storage format is asked for,
+that copy is then built anew, and writers do not wait for it. What was made takes the place of the copy before
+in one step, and a program that has that one open goes on reading it.
 
 A copy bears the instant of change of its original, by which the next publisher sees whether there is anything
 new; and it cannot be written, by which it is told from a file that nobody wants to lose.
@@ -26,9 +27,11 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from pipedrive_orchestration.files import replacing, sweep
+from pipedrive_orchestration.files import replacing, sweep, temporary_folder
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.warehouse.connection import PATIENCE_SECONDS, Warehouse, WarehouseError
+from pipedrive_orchestration.warehouse.connection import PATIENCE_SECONDS, Warehouse
+from pipedrive_orchestration.warehouse.errors import WarehouseError
+from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION, convert, format_for, format_of
 
 EVERY_SECONDS: float = Settings.model_fields["publish_every"].default
 """How long a copy counts as fresh while merges follow one another."""
@@ -71,19 +74,28 @@ class Publisher:
         warehouse: what to copy.
         path: where the copy is to be.
         every: seconds between two copies while merges follow one another.
+        storage_version: names the storage format of the copy; None for that of the warehouse.
     """
 
-    def __init__(self, warehouse: Warehouse, path: Path, every: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        path: Path,
+        every: float = EVERY_SECONDS,
+        storage_version: str | None = None,
+    ) -> None:
         self.path = path.resolve()
         self.every = every
         self._warehouse = warehouse
+        self._storage_version = storage_version
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Publisher | None:
+    def from_settings(cls, settings: Settings, storage_version: str | None = None) -> Publisher | None:
         """The publisher that the settings ask for; None if they ask for none."""
         if settings.publish is None:
             return None
-        return cls(Warehouse.from_settings(settings), settings.publish, settings.publish_every)
+        warehouse = Warehouse.from_settings(settings)
+        return cls(warehouse, settings.publish, settings.publish_every, storage_version)
 
     @property
     def copy(self) -> PublishedCopy | None:
@@ -163,6 +175,8 @@ class Publisher:
             raise PublishingError(
                 f"{self.path} has been in the hands of another publisher for {PATIENCE_SECONDS:.0f} s."
             ) from None
+        except duckdb.IOException as error:
+            raise (self._disk_full() if "No space left" in str(error) else error) from None
         except OSError as error:
             if error.errno in _DISK_FULL:
                 raise self._disk_full() from error
@@ -184,18 +198,22 @@ class Publisher:
         if self.copy is None or not original.exists() or _wal_of(original).exists():
             return False
         there, here = original.stat(), self.path.stat()
-        return (there.st_mtime_ns, there.st_size) == (here.st_mtime_ns, here.st_size)
+        if there.st_mtime_ns != here.st_mtime_ns:
+            return False
+        if self._is_converted(original):
+            return format_of(self.path) == format_for(self._storage_version or STORAGE_VERSION)
+        return there.st_size == here.st_size
+
+    def _is_converted(self, original: Path) -> bool:
+        """Whether the copy is to have another storage format than the database."""
+        version = self._storage_version
+        return version is not None and format_of(original) != format_for(version)
 
     def _fill(self, target: FileIO, original: Path) -> None:
         """Make of an empty file what is to be published, for those to read who can read the copy before."""
         readable = self.path if self.path.exists() else original
-        # A process that closes a file loses all its locks on it, DuckDB's included: so the file is closed
-        # again before another thread can have the database open.
-        with self._warehouse.at_rest(), FileIO(original) as source:
-            state = os.fstat(source.fileno())
-            if shutil.disk_usage(self.path.parent).free < state.st_size + SPARE_BYTES:
-                raise self._disk_full()
-            self._copy(source, target)
+        fill = self._fill_converted if self._is_converted(original) else self._fill_copied
+        state = fill(target, original)
         os.utime(target.fileno(), ns=(state.st_mtime_ns, state.st_mtime_ns))
         os.fchmod(target.fileno(), readable.stat().st_mode & 0o777 & ~_ANYONE_WRITES)
         if os.fstat(target.fileno()).st_mode & _ANYONE_WRITES:
@@ -203,6 +221,29 @@ class Publisher:
                 f"The disk of {self.path} keeps no read-only files, by which copies are told from other "
                 "files: publish to another disk."
             )
+
+    def _fill_copied(self, target: FileIO, original: Path) -> os.stat_result:
+        """Copy the last commit. Returns the state of the original at that commit."""
+        # A process that closes a file loses all its locks on it, DuckDB's included: so the file is closed
+        # again before another thread can have the database open.
+        with self._warehouse.at_rest(), FileIO(original) as source:
+            state = os.fstat(source.fileno())
+            if shutil.disk_usage(self.path.parent).free < state.st_size + SPARE_BYTES:
+                raise self._disk_full()
+            self._copy(source, target)
+        return state
+
+    def _fill_converted(self, target: FileIO, original: Path) -> os.stat_result:
+        """The same in another storage format."""
+        with temporary_folder(self.path) as folder:
+            copied, converted = folder / "copied.duckdb", folder / "converted.duckdb"
+            with FileIO(copied, "xb") as file:
+                state = self._fill_copied(file, original)
+            convert(copied, converted, self._storage_version or STORAGE_VERSION)
+            with FileIO(converted) as source:
+                while _copy_some(source, target):
+                    pass
+        return state
 
     def _copy(self, source: FileIO, target: FileIO) -> None:
         deadline = time.monotonic() + LONGEST_COPYING_SECONDS

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipedrive_orchestration.warehouse import ledger
-from pipedrive_orchestration.warehouse.connection import WarehouseError
+from pipedrive_orchestration.warehouse.errors import WarehouseError
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 ROWS = "pipedrive"

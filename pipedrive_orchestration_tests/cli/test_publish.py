@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.warehouse.storage import format_for, format_of
 from pipedrive_orchestration_tests.cli.conftest import PIPELINES, Project
 
 
@@ -51,3 +52,15 @@ def test_an_import_leaves_a_copy_with_all_that_it_held_back(project: Project, de
     copy = project.folder / "data" / "published.duckdb"
     assert f"Published copy: {copy}" in ended.out
     assert imports_in(copy) == 2
+
+
+def test_publish_converts_on_the_way(project: Project, demo: DemoServer) -> None:
+    project.write("pipelines", PIPELINES)
+    project.bring("pipelines", demo)
+    copy = project.folder / "data" / "published.duckdb"
+    assert project.run("publish", str(copy), "--storage-version", "v1.5.0").code == 0
+    assert imports_in(copy) == 1
+    assert format_of(copy) == format_for("v1.5.0") != format_of(project.database)
+    ended = project.run("publish", str(copy), "--storage-version", "v0.0.1")
+    assert (ended.code, ended.out) == (2, "")
+    assert "v0.0.1" in ended.err

@@ -21,6 +21,14 @@ def publish(
         Path | None,
         typer.Argument(help="Where the copy is to be; what PIPEDRIVE_PUBLISH names if not given."),
     ] = None,
+    storage_version: Annotated[
+        str | None,
+        typer.Option(
+            help="Write the copy in the format of this version of DuckDB, such as v1.2.0, which later ones "
+            "open too; in the format of the database if not given.",
+            metavar="VERSION",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Publish a read-only copy of the database, for other programs to open instead of the live file.
@@ -31,12 +39,14 @@ def publish(
     Try:
 
         pipedrive-orchestration publish data/published.duckdb
+
+        pipedrive-orchestration publish data/for_reports.duckdb --storage-version v1.2.0
     """
     with explained(err):
         environment = Environment.read()
         if file is not None:
             environment = environment.but(publish=file)
-        publisher = Publisher.from_settings(environment.settings)
+        publisher = Publisher.from_settings(environment.settings, storage_version)
         if publisher is None:
             raise typer.BadParameter("name the file to publish to, or set PIPEDRIVE_PUBLISH.")
         with busy("Publishing"):
