@@ -15,6 +15,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from pipedrive_orchestration import settings
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration_tests.clocks import PRESENT
 
 # The tests start dozens of processes, and each of them would compile the same modules again.
 sys.dont_write_bytecode = False
@@ -30,24 +31,26 @@ SMALL = 0.02
 FreshDemo = Callable[..., DemoServer]
 
 
+def account_settings(**choices: Any) -> Settings:
+    """A small account without limits whose clock stands at `PRESENT`, unless told otherwise."""
+    usual: dict[str, Any] = {"scale": SMALL, "burst": 0, "born": PRESENT, "clock_rate": 0}
+    return Settings(**usual | choices)
+
+
 @pytest.fixture(scope="session")
 def demo() -> Iterator[DemoServer]:
     """A small account without limits, shared by all tests of a process: read it, do not change it."""
-    with running_demo(Settings(scale=SMALL, burst=0)) as server:
+    with running_demo(account_settings()) as server:
         yield server
 
 
 @pytest.fixture
 def fresh_demo() -> Iterator[FreshDemo]:
-    """Starts accounts for one test alone: ``fresh_demo(daily_tokens=500)`` takes what `Settings` takes.
-
-    Small and without limits unless told otherwise.
-    """
+    """Starts accounts for one test alone: ``fresh_demo(daily_tokens=500)``; see `account_settings`."""
     with ExitStack() as running:
 
         def start(**choices: Any) -> DemoServer:
-            chosen = Settings(**{"scale": SMALL, "burst": 0} | choices)
-            return running.enter_context(running_demo(chosen))
+            return running.enter_context(running_demo(account_settings(**choices)))
 
         yield start
 

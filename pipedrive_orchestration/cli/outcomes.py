@@ -52,8 +52,8 @@ def outcomes_of(warehouse: Warehouse, states: Mapping[str, str]) -> list[Outcome
 def _outcome(connection: duckdb.DuckDBPyConnection, slug: str, state: str) -> Outcome:
     entry = ledger.last_import(connection, slug)
     current = count_current(connection, slug) if entry else 0
-    watermark, _ = ledger.watermark_of(connection, slug) or (None, None)
-    return Outcome(slug, entry, current, watermark, state)
+    watermark = ledger.watermark_of(connection, slug)
+    return Outcome(slug, entry, current, watermark.instant if watermark else None, state)
 
 
 def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:

@@ -6,6 +6,7 @@ and lead labels RFC 3339 with milliseconds (docs/pipedrive-api.md#times). All ar
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,19 +17,32 @@ LEAD_TIME = "%Y-%m-%dT%H:%M:%S.000Z"
 
 
 class Clock:
-    """Tells the account's time: the real one, moved by as much as it was told to.
+    """The account's time: that of this machine, or one of its own that begins at a chosen instant.
 
     Args:
-        start: what the clock shows at first; the real time if not given.
+        start: what the clock shows at first; it follows this machine's clock if not given.
+        rate: how many of its seconds pass in a second; at 0 it stands still until it is moved.
     """
 
-    def __init__(self, start: datetime | None = None) -> None:
-        self._ahead = timedelta(0) if start is None else start - datetime.now(UTC)
+    def __init__(self, start: datetime | None = None, rate: float = 1.0) -> None:
+        self._start = start
+        self._rate = rate
+        self._began = time.monotonic()
+        self._ahead = timedelta(0)
         self._held: datetime | None = None
 
     def now(self) -> datetime:
         """The account's present instant, UTC, in whole seconds."""
-        return (self._held or datetime.now(UTC) + self._ahead).replace(microsecond=0)
+        return self.exactly_now().replace(microsecond=0)
+
+    def exactly_now(self) -> datetime:
+        """The account's present instant, UTC, with fractions of its second."""
+        if self._held is not None:
+            return self._held
+        if self._start is None:
+            return datetime.now(UTC) + self._ahead
+        passed = timedelta(seconds=self._rate * (time.monotonic() - self._began))
+        return self._start + passed + self._ahead
 
     def advance(self, by: timedelta) -> None:
         """Moves the clock on by ``by``, so that days pass without waiting for them."""

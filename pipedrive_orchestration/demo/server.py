@@ -84,7 +84,7 @@ def open_account(settings: Settings) -> tuple[Account, Journal | None]:
     if settings.journal is not None:
         journal = Journal(settings.journal, birth)
         birth = journal.birth
-    clock = Clock(settings.born)
+    clock = Clock(settings.born, settings.clock_rate)
     account = Account(generate(birth.seed, birth.scale, birth.born), clock, birth.seed)
     if journal is not None:
         try:

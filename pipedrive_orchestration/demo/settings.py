@@ -28,7 +28,10 @@ class Settings:
         journal: file that keeps the account between starts; none keeps nothing.
         oauth_seconds: how long an OAuth access token is good for (docs/pipedrive-api.md#authentication).
         faults: what goes wrong on the way to the account; nothing if not given.
-        born: the instant up to which data is generated; now if not given.
+        born: the instant up to which data is generated, and at which the account's clock begins; if not
+            given, the present one of this machine's clock, which the account's then follows.
+        clock_rate: how many of the account's seconds pass in a second where it has a clock of its own;
+            at 0 it stands still until it is moved.
     """
 
     port: int = 0
@@ -44,6 +47,7 @@ class Settings:
     oauth_seconds: int = 3599
     faults: Faults | None = None
     born: datetime | None = None
+    clock_rate: float = 1.0
 
     @property
     def token(self) -> str:

@@ -24,7 +24,7 @@ from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
-from pipedrive_orchestration.warehouse.ledger import ImportEntry, WindowEntry
+from pipedrive_orchestration.warehouse.ledger import ImportEntry, Watermark, WindowEntry
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import (
     prepare_history,
@@ -52,8 +52,9 @@ class Committer:
         self._context = context
         self._plan = plan
         self._visibility = visibility
+        self._created = context.created
         self._doubt: str | None = None
-        self._grid = windows_until(context.source, context.clock.at_pipedrive(context.started_at))
+        self._grid = windows_until(context.source, context.began)
         self._ends = {window.key: window.end for window in self._grid}
 
     @property
@@ -157,7 +158,7 @@ class Committer:
                 if self._plan.is_complete or self._visibility.is_accepted:
                     record_reader(connection, slug, self._visibility.user, now)
             known = ledger.watermark_of(connection, slug)
-            self.totals.watermark = known[0] if known else None
+            self.totals.watermark = known.instant if known else None
             self.totals.quarantined = ledger.count_quarantined(connection, self._context.request.import_id)
             ledger.record_import(connection, self._entry("succeeded" if is_last else "running", now))
 
@@ -174,8 +175,10 @@ class Committer:
         prepare_labeled_view(connection, source.slug, object_type.name, definition.shown)
         if source.options.history:
             prepare_history(connection, source.slug, ID_TYPES[object_type.id_type], columns)
+        self._created = ledger.creation_of(connection, source.slug, source.created_at, self._context.created)
         if ledger.watermark_of(connection, source.slug) is None:
-            ledger.move_watermark(connection, source.slug, source.created_at, definition.fingerprint, now)
+            watermark = Watermark(self._created, definition.fingerprint, source.created_at)
+            ledger.move_watermark(connection, source.slug, watermark, self._context.clock.at_pipedrive(now))
         record_user(connection, request.connection.signature, self._visibility.user, now)
         if self._visibility.before is None:
             record_reader(connection, source.slug, self._visibility.user, now)
@@ -183,7 +186,9 @@ class Committer:
         self.totals.is_prepared = True
 
     def _merge(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path], now: datetime) -> None:
-        counts = merge(connection, self._context, files, window_key=self._window_key(), now=now)
+        counts = merge(
+            connection, self._context, files, window_key=self._window_key(), created=self._created, now=now
+        )
         for key, more in counts.items():
             self.totals.by_window[key] = self.totals.by_window.get(key, RowCounts()).plus(more)
 
@@ -195,22 +200,22 @@ class Committer:
         now: datetime,
     ) -> None:
         source = self._context.source
-        count = mark_removed(connection, source.slug, removed, now=now, history=source.options.history)
+        ended_at = self._context.clock.at_pipedrive(now) if source.options.history else None
+        count = mark_removed(connection, source.slug, removed, now=now, ended_at=ended_at)
         key = windows[0].key if windows else None
         before = self.totals.by_window.get(key, RowCounts())
         self.totals.by_window[key] = before.plus(RowCounts(removed=count))
 
     def _move_watermark(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
-        if self._plan.watermark is None:
+        if not self._plan.moves_watermark:
             return
-        # Changes carry the time of Pipedrive's clock, not of ours.
-        clock = self._context.clock
+        context = self._context
+        began = self._plan.began(context)
         ledger.move_watermark(
             connection,
-            self._context.source.slug,
-            clock.at_pipedrive(self._plan.watermark),
-            self._context.definition.fingerprint,
-            clock.at_pipedrive(now),
+            context.source.slug,
+            Watermark(began, context.definition.fingerprint, began - context.clock.offset),
+            context.clock.at_pipedrive(now),
         )
 
     def _doubt_windows(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -218,7 +223,7 @@ class Committer:
         if not reconciles(context):
             return
         states = ledger.window_states(connection, slug)
-        poorer = windows_without_columns(states, self._grid, self._plan.changed_since, self.reading)
+        poorer = windows_without_columns(states, self._grid, self._plan.changed_since(context), self.reading)
         if poorer:
             ledger.doubt_windows(
                 connection, slug, poorer, "changes came without values that were there before"
@@ -237,7 +242,7 @@ class Committer:
                 import_id=context.request.import_id,
                 source=context.source.slug,
                 window=window.key,
-                pull_started_at=context.clock.at_pipedrive(context.started_at),
+                pull_started_at=context.began,
                 committed_at=now,
                 rows_read=rows.read,
                 rows_inserted=rows.inserted,

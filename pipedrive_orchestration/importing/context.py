@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pipedrive_orchestration.importing.definition import Definition
@@ -12,6 +12,7 @@ from pipedrive_orchestration.importing.report import Pull, Reporter
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.clock import AccountClock
 from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
@@ -42,21 +43,6 @@ class ImportRequest:
     accept_user: bool
     import_id: uuid.UUID
     started_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Our clock, and what Pipedrive's shows at the same moment."""
-
-    client: Client
-
-    def now(self) -> datetime:
-        """The present instant by our clock."""
-        return datetime.now(UTC)
-
-    def at_pipedrive(self, instant: datetime) -> datetime:
-        """The instant by Pipedrive's clock, as far as its answers have told, for one by ours."""
-        return instant + self.client.clock_offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +82,16 @@ class ImportContext:
         return self.request.started_at
 
     @property
-    def clock(self) -> Clock:
+    def began(self) -> datetime:
+        """When the import began, by Pipedrive's clock as far as its answers have told."""
+        return self.clock.at_pipedrive(self.request.started_at)
+
+    @property
+    def created(self) -> datetime:
+        """When the source was created, by what Pipedrive's clock has told; never later than now."""
+        return min(self.clock.at_pipedrive(self.source.created_at), self.began)
+
+    @property
+    def clock(self) -> AccountClock:
         """Our clock, and Pipedrive's."""
-        return Clock(self.client)
+        return self.client.clock

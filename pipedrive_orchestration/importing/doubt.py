@@ -85,7 +85,7 @@ def windows_in_doubt(
     context: ImportContext, reading: Reading, states: Mapping[str, WindowState]
 ) -> list[DoubtfulWindow]:
     """All windows of the source that are in doubt, oldest reading first; of one begun, what is left."""
-    source, now = context.source, context.clock.at_pipedrive(context.started_at)
+    source, now = context.source, context.began
     after = source.options.reconcile_after or timedelta.max
     found: list[tuple[datetime, DoubtfulWindow]] = []
     for window in windows_until(source, now):
@@ -93,12 +93,12 @@ def windows_in_doubt(
         # A source that was never imported is not imported this way, nor what is older than a source that
         # takes new records only.
         unread = source.pull_existing and not states
-        if state.read_at is None and (unread or window.end <= source.created_at):
+        if state.read_at is None and (unread or window.end <= context.created):
             continue
         reason = doubt_of(state, reading, now, after)
         if reason is not None:
             begun = _rest_of(window, state.part, reading, now - after)
-            found.append((state.read_at or source.created_at, DoubtfulWindow(begun, reason)))
+            found.append((state.read_at or context.created, DoubtfulWindow(begun, reason)))
     return [window for _, window in sorted(found, key=lambda each: (each[0], each[1].window.key))]
 
 

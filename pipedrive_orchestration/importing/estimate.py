@@ -7,7 +7,6 @@ first time, from the newest id: ids are given out in order, so it is no less tha
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import understood_fields, wanted_fields
@@ -85,7 +84,7 @@ async def _estimate_first_import(body: SourceBody, connection: Connection) -> Es
     async with Client(connection) as client:
         listed = await read_fields(client, body.type)
         fields = understood_fields(body, listed)
-        selection = await select(client, body, fields, datetime.now(UTC))
+        selection = await select(client, body, fields)
         wanted_fields(body, fields, selection)
         records = await _cost_of_first_import(client, body)
         return Estimate(client.usage.tokens + records, client.daily_tokens_left, listed.notes)

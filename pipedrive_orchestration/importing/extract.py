@@ -111,9 +111,9 @@ class Extraction:
     async def _caught_up(self) -> AsyncGenerator[FetchedPage, None]:
         """Changes made while reading: such records have moved ahead of the windows that were read."""
         clock = self._context.clock
-        since = clock.at_pipedrive(self._plan.changed_since)
+        since = self._plan.changed_since(self._context)
         for _ in range(MAX_CATCH_UPS):
-            began = clock.at_pipedrive(clock.now())
+            began = clock.now_at_pipedrive()
             newest: datetime | None = None
             reader = self._reader(self._context.object_type.listing, [(since, None)])
             async with aclosing(reader.pages()) as changed:

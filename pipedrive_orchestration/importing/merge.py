@@ -28,11 +28,13 @@ class _Terms:
 
     Attributes:
         window_key: SQL that gives the key of the window of ``_update_time``, or NULL.
+        created: when the source was created, by Pipedrive's clock.
         now: when the rows come here.
     """
 
     context: ImportContext
     window_key: str
+    created: datetime
     now: datetime
 
     @property
@@ -53,9 +55,8 @@ class _Terms:
     @property
     def only_added_since(self) -> datetime | None:
         """Rows that are new here enter only if added since, where a source starts empty."""
-        source = self.context.source
         # Pipedrive's times are whole seconds, so the second of the creation counts as after it.
-        return None if source.pull_existing else source.created_at.replace(microsecond=0)
+        return None if self.context.source.pull_existing else self.created.replace(microsecond=0)
 
 
 def merge(
@@ -64,6 +65,7 @@ def merge(
     files: Sequence[Path],
     *,
     window_key: str,
+    created: datetime,
     now: datetime,
 ) -> dict[str | None, RowCounts]:
     """Merge typed files into the table of a source.
@@ -73,6 +75,7 @@ def merge(
         context: the import. A row found removed after it began is not brought back by it.
         files: typed files.
         window_key: SQL that gives the key of the window of ``_update_time``, or NULL.
+        created: when the source was created, by Pipedrive's clock.
         now: when the rows come here.
 
     Returns:
@@ -80,7 +83,7 @@ def merge(
     """
     if not files:
         return {}
-    terms = _Terms(context, window_key, now)
+    terms = _Terms(context, window_key, created, now)
     _collect(connection, files, terms)
     _judge(connection, terms)
     _insert(connection, terms)
@@ -211,7 +214,7 @@ def _keep_versions(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None
         "SELECT i._id, v.verdict, coalesce(i._update_time, i._add_time, $now) AS begun "
         "FROM incoming AS i JOIN verdicts AS v USING (_id) "
         "WHERE v.verdict IN ('insert', 'update', 'remove')",
-        {"now": terms.now},
+        {"now": terms.context.clock.at_pipedrive(terms.now)},
     )
     connection.execute(
         f"UPDATE {quoted(HISTORY, terms.slug)} AS h SET _valid_to = c.begun FROM changed AS c "

@@ -29,25 +29,32 @@ class PullPlan:
         asked: the windows that the pull is about; empty for snapshots and pulls of changes.
         windows: those of them that are still to be read, to be reported when they are complete.
         ranges: to be read; empty for snapshots, which are read in full.
-        changed_since: from when on changes have to be caught up with after the windows.
-        watermark: where the watermark moves at the end, or None to leave it.
+        moves_watermark: whether the watermark moves at the end, to the instant at which the pull began.
         is_complete: whether everything that the user sees of the source will have been read.
         restrictions: query parameters by which Pipedrive itself leaves out records that do not satisfy the
             filter while windows are read.
         notes: why this is not the pull that was asked for, if it is not.
-        resumes: whether an interrupted pull is gone on with.
+        resumed_from: when the interrupted pull that is gone on with began, by Pipedrive's clock.
     """
 
     pull: Pull
     asked: tuple[Window, ...]
     windows: tuple[Window, ...]
     ranges: tuple[Range, ...]
-    changed_since: datetime
-    watermark: datetime | None
+    moves_watermark: bool
     is_complete: bool
     restrictions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    resumes: bool = False
+    resumed_from: datetime | None = None
+
+    def began(self, context: ImportContext) -> datetime:
+        """When the pull began, in an earlier attempt if it goes on with one, by Pipedrive's clock."""
+        return self.resumed_from or context.began
+
+    def changed_since(self, context: ImportContext) -> datetime:
+        """From when on changes are read, after windows too, by Pipedrive's clock."""
+        since = self.ranges[0][0] if self.ranges and self.pull is Pull.CHANGES else None
+        return since or self.began(context)
 
 
 def make_plan(context: ImportContext, prior: PriorState, visibility: Visibility) -> PullPlan:
@@ -60,20 +67,19 @@ def make_plan(context: ImportContext, prior: PriorState, visibility: Visibility)
     """
     pull, started_at = context.request.pull, context.started_at
     if not context.object_type.partitioned:
-        watermark = started_at if pull is Pull.CHANGES else None
-        return PullPlan(pull, (), (), (), started_at, watermark, is_complete=True)
+        return PullPlan(pull, (), (), (), moves_watermark=pull is Pull.CHANGES, is_complete=True)
     interrupted = None if visibility.is_other else prior.interrupted
     if pull is Pull.WINDOW:
         return _plan_windows(context, context.request.windows, prior, interrupted)
-    reason = _reason_for_full_pull(context.definition, prior, context.clock.at_pipedrive(started_at))
+    reason = _reason_for_full_pull(context.definition, prior, context.began)
     if reason is None:
-        since = (prior.watermark or context.source.created_at) - OVERLAP
+        since = (prior.watermark or context.created) - OVERLAP
         # Where nothing tells of deletions, a pull of changes reads everything.
         is_complete = context.object_type.recents_item is None
-        return PullPlan(pull, (), (), ((since, None),), since, started_at, is_complete)
+        return PullPlan(pull, (), (), ((since, None),), moves_watermark=True, is_complete=is_complete)
     windows = tuple(windows_until(context.source, started_at))
     everything = _plan_windows(context, windows, prior, interrupted)
-    return replace(everything, watermark=everything.changed_since, notes=(reason, *everything.notes))
+    return replace(everything, moves_watermark=True, notes=(reason, *everything.notes))
 
 
 def _restrictions(definition: Definition, prior: PriorState) -> Mapping[str, str]:
@@ -93,8 +99,7 @@ def _plan_windows(
         asked=windows,
         windows=windows,
         ranges=tuple(ranges_of(windows, started_at)),
-        changed_since=started_at,
-        watermark=None,
+        moves_watermark=False,
         is_complete=len(windows) == len(windows_until(context.source, started_at)),
         restrictions=_restrictions(context.definition, prior),
     )
@@ -109,10 +114,9 @@ def _plan_windows(
         plan,
         windows=left,
         ranges=tuple(ranges_of(left, started_at)),
-        changed_since=interrupted.started_at,
         is_complete=False,
         notes=(note,),
-        resumes=True,
+        resumed_from=interrupted.started_at,
     )
 
 
@@ -143,7 +147,7 @@ def known_until(context: ImportContext, prior: PriorState) -> datetime | None:
 
     Then it is an instant before everything that the feed can tell.
     """
-    now = context.clock.at_pipedrive(context.started_at)
+    now = context.began
     if prior.watermark is not None and _is_in_the_future(prior.watermark, now):
         return now - timedelta(days=RECENTS_DAYS + 1)
     return prior.watermark

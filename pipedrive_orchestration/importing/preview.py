@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
     async with Client(connection) as client:
         listed = await read_fields(client, body.type)
         fields = understood_fields(body, listed)
-        selection = await select(client, body, fields, datetime.now(UTC))
+        selection = await select(client, body, fields)
         wanted = wanted_fields(body, fields, selection)
         columns = [typed_column(field, body.type, body.labels.get(field.key)) for field in wanted]
         before = client.usage.tokens

@@ -71,10 +71,10 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
     with request.warehouse.reading() as connection:
         types = column_types(connection, source.slug)
         fields = last_fields(connection, source.object_type, list(types))
-        watermark, definition = ledger.watermark_of(connection, source.slug) or (None, None)
+        watermark = ledger.watermark_of(connection, source.slug)
         return PriorState(
-            watermark=watermark,
-            definition=definition,
+            watermark=watermark.instant if watermark else None,
+            definition=watermark.definition if watermark else None,
             columns={
                 key: Column(key, types[key], source.labels.get(key, known.label), known.field_type)
                 for key, known in fields.items()

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.client import Client, Query
+from pipedrive_orchestration.pipedrive.clock import AccountClock
 from pipedrive_orchestration.pipedrive.object_types import Listing
 from pipedrive_orchestration.pipedrive.pagination import range_pages
 from pipedrive_orchestration.pipedrive.responses import Page
@@ -109,8 +110,9 @@ class _Stretches:
         pages: pages read so far.
     """
 
-    def __init__(self, ranges: Sequence[Range]) -> None:
+    def __init__(self, ranges: Sequence[Range], clock: AccountClock) -> None:
         self.splits = 0
+        self._clock = clock
         self.pages = 0
         self._waiting = [_Stretch(since, until) for since, until in ranges]
         self._unread = list(self._waiting)
@@ -120,7 +122,7 @@ class _Stretches:
         """A stretch for another reader: a whole range, or half of what the slowest reader has left."""
         if self._waiting:
             return self._waiting.pop(0)
-        now = datetime.now(UTC)
+        now = self._clock.now_at_pipedrive()
         left = {stretch: stretch.pages_left(now) for stretch in self._unread}
         slowest = max(left, key=lambda stretch: left[stretch], default=None)
         if slowest is None or left[slowest] < MIN_PAGES_TO_SPLIT:
@@ -177,7 +179,7 @@ class RangeReader:
         self._client = client
         self._listing = listing
         self._query = query
-        self._stretches = _Stretches(ranges)
+        self._stretches = _Stretches(ranges, client.clock)
         self._readers: dict[_Stretch, asyncio.Task[None]] = {}
         self._queue: asyncio.Queue[_QueuedPage | _End] = asyncio.Queue(maxsize=QUEUED_PAGES)
 

@@ -100,9 +100,9 @@ class Reconciler:
                 return await self.reconcile(None, seen)
             if object_type.with_deleted:
                 return Reconciliation()
-            return await self._removed_since(plan.changed_since)
-        if plan.resumes and object_type.recents_item:
-            return await self._removed_since(plan.changed_since)
+            return await self._removed_since(plan.changed_since(self._context))
+        if plan.resumed_from is not None and object_type.recents_item:
+            return await self._removed_since(plan.resumed_from)
         return Reconciliation()
 
     def _missing(self, windows: Sequence[Window] | None, seen: Sequence[Path]) -> list[str]:
@@ -123,7 +123,7 @@ class Reconciler:
     async def _explained(self, gone: Sequence[str]) -> list[RemovedId]:
         if not gone or self._watermark is None or self._context.object_type.recents_item is None:
             return reasons(gone, RecentRemovals(), all_seen_in_recents=False)
-        reach = self._context.started_at - timedelta(days=RECENTS_DAYS)
+        reach = self._context.began - timedelta(days=RECENTS_DAYS)
         since = max(self._watermark - OVERLAP, reach)
         try:
             recent = self._recent = self._recent or await self._read_recents(since)

@@ -183,11 +183,19 @@ def mark_removed(
     removed: Iterable[RemovedId],
     *,
     now: datetime,
-    history: bool,
+    ended_at: datetime | None,
 ) -> int:
     """Mark rows as no longer current, and end their last versions where versions are kept.
 
     Rows changed after the given removal, and rows that are gone already, are left alone.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        slug: the source.
+        removed: what is gone.
+        now: when it became known here.
+        ended_at: when, by Pipedrive's clock, versions end where Pipedrive does not say when the removal was;
+            None if versions are not kept.
 
     Returns:
         How many rows changed.
@@ -214,13 +222,13 @@ def mark_removed(
         """,
         {"now": now},
     ).fetchone()
-    if history:
+    if ended_at is not None:
         connection.execute(
-            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.removed_at, $now) "
+            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.removed_at, $ended_at) "
             "FROM removed AS r "
             f"JOIN {quoted(ROWS, slug)} AS t ON t._id::VARCHAR = r.id AND NOT t._is_current "
             "WHERE h._id = t._id AND h._valid_to IS NULL",
-            {"now": now},
+            {"ended_at": ended_at},
         )
     connection.execute("DROP TABLE removed")
     return int(changed[0]) if changed else 0

@@ -6,10 +6,10 @@ The database is open only while something is looked up in it or committed.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pipedrive_orchestration.importing.commit import Committer
@@ -30,13 +30,14 @@ from pipedrive_orchestration.importing.visibility import read_visibility
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.clock import utc_now
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
 
-def import_source(
+def import_source(  # noqa: PLR0913 - all but the source are keywords
     source: Source,
     *,
     connection: Connection,
@@ -46,6 +47,7 @@ def import_source(
     windows: Sequence[Window] = (),
     listener: Listener = lambda _: None,
     accept_user: bool = False,
+    clock: Callable[[], datetime] = utc_now,
 ) -> ImportReport:
     """Import a source once.
 
@@ -59,6 +61,7 @@ def import_source(
         windows: the windows of a ``WINDOW`` pull, oldest first; ignored otherwise.
         listener: is told about progress and committed windows, in the calling thread.
         accept_user: what the connected user does not see is removed, whoever saw it before.
+        clock: tells our time.
 
     Raises:
         OtherCompanyError: the source's rows come from another company; nothing was changed.
@@ -71,14 +74,16 @@ def import_source(
     """
     request = ImportRequest(
         source, connection, warehouse, staging, pull, tuple(windows), accept_user,
-        import_id=uuid.uuid4(), started_at=datetime.now(UTC),
+        import_id=uuid.uuid4(), started_at=clock(),
     )  # fmt: skip
-    return run_interruptibly(_import_and_reconcile(request, listener))
+    return run_interruptibly(_import_and_reconcile(request, listener, clock))
 
 
-async def _import_and_reconcile(request: ImportRequest, listener: Listener) -> ImportReport:
+async def _import_and_reconcile(
+    request: ImportRequest, listener: Listener, clock: Callable[[], datetime]
+) -> ImportReport:
     """An import and, after one of changes, another of the windows that are in doubt."""
-    report, doubtful = await _import(request, listener)
+    report, doubtful = await _import(request, listener, clock)
     if not doubtful:
         return report
     again = replace(
@@ -86,11 +91,11 @@ async def _import_and_reconcile(request: ImportRequest, listener: Listener) -> I
         pull=Pull.WINDOW,
         windows=tuple(sorted((each.window for each in doubtful), key=lambda window: window.key)),
         import_id=uuid.uuid4(),
-        started_at=datetime.now(UTC),
+        started_at=clock(),
     )
     notes = [f"reads {each.window.key} again: {each.reason}" for each in doubtful]
     try:
-        reconciled, _ = await _import(again, listener)
+        reconciled, _ = await _import(again, listener, clock)
     except PipedriveError as error:
         # What changed is committed; the windows stay in doubt, and the next import tries them.
         return replace(report, notes=(*report.notes, *notes, f"not read again: {error}"))
@@ -98,14 +103,14 @@ async def _import_and_reconcile(request: ImportRequest, listener: Listener) -> I
 
 
 async def _import(
-    request: ImportRequest, listener: Listener
+    request: ImportRequest, listener: Listener, clock: Callable[[], datetime]
 ) -> tuple[ImportReport, Sequence[DoubtfulWindow]]:
     """One import, and the windows that are in doubt after it and may be read again now."""
     source = request.source
-    async with Client(request.connection) as client:
+    async with Client(request.connection, clock=clock) as client:
         reporter = Reporter(listener, client.usage)
         listed = await read_fields(client, source.type)
-        selection = await select(client, source, listed.fields, request.started_at)
+        selection = await select(client, source, listed.fields)
         prior = await read_prior_state(request, fingerprint_of(source, selection))
         visibility = await read_visibility(client, request, prior)
         definition = define(source, listed, prior.columns, selection)

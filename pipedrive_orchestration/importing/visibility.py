@@ -116,13 +116,18 @@ async def read_visibility(client: Client, request: ImportRequest, prior: PriorSt
     """Find out whom the token belongs to, before anything of the account counts.
 
     Where windows are to be read completely, and rows of theirs that do not come removed, Pipedrive is asked
-    even if the user is known, since users gain and lose rights.
+    even if the user is known, since users gain and lose rights. It is also asked where no answer has told its
+    clock yet, by which a pull of changes is planned.
 
     Raises:
         OtherCompanyError: the source's rows come from another company.
         PipedriveError: see :meth:`Client.get`.
     """
-    is_asked = prior.user is None or (_reads_windows(request) and prior.rows_in_windows > 0)
+    is_asked = (
+        prior.user is None
+        or (_reads_windows(request) and prior.rows_in_windows > 0)
+        or (request.source.type.partitioned and not client.clock.is_told)
+    )
     user = await read_user(client) if is_asked or prior.user is None else prior.user
     if prior.last_user is not None and prior.last_user.company_id != user.company_id:
         raise OtherCompanyError(request.source.slug, prior.last_user, user)

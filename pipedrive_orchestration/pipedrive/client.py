@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import cache
 from itertools import count
 from types import TracebackType
@@ -26,6 +25,7 @@ import httpcore
 import httpx
 
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.clock import AccountClock, utc_now
 from pipedrive_orchestration.pipedrive.errors import (
     BudgetSpent,
     Refused,
@@ -130,19 +130,23 @@ class Client:
         daily_token_budget: the budget of a whole day as last told, or None.
         limiter: the burst limiter that all requests of this client share.
         seconds_per_answer: how long an answer takes from asking to its last byte, of late.
-        clock_offset: how far Pipedrive's clock is ahead of ours, by the ``Date`` of its answers; of several
-            offsets the lowest counts, for what begins too early misses nothing, whoever's clock is wrong.
+        clock: our clock, and Pipedrive's.
     """
 
-    def __init__(self, connection: Connection, *, patience: Patience = _USUAL) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        patience: Patience = _USUAL,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.usage = Usage()
         self.daily_tokens_left: int | None = None
         self.daily_token_budget: int | None = None
         self.limiter = Limiter()
         self.seconds_per_answer = 0.0
-        self.clock_offset = timedelta()
+        self.clock = AccountClock(clock)
         self._patience = patience
-        self._answered = False
         self._understood = False
         self._connection = connection
         self._http = httpx.AsyncClient(
@@ -224,9 +228,7 @@ class Client:
             raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
         except httpx.RequestError as error:
             raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
-        offset = _clock_offset(response.headers)
-        self.clock_offset = min(self.clock_offset, offset) if self._answered else offset
-        self._answered = True
+        self.clock.learn(response.headers)
         self.daily_tokens_left = daily_tokens_left(response.headers)
         self.daily_token_budget = daily_token_budget(response.headers)
         self.usage.bytes += len(body)
@@ -289,13 +291,6 @@ def next_budget(now: datetime | None = None) -> datetime:
 def _certificates() -> ssl.SSLContext:
     # Reading them takes longer than a request does.
     return httpx.create_ssl_context()
-
-
-def _clock_offset(headers: Mapping[str, str]) -> timedelta:
-    try:
-        return parsedate_to_datetime(headers.get("date", "")) - datetime.now(UTC)
-    except (TypeError, ValueError):
-        return timedelta()
 
 
 def _host_of(location: str) -> str:

@@ -35,7 +35,11 @@ CREATE TABLE IF NOT EXISTS import_ledger.windows (
     definition VARCHAR, columns VARCHAR, reader VARCHAR, read_until TIMESTAMPTZ, doubt VARCHAR
 );
 CREATE TABLE IF NOT EXISTS import_ledger.watermarks (
-    source VARCHAR, watermark TIMESTAMPTZ, definition VARCHAR, changed_at TIMESTAMPTZ
+    source VARCHAR, watermark TIMESTAMPTZ, definition VARCHAR, changed_at TIMESTAMPTZ,
+    by_our_clock TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS import_ledger.creations (
+    source VARCHAR, created_at TIMESTAMPTZ, at_pipedrive TIMESTAMPTZ
 );
 CREATE TABLE IF NOT EXISTS import_ledger.fields (
     object_type VARCHAR, key VARCHAR, label VARCHAR, field_type VARCHAR, is_custom BOOLEAN,
@@ -111,7 +115,7 @@ class WindowState:
     """What is known of the last readings of a window.
 
     Attributes:
-        read_at: when the last complete reading began; None where there was none.
+        read_at: when the last complete reading began, by Pipedrive's clock; None where there was none.
         definition, columns, reader: of that reading; None where it was made before they were kept.
         doubt: why it is in doubt, where something has said so since.
         part: the reading of a part since, if there is one.
@@ -187,7 +191,12 @@ def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEnt
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A pull of windows that did not come to its end: when it began, and the windows it committed."""
+    """A pull of windows that did not come to its end.
+
+    Attributes:
+        started_at: when it began, by Pipedrive's clock.
+        windows: keys of those it committed.
+    """
 
     started_at: datetime
     windows: frozenset[str]
@@ -205,14 +214,14 @@ def interrupted_import(
     """The attempts at these windows since the source's last success, if there were any.
 
     Only attempts that asked for the same windows with the same definition, and began between ``since`` and
-    ``until``, are taken together.
+    ``until`` by our clock, are taken together.
     """
     if not windows or not is_present(connection):
         return None
     row = connection.execute(
         """
         WITH attempts AS (
-            SELECT import_id, started_at FROM import_ledger.imports
+            SELECT import_id FROM import_ledger.imports
             WHERE source = $source AND status <> 'succeeded' AND pull = $pull
                 AND windows = $windows AND definition = $definition
                 AND started_at BETWEEN $since AND $until
@@ -221,7 +230,7 @@ def interrupted_import(
                     WHERE source = $source AND status = 'succeeded' AND pull = $pull
                 ), TIMESTAMPTZ 'epoch')
         )
-        SELECT (SELECT min(started_at) FROM attempts), list(DISTINCT "window")
+        SELECT min(pull_started_at), list(DISTINCT "window")
         FROM import_ledger.windows
         WHERE import_id IN (SELECT import_id FROM attempts) AND read_until IS NULL
         """,
@@ -286,30 +295,85 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, entry: ImportEntr
     connection.execute(f"INSERT INTO import_ledger.{table} ({names}) VALUES ({marks})", values)
 
 
-def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[datetime, str] | None:
-    """The instant up to which a source's changes are loaded, and the definition they were loaded for."""
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far a source's changes are loaded.
+
+    Attributes:
+        instant: up to when, in Pipedrive's time.
+        definition: the fingerprint of what they were loaded for.
+        by_our_clock: the same instant in our time, to be compared with schedules.
+    """
+
+    instant: datetime
+    definition: str
+    by_our_clock: datetime
+
+    def at_pipedrive(self, instant: datetime) -> datetime:
+        """The instant by Pipedrive's clock for one by ours, as the import had it that set the watermark."""
+        return instant + (self.instant - self.by_our_clock)
+
+
+def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> Watermark | None:
+    """How far a source's changes are loaded, if it was ever imported."""
     if not is_present(connection):
         return None
     row = connection.execute(
-        "SELECT watermark, definition FROM import_ledger.watermarks WHERE source = ?", [source]
+        "SELECT watermark, definition, by_our_clock FROM import_ledger.watermarks WHERE source = ?", [source]
     ).fetchone()
-    return (row[0], row[1]) if row else None
+    return Watermark(*row) if row else None
 
 
 def move_watermark(
-    connection: duckdb.DuckDBPyConnection, source: str, watermark: datetime, definition: str, now: datetime
+    connection: duckdb.DuckDBPyConnection, source: str, watermark: Watermark, now: datetime
 ) -> None:
-    """Set a source's watermark as of ``now``; it never moves back while the definition stays the same.
+    """Set a source's watermark; it never moves back while the definition stays the same.
 
-    One that lies in the future was set by a wrong clock and does not count.
+    Args:
+        connection: the warehouse.
+        source: the source.
+        watermark: where it moves.
+        now: the present instant in Pipedrive's time. A watermark that lies in the future of it was set by a
+            wrong clock and does not count.
     """
     earlier = watermark_of(connection, source)
-    if earlier and earlier[1] == definition and earlier[0] <= now + CLOCK_TOLERANCE:
-        watermark = max(watermark, earlier[0])
+    if (
+        earlier
+        and earlier.definition == watermark.definition
+        and watermark.instant < earlier.instant <= now + CLOCK_TOLERANCE
+    ):
+        watermark = replace(earlier, by_our_clock=max(earlier.by_our_clock, watermark.by_our_clock))
     connection.execute("DELETE FROM import_ledger.watermarks WHERE source = ?", [source])
     connection.execute(
-        "INSERT INTO import_ledger.watermarks VALUES (?, ?, ?, ?)", [source, watermark, definition, now]
+        "INSERT INTO import_ledger.watermarks (source, watermark, definition, changed_at, by_our_clock) "
+        "VALUES (?, ?, ?, ?, ?)",
+        [source, watermark.instant, watermark.definition, now, watermark.by_our_clock],
     )
+
+
+def creation_of(
+    connection: duckdb.DuckDBPyConnection, source: str, created_at: datetime, at_pipedrive: datetime
+) -> datetime:
+    """When a source was created, in Pipedrive's time.
+
+    Args:
+        connection: the warehouse.
+        source: the source.
+        created_at: when that was by our clock.
+        at_pipedrive: what Pipedrive's clock is thought to have shown then. The first import is asked soonest
+            after it, so what the first one says is kept: our clock may be set right later.
+    """
+    row = connection.execute(
+        "SELECT at_pipedrive FROM import_ledger.creations WHERE source = ? AND created_at = ?",
+        [source, created_at],
+    ).fetchone()
+    if row:
+        known: datetime = row[0]
+        return known
+    connection.execute(
+        "INSERT INTO import_ledger.creations VALUES (?, ?, ?)", [source, created_at, at_pipedrive]
+    )
+    return at_pipedrive
 
 
 def count_quarantined(connection: duckdb.DuckDBPyConnection, import_id: uuid.UUID) -> int:

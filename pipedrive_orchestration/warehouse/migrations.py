@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import duckdb
 
-VERSION = 2
+VERSION = 3
 """Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
 
 _TABLE = "import_ledger.schema_version"
@@ -78,8 +78,16 @@ def _keep_states_of_windows(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _keep_our_time(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "ALTER TABLE import_ledger.watermarks ADD COLUMN IF NOT EXISTS by_our_clock TIMESTAMPTZ"
+    )
+    connection.execute("UPDATE import_ledger.watermarks SET by_our_clock = watermark")
+
+
 _STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     _keep_definitions,
     _keep_states_of_windows,
+    _keep_our_time,
 )
 """The step at index ``n`` leads from version ``n`` to the next."""

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.chaos.obeying import obeying
+from pipedrive_orchestration_tests.clocks import Ticks
 
 MOMENTS = {
     "between commit and cleanup": 3, "merging": 100, "committing": 3, "staging": 8, "typing": 3, "asking": 20,
@@ -54,6 +55,7 @@ class Doom:
     Attributes:
         nth: which one of the moment's kind.
         after: milliseconds, for the moments that are a time.
+        began: the importer's time, in ISO form.
     """
 
     url: str
@@ -64,6 +66,7 @@ class Doom:
     moment: str
     nth: int
     after: float
+    began: str
 
 
 class Executioner:
@@ -227,14 +230,15 @@ def _writing(
 def _import(doom: Doom) -> None:
     _prepare(doom)
     source = Source.model_validate_json(doom.source)
-    pull = Pull(doom.pull)
+    pull, began = Pull(doom.pull), datetime.fromisoformat(doom.began)
     import_source(
         source,
         connection=Connection.of(doom.url, doom.token),
         warehouse=Warehouse(f"{doom.folder}/warehouse.duckdb"),
         staging=Path(doom.folder, "staging"),
         pull=pull,
-        windows=windows_until(source, datetime.now(UTC)) if pull is Pull.WINDOW else (),
+        windows=windows_until(source, began) if pull is Pull.WINDOW else (),
+        clock=Ticks(lambda: began),
     )
 
 

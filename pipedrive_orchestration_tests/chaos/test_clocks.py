@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Self
+from datetime import timedelta
 
 import pytest
 
 from pipedrive_orchestration.demo import Fault, Faults
-from pipedrive_orchestration.importing import context, run
-from pipedrive_orchestration.pipedrive import client
 from pipedrive_orchestration_tests.chaos.enduring import assert_right
 from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
+from pipedrive_orchestration_tests.exactness.trial import SkewedClock
 
 FAR = timedelta(hours=6)
-
-
-class MovedClock(datetime):
-    """The clock of this machine as the importer reads it."""
-
-    ahead = timedelta()
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> Self:
-        """The wrong time."""
-        return datetime.now(tz) + cls.ahead  # type: ignore[return-value]  # likewise
-
-
-@pytest.fixture
-def moved_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[MovedClock]]:
-    """Sets the importer's clock: ``moved_clock.ahead`` is how far it is wrong."""
-    for module in (run, context, client):
-        monkeypatch.setattr(module, "datetime", MovedClock)
-    MovedClock.ahead = timedelta()
-    yield MovedClock
-    MovedClock.ahead = timedelta()
 
 
 @in_full
@@ -45,13 +21,14 @@ def moved_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[MovedClock]]:
     ("first", "object_type"), [(FAR, "persons"), (-FAR, "deals")], ids=["ahead", "behind"]
 )
 def test_a_machine_whose_clock_is_wrong_and_then_set_right(
-    fresh_trial: FreshTrial, moved_clock: type[MovedClock], first: timedelta, object_type: str
+    fresh_trial: FreshTrial, first: timedelta, object_type: str
 ) -> None:
     trial = fresh_trial(scale=0.005)
+    clock = SkewedClock(trial)
     source = trial.source(object_type)
     churn = Churn(trial.demo, seed=1)
     for ahead in (first, timedelta()):
-        moved_clock.ahead = ahead
+        clock.ahead = ahead
         trial.windows(source)
         churn.steps(40)
         trial.changes(source)
@@ -62,17 +39,16 @@ def test_a_machine_whose_clock_is_wrong_and_then_set_right(
 
 
 @in_full
-def test_a_clock_that_is_moved_during_an_import(
-    fresh_trial: FreshTrial, moved_clock: type[MovedClock]
-) -> None:
+def test_a_clock_that_is_moved_during_an_import(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial(scale=0.005)
+    clock = SkewedClock(trial)
     source = trial.source("persons")
     churn = Churn(trial.demo, seed=2, families=("persons",))
     trial.windows(source)
     for ahead in (FAR, -FAR):
 
         def move(_event: object, ahead: timedelta = ahead) -> None:
-            moved_clock.ahead = ahead
+            clock.ahead = ahead
             churn.steps(1)
 
         trial.changes(source, listener=move)
@@ -104,12 +80,13 @@ def test_a_watermark_of_the_future_is_answered_by_a_full_pull(fresh_trial: Fresh
     trial.changes(source)
     Churn(trial.demo, seed=4, families=("persons",)).steps(20)
     with trial.warehouse.writing() as connection:
-        connection.execute("UPDATE import_ledger.watermarks SET watermark = now() + INTERVAL 6 HOUR")
+        ahead = trial.demo.account.clock.now() + FAR
+        connection.execute("UPDATE import_ledger.watermarks SET watermark = ?", [ahead])
         # What changed since is older than any overlap.
         connection.execute("UPDATE pipedrive.persons SET name = 'as it was before'")
     report = trial.changes(source)
     assert any("lies in the future" in note for note in report.notes)
     assert report.watermark is not None
-    assert report.watermark <= datetime.now(UTC)
+    assert report.watermark <= trial.demo.account.clock.now()
     assert trial.differences(source) == []
     assert not any("lies in the future" in note for note in trial.changes(source).notes)

@@ -12,7 +12,6 @@ from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.test_imports_at_once import at_once
-from pipedrive_orchestration_tests.exactness.trial import all_windows
 from pipedrive_orchestration_tests.warehouse.processes import let_go, python, wait_until_ready
 
 READER = """
@@ -49,7 +48,7 @@ def test_eight_imports_a_backfill_and_two_readers_while_users_write(fresh_trial:
             imports = [lambda source=source: trial.windows(source) for source in sources]
             imports += [lambda source=source: trial.changes(source) for source in sources]
             backfill = trial.source("activities")
-            at_once(*imports, lambda: trial.windows(backfill, all_windows(backfill)[:-1]))
+            at_once(*imports, lambda: trial.windows(backfill, trial.all_windows(backfill)[:-1]))
         for reader in readers:
             let_go(reader)
             output, errors = reader.communicate(timeout=30)

@@ -44,6 +44,7 @@ def doom_of(number: int, rng: Random, trial: Trial, source: Source) -> Doom:
         moment=moment,
         nth=rng.randint(1, MOMENTS[moment]),
         after=rng.uniform(0, LONGEST_MILLISECONDS.get(moment, 0)),
+        began=trial.clock().isoformat(),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.sources import Options
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
-from pipedrive_orchestration_tests.exactness.trial import Trial, all_windows
+from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, rows, run, source
@@ -74,7 +74,7 @@ def test_a_run_under_another_definition_is_healed_by_the_next_tick(fresh_trial: 
     source = trial.source("deals", filters=_status("open"))
     trial.windows(source)
     deviating = source.model_copy(update={"filters": trial.source("deals", filters=_status("won")).filters})
-    trial.windows(deviating, all_windows(source)[-6:])
+    trial.windows(deviating, trial.all_windows(source)[-6:])
     report = trial.changes(source)
     assert reasons(report.notes) == {"read under another definition"}
     current = {int(number) for number, row in trial.rows(source).items() if row["_is_current"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -105,9 +105,8 @@ def test_changes_that_were_not_committed_do_not_move_the_watermark(fresh_trial: 
 
 def test_a_budget_that_runs_out_again_and_again(fresh_trial: FreshTrial) -> None:
     """Each day pays for a part of the import; what is committed is not paid for twice."""
-    born = datetime.now(UTC) - timedelta(days=10)
-    trial = fresh_trial(daily_tokens=65, born=born)
-    source = trial.source("activities", created_at=born)
+    trial = fresh_trial(daily_tokens=65)
+    source = trial.source("activities")
     churn = Churn(trial.demo, seed=8)
     committed: list[str] = []
 

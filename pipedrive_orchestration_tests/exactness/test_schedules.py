@@ -17,13 +17,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.demo import Settings, running_demo
+from pipedrive_orchestration.demo import running_demo
 from pipedrive_orchestration.importing import ImportEvent
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
-from pipedrive_orchestration_tests.exactness.trial import Trial, all_windows
+from pipedrive_orchestration_tests.exactness.trial import Trial
 
 SCHEDULES = int(os.environ.get("EXACTNESS_SCHEDULES", "5"))
 
@@ -90,7 +91,7 @@ class Listener(EndsAt):
 @contextmanager
 def small_account(page_size: int) -> Iterator[Trial]:
     with (
-        running_demo(Settings(scale=0.005, burst=0)) as demo,
+        running_demo(account_settings(scale=0.005)) as demo,
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patched,
     ):
@@ -112,7 +113,7 @@ def run(trial: Trial, source: Source, churn: Churn, step: Step) -> bool:
         if step.what == "changes":
             trial.changes(source, listener=listener, warehouse=warehouse)
         else:
-            every = all_windows(source)
+            every = trial.all_windows(source)
             part = {"windows": every, "first windows": every[:20], "last windows": every[20:]}[step.what]
             trial.windows(source, part, listener=listener, warehouse=warehouse)
             return part == every

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipedrive_orchestration.demo import DemoServer, LoggedRequest, Settings, running_demo
+from pipedrive_orchestration.demo import DemoServer, LoggedRequest, running_demo
 from pipedrive_orchestration.pipedrive import pagination
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import BetweenRequests, FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -24,7 +25,7 @@ def reads(server: DemoServer, path: str, limit: str) -> list[LoggedRequest]:
 
 @pytest.mark.usefixtures("small_pages")
 def test_a_hundred_pages(tmp_path: Path) -> None:
-    with running_demo(Settings(scale=0.5, burst=0, latency_ms=5)) as demo:
+    with running_demo(account_settings(scale=0.5, latency_ms=5)) as demo:
         trial = Trial(demo, tmp_path)
         source = trial.source("persons", properties=FEW)
         report = trial.windows(source)

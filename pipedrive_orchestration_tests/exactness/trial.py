@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pipedrive_orchestration.importing import (
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.clocks import Ticks
 from pipedrive_orchestration_tests.exactness import truth
 
 
@@ -28,7 +29,11 @@ def _silent(_event: object) -> None:
 
 
 class Trial:
-    """Imports of one account into one warehouse, and how they compare with the account."""
+    """Imports of one account into one warehouse, and how they compare with the account.
+
+    Attributes:
+        clock: tells the importer's time, which is that of the account unless it is replaced.
+    """
 
     def __init__(self, demo: DemoServer, folder: Path) -> None:
         self.demo = demo
@@ -36,13 +41,14 @@ class Trial:
         self.warehouse = Warehouse(str(folder / "warehouse.duckdb"))
         self.staging = folder / "staging"
         self.connection = Connection.of(demo.url, demo.token)
+        self.clock: Callable[[], datetime] = Ticks(demo.account.clock.exactly_now)
 
     def source(self, object_type: str, **choices: Any) -> Source:
         """A source of every property that every answer carries; ``choices`` are fields of `Source`."""
         body: dict[str, Any] = {
             "slug": object_type,
             "name": object_type,
-            "created_at": datetime.now(UTC),
+            "created_at": self.clock(),
             "properties": tuple(truth.kinds_of(self.demo.account, object_type)),
             "pull_mode": "static",
         } | choices
@@ -61,7 +67,7 @@ class Trial:
     ) -> ImportReport:
         """One ``window`` pull, of every window unless some are given."""
         return self._import(
-            source, Pull.WINDOW, all_windows(source) if windows is None else windows, listener, **how
+            source, Pull.WINDOW, self.all_windows(source) if windows is None else windows, listener, **how
         )
 
     def _import(
@@ -83,7 +89,12 @@ class Trial:
             windows=windows,
             listener=listener,
             accept_user=accept_user,
+            clock=self.clock,
         )
+
+    def all_windows(self, source: Source) -> list[Window]:
+        """Every window of a source's grid; none where the object type has no windows."""
+        return windows_until(source, self.clock()) if source.type.partitioned else []
 
     def rows(self, source: Source) -> dict[str, dict[str, Any]]:
         """All rows of the source's table by id as text."""
@@ -107,6 +118,18 @@ class Trial:
         return Trial(self.demo, folder)
 
 
-def all_windows(source: Source) -> list[Window]:
-    """Every window of a source's grid; none where the object type has no windows."""
-    return windows_until(source, datetime.now(UTC)) if source.type.partitioned else []
+class SkewedClock:
+    """The importer's clock of a trial, ahead of the account's.
+
+    Attributes:
+        ahead: by how much, behind if it is negative; can be changed at any time.
+    """
+
+    def __init__(self, trial: Trial, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
+        self._right = trial.clock
+        trial.clock = self
+
+    def __call__(self) -> datetime:
+        """The wrong time."""
+        return self._right() + self.ahead

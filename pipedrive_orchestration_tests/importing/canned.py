@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration_tests.clocks import PRESENT
 
 TOKEN = "c0ffee" * 6 + "c0de"
 
@@ -134,6 +136,9 @@ def serving(replies: Mapping[str, Reply]) -> Iterator[Canned]:
             self.wfile.write(content)
             if answer.missing:
                 self.close_connection = True
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return format_datetime(PRESENT, usegmt=True)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""

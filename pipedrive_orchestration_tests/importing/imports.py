@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +15,9 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.sources.model import id_of_slug
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.clocks import PRESENT, present_time
 
-CREATED = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+CREATED = PRESENT - timedelta(minutes=1)
 
 
 def source(
@@ -46,7 +47,7 @@ def run(
     listener: Listener = lambda _: None,
 ) -> ImportReport:
     """Import all windows, or the changes, into ``warehouse.duckdb`` in that folder."""
-    windows = windows_until(what, datetime.now(UTC)) if what.type.partitioned and pull is Pull.WINDOW else []
+    windows = windows_until(what, PRESENT) if what.type.partitioned and pull is Pull.WINDOW else []
     return import_source(
         what,
         connection=connection,
@@ -55,6 +56,7 @@ def run(
         pull=pull,
         windows=windows,
         listener=listener,
+        clock=present_time,
     )
 
 

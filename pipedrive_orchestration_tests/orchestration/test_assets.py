@@ -121,7 +121,7 @@ def test_every_window_is_reported_once_with_its_figures(
 
 
 def test_a_pull_of_changes_reports_the_windows_it_reaches_over(
-    instance: dg.DagsterInstance, resources: dict[str, Any]
+    demo: DemoServer, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     now = datetime.now(UTC)
     young = source(created_at=now - timedelta(days=2))
@@ -132,7 +132,8 @@ def test_a_pull_of_changes_reports_the_windows_it_reaches_over(
     (older, about_older), (newest, about_newest) = materializations(result, instance)
     assert (older, newest) == (before, current)
     assert about_older["pull"] == about_newest["pull"] == "changes"
-    assert about_newest["watermark"] >= now.timestamp()
+    at_pipedrive = demo.account.clock.now()
+    assert about_newest["watermark"] == pytest.approx(at_pipedrive.timestamp(), abs=3_600)
     assert about_newest["tokens"] >= 10
     assert "tokens" not in about_older
 
@@ -152,17 +153,16 @@ def test_a_pull_of_changes_that_has_to_read_everything_reports_every_window_once
 
 @pytest.mark.parametrize(("days", "heals_by"), [(20, "a pull of changes"), (62, "full pull")])
 def test_the_first_tick_after_a_pause_heals_it(
-    instance: dg.DagsterInstance, resources: dict[str, Any], days: int, heals_by: str
+    demo: DemoServer, instance: dg.DagsterInstance, resources: dict[str, Any], days: int, heals_by: str
 ) -> None:
     now = datetime.now(UTC)
+    stopped_at = demo.account.clock.now() - timedelta(days=days)
     paused = source(created_at=now - timedelta(days=days + 1))
     keys = [window.key for window in windows_until(paused, now)]
     assert run(paused, instance, resources, (keys[0], keys[-1])).success
     with resources["warehouse"].warehouse().writing() as connection:
-        connection.execute("UPDATE import_ledger.watermarks SET watermark = ?", [now - timedelta(days=days)])
-        connection.execute(
-            "DELETE FROM pipedrive.all_deals WHERE _update_time > ?", [now - timedelta(days=days)]
-        )
+        connection.execute("UPDATE import_ledger.watermarks SET watermark = ?", [stopped_at])
+        connection.execute("DELETE FROM pipedrive.all_deals WHERE _update_time > ?", [stopped_at])
         before = connection.execute("SELECT count(*) FROM pipedrive.all_deals").fetchone()
 
     asset = build_source_asset(paused)
@@ -178,7 +178,7 @@ def test_the_first_tick_after_a_pause_heals_it(
     )
     assert ("full pull" in counted.get("notes", "")) is (heals_by == "full pull")
     (watermark,) = rows(resources, "SELECT watermark FROM import_ledger.watermarks")
-    assert watermark[0] >= now
+    assert watermark[0] - demo.account.clock.now() > timedelta(hours=-1)
     assert before is not None
     assert counted["dagster/row_count"] > before[0]
 

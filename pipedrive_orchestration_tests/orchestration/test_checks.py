@@ -119,7 +119,7 @@ def test_checks_run_by_themselves_see_what_is_wrong(
     )
     write(
         resources,
-        "UPDATE import_ledger.watermarks SET watermark = now() - INTERVAL 2 DAY WHERE source = 'all_deals'",
+        "UPDATE import_ledger.watermarks SET by_our_clock = now() - INTERVAL 2 DAY",
     )
     evaluations = checked(young(), instance, resources)
     assert not evaluations["unique_ids"].passed

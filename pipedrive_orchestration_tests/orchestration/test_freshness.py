@@ -22,6 +22,9 @@ from pipedrive_orchestration_tests.orchestration.test_expiration import store_st
 
 WATERMARK = datetime(2026, 12, 5, 12, tzinfo=UTC)
 
+SKEW = timedelta(days=40)
+"""How far our clock is ahead of Pipedrive's: schedules are kept by ours."""
+
 
 @pytest.mark.parametrize(
     ("schedule", "age", "lateness"),
@@ -82,7 +85,8 @@ def test_the_sensor_reports_what_becomes_late_and_what_recovers(
     def load_until(watermark: datetime) -> None:
         with warehouse.writing() as connection:
             ledger.prepare(connection)
-            ledger.move_watermark(connection, "all_deals", watermark, "x", watermark)
+            moved = ledger.Watermark(watermark - SKEW, "x", by_our_clock=watermark)
+            ledger.move_watermark(connection, "all_deals", moved, watermark - SKEW)
 
     assert evaluate(WATERMARK) == []
     load_until(WATERMARK)

@@ -23,6 +23,7 @@ from pipedrive_orchestration.importing.filters.variables import (
     compared_as,
     find_variable,
 )
+from pipedrive_orchestration.pipedrive.account import read_user
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.sources import FilterGroup, FilterLeaf, Problem, SourceBody
@@ -30,16 +31,16 @@ from pipedrive_orchestration.sources.conditions import TRUTH, Condition
 from pipedrive_orchestration.sources.filter_model import FilterSubgroup
 
 
-async def select(client: Client, body: SourceBody, fields: Sequence[Field], now: datetime) -> Selection:
+async def select(client: Client, body: SourceBody, fields: Sequence[Field]) -> Selection:
     """The selection that the body's filter means in this account, now.
 
-    Asks Pipedrive only where the filter names records.
+    Relative dates start from what Pipedrive's clock shows. Asks Pipedrive where the filter names records, and
+    where no answer has told that clock yet.
 
     Args:
         client: the connection in use.
         body: whose filter.
         fields: what the account has.
-        now: what relative dates start from.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.
@@ -47,7 +48,9 @@ async def select(client: Client, body: SourceBody, fields: Sequence[Field], now:
     if body.filters is None:
         return EVERYTHING
     names = await read_names(client, _names_in(body.filters, fields))
-    return compile_filter(body, fields, names, now)
+    if not client.clock.is_told:
+        await read_user(client)
+    return compile_filter(body, fields, names, client.clock.now_at_pipedrive())
 
 
 def compile_filter(body: SourceBody, fields: Sequence[Field], names: Names, now: datetime) -> Selection:

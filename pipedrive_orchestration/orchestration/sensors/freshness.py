@@ -1,7 +1,7 @@
 """Whether a source keeps up with its own schedule.
 
 A tick moves the watermark to its own instant. So as long as ticks do their work, no more than one of
-them lies between the watermark and now.
+them lies between the watermark and now; ticks are ours, so the watermark counts by our clock here.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def freshness_in(
 ) -> Freshness | None:
     """The freshness of an active source as the warehouse has it; None if it was never imported."""
     known = ledger.watermark_of(connection, source.slug)
-    return freshness_of(source, known[0], now, stopped=stopped) if known else None
+    return freshness_of(source, known.by_our_clock, now, stopped=stopped) if known else None
 
 
 def build_freshness_sensor(
@@ -163,4 +163,4 @@ def _watermarks(warehouse: Warehouse, sources: Sequence[Source]) -> dict[str, da
     patient = Warehouse(warehouse.database, patience=PATIENCE_SECONDS)
     with patient.reading() as connection:
         known = {source.slug: ledger.watermark_of(connection, source.slug) for source in sources}
-    return {slug: watermark[0] for slug, watermark in known.items() if watermark}
+    return {slug: watermark.by_our_clock for slug, watermark in known.items() if watermark}

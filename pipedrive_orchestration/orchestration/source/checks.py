@@ -187,7 +187,7 @@ def _matches_definition(evaluation: _Evaluation) -> dg.AssetCheckResult:
     source = evaluation.source
     known = ledger.watermark_of(evaluation.connection, source.slug)
     states = ledger.window_states(evaluation.connection, source.slug)
-    own = known[1] if known else None
+    own = known.definition if known else None
     deviating = [key for key, state in sorted(states.items()) if own and state.definition not in (None, own)]
     table = markdown_table(["window"], [[key] for key in deviating[:MAX_LISTED]])
     return _result(
@@ -213,7 +213,9 @@ def _windows_reconciled(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
     if not read:
         return None
     oldest = min(read, key=lambda key: read[key])
-    age, after = evaluation.now - read[oldest], source.options.reconcile_after
+    known = ledger.watermark_of(evaluation.connection, source.slug)
+    now = known.at_pipedrive(evaluation.now) if known else evaluation.now
+    age, after = now - read[oldest], source.options.reconcile_after
     late = after is not None and age > after + RECONCILIATION_TOLERANCE
     return _result(
         evaluation,

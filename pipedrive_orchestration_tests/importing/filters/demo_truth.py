@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pipedrive_orchestration.demo import Account
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.exactness.truth import is_deleted, kinds_of
 from pipedrive_orchestration_tests.importing.filters.evaluation import Evaluation, Known
 
-ONE_WINDOW = {"partitions_start": f"{datetime.now(UTC):%Y-%m}"}
+ONE_WINDOW = {"partitions_start": f"{PRESENT:%Y-%m}"}
 """Options of a source whose first window holds everything before this month."""
 
 
@@ -21,7 +21,7 @@ def members(account: Account, object_type: str, filters: dict[str, Any]) -> set[
         for field in account.fields.get(object_type) or ()
     }
     evaluation = Evaluation(
-        {key: Known(kind.field_type, fields.get(key, {})) for key, kind in kinds.items()}, datetime.now(UTC)
+        {key: Known(kind.field_type, fields.get(key, {})) for key, kind in kinds.items()}, account.clock.now()
     )
     return {
         str(record["id"])

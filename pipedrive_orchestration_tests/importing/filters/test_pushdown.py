@@ -19,6 +19,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.sources import FilterGroup, Source, SourceBody
 from pipedrive_orchestration.sources.model import id_of_slug
+from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.filters.demo_truth import ONE_WINDOW, members
@@ -203,8 +204,9 @@ def test_archived_members_are_asked_for_alike(demo: DemoServer, tmp_path: Path) 
     ],
 )
 def test_a_watermark_holds_until_a_date_stands_for_something_else(
-    demo: DemoServer, named: str, same: str, another: str | None
+    fresh_demo: FreshDemo, named: str, same: str, another: str | None
 ) -> None:
+    demo = fresh_demo()
     leaf: Leaf = {"variable": "add_time", "condition": "greater than", "value": named}
     body = SourceBody.parse(
         {"name": "Moving", "object_type": "deals", "properties": ["id"], "pull_mode": "static",
@@ -215,10 +217,13 @@ def test_a_watermark_holds_until_a_date_stands_for_something_else(
     )
 
     async def fingerprints(*instants: str) -> list[str]:
-        async with Client(Connection.of(demo.url, demo.token)) as client:
-            fields = (await read_fields(client, source.type)).fields
-            at = [datetime.fromisoformat(instant).replace(tzinfo=UTC) for instant in instants]
-            return [fingerprint_of(source, await select(client, source, fields, now)) for now in at]
+        return [await fingerprint(instant) for instant in instants]
+
+    async def fingerprint(instant: str) -> str:
+        with demo.account.clock.at(datetime.fromisoformat(instant).replace(tzinfo=UTC)):
+            async with Client(Connection.of(demo.url, demo.token)) as client:
+                fields = (await read_fields(client, source.type)).fields
+                return fingerprint_of(source, await select(client, source, fields))
 
     morning, later, *changed = asyncio.run(
         fingerprints("2026-11-21T06:00:00", same, *([another] if another else []))
