@@ -18,13 +18,14 @@ from pipedrive_orchestration.importing.removals import (
     current_among,
     missing_rows,
     removed_in_recents,
+    restorable_rows,
 )
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.staging import StagingFolder
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.errors import Refused
-from pipedrive_orchestration.pipedrive.lookup import records_by_ids
+from pipedrive_orchestration.pipedrive.lookup import archived_by_ids, records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS
 from pipedrive_orchestration.pipedrive.pagination import recents_pages
 from pipedrive_orchestration.pipedrive.responses import Page, whole_characters
@@ -76,15 +77,31 @@ class Reconciler:
             StagingError: a page cannot be staged.
             WarehouseError: the database cannot be opened.
         """
+        archived = await self._archived_since_deleted(windows)
         missing = await asyncio.to_thread(self._missing, windows, seen)
         if not missing:
-            return Reconciliation()
+            return Reconciliation(archived)
         if not self._context.object_type.partitioned:
             await self._visibility.check(len(missing))
             return Reconciliation(removed=[(record_id, "deleted", None) for record_id in missing])
         context = self._context
         found = await records_by_ids(context.client, context.object_type, context.definition.query, missing)
-        return Reconciliation(found.pages, await self._reasons(found.missing))
+        return Reconciliation([*archived, *found.pages], await self._reasons(found.missing))
+
+    async def _archived_since_deleted(self, windows: Sequence[Window] | None) -> list[Page]:
+        """Deals that were deleted, restored and archived: no list that windows are read from has them."""
+        context = self._context
+        object_type = context.object_type
+        if windows is None or not object_type.with_deleted or not context.warehouse.exists:
+            return []
+        ids = await asyncio.to_thread(self._restorable, windows)
+        return await archived_by_ids(context.client, object_type, context.definition.query, ids)
+
+    def _restorable(self, windows: Sequence[Window]) -> list[str]:
+        context = self._context
+        with context.warehouse.reading() as connection:
+            since = context.started_at - timedelta(days=RECENTS_DAYS)
+            return restorable_rows(connection, context.source.slug, windows, since)
 
     async def conclude(self, plan: PullPlan, seen: Sequence[Path]) -> Reconciliation:
         """Find out about the removals that no window tells of, once everything has been read.

@@ -125,6 +125,21 @@ def missing_rows(
     return [row[0] for row in rows]
 
 
+def restorable_rows(
+    connection: duckdb.DuckDBPyConnection, slug: str, windows: Sequence[Window], since: datetime
+) -> list[str]:
+    """Ids of rows of some windows that were deleted or hidden, as it became known since an instant."""
+    if not column_types(connection, slug):
+        return []
+    rows = connection.execute(
+        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE NOT _is_current "
+        f"AND _removal IN ('deleted', 'invisible') AND _removed_at >= $since AND {_in_windows(windows)} "
+        "ORDER BY 1",
+        {"since": since},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def count_in_windows(connection: duckdb.DuckDBPyConnection, slug: str, windows: Sequence[Window]) -> int:
     """The number of current rows whose ``update_time`` lies in some windows."""
     if not windows:

@@ -66,6 +66,20 @@ async def records_by_ids(client: Client, object_type: ObjectType, query: Query, 
     return found
 
 
+async def archived_by_ids(
+    client: Client, object_type: ObjectType, query: Query, ids: Sequence[str]
+) -> list[Page]:
+    """The pages of those records that are archived among some ids.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    found = Found()
+    if object_type.archived_listing is not None:
+        await _look_up_in(client, object_type.archived_listing, query, ids, found)
+    return [page for page in found.pages if page.records]
+
+
 class _Identified(msgspec.Struct):
     id: int | str
 

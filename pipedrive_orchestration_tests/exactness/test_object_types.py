@@ -35,6 +35,8 @@ def test_writes_during_pulls_of_records(fresh_trial: FreshTrial, object_type: st
         trial.changes(source)
         assert trial.differences(source) == []
         churn.steps(60)
+    # What was archived and deleted since is deleted for a pull of changes alone; its row is gone either way.
+    trial.changes(source)
     trial.windows(source)
     assert trial.differences(source, unstamped=True) == []
 
@@ -125,6 +127,24 @@ def test_deals_in_every_state_coming_to_every_other(fresh_trial: FreshTrial) -> 
             trial.windows(source)
         trial.changes(source)
         assert trial.differences(source) == []
+
+
+def test_a_deal_restored_and_archived_between_two_window_pulls_is_archived(fresh_trial: FreshTrial) -> None:
+    """Nobody pulls changes: the row was marked as deleted, and no list of windows has the deal again."""
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("deals")
+    trial.windows(source)
+    restored, deleted, *_ = (one for one, row in trial.rows(source).items() if row["_is_current"])
+    for deal in (restored, deleted):
+        trial.demo.write("DELETE", f"/api/v2/deals/{deal}")
+    trial.windows(source)
+    assert [trial.rows(source)[deal]["_removal"] for deal in (restored, deleted)] == ["deleted", "deleted"]
+    trial.demo.account.clock.advance(timedelta(minutes=1))
+    trial.demo.write("PATCH", f"/api/v2/deals/{restored}", {"is_deleted": False})
+    trial.demo.write("PATCH", f"/api/v2/deals/{restored}", {"is_archived": True})
+    trial.windows(source)
+    assert trial.differences(source) == []
+    assert [trial.rows(source)[deal]["_removal"] for deal in (restored, deleted)] == ["archived", "deleted"]
 
 
 def test_persons_merged_away_say_so(fresh_trial: FreshTrial) -> None:
