@@ -125,8 +125,8 @@ def test_a_pull_of_changes_reports_the_windows_it_reaches_over(
 ) -> None:
     now = datetime.now(UTC)
     young = source(created_at=now - timedelta(days=2))
-    *_, before, current = [window.key for window in windows_until(young, now)]
-    assert run(young, instance, resources, (before, current)).success
+    first, *_, before, current = [window.key for window in windows_until(young, now)]
+    assert run(young, instance, resources, (first, current)).success
     result = run(young, instance, resources, (before, current), pull="changes")
     assert result.success
     (older, about_older), (newest, about_newest) = materializations(result, instance)
