@@ -225,9 +225,7 @@ class Committer:
         states = ledger.window_states(connection, slug)
         poorer = windows_without_columns(states, self._grid, self._plan.changed_since(context), self.reading)
         if poorer:
-            ledger.doubt_windows(
-                connection, slug, poorer, "changes came without values that were there before"
-            )
+            ledger.doubt_windows(connection, slug, poorer, DOUBT_OF_POORER_CHANGES)
         if self._doubt:
             ledger.doubt_windows(connection, slug, None, self._doubt)
         self.totals.window_states = ledger.window_states(connection, slug)

@@ -1,4 +1,4 @@
-"""The leaf of a filter: one test of one field, and the values that it compares with."""
+"""The model of a filter: groups joined by AND or OR, and leaves that each test one field."""
 
 from __future__ import annotations
 

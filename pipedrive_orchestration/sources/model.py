@@ -1,4 +1,4 @@
-"""Slugs: the names of source files, assets and tables."""
+"""The model of a source: its slug, its body as a file or a call has it, and the source made of both."""
 
 from __future__ import annotations
 
