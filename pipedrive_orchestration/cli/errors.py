@@ -14,7 +14,13 @@ from pipedrive_orchestration.cli.exit_codes import BAD_INPUT, BROKEN_OFF, FAILED
 from pipedrive_orchestration.cli.output import ShownWait, say
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
-from pipedrive_orchestration.services.errors import NoWindowsError, RunFailedError, StatusConflictError
+from pipedrive_orchestration.services.errors import (
+    NoWindowsError,
+    RunFailedError,
+    StateError,
+    StatusConflictError,
+    UnusableHomeError,
+)
 from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, UnknownSourceError
 from pipedrive_orchestration.template import NotLaidOutError
@@ -34,6 +40,8 @@ _CODES: dict[type[Exception], int] = {
     NotConnected: NOT_CONNECTED,
     SettingsError: BAD_INPUT,
     NoWindowsError: BAD_INPUT,
+    UnusableHomeError: BAD_INPUT,
+    StateError: FAILED,
     StatusConflictError: BAD_INPUT,
     NotLaidOutError: BAD_INPUT,
     InvalidBodyError: BAD_INPUT,

@@ -34,7 +34,9 @@ from dagster._core.storage.runs.schema import KeyValueStoreTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 __all__ = [
     "ALL_ASSETS_JOB",
@@ -61,6 +63,24 @@ REPOSITORY = "__repository__"
 
 ALL_ASSETS_JOB = "__ASSET_JOB"
 """Dagster's own job that holds every asset."""
+
+
+# --- Waiting for SQLite -----------------------------------------------------------------------------------
+# Dagster waits for five seconds where another program, such as a backup, has its file of runs. No setting
+# says how long; an engine of SQLAlchemy can be told before it connects, in every process that loads this.
+
+SQLITE_WAIT_SECONDS = 60
+
+
+@event.listens_for(Engine, "do_connect")
+def _wait_for_locked_file(
+    dialect: Dialect,
+    record: ConnectionPoolEntry,  # noqa: ARG001 - the library's signature
+    arguments: object,  # noqa: ARG001
+    keywords: dict[str, object],
+) -> None:
+    if dialect.name == "sqlite":
+        keywords.setdefault("timeout", SQLITE_WAIT_SECONDS)
 
 
 # --- Keys and values --------------------------------------------------------------------------------------

