@@ -9,12 +9,8 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.orchestration.sensors.freshness import (
-    GRACE,
-    Lateness,
-    build_freshness_sensor,
-    freshness_of,
-)
+from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
+from pipedrive_orchestration.services.freshness import GRACE, Lateness, freshness_of
 from pipedrive_orchestration.sources import next_ticks
 from pipedrive_orchestration.warehouse import ledger
 from pipedrive_orchestration_tests.orchestration.conftest import source

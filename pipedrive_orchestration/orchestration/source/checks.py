@@ -17,6 +17,7 @@ from pipedrive_orchestration.importing import ImportReport, windows_until
 from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.sensors import freshness
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table
+from pipedrive_orchestration.services.freshness import freshness_in
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import WarehouseError, ledger, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
@@ -159,8 +160,8 @@ def _freshness(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
         project.names.schedule(source.slug)
         in project.schedules(evaluation.context.op_execution_context).stopped()
     )
-    state = freshness.freshness_in(evaluation.connection, source, evaluation.now, stopped=stopped)
-    return state.result(project.names.asset_key(source.slug)) if state else None
+    state = freshness_in(evaluation.connection, source, evaluation.now, stopped=stopped)
+    return freshness.check_result(state, project.names.asset_key(source.slug)) if state else None
 
 
 def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None:

@@ -1,0 +1,69 @@
+"""Whether a source keeps up with its own schedule.
+
+A tick moves the watermark to its own instant. So as long as ticks do their work, no more than one of
+them lies between the watermark and now; ticks are ours, so the watermark counts by our clock here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import duckdb
+
+from pipedrive_orchestration.sources import Source, is_expired, next_ticks
+from pipedrive_orchestration.warehouse import ledger
+
+GRACE = timedelta(minutes=10)
+"""How long a tick may take until its changes are in."""
+
+
+class Lateness(StrEnum):
+    """How a source stands to its schedule."""
+
+    FRESH = "fresh"
+    LATE = "late"
+    VERY_LATE = "very late"
+    AT_REST = "at rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What is known of a source: its watermark, and when the tick after it was due."""
+
+    lateness: Lateness
+    watermark: datetime
+    due: datetime | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a tick has not brought its changes."""
+        return self.lateness in (Lateness.LATE, Lateness.VERY_LATE)
+
+    def __str__(self) -> str:
+        loaded = f"Changes are loaded up to {self.watermark:%Y-%m-%d %H:%M} UTC"
+        if self.lateness is Lateness.AT_REST:
+            return f"{loaded}; the schedule is stopped or has expired."
+        if self.lateness is Lateness.FRESH or self.due is None:
+            return f"{loaded}."
+        return f"{loaded}; the tick of {self.due:%Y-%m-%d %H:%M} UTC has not brought its changes."
+
+
+def freshness_of(source: Source, watermark: datetime, now: datetime, *, stopped: bool) -> Freshness:
+    """How an active source with that watermark stands to its schedule."""
+    assert source.schedule is not None
+    ticks = next_ticks(source.schedule, watermark, 2)
+    due = ticks[0] if ticks else None
+    if stopped or is_expired(source, now):
+        return Freshness(Lateness.AT_REST, watermark, due)
+    missed = sum(now > tick + GRACE for tick in ticks)
+    return Freshness((Lateness.FRESH, Lateness.LATE, Lateness.VERY_LATE)[missed], watermark, due)
+
+
+def freshness_in(
+    connection: duckdb.DuckDBPyConnection, source: Source, now: datetime, *, stopped: bool
+) -> Freshness | None:
+    """The freshness of an active source as the warehouse has it; None if it was never imported."""
+    known = ledger.watermark_of(connection, source.slug)
+    return freshness_of(source, known.by_our_clock, now, stopped=stopped) if known else None
