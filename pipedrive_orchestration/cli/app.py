@@ -59,7 +59,7 @@ OUTLINES = (
     Outline(
         "status",
         "status:status",
-        "Pause a source's schedule, or set it active again: the same switch as in Dagster's UI.",
+        "Show how the sources are, or pause a source's schedule and set it active again.",
         SOURCES,
     ),
     Outline("schedule", "schedule:schedule", "Show when a source is imported next, in UTC.", SOURCES),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 
@@ -187,6 +187,45 @@ def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEnt
         [source],
     ).fetchone()
     return ImportEntry(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDay:
+    """The imports of a source that ended on one day, by our clock in UTC; failed ones cost as well.
+
+    Attributes:
+        rows_changed: rows that they inserted, updated or removed.
+        tokens: what they cost.
+    """
+
+    source: str
+    day: date
+    rows_changed: int
+    tokens: int
+
+
+def import_days(connection: duckdb.DuckDBPyConnection, since: date) -> list[ImportDay]:
+    """The days on which imports of any source ended, from that day on."""
+    if not is_present(connection):
+        return []
+    rows = connection.execute(
+        """
+        SELECT source, CAST(make_timestamp(epoch_us(finished_at)) AS DATE) AS day,
+            sum(rows_inserted + rows_updated + rows_removed)::BIGINT, sum(tokens)::BIGINT
+        FROM import_ledger.imports
+        WHERE finished_at >= ? GROUP BY ALL ORDER BY source, day
+        """,
+        [datetime.combine(since, time(), UTC)],
+    ).fetchall()
+    return [ImportDay(*row) for row in rows]
+
+
+def quarantined_values(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many values of each source are in quarantine."""
+    if not is_present(connection):
+        return {}
+    rows = connection.execute("SELECT source, count(*) FROM import_ledger.quarantine GROUP BY ALL").fetchall()
+    return dict(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,42 +1,146 @@
-"""``status``: the switch of a source's schedule."""
+"""``status``: how the sources are, and the switch of a source's schedule."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from pipedrive_orchestration.cli.arguments import AsJson, Slug
+from pipedrive_orchestration.cli.arguments import AsJson
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import explained
-from pipedrive_orchestration.cli.output import err, out, print_json
-from pipedrive_orchestration.cli.states import minute, state_as_json
+from pipedrive_orchestration.cli.output import err, out, print_json, say
+from pipedrive_orchestration.cli.states import minute, state_as_json, status_text
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.lifecycle import Switch, switch_source
+from pipedrive_orchestration.services.overview import Overview, SourceOverview, read_overview
+
+_BARS = " ▁▂▃▄▅▆▇█"
 
 
 def status(
-    slug: Slug,
-    to: Annotated[Switch, typer.Argument(metavar="active|paused", help="What to set the source to.")],
+    slug: Annotated[
+        str | None,
+        typer.Argument(metavar="[SLUG]", help="One source; all of them if not given.", show_default=False),
+    ] = None,
+    to: Annotated[
+        Switch | None,
+        typer.Argument(metavar="[active|paused]", help="What to set the source to.", show_default=False),
+    ] = None,
     *,
     json: AsJson = False,
 ) -> None:
-    """Pause a source's schedule, or set it active again: the same switch as in Dagster's UI.
+    """Show how the sources are, or pause a source's schedule and set it active again.
 
-    Setting a source active also starts a first import that waits for tokens. A static source has nothing
-    to pause, and an expired one stays expired until its file has a later date: exit code 2.
+    Without `active` or `paused` it shows of every source its state, its last success, how late it is, its
+    rows, how many of them changed on each of the last 14 days, the tokens of today, the next tick, and what
+    to do where something is wrong. It asks Pipedrive nothing.
+
+    The switch is the one in Dagster's UI. Setting a source active also starts a first import that waits for
+    tokens. A static source has nothing to pause, and an expired one stays expired until its file has a later
+    date: exit code 2.
 
     Try:
 
+        pipedrive-orchestration status
+
         pipedrive-orchestration status all_deals paused
+
+        pipedrive-orchestration status --json | jq -r '.sources[] | select(.remedies != []) | .source'
     """
     with explained(err):
         environment = Environment.read()
         with deployed(environment.settings) as deployment:
-            source = deployment.store.load().find(slug)
-            state = switch_source(deployment, source, to)
-    if json:
-        print_json(state_as_json(state))
-        return
-    tick = f"; next tick {minute(state.next_tick)} UTC" if state.next_tick else ""
-    out.print(f"{slug} is {state.status}{tick}", highlight=False)
+            if slug is not None:
+                source = deployment.store.load().find(slug)
+            if slug is not None and to is not None:
+                state = switch_source(deployment, source, to)
+                if json:
+                    print_json(state_as_json(state))
+                    return
+                tick = f"; next tick {minute(state.next_tick)} UTC" if state.next_tick else ""
+                out.print(f"{slug} is {state.status}{tick}", highlight=False)
+                return
+            overview = read_overview(deployment, environment.warehouse, datetime.now(UTC))
+        if slug is not None:
+            overview = overview.of(slug)
+        print_json(_as_json(overview)) if json else _show(overview)
+
+
+def _show(overview: Overview) -> None:
+    out.print(f"{overview}.", highlight=False)
+    out.print(_table_of(overview))
+    for source in overview.unwell:
+        for remedy in source.remedies:
+            say(f"{source.slug}: {remedy}", style="yellow")
+    for bad in overview.bad_files:
+        say(bad, style="red")
+
+
+def _table_of(overview: Overview) -> Table:
+    table = Table("source", "state", "last success (UTC)", "late")
+    for name in ("rows", "today"):
+        table.add_column(name, justify="right")
+    table.add_column(f"{len(overview.sources[0].changes)} days" if overview.sources else "", no_wrap=True)
+    table.add_column("tokens", justify="right")
+    table.add_column("next tick (UTC)")
+    for source in overview.sources:
+        table.add_row(
+            source.slug,
+            status_text(source.state),
+            minute(source.last_success.finished_at) if source.last_success else "",
+            Text(_duration(source.late_at(overview.at)), style="red"),
+            f"{source.rows:,}",
+            f"{source.changes[-1]:,}",
+            _sparkline(source.changes),
+            f"{source.tokens[-1]:,}",
+            minute(source.state.next_tick),
+        )
+    return table
+
+
+def _sparkline(counts: Sequence[int]) -> str:
+    """A bar of eight heights for each count, of which the greatest has the highest."""
+    greatest = max(counts, default=0)
+    # A day with any change has a bar, however small.
+    heights = [-(-count * (len(_BARS) - 1) // greatest) if greatest else 0 for count in counts]
+    return "".join(_BARS[height] for height in heights)
+
+
+def _duration(late: timedelta | None) -> str:
+    if late is None:
+        return ""
+    minutes = int(late.total_seconds() // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _as_json(overview: Overview) -> dict[str, Any]:
+    return {
+        "at": overview.at,
+        "summary": str(overview),
+        "sources": [_source_as_json(source, overview.at) for source in overview.sources],
+        "bad_files": [bad.path for bad in overview.bad_files],
+    }
+
+
+def _source_as_json(source: SourceOverview, at: datetime) -> dict[str, Any]:
+    late = source.late_at(at)
+    failure = source.failure
+    return state_as_json(source.state) | {
+        "last_success": source.last_success.finished_at if source.last_success else None,
+        "late_seconds": int(late.total_seconds()) if late else 0,
+        "rows": source.rows,
+        "rows_changed": list(source.changes),
+        "tokens": list(source.tokens),
+        "quarantined": source.quarantined,
+        "last_failure": failure
+        and {"run_id": failure.run_id, "ended_at": failure.ended_at, "reason": failure.reason},
+        "remedies": list(source.remedies),
+    }

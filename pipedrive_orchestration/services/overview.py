@@ -1,0 +1,230 @@
+"""How the sources are: state, lateness, rows, changes and cost, and what to do where one is not well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import duckdb
+
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.freshness import Freshness, freshness_in
+from pipedrive_orchestration.services.status import SourceState, Status, all_states
+from pipedrive_orchestration.sources import BadFile
+from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse.ledger import ImportDay, ImportEntry
+from pipedrive_orchestration.warehouse.rows import count_current
+
+DAYS = 14
+"""Days of which changes and tokens are shown, today's included."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """The last run of a source, which failed.
+
+    Attributes:
+        run_id: of Dagster's page about it.
+        ended_at: when.
+        reason: what it says, in a sentence; empty where it says nothing.
+    """
+
+    run_id: str
+    ended_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOverview:
+    """How a source is.
+
+    Attributes:
+        last_success: the newest import that succeeded.
+        freshness: how it stands to its schedule; None for a source without one, or never imported.
+        rows: current rows.
+        changes: rows changed on each of the last `DAYS` days, the last being today in UTC.
+        tokens: what its imports cost on those days.
+        quarantined: values set aside.
+        failure: the last run, if it failed.
+        remedies: what is wrong and what to do about it, a sentence or two each; none where all is well.
+    """
+
+    state: SourceState
+    last_success: ImportEntry | None
+    freshness: Freshness | None
+    rows: int
+    changes: Sequence[int]
+    tokens: Sequence[int]
+    quarantined: int
+    failure: FailedRun | None
+    remedies: Sequence[str]
+
+    @property
+    def slug(self) -> str:
+        """The source's slug."""
+        return self.state.source.slug
+
+    def late_at(self, now: datetime) -> timedelta | None:
+        """How long changes have been due that have not come; None where none are."""
+        freshness = self.freshness
+        if freshness is None or not freshness.is_late or freshness.due is None:
+            return None
+        return now - freshness.due
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How the sources of a project are at an instant.
+
+    Attributes:
+        at: the instant, by our clock.
+        sources: those of the project, in the order of their slugs, without deleted ones.
+        bad_files: files that are left out.
+    """
+
+    at: datetime
+    sources: Sequence[SourceOverview]
+    bad_files: Sequence[BadFile]
+
+    @property
+    def unwell(self) -> list[SourceOverview]:
+        """Sources with something to do about them."""
+        return [source for source in self.sources if source.remedies]
+
+    def of(self, slug: str) -> Overview:
+        """The same of one source alone."""
+        return replace(self, sources=[source for source in self.sources if source.slug == slug], bad_files=())
+
+    def __str__(self) -> str:
+        count = len(self.sources)
+        amount = "1 source" if count == 1 else f"{count:,} sources"
+        unwell = len(self.unwell)
+        parts = [f"{amount}, all well" if not unwell else f"{amount}, {unwell:,} to look at"]
+        if self.bad_files:
+            files = len(self.bad_files)
+            parts.append("1 file left out" if files == 1 else f"{files:,} files left out")
+        return "; ".join(parts)
+
+
+def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -> Overview:
+    """How the sources are, by their files, Dagster's storage and the warehouse; asks the account nothing.
+
+    Raises:
+        WarehouseError: the database cannot be opened.
+    """
+    states = [state for state in all_states(deployment) if state.status is not Status.DELETED]
+    failures = _failures(deployment, states)
+    bad_files = deployment.store.load().bad_files
+    if not warehouse.exists:
+        sources = [_not_imported(state, failures.get(state.source.slug)) for state in states]
+        return Overview(now, sources, bad_files)
+    with warehouse.reading() as connection:
+        first = (now - timedelta(days=DAYS - 1)).date()
+        days = ledger.import_days(connection, first)
+        quarantined = ledger.quarantined_values(connection)
+        sources = [
+            _overview(connection, state, now, days, quarantined, failures.get(state.source.slug))
+            for state in states
+        ]
+    return Overview(now, sources, bad_files)
+
+
+def _not_imported(state: SourceState, failure: FailedRun | None) -> SourceOverview:
+    nothing = (0,) * DAYS
+    return SourceOverview(
+        state, None, None, 0, nothing, nothing, 0, failure, tuple(_remedies(state, None, 0, failure))
+    )
+
+
+def _overview(
+    connection: duckdb.DuckDBPyConnection,
+    state: SourceState,
+    now: datetime,
+    days: Sequence[ImportDay],
+    quarantined: Mapping[str, int],
+    failure: FailedRun | None,
+) -> SourceOverview:
+    source = state.source
+    own = {day.day: day for day in days if day.source == source.slug}
+    calendar = [now.date() - timedelta(days=back) for back in reversed(range(DAYS))]
+    entry = ledger.last_import(connection, source.slug)
+    stopped = state.status is Status.PAUSED
+    freshness = freshness_in(connection, source, now, stopped=stopped) if source.schedule else None
+    set_aside = quarantined.get(source.slug, 0)
+    return SourceOverview(
+        state=state,
+        last_success=entry,
+        freshness=freshness,
+        rows=count_current(connection, source.slug) if entry else 0,
+        changes=_by_day(calendar, {day: each.rows_changed for day, each in own.items()}),
+        tokens=_by_day(calendar, {day: each.tokens for day, each in own.items()}),
+        quarantined=set_aside,
+        failure=failure,
+        remedies=tuple(_remedies(state, freshness, set_aside, failure)),
+    )
+
+
+def _by_day(calendar: Sequence[date], found: Mapping[date, int]) -> tuple[int, ...]:
+    return tuple(found.get(day, 0) for day in calendar)
+
+
+def _remedies(
+    state: SourceState, freshness: Freshness | None, quarantined: int, failure: FailedRun | None
+) -> list[str]:
+    slug = state.source.slug
+    found = []
+    if failure is not None:
+        reason = failure.reason or "it says nothing of why; its page in Dagster's UI shows more"
+        found.append(f"Its last run failed: {reason.rstrip('.')}.")
+    if state.hold is not None:
+        found.append(
+            f"Its first import needs {state.hold.estimated_tokens:,} tokens and waits until "
+            f"{state.hold.until:%Y-%m-%d %H:%M} UTC. `pipedrive-orchestration import {slug}` starts it now."
+        )
+    if freshness is not None and freshness.is_late and not state.is_importing:
+        found.append(
+            f"{freshness} Look whether Dagster's daemon runs (`dev`), or import it now: "
+            f"`pipedrive-orchestration import {slug}`."
+        )
+    if state.status is Status.EXPIRED:
+        found.append(
+            f"Its schedule ended on {state.source.expiration_date}. A later expiration_date in its file lets "
+            "it go on."
+        )
+    if quarantined:
+        found.append(
+            f"{quarantined:,} values did not fit their type and are set aside: see import_ledger.quarantine, "
+            "mend them at Pipedrive, and the next import takes them."
+        )
+    return found
+
+
+def _failures(deployment: Deployment, states: Sequence[SourceState]) -> dict[str, FailedRun]:
+    """The sources whose last run failed; of one that was cancelled its user knows why."""
+    keys = {deployment.names.asset_key(state.source.slug): state.source.slug for state in states}
+    entries = [record.asset_entry for record in deployment.instance.get_asset_records(list(keys))]
+    last = {entry.last_run_id: keys[entry.asset_key] for entry in entries if entry.last_run_id}
+    if not last:
+        return {}
+    failed = dg.RunsFilter(run_ids=list(last), statuses=[dg.DagsterRunStatus.FAILURE])
+    failures = {}
+    for record in deployment.instance.get_run_records(failed):
+        run_id = record.dagster_run.run_id
+        ended_at = None if record.end_time is None else datetime.fromtimestamp(record.end_time, UTC)
+        failures[last[run_id]] = FailedRun(run_id, ended_at, _reason_of(deployment.instance, run_id))
+    return failures
+
+
+def _reason_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    for record in failures:
+        event = record.event_log_entry.dagster_event
+        told = event.step_failure_data if event else None
+        if told is not None and told.user_failure_data is not None:
+            return " ".join((told.user_failure_data.description or "").split())
+        if told is not None and told.error is not None:
+            error = told.error.cause or told.error
+            return " ".join(error.message.split())
+    return ""
