@@ -19,6 +19,12 @@ OUTLINES = (
         "Lay out a folder to work in, with examples. Changes nothing that is there.",
         START,
     ),
+    Outline(
+        "doctor",
+        "doctor:doctor",
+        "Look for what is wrong on this machine, and say how to mend it.",
+        START,
+    ),
     Outline("connect", "connect:connect", "Check the connection and show whose account it is.", ACCOUNT),
     Outline(
         "options",
