@@ -43,6 +43,8 @@ BODY: dict[str, Any] = {
     "pull_mode": "static",
 }
 
+PREVIEW: dict[str, Any] = {key: BODY[key] for key in ("object_type", "properties")}
+
 
 @dataclass
 class Calls:
@@ -173,7 +175,7 @@ async def run(url: str, secrets: Sequence[str], source_id: str, rows: int, secon
         return client.get(path, params={"page_no": random.randint(1, pages)})
 
     def preview(client: httpx.AsyncClient) -> Awaitable[httpx.Response]:
-        return client.post("/sources/import_from_pipedrive/preview", json=BODY)
+        return client.post("/sources/import_from_pipedrive/preview", json=PREVIEW)
 
     few = min(seconds, 10.0)
     row("`data`, page 5,000, one client", await load(url, secrets[:1], deep, few), few)

@@ -20,7 +20,7 @@ from pipedrive_orchestration.importing import Preview
 from pipedrive_orchestration.importing import preview as read_preview
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.sources import InMemoryKeyValues, Source, SourceBody, SourceStore
+from pipedrive_orchestration.sources import InMemoryKeyValues, PreviewBody, Source, SourceStore, draft_of
 from pipedrive_orchestration.warehouse import Warehouse, dataframes, ledger
 from pipedrive_orchestration.warehouse.ledger import ImportEntry
 
@@ -103,7 +103,8 @@ def preview(source: str | Mapping[str, Any], *, settings: Settings | None = None
     """The preview of a source: some rows, how many match, what an import would cost. Writes nothing.
 
     Args:
-        source: the slug of a source of the project, or a body as a file would hold it.
+        source: the slug of a source of the project, or a body: the four keys of a preview, or a file's
+            content, of which what creation alone needs is dropped.
         settings: which account and project folder; those of the working folder if None.
 
     Raises:
@@ -115,9 +116,9 @@ def preview(source: str | Mapping[str, Any], *, settings: Settings | None = None
     """
     chosen = _given(settings)
     if isinstance(source, str):
-        body: SourceBody = _store(chosen).load().find(source)
+        body: PreviewBody = _store(chosen).load().find(source)
     else:
-        body = SourceBody.parse(source)
+        body = draft_of(source)
     connection = Connection.from_settings(chosen)
     return _outside_of_event_loops(lambda: read_preview(body, connection=connection))
 

@@ -11,17 +11,19 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
-from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -70,6 +72,17 @@ def _expanded(value: Any) -> Any:
         remedy = "there is no such home folder: write the whole path"
         raise PydanticCustomError("home", "{remedy}", {"remedy": remedy}) from None
 
+
+def _listed(value: Any) -> Any:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _network(value: str) -> str:
+    ip_network(value)
+    return value
+
+
+_ProxyAddress = Annotated[str, AfterValidator(_network)]
 
 ExpandedPath = Annotated[Path, BeforeValidator(_expanded)]
 
@@ -139,6 +152,15 @@ class Settings(BaseSettings):
     ] = Field(default=None, description="Windows that one run of a backfill reads; all of them if not set.")
     api_keys: SecretStr | None = Field(
         default=None, description="Keys of the HTTP API with their scopes; `make-key` makes one."
+    )
+    api_proxies: Annotated[
+        tuple[_ProxyAddress, ...] | None,
+        NoDecode,
+        BeforeValidator(_listed),
+        Remedy("write addresses or networks separated by commas, such as 10.0.0.5,192.168.0.0/16"),
+    ] = Field(
+        default=None,
+        description="Proxies whose X-Forwarded-For the HTTP API believes, as addresses or networks.",
     )
     dagster_url: Annotated[
         str, Field(pattern=r"^https?://[^\s/]+"), Remedy("write an address such as http://127.0.0.1:3000")
@@ -309,4 +331,6 @@ def _remedy(field: FieldInfo) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -210,6 +210,8 @@ def test_a_preview_works_where_an_event_loop_runs(settings: p.Settings, body: di
 
     of_source, of_body = asyncio.run(cell())
     assert of_source == of_body == len(p.read("stages", settings=settings))
+    asked = {key: body[key] for key in ("object_type", "properties")}
+    assert p.preview(asked, settings=settings).total_results == of_body
 
 
 def test_a_preview_names_all_that_is_wrong(settings: p.Settings, body: dict[str, Any]) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from importlib.metadata import version
+from typing import Any, cast
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
-from starlette.types import ASGIApp
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipedrive_orchestration.api.connection import SharedReading
-from pipedrive_orchestration.api.dependencies import ApiContext
-from pipedrive_orchestration.api.errors import FORESEEN, answer_to_any
+from pipedrive_orchestration.api.dependencies import AccountCheck, ApiContext
+from pipedrive_orchestration.api.errors import FORESEEN, answer_to, error_of
 from pipedrive_orchestration.api.middleware import API_PATH, AccessControl
 from pipedrive_orchestration.api.openapi import document
 from pipedrive_orchestration.api.routes import imports, sources, workflows
@@ -46,7 +52,47 @@ def create_app(context: ApiContext) -> ASGIApp:
     app.include_router(imports.router)
     app.include_router(sources.router)
     app.include_router(workflows.router)
+    account = AccountCheck()
+
+    async def answer_to_any(request: Request, error: Exception) -> Response:
+        answer = error_of(error)
+        if answer.status == HTTPStatus.BAD_REQUEST:
+            answer = error_of(await account.refusal(request) or answer)
+        elif answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers = {"Allow": ", ".join(_methods_at(app, request.scope))}
+        return answer_to(answer)
+
     for kind in (*FORESEEN, Exception):
         app.add_exception_handler(kind, answer_to_any)
+    app.add_exception_handler(ClientDisconnect, answer_to_nobody)
     document(app)
-    return AccessControl(app, context.keys, context.requests_per_minute)
+    controlled = AccessControl(app, context.keys, context.requests_per_minute)
+    believed = list(context.settings.api_proxies or ())
+    return cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, controlled), believed))
+
+
+CLIENT_GONE = 499
+"""The status in the log of a call whose client went away while it was sending."""
+
+
+def answer_to_nobody(_request: Request, _error: Exception) -> Response:
+    """What ends a call whose client has gone."""
+    return Response(status_code=CLIENT_GONE)
+
+
+_READING = ("GET", "HEAD")
+"""The methods of a folder of files, which is asked for all of them."""
+
+_METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def _methods_at(app: FastAPI, scope: Scope) -> list[str]:
+    """The methods that an address takes, whichever routes take them."""
+    # Within a mounted folder the scope is that of the folder.
+    asked = {**scope, "root_path": scope.get("app_root_path", "")}
+    taken = [
+        method
+        for method in _METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in app.routes)
+    ]
+    return [method for method in taken if method in _READING] if len(taken) == len(_METHODS) else taken

@@ -1,22 +1,28 @@
 """Dependencies of calls: what the API works on, and what a call brings along, checked in order.
 
 A call is refused for the first of these reasons that applies: no key (401), a key without the scope
-(403), an unknown id (404), a request that is wrong (400), no account (424), no tokens (402).
+(403), an unknown id (404), no account (424), a request that is wrong (400), no tokens (402).
 """
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 from fastapi import Depends, Path, Request
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from pipedrive_orchestration.api.errors import ApiError, invalid
 from pipedrive_orchestration.api.keys import ApiKeys, Scope
 from pipedrive_orchestration.api.middleware import Caller
+from pipedrive_orchestration.pipedrive.account import read_user
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.client import Client, Patience
+from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.status import KnownSource, find_source
 from pipedrive_orchestration.settings import Settings
@@ -80,6 +86,56 @@ def _context(request: Request) -> ApiContext:
 
 Context = Annotated[ApiContext, Depends(_context)]
 """The context of the API that is called."""
+
+
+def _connected(request: Request, context: Context) -> None:
+    request.state.connection = context.connection
+
+
+needs_connection: Any = Depends(_connected)
+"""A dependency that refuses calls while there is no account.
+
+Whether Pipedrive accepts the token, a call finds out by asking for what it needs, and `AccountCheck` where
+the call is refused before that.
+"""
+
+CHECK_PATIENCE = Patience(deadline=1, first_deadline=1, attempt=3)
+"""The patience for finding out whether Pipedrive accepts a token, while a caller waits for an error."""
+
+CHECKED_SECONDS = 60.0
+"""Seconds for which a token that was accepted counts as such."""
+
+
+class AccountCheck:
+    """The check of an account before a call that needs one is refused for another reason."""
+
+    def __init__(self) -> None:
+        self._accepted_until = -math.inf
+
+    async def refusal(self, request: Request) -> NotConnected | None:
+        """Pipedrive's refusal of the token, if the call needs an account and there is one."""
+        connection: Connection | None = getattr(request.state, "connection", None)
+        if connection is None or time.monotonic() < self._accepted_until:
+            return None
+        try:
+            async with Client(connection, patience=CHECK_PATIENCE) as client:
+                await read_user(client)
+        except NotConnected as refusal:
+            return refusal
+        except PipedriveError:
+            return None
+        self._accepted_until = time.monotonic() + CHECKED_SECONDS
+        return None
+
+
+class _SourceIdConvertor(StringConvertor):
+    """A part of a path that stands for a source, which `import_from_pipedrive` never does."""
+
+    regex = "(?!import_from_pipedrive(?:/|$))[^/]+"
+
+
+register_url_convertor("source", _SourceIdConvertor())
+"""Paths write a source's id as ``{source_id:source}``."""
 
 
 def _found(source_id: Annotated[UUID, Path(description="The source's id.")], context: Context) -> KnownSource:

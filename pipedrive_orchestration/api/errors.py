@@ -7,13 +7,17 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pipedrive_orchestration.importing import StagingError
-from pipedrive_orchestration.pipedrive.errors import BudgetSpent, NotConnected, PipedriveError
+from pipedrive_orchestration.pipedrive.errors import (
+    NOT_CONNECTED,
+    BudgetSpent,
+    NotConnected,
+    PipedriveError,
+)
 from pipedrive_orchestration.services.errors import StatusConflictError, UnknownSourceIdError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Problem
 from pipedrive_orchestration.warehouse import WarehouseError
@@ -28,12 +32,14 @@ class ApiError(Exception):
         status: int,
         message: str,
         *,
+        hint: str | None = None,
         problems: Sequence[Problem] = (),
         data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status = status
         self.message = message
+        self.hint = hint
         self.problems = tuple(problems)
         self.data = data
         self.headers = headers
@@ -55,7 +61,6 @@ _STATUSES: dict[type[Exception], int] = {
     UnknownSourceIdError: 404,
     UnknownWorkflowError: 404,
     StatusConflictError: 409,
-    NotConnected: 424,
     BudgetSpent: 402,
     PipedriveError: 502,
     StagingError: 503,
@@ -70,6 +75,7 @@ FORESEEN: tuple[type[Exception], ...] = (
     HTTPException,
     InvalidBodyError,
     RequestValidationError,
+    NotConnected,
     *_STATUSES,
 )
 """Errors that are answers; any other is answered with 500 and goes on to the log."""
@@ -78,14 +84,15 @@ RETRY_SECONDS = 5
 """Seconds after which to try again what could not be had for the moment."""
 
 
-def _of(error: Exception) -> ApiError:
+def error_of(error: Exception) -> ApiError:
+    """The answer that an error is; of what nobody foresaw it tells nothing."""
     match error:
         case ApiError():
             return error
-        case InvalidBodyError():
-            return invalid(error.problems)
-        case RequestValidationError():
-            return invalid([_problem(details) for details in error.errors()])
+        case InvalidBodyError() | RequestValidationError():
+            return invalid(_problems(error))
+        case NotConnected():
+            return ApiError(424, NOT_CONNECTED, hint=error.hint)
         case HTTPException():
             return ApiError(error.status_code, _sentence(error.status_code), headers=error.headers)
     status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
@@ -103,6 +110,12 @@ def _sentence(status: int) -> str:
     return HTTPStatus(status).description or HTTPStatus(status).phrase
 
 
+def _problems(error: InvalidBodyError | RequestValidationError) -> Sequence[Problem]:
+    if isinstance(error, InvalidBodyError):
+        return error.problems
+    return [_problem(details) for details in error.errors()]
+
+
 def _problem(details: Mapping[str, Any]) -> Problem:
     field = ".".join(str(part) for part in details["loc"][1:])
     code = str(details["type"])
@@ -114,12 +127,14 @@ def _problem(details: Mapping[str, Any]) -> Problem:
 
 
 def answer_to(error: ApiError) -> Response:
-    """The answer: ``{status, error, message}``, with ``errors`` or ``data`` where there are some."""
+    """The answer: ``{status, error, message}``, with ``hint``, ``errors`` or ``data`` where there is one."""
     content: dict[str, Any] = {
         "status": error.status,
         "error": HTTPStatus(error.status).phrase,
         "message": error.message,
     }
+    if error.hint is not None:
+        content["hint"] = error.hint
     if error.problems:
         content["errors"] = [
             {"field": problem.field, "code": problem.code, "message": problem.message}
@@ -128,8 +143,3 @@ def answer_to(error: ApiError) -> Response:
     if error.data is not None:
         content["data"] = error.data
     return Response(orjson.dumps(content), error.status, headers=error.headers, media_type="application/json")
-
-
-async def answer_to_any(_request: Request, error: Exception) -> Response:
-    """The answer to any error; of what nobody foresaw it tells nothing."""
-    return answer_to(_of(error))

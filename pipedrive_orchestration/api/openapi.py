@@ -12,15 +12,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from pipedrive_orchestration.api.schemas import Failure, Held, Invalid, OptionsBody, StatusBody, SyncBody
-from pipedrive_orchestration.sources import SourceBody
+from pipedrive_orchestration.pipedrive.errors import NOT_CONNECTED, USUAL_REMEDY
+from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 _REFERENCE = "#/components/schemas/{model}"
 
-BODIES: tuple[type[BaseModel], ...] = (SourceBody, OptionsBody, StatusBody, SyncBody)
+BODIES: tuple[type[BaseModel], ...] = (PreviewBody, SourceBody, OptionsBody, StatusBody, SyncBody)
 """The models of request bodies. They are read by hand, after everything that can refuse a call earlier."""
 
-SOURCE_EXAMPLE: dict[str, Any] = {
-    "name": "Open deals",
+PREVIEW_EXAMPLE: dict[str, Any] = {
     "object_type": "deals",
     "properties": ["title", "value", "currency", "status", "stage_id"],
     "properties_metadata": [{"name": "title", "label": "Deal"}],
@@ -28,6 +28,11 @@ SOURCE_EXAMPLE: dict[str, Any] = {
         "operator": "AND",
         "conditions": [{"variable": "status", "condition": "equals", "values": ["open"]}],
     },
+}
+
+SOURCE_EXAMPLE: dict[str, Any] = {
+    **PREVIEW_EXAMPLE,
+    "name": "Open deals",
     "pull_mode": "active",
     "schedule": "*/30 * * * *",
     "expiration_date": "2098-12-31",
@@ -98,9 +103,7 @@ _FAILURES: dict[int, dict[str, Any]] = {
     405: _failure(405, "Method Not Allowed", "This address does not take that method; ..."),
     409: _failure(409, "Conflict", "leads_once is static: it has no schedule to pause or resume. ..."),
     413: _failure(413, "Request Entity Too Large", "The body is larger than 1,000,000 bytes."),
-    424: _failure(
-        424, "Failed Dependency", "User is not connected to 'pipedrive'. There is no API token. ..."
-    ),
+    424: _failure(424, "Failed Dependency", NOT_CONNECTED, hint=f"There is no API token. {USUAL_REMEDY}"),
     429: _failure(429, "Too Many Requests", "Too many requests; the next one is taken in 12 s."),
     500: _failure(500, "Internal Server Error", "Something went wrong here that nobody foresaw; ..."),
     502: _failure(502, "Bad Gateway", "GET /api/v2/deals got no usable answer within 10 s: ..."),

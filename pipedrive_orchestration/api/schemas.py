@@ -35,6 +35,7 @@ class Failure(BaseModel):
     status: int = Field(description="The HTTP status.")
     error: str = Field(description="Its name.")
     message: str = Field(description="What happened and what to do, for people.")
+    hint: str | None = Field(None, description="What to do, where the message is always the same.")
 
 
 class FieldProblem(BaseModel):

@@ -18,7 +18,7 @@ from pipedrive_orchestration.pipedrive.object_types import (
     CustomFields,
     ObjectType,
 )
-from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source, SourceBody
+from pipedrive_orchestration.sources import InvalidBodyError, PreviewBody, Problem, Source
 from pipedrive_orchestration.sources.validation import near_matches
 from pipedrive_orchestration.warehouse.tables import Column
 
@@ -146,7 +146,7 @@ def define(
 
 
 def understood_fields(
-    body: SourceBody, listed: FieldList, known: Mapping[str, Column] = MappingProxyType({})
+    body: PreviewBody, listed: FieldList, known: Mapping[str, Column] = MappingProxyType({})
 ) -> list[Field]:
     """The fields of the account, those that are not understood as they were when they were last.
 
@@ -167,7 +167,7 @@ def _as_known(field: Field, column: Column | None) -> Field:
     return replace(field, field_type=column.field_type, label=column.label)
 
 
-def wanted_fields(body: SourceBody, fields: Sequence[Field], selection: Selection) -> list[Field]:
+def wanted_fields(body: PreviewBody, fields: Sequence[Field], selection: Selection) -> list[Field]:
     """The account's fields for the properties of a body, in its order.
 
     Raises:
@@ -280,7 +280,7 @@ class UnknownPropertiesError(InvalidBodyError):
         )
 
 
-def unknown_properties(body: SourceBody, unknown: Iterable[str], fields: Sequence[Field]) -> list[Problem]:
+def unknown_properties(body: PreviewBody, unknown: Iterable[str], fields: Sequence[Field]) -> list[Problem]:
     """One problem for each property that the account does not have."""
     return [
         Problem(
@@ -292,7 +292,7 @@ def unknown_properties(body: SourceBody, unknown: Iterable[str], fields: Sequenc
     ]
 
 
-def colliding_properties(body: SourceBody) -> list[Problem]:
+def colliding_properties(body: PreviewBody) -> list[Problem]:
     """One problem for each property that cannot be a column: names differ by more than case."""
     taken: dict[str, str] = {}
     problems = []

@@ -19,7 +19,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, RECENTS
-from pipedrive_orchestration.sources import SourceBody
+from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 
 async def announce_estimate(context: ImportContext, plan: PullPlan, prior: PriorState) -> list[str]:
@@ -99,7 +99,7 @@ async def _cost_of_first_import(client: Client, body: SourceBody) -> int:
     return body.type.list_cost + body.type.archived_cost + feed
 
 
-async def cost_of_all(client: Client, body: SourceBody) -> int:
+async def cost_of_all(client: Client, body: PreviewBody) -> int:
     """Tokens for reading every record there is, a page at least.
 
     Raises:
@@ -108,6 +108,6 @@ async def cost_of_all(client: Client, body: SourceBody) -> int:
     return _tokens_for(body, await newest_id(client, body.type))
 
 
-def _tokens_for(body: SourceBody, records: int) -> int:
-    archived = body.type.archived_cost if body.options.include_archived else 0
+def _tokens_for(body: PreviewBody, records: int) -> int:
+    archived = body.type.archived_cost if body.include_archived else 0
     return (body.type.list_cost + archived) * max(1, -(-records // MAX_PAGE_SIZE))

@@ -35,7 +35,7 @@ from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
 from pipedrive_orchestration.pipedrive.pagination import latest_first, pages
 from pipedrive_orchestration.pipedrive.responses import Page
-from pipedrive_orchestration.sources import SourceBody
+from pipedrive_orchestration.sources import PreviewBody
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MAX_ROWS = 100
@@ -73,7 +73,7 @@ class Preview:
     notes: tuple[str, ...] = ()
 
 
-def preview(body: SourceBody, *, connection: Connection) -> Preview:
+def preview(body: PreviewBody, *, connection: Connection) -> Preview:
     """Read a few pages of what a body would import, and write nothing.
 
     Args:
@@ -88,7 +88,7 @@ def preview(body: SourceBody, *, connection: Connection) -> Preview:
     return asyncio.run(_preview(body, connection))
 
 
-async def _preview(body: SourceBody, connection: Connection) -> Preview:
+async def _preview(body: PreviewBody, connection: Connection) -> Preview:
     async with Client(connection) as client:
         listed = await read_fields(client, body.type)
         fields = understood_fields(body, listed)
@@ -128,7 +128,7 @@ async def _preview(body: SourceBody, connection: Connection) -> Preview:
     )
 
 
-async def _stage_first_pages(client: Client, body: SourceBody, query: Query, staging: Staging) -> bool:
+async def _stage_first_pages(client: Client, body: PreviewBody, query: Query, staging: Staging) -> bool:
     """Stage up to `MAX_PAGES` pages of what a body would import. Returns whether there are more."""
     async for page, goes_on in _pages(client, body, {**query, **latest_first(body.type.listing)}):
         await staging.add(page)
@@ -137,9 +137,9 @@ async def _stage_first_pages(client: Client, body: SourceBody, query: Query, sta
     return False
 
 
-async def _pages(client: Client, body: SourceBody, query: Query) -> AsyncIterator[tuple[Page, bool]]:
+async def _pages(client: Client, body: PreviewBody, query: Query) -> AsyncIterator[tuple[Page, bool]]:
     """The pages of the list, and of the archived one where it belongs to the body, and whether more come."""
-    archived = body.type.archived_listing if body.options.include_archived else None
+    archived = body.type.archived_listing if body.include_archived else None
     async for page in pages(client, body.type.listing, query):
         yield page, archived is not None or page.goes_on(MAX_PAGE_SIZE)
     if archived is not None:
@@ -148,12 +148,12 @@ async def _pages(client: Client, body: SourceBody, query: Query) -> AsyncIterato
 
 
 def _matching(
-    body: SourceBody, columns: Sequence[TypedColumn], typed: Sequence[Path]
+    body: PreviewBody, columns: Sequence[TypedColumn], typed: Sequence[Path]
 ) -> tuple[int, list[tuple[Any, ...]]]:
     """The number of records that match, and the first of them."""
     if not typed:
         return 0, []
-    archived = "" if body.options.include_archived else "AND NOT _is_archived"
+    archived = "" if body.include_archived else "AND NOT _is_archived"
     listed = ", ".join(literal(str(file)) for file in typed)
     # A record that changed while pages were read has come twice.
     members = (

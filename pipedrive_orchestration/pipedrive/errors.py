@@ -42,10 +42,15 @@ OAUTH_REMEDY = (
 
 
 class NotConnected(PipedriveError):
-    """There is no token, or Pipedrive does not accept it."""
+    """There is no token, or Pipedrive does not accept it.
+
+    Attributes:
+        hint: why, and what to do about it.
+    """
 
     def __init__(self, reason: str, remedy: str = USUAL_REMEDY) -> None:
-        super().__init__(f"{NOT_CONNECTED} {reason} {remedy}")
+        self.hint = f"{reason} {remedy}"
+        super().__init__(f"{NOT_CONNECTED} {self.hint}")
 
 
 class OAuthStateError(PipedriveError):

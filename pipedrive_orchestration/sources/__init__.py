@@ -1,7 +1,7 @@
 """What a user configures: sources as YAML files, strictly read.
 
-`SourceStore` reads and writes the project folder, `SourceBody` is the body that a user posts or
-writes, and `Source` is a body with its identity.
+`SourceStore` reads and writes the project folder, `SourceBody` is the body that a user posts or writes, and
+`Source` is a body with its identity. `PreviewBody` is what a preview takes of it.
 """
 
 from pipedrive_orchestration.sources.cron import InvalidCronError, next_ticks, parse_cron
@@ -10,10 +10,12 @@ from pipedrive_orchestration.sources.holds import Hold
 from pipedrive_orchestration.sources.key_values import InMemoryKeyValues, KeyValues
 from pipedrive_orchestration.sources.model import (
     Options,
+    PreviewBody,
     PropertyLabel,
     PropertyOption,
     Source,
     SourceBody,
+    draft_of,
     is_expired,
 )
 from pipedrive_orchestration.sources.old_files import OldFileError
@@ -34,6 +36,7 @@ __all__ = [
     "OldFileError",
     "Options",
     "Position",
+    "PreviewBody",
     "Problem",
     "PropertyLabel",
     "PropertyOption",
@@ -41,6 +44,7 @@ __all__ = [
     "SourceBody",
     "SourceStore",
     "UnknownSourceError",
+    "draft_of",
     "is_expired",
     "next_ticks",
     "parse_cron",

@@ -198,18 +198,19 @@ class Options(BaseModel):
         return None if self.reconcile == NEVER else timedelta(days=int(self.reconcile[:-1]))
 
 
-class SourceBody(BaseModel):
-    """The body of a source.
+class PreviewBody(BaseModel):
+    """The body of a preview: which records, and what of each.
 
-    ``schedule`` and ``expiration_date`` belong to ``pull_mode: active`` and are None otherwise, whatever
-    was written. A property is any key that the account may have as a field, so only its form is checked
-    here; the importer compares with the account.
+    A property is any key that the account may have as a field, so only its form is checked here; the importer
+    compares with the account.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Text = Field(description="The source's name.")
-    object_type: StrictStr = Field(description="The Pipedrive collection; fixed at creation.")
+    object_type: StrictStr = Field(
+        description="The Pipedrive collection; fixed at creation.",
+        json_schema_extra={"enum": list(CATALOGUE)},
+    )
     properties: tuple[Text, ...] = Field(
         min_length=1, description="Keys of the fields to import: built-in names or 40-hex custom keys."
     )
@@ -219,19 +220,6 @@ class SourceBody(BaseModel):
     filters: FilterGroup | None = Field(
         default=None, description="Which records: groups of conditions joined by AND or OR."
     )
-    pull_mode: Literal["static", "active"] = Field(
-        description="static is imported by hand only, active follows its schedule as well."
-    )
-    schedule: Annotated[StrictStr | None, Field(validate_default=True)] = Field(
-        default=None, description="Five cron fields, UTC; needed when active."
-    )
-    expiration_date: WrittenDate | None = Field(
-        default=None, description="The last day (UTC) on which the schedule fires, YYYY-MM-DD."
-    )
-    pull_existing: StrictBool = Field(
-        default=True, description="Whether records from before the source's creation are imported."
-    )
-    options: Options = Field(default=Options(), description="Extensions of the body.")
 
     @property
     def type(self) -> ObjectType:
@@ -246,25 +234,27 @@ class SourceBody(BaseModel):
             for item in self.properties_metadata
         }
 
+    @property
+    def include_archived(self) -> bool:
+        """Whether archived records are members like any other."""
+        return False
+
     @classmethod
     def parse(cls, data: Any, *, created_on: date | None = None) -> Self:
-        """Reads a body; a field that is null counts as absent.
+        """Reads a body; a known field that is null counts as absent.
 
         Args:
             data: What JSON or YAML made of it.
-            created_on: The day (UTC) on which the source is being created, before which its expiration
+            created_on: The day (UTC) on which a source is being created, before which its expiration
                 must not lie. None for a source that exists: it may well have expired.
 
         Raises:
             InvalidBodyError: With every problem found.
         """
         if not isinstance(data, Mapping):
-            raise InvalidBodyError(
-                [Problem("", "not_a_mapping", "A source is a mapping of fields to values, with at least "
-                         "name, object_type, properties and pull_mode.")]
-            )  # fmt: skip
+            raise InvalidBodyError([Problem("", "not_a_mapping", _described(cls))])
         try:
-            return cls.model_validate(_without_nulls(data), context={"created_on": created_on})
+            return cls.model_validate(_without_nulls(data, cls), context={"created_on": created_on})
         except ValidationError as error:
             raise InvalidBodyError(problems_of(error, {"": cls, **_MODELS})) from None
 
@@ -283,6 +273,48 @@ class SourceBody(BaseModel):
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))
+
+
+class DraftBody(PreviewBody):
+    """What of a source decides which records it has: the body of a preview, and the extensions."""
+
+    options: Options = Field(default=Options(), description="Extensions of the body.")
+
+    @property
+    def include_archived(self) -> bool:
+        """Whether archived records are members like any other."""
+        return self.options.include_archived
+
+    @field_validator("options")
+    @classmethod
+    def _fitting(cls, value: Options, info: ValidationInfo) -> Options:
+        object_type = CATALOGUE.get(info.data.get("object_type", ""))
+        if value.include_archived and object_type and object_type.archived_path is None:
+            raise refusal("no_archive", f"Pipedrive has no archive of {object_type.name}: "
+                          "options.include_archived does not apply.")  # fmt: skip
+        return value
+
+
+class SourceBody(DraftBody):
+    """The body of a source.
+
+    ``schedule`` and ``expiration_date`` belong to ``pull_mode: active`` and are None otherwise, whatever
+    was written.
+    """
+
+    name: Text = Field(description="The source's name.")
+    pull_mode: Literal["static", "active"] = Field(
+        description="static is imported by hand only, active follows its schedule as well."
+    )
+    schedule: Annotated[StrictStr | None, Field(validate_default=True)] = Field(
+        default=None, description="Five cron fields, UTC; needed when active."
+    )
+    expiration_date: WrittenDate | None = Field(
+        default=None, description="The last day (UTC) on which the schedule fires, YYYY-MM-DD."
+    )
+    pull_existing: StrictBool = Field(
+        default=True, description="Whether records from before the source's creation are imported."
+    )
 
     @field_validator("schedule")
     @classmethod
@@ -307,18 +339,18 @@ class SourceBody(BaseModel):
             raise refusal("date_in_the_past", f"{value} has passed; today is {created_on} (UTC).")
         return value
 
-    @field_validator("options")
-    @classmethod
-    def _fitting(cls, value: Options, info: ValidationInfo) -> Options:
-        object_type = CATALOGUE.get(info.data.get("object_type", ""))
-        if value.include_archived and object_type and object_type.archived_path is None:
-            raise refusal("no_archive", f"Pipedrive has no archive of {object_type.name}: "
-                          "options.include_archived does not apply.")  # fmt: skip
-        return value
+
+def _described(model: type[BaseModel]) -> str:
+    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    return f"Must be a mapping of fields to values, with at least {', '.join(required)}."
 
 
-def _without_nulls(data: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(field): value for field, value in data.items() if value is not None}
+def _without_nulls(data: Mapping[Any, Any], model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        str(field): value
+        for field, value in data.items()
+        if value is not None or field not in model.model_fields
+    }
 
 
 _MODELS: dict[str, type[BaseModel]] = {
@@ -365,6 +397,20 @@ class SourceFile(SourceBody):
 
     id: Annotated[uuid.UUID, BeforeValidator(_identifier)] | None = None
     created_at: Annotated[datetime, BeforeValidator(_instant)] | None = None
+
+
+def draft_of(content: Any) -> DraftBody:
+    """What the content of a source's file decides about its records; what creation alone needs is dropped.
+
+    Raises:
+        InvalidBodyError: With every problem of what is left.
+    """
+    if isinstance(content, Mapping):
+        content = {field: value for field, value in content.items() if field not in _CREATE_ONLY}
+    return DraftBody.parse(content)
+
+
+_CREATE_ONLY = SourceFile.model_fields.keys() - DraftBody.model_fields.keys()
 
 
 class Source(SourceBody):

@@ -197,7 +197,9 @@ def _as_yaml(source: Source, body: SourceBody) -> str:
         InvalidBodyError: JSON can say the body, and a file cannot.
     """
     identity: dict[str, Any] = {"id": str(source.id), "created_at": source.created_at.isoformat()}
-    content = body.model_dump(mode="json", exclude_unset=True, exclude_none=True) | identity
+    fields = body.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    # As people write it, the name first.
+    content = {"name": body.name, **fields, **identity}
     readable, escaped = (
         yaml.safe_dump(content, sort_keys=False, allow_unicode=is_readable, width=110)
         for is_readable in (True, False)

@@ -44,6 +44,13 @@ STAGES: dict[str, Any] = {
     "pull_mode": "static",
 }
 
+PREVIEW_KEYS = ("object_type", "properties", "properties_metadata", "filters")
+
+
+def previewed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a preview takes of the body of a source."""
+    return {key: body[key] for key in PREVIEW_KEYS if key in body}
+
 
 OUTREACH = """\
 # Who is to be written to.
@@ -133,7 +140,9 @@ def listening(app: ASGIApp) -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         # Connections wait from now on, before the server takes them.
         listener.listen(100)
-        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", ws="none")
+        config = uvicorn.Config(
+            app, log_level="critical", access_log=False, lifespan="off", ws="none", proxy_headers=False
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
         thread.start()

@@ -19,7 +19,7 @@ import pytest
 from pipedrive_orchestration.api.keys import Scope, new_key
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES
+from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES, previewed
 from pipedrive_orchestration_tests.end_to_end.conftest import COMMAND
 from pipedrive_orchestration_tests.orchestration.live import ROOT, LiveDagster, wait_for
 
@@ -110,7 +110,7 @@ def test_a_client_that_knows_nothing(client: httpx.Client, dagster: LiveDagster,
         "pull_mode": "active",
         "schedule": "0 0 1 1 *",
     }
-    preview = data_of(client.post(f"{IMPORT}/preview", json=body))
+    preview = data_of(client.post(f"{IMPORT}/preview", json=previewed(body)))
     expected = preview["metadata"]["total_results"]
     assert expected > 0
     assert "capped" not in preview["metadata"]

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
+from typing import Any
 
+import httpx
 import pytest
 
+from pipedrive_orchestration.api.app import CLIENT_GONE
 from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError, Scope, new_key
+from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration_tests.api.conftest import StartApi
-from pipedrive_orchestration_tests.api.serving import DEALS, Api
+from pipedrive_orchestration_tests.api.serving import DEALS, Api, previewed
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT, refused
+from pipedrive_orchestration_tests.orchestration.live import wait_for
 
 LIMIT_HEADERS = {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
 
@@ -97,7 +103,8 @@ def test_the_access_log_is_json_without_secrets(api: Api, caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO, logger="pipedrive_orchestration.api.access"):
         api.get("/sources?token=hunter2")
         api.get("/sources/%0a%22forged", key=None)
-        api.post(f"{IMPORT}/preview", json=DEALS | {"name": "hunter2"})
+        labels = {"properties_metadata": [{"name": "title", "label": "hunter2"}]}
+        api.post(f"{IMPORT}/preview", json=previewed(DEALS) | labels)
     everything = [json.loads(record.message) for record in caplog.records]
     # A call is logged after its answer, so the last one of another test may stand here too.
     entries = [entry for entry in everything if "/static/" not in entry["path"]]
@@ -115,3 +122,62 @@ def test_the_access_log_is_json_without_secrets(api: Api, caplog: pytest.LogCapt
     assert token is not None
     for secret in ("hunter2", *api.secrets.values(), token.get_secret_value()):
         assert secret not in written
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [
+        json.loads(record.message)
+        for record in caplog.records
+        if record.name == "pipedrive_orchestration.api.access"
+    ]
+
+
+@pytest.mark.parametrize(
+    "whole", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"]
+)
+def test_a_client_that_goes_away_while_it_sends_is_one_line(
+    start_api: StartApi, demo: DemoServer, caplog: pytest.LogCaptureFixture, whole: bytes
+) -> None:
+    api = start_api(demo)
+    address = httpx.URL(api.url)
+    head = (
+        f"POST /api/v1{IMPORT}/preview HTTP/1.1\r\nHost: {address.host}\r\n"
+        f"Authorization: Bearer {api.secrets['all']}\r\nContent-Type: application/json\r\n"
+    )
+    with caplog.at_level(logging.INFO):
+        with socket.create_connection((address.host, address.port)) as client:
+            client.sendall(head.encode() + whole)
+        wait_for("line in the log", lambda: logged(caplog), seconds=10, pause=0.01)
+        # What is answered later is logged later.
+        assert api.get("/sources").status_code == 200
+    assert logged(caplog)[0]["status"] == CLIENT_GONE
+    assert not [record for record in caplog.records if record.exc_info or record.levelno > logging.INFO]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        ("", "203.0.113.7", "127.0.0.1"),
+        ("10.0.0.0/8", "203.0.113.7", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("10.0.0.0/8, 127.0.0.1", "198.51.100.1, 203.0.113.7, 10.1.2.3", "203.0.113.7"),
+        ("127.0.0.1", "", "127.0.0.1"),
+    ],
+)
+def test_only_a_proxy_that_is_named_says_who_calls(
+    start_api: StartApi, caplog: pytest.LogCaptureFixture, proxies: str, forwarded: str, address: str
+) -> None:
+    api = start_api(variables={"PIPEDRIVE_API_PROXIES": proxies})
+    with caplog.at_level(logging.INFO, logger="pipedrive_orchestration.api.access"):
+        api.get("/sources", key=None, headers={"X-Forwarded-For": forwarded})
+    (entry,) = logged(caplog)
+    assert (entry["address"], entry["caller"]) == (address, f"address {address}")
+
+
+def test_a_caller_that_is_no_proxy_has_one_limit_whatever_it_says(start_api: StartApi) -> None:
+    api = start_api(requests_per_minute=2)
+    statuses = [
+        api.get("/sources", key=None, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+        for number in range(3)
+    ]
+    assert statuses == [401, 401, 429]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,8 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration_tests.api.conftest import StartApi
-from pipedrive_orchestration_tests.api.serving import DEALS, NOBODY, STAGES, Api
+from pipedrive_orchestration_tests.api.serving import DEALS, NOBODY, STAGES, Api, previewed
+from pipedrive_orchestration_tests.conftest import FreshDemo
 
 IMPORT = "/sources/import_from_pipedrive"
 UNKNOWN = "695a3cf5-4886-4d5d-8586-b83472fa1c92"
@@ -26,7 +27,7 @@ def refused(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert content["status"] == status
     assert content["error"]
     assert content["message"]
-    assert set(content) <= {"status", "error", "message", "errors", "data"}
+    assert set(content) <= {"status", "error", "message", "hint", "errors", "data"}
     return content
 
 
@@ -85,11 +86,54 @@ def test_a_malformed_id_is_400(api: Api) -> None:
     assert problems(api.call("DELETE", "/sources/%00")) == {("source_id", "invalid_id")}
 
 
-def test_an_unknown_address_and_an_unknown_method(api: Api) -> None:
+def test_an_unknown_address_is_404(api: Api) -> None:
     refused(api.get("/sauces"), 404)
-    answer = api.call("PUT", "/sources")
-    refused(answer, 405)
-    assert answer.headers["allow"] == "GET"
+    refused(api.get(f"{IMPORT}/data"), 404)
+    refused(api.post(f"{IMPORT}/sync"), 404)
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+ADDRESSES = {
+    IMPORT: {"POST"},
+    f"{IMPORT}/preview": {"POST"},
+    f"{IMPORT}/options/properties": {"POST"},
+    "/sources": {"GET"},
+    f"/sources/{UNKNOWN}": {"GET", "DELETE"},
+    "/sources/not-an-id": {"GET", "DELETE"},
+    f"/sources/{UNKNOWN}/data": {"GET"},
+    f"/sources/{UNKNOWN}/status": {"PATCH"},
+    f"/sources/{UNKNOWN}/sync": {"POST"},
+    "/workflows": {"GET"},
+    f"/workflows/{UNKNOWN}/sheets/{UNKNOWN}/inputs": {"GET"},
+    "/openapi.json": {"GET", "HEAD"},
+    "/static/swagger-ui.css": {"GET", "HEAD"},
+    "/docs": {"GET"},
+}
+
+
+@pytest.mark.parametrize(("path", "taken"), ADDRESSES.items())
+def test_a_method_that_an_address_does_not_take_is_405_with_all_that_it_does(
+    api: Api, path: str, taken: set[str]
+) -> None:
+    for method in METHODS:
+        answer = api.call(method, path)
+        assert (answer.status_code != 405) is (method in taken), method
+        if method not in taken:
+            assert set(answer.headers["allow"].split(", ")) == taken
+            assert method == "HEAD" or refused(answer, 405)
+
+
+def test_the_addresses_are_all_that_there_are(api: Api) -> None:
+    documented = api.get("/openapi.json").json()["paths"]
+    known = {
+        path.replace("not-an-id", UNKNOWN): taken for path, taken in ADDRESSES.items() if "." not in path
+    }
+    for path, operations in documented.items():
+        address = re.sub(r"\{\w+\}", UNKNOWN, path.removeprefix("/api/v1"))
+        assert {method.upper() for method in operations} == known[address]
+
+
+def test_no_other_site_is_asked_for_its_leave(api: Api) -> None:
     refused(api.call("OPTIONS", "/sources", headers={"Origin": "https://evil.example",
                      "Access-Control-Request-Method": "GET"}), 405)  # fmt: skip
 
@@ -147,21 +191,53 @@ def test_everything_wrong_with_a_body_is_said_at_once_with_its_path(api: Api) ->
         },
         "options": {"max_tokens": 0},
     }
-    for path in (IMPORT, f"{IMPORT}/preview"):
-        assert {field for field, _ in problems(api.post(path, json=body))} == {
-            "name",
-            "propertis",
-            "schedule",
-            "expiration_date",
-            "filters.conditions[0].conditions[0].condition",
-            "options.max_tokens",
-        }
+    assert {field for field, _ in problems(api.post(IMPORT, json=body))} == {
+        "name",
+        "propertis",
+        "schedule",
+        "expiration_date",
+        "filters.conditions[0].conditions[0].condition",
+        "options.max_tokens",
+    }
+
+
+def test_a_preview_takes_four_keys_and_names_every_other(api: Api) -> None:
+    path = f"{IMPORT}/preview"
+    assert api.post(path, json={"object_type": "deals", "properties": ["title"]}).status_code == 200
+    assert api.post(path, json=previewed(DEALS) | {"properties_metadata": []}).status_code == 200
+    body = DEALS | {
+        "expiration_date": None,
+        "pull_existing": True,
+        "options": {},
+        "id": UNKNOWN,
+        "propertis": None,
+        "filters": {"conditions": [{"variable": "status", "condition": "equls"}]},
+    }
+    others = {
+        "name",
+        "pull_mode",
+        "schedule",
+        "expiration_date",
+        "pull_existing",
+        "options",
+        "id",
+        "propertis",
+    }
+    assert problems(api.post(path, json=body)) == {
+        *((field, "unknown_field") for field in others),
+        ("filters.conditions[0].condition", "unknown_condition"),
+    }
+    assert problems(api.post(path, json={})) == {("object_type", "missing"), ("properties", "missing")}
+    assert problems(api.post(path, json={"object_type": "deals", "properties": []})) == {
+        ("properties", "empty")
+    }
+    assert problems(api.post(IMPORT, json=STAGES | {"colour": None})) == {("colour", "unknown_field")}
 
 
 def test_what_the_account_does_not_have_is_400_too(api: Api) -> None:
     body = DEALS | {"properties": ["title", "colour"]}
-    for path in (IMPORT, f"{IMPORT}/preview"):
-        assert ("properties[1]", "unknown_property") in problems(api.post(path, json=body))
+    for path, sent in ((IMPORT, body), (f"{IMPORT}/preview", previewed(body))):
+        assert ("properties[1]", "unknown_property") in problems(api.post(path, json=sent))
     assert not api.store.load().sources or all(
         "colour" not in source.properties for source in api.store.load().sources
     )
@@ -177,8 +253,8 @@ def test_an_unknown_object_type_lists_the_near_ones(api: Api) -> None:
     }
 
 
-def test_a_body_has_a_largest_size(start_api: StartApi) -> None:
-    api = start_api(max_body_bytes=2_000)
+def test_a_body_has_a_largest_size(start_api: StartApi, demo: DemoServer) -> None:
+    api = start_api(demo, max_body_bytes=2_000)
     large = b'{"name": "' + b"x" * 2_000 + b'"}'
     headers = {"Content-Type": "application/json"}
     refused(api.post(IMPORT, content=large, headers=headers), 413)
@@ -189,38 +265,67 @@ def test_a_body_has_a_largest_size(start_api: StartApi) -> None:
     refused(api.post(IMPORT, content=chunks(), headers=headers), 413)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda api: api.post(IMPORT, json=DEALS),
-        lambda api: api.post(f"{IMPORT}/preview", json=DEALS),
-        lambda api: api.post(f"{IMPORT}/options/properties", json={"context": {"object_type": "deals"}}),
-    ],
-)
-def test_without_an_account_calls_that_need_one_are_424_after_400(
-    start_api: StartApi, call: Callable[[Api], httpx.Response]
+NEED_AN_ACCOUNT: dict[str, dict[str, Any]] = {
+    IMPORT: DEALS,
+    f"{IMPORT}/preview": previewed(DEALS),
+    f"{IMPORT}/options/properties": {"context": {"object_type": "deals"}},
+}
+
+
+def not_connected(answer: httpx.Response) -> str:
+    """The hint of a call that is refused because there is no account."""
+    content = refused(answer, 424)
+    assert content["message"] == NOT_CONNECTED
+    assert content.keys() == {"status", "error", "message", "hint"}
+    assert "PIPEDRIVE_API_TOKEN" in content["hint"]
+    return str(content["hint"])
+
+
+@pytest.mark.parametrize(("path", "body"), NEED_AN_ACCOUNT.items())
+@pytest.mark.parametrize("token", [None, "f" * 40, "a b"])
+def test_no_account_comes_before_everything_that_is_wrong_with_a_call_that_needs_one(
+    start_api: StartApi, demo: DemoServer, token: str | None, path: str, body: dict[str, Any]
 ) -> None:
-    api = start_api()
-    message = refused(call(api), 424)["message"]
-    assert message.startswith(NOT_CONNECTED)
-    assert "PIPEDRIVE_API_TOKEN" in message
-    assert problems(api.post(IMPORT, json={"name": "x"}))
+    known = {"PIPEDRIVE_API_TOKEN": token} if token else {}
+    api = start_api(variables={"PIPEDRIVE_API_URL": demo.url} | known)
+    wrong: list[dict[str, Any]] = [{"json": body}, {"json": {"x": 1}}, {"content": b"{"},
+                                   {"json": body, "params": {"x": 1}}]  # fmt: skip
+    for sent in wrong:
+        answer = api.post(path, **sent)
+        assert not_connected(answer)
+        assert not token or token not in answer.text
+    refused(api.post(path, key="workflows:read", json={"x": 1}), 403)
+    refused(api.post(path, key=None, json={"x": 1}), 401)
     assert api.get("/sources").json()["data"] == []
 
 
-def test_a_token_that_pipedrive_refuses_is_424_and_told_to_nobody(
-    start_api: StartApi, demo: DemoServer
+def test_calls_that_need_no_account_ask_none(start_api: StartApi) -> None:
+    api = start_api()
+    source = api.add(**STAGES)
+    assert api.get(f"/sources/{source.id}/data").status_code == 200
+    assert problems(api.post(f"/sources/{source.id}/sync", json={}))
+    assert problems(api.call("PATCH", f"/sources/{source.id}/status", json={}))
+
+
+def test_finding_out_whether_a_token_is_accepted_is_asked_once_in_a_while(
+    start_api: StartApi, fresh_demo: FreshDemo
 ) -> None:
-    secret = "f" * 40
-    api = start_api(variables={"PIPEDRIVE_API_URL": demo.url, "PIPEDRIVE_API_TOKEN": secret})
-    answer = api.post(f"{IMPORT}/preview", json=DEALS)
-    assert refused(answer, 424)["message"].startswith(NOT_CONNECTED)
-    assert secret not in answer.text
+    account = fresh_demo()
+    api = start_api(account)
+    for path in NEED_AN_ACCOUNT:
+        assert problems(api.post(path, json={}))
+    assert [request.path for request in account.account.requests] == ["/v1/users/me"]
+
+
+def test_a_wrong_body_is_400_where_pipedrive_does_not_answer(start_api: StartApi) -> None:
+    api = start_api(variables={"PIPEDRIVE_API_URL": NOBODY, "PIPEDRIVE_API_TOKEN": "f" * 40})
+    assert problems(api.post(f"{IMPORT}/preview", json={}))
 
 
 def test_a_pipedrive_that_does_not_answer_is_502(start_api: StartApi) -> None:
     api = start_api(variables={"PIPEDRIVE_API_URL": NOBODY, "PIPEDRIVE_API_TOKEN": "f" * 40})
-    assert "PIPEDRIVE_API_URL" in refused(api.post(f"{IMPORT}/preview", json=DEALS), 502)["message"]
+    answer = api.post(f"{IMPORT}/preview", json=previewed(DEALS))
+    assert "PIPEDRIVE_API_URL" in refused(answer, 502)["message"]
 
 
 def test_a_warehouse_that_is_none_is_503(start_api: StartApi) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipedrive_orchestration_tests.api.conftest import StartApi
-from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api
+from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, previewed
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT, refused
 
 
@@ -182,13 +182,13 @@ def test_the_options_are_metadata_of_properties_as_they_are(api: Api) -> None:
     assert by_key["title"]["label"] == "Title"
     assert by_key["status"]["extras"].keys() >= {"field_type", "is_custom", "options"}
     body = DEALS | {"properties_metadata": [by_key["title"] | {"label": "Deal"}, by_key["value"]]}
-    rows = api.post(f"{IMPORT}/preview", json=body).json()["data"]["data"]
+    rows = api.post(f"{IMPORT}/preview", json=previewed(body)).json()["data"]["data"]
     assert {row["title"]["label"] for row in rows} == {"Deal"}
 
 
 def test_a_preview_shows_what_matches_and_creates_nothing(api: Api) -> None:
     before = [source.slug for source in api.store.load().sources]
-    answer = api.post(f"{IMPORT}/preview", json=DEALS).json()["data"]
+    answer = api.post(f"{IMPORT}/preview", json=previewed(DEALS)).json()["data"]
     assert answer["metadata"]["total_results"] == len(answer["data"]) > 0
     assert {row["status"]["value"] for row in answer["data"]} == {"open"}
     assert "capped" not in answer["metadata"]

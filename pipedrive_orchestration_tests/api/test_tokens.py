@@ -13,7 +13,7 @@ from pipedrive_orchestration.orchestration import PipedriveResource, build_defin
 from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration_tests.api.conftest import StartApi
-from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api
+from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, previewed
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT, refused
 from pipedrive_orchestration_tests.api.test_sources import created, set_status, shown
 from pipedrive_orchestration_tests.conftest import FreshDemo
@@ -89,8 +89,8 @@ def test_a_held_source_that_is_paused_waits_until_somebody_resumes_it(poor: Api)
 
 def test_a_spent_budget_holds_without_an_estimate(poor: Api) -> None:
     for _ in range(4):
-        poor.post(f"{IMPORT}/preview", json=DEALS)
-    refused(poor.post(f"{IMPORT}/preview", json=DEALS), 402)
+        poor.post(f"{IMPORT}/preview", json=previewed(DEALS))
+    refused(poor.post(f"{IMPORT}/preview", json=previewed(DEALS)), 402)
     source = shown(poor, held(poor, DEALS)["source_instance_id"])
     assert source["status"] == "paused_out_of_credits"
     assert source["hold"]["estimated_tokens"] is None

@@ -18,7 +18,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.sql import quoted
-from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES, running_api
+from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES, previewed, running_api
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, Project, project, small
 from pipedrive_orchestration_tests.conftest import FreshDemo
@@ -38,7 +38,7 @@ COMMANDS = [
 
 API_CALLS: list[tuple[str, str, Any]] = [
     ("GET", "/sources", None),
-    ("POST", "/sources/import_from_pipedrive/preview", DEALS),
+    ("POST", "/sources/import_from_pipedrive/preview", previewed(DEALS)),
     ("POST", "/sources/import_from_pipedrive", STAGES),
     ("POST", "/sources/import_from_pipedrive", {**DEALS, "properties": ["no_such_field"]}),
     ("POST", "/sources/import_from_pipedrive/options/properties", {"context": {"object_type": "deals"}}),

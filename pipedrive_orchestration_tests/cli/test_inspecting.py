@@ -164,8 +164,23 @@ def test_a_draft_is_previewed_under_any_name_and_all_of_its_mistakes_are_said(
     assert (unknown.code, unknown.out) == (2, "")
     assert "properties[1]" in unknown.err
     assert "did you mean title" in unknown.err
-    draft.write_text(json.dumps({**OPEN_DEALS, "object_type": "deal", "pull_mode": "sometimes", "x": 1}))
+    draft.write_text(json.dumps({**OPEN_DEALS, "object_type": "deal", "x": 1, "filters": {"y": 1}}))
     wrong = project.run("preview", str(draft))
     assert wrong.code == 2
-    assert all(word in wrong.err for word in ("object_type", "pull_mode", "x"))
+    assert all(word in wrong.err for word in ("object_type", "x", "filters.y"))
     assert project.run("preview", "nowhere.yaml").code == 2
+
+
+def test_a_preview_goes_by_what_decides_about_records(project: Project, demo: DemoServer) -> None:
+    project.connect_to(demo)
+    draft = project.folder / "draft.yaml"
+
+    def total(**content: Any) -> int:
+        draft.write_text(json.dumps(content))
+        return int(json.loads(project.run("preview", str(draft), "--json").out)["total_results"])
+
+    four = {key: OPEN_DEALS[key] for key in ("object_type", "properties", "filters")}
+    alone = total(**four)
+    unfinished = {"name": " ", "pull_mode": "sometimes", "schedule": "never", "pull_existing": "no"}
+    assert total(**four, **unfinished) == alone > 0
+    assert total(**four, options={"include_archived": True}) > alone

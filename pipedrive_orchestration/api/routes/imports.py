@@ -11,12 +11,19 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipedrive_orchestration.api.dependencies import Context, JsonBody, NoQuery, needs
+from pipedrive_orchestration.api.dependencies import (
+    Context,
+    JsonBody,
+    NoQuery,
+    needs,
+    needs_connection,
+)
 from pipedrive_orchestration.api.errors import ApiError
 from pipedrive_orchestration.api.keys import Scope
 from pipedrive_orchestration.api.middleware import API_PATH
 from pipedrive_orchestration.api.openapi import (
     OPTIONS_EXAMPLE,
+    PREVIEW_EXAMPLE,
     SOURCE_EXAMPLE,
     STATIC_SOURCE_EXAMPLE,
     answers,
@@ -33,7 +40,7 @@ from pipedrive_orchestration.api.schemas import (
 )
 from pipedrive_orchestration.importing import preview, property_options
 from pipedrive_orchestration.services.lifecycle import CreatedSource, create_source
-from pipedrive_orchestration.sources import SourceBody
+from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 router = APIRouter(prefix=f"{API_PATH}/sources/import_from_pipedrive", tags=["import from Pipedrive"])
 
@@ -53,15 +60,15 @@ def _limiter(request: Request) -> CapacityLimiter:
 
 @router.post(
     "/preview",
-    dependencies=[needs(Scope.SOURCES_READ)],
+    dependencies=[needs(Scope.SOURCES_READ), needs_connection],
     response_model=Success[PreviewData],
     responses=answers(402, 413, 424, 502),
-    openapi_extra=body_of(SourceBody, filtered=SOURCE_EXAMPLE, static=STATIC_SOURCE_EXAMPLE),
+    openapi_extra=body_of(PreviewBody, filtered=PREVIEW_EXAMPLE),
     summary="See what a body would import",
 )
 async def preview_import(request: Request, context: Context, _: NoQuery, content: JsonBody) -> Response:
     """Reads at most 10 pages of the account and creates nothing."""
-    body = _body(content)
+    body = PreviewBody.parse(content)
     connection = context.connection
     found = await run_sync(partial(preview, body, connection=connection), limiter=_limiter(request))
     metadata = {"total_results": found.total_results} | ({"capped": True} if found.capped else {})
@@ -71,7 +78,7 @@ async def preview_import(request: Request, context: Context, _: NoQuery, content
 @router.post(
     "",
     status_code=201,
-    dependencies=[needs(Scope.SOURCES_WRITE)],
+    dependencies=[needs(Scope.SOURCES_WRITE), needs_connection],
     response_model=Success[Created],
     responses=answers(402, 413, 424, 502),
     openapi_extra=body_of(SourceBody, filtered=SOURCE_EXAMPLE, static=STATIC_SOURCE_EXAMPLE),
@@ -110,7 +117,7 @@ def _shown(created: CreatedSource) -> dict[str, Any]:
 
 @router.post(
     "/options/properties",
-    dependencies=[needs(Scope.SOURCES_READ)],
+    dependencies=[needs(Scope.SOURCES_READ), needs_connection],
     response_model=Success[PropertyOptions],
     responses=answers(402, 413, 424, 502),
     openapi_extra=body_of(OptionsBody, deals=OPTIONS_EXAMPLE),

@@ -65,7 +65,7 @@ def list_sources(request: Request, context: Context, _: NoQuery) -> Response:
 
 
 @router.get(
-    "/{source_id}",
+    "/{source_id:source}",
     dependencies=[needs(Scope.SOURCES_READ)],
     response_model=Success[SourceDetails],
     responses=answers(404),
@@ -93,7 +93,7 @@ class DataQuery(BaseModel):
 
 
 @router.get(
-    "/{source_id}/data",
+    "/{source_id:source}/data",
     dependencies=[needs(Scope.SOURCES_READ)],
     response_model=Success[DataPage],
     responses=answers(404),
@@ -119,7 +119,7 @@ def read_data(request: Request, found: FoundSource, query: Annotated[DataQuery, 
 
 
 @router.patch(
-    "/{source_id}/status",
+    "/{source_id:source}/status",
     dependencies=[needs(Scope.SOURCES_WRITE)],
     response_model=Success[SourceDetails],
     responses=answers(404, 409, 413),
@@ -140,7 +140,7 @@ def set_status(
 
 
 @router.delete(
-    "/{source_id}",
+    "/{source_id:source}",
     dependencies=[needs(Scope.SOURCES_WRITE)],
     response_model=Success[Stopped],
     responses=answers(404),

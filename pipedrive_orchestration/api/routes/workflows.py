@@ -107,7 +107,7 @@ def list_inputs(found: FoundWorkflow, _: NoQuery) -> Response:
 
 
 @router.post(
-    "/sources/{source_id}/sync",
+    "/sources/{source_id:source}/sync",
     dependencies=[needs(Scope.SOURCES_WRITE)],
     response_model=Success[SyncedRows],
     responses=answers(404, 409, 413),

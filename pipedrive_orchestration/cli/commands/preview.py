@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +13,7 @@ from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
 from pipedrive_orchestration.cli.tables import rows_table
 from pipedrive_orchestration.importing import Preview
 from pipedrive_orchestration.importing import preview as read_preview
-from pipedrive_orchestration.sources import SourceBody, read_file
-from pipedrive_orchestration.sources.model import SourceFile, is_slug
+from pipedrive_orchestration.sources import draft_of, read_file
 
 
 def preview(
@@ -28,7 +24,8 @@ def preview(
 ) -> None:
     """Show which records a source would import, and what that would cost. Writes nothing.
 
-    Reads at most 10 pages; "capped" says that there are more records than those.
+    Reads at most 10 pages; "capped" says that there are more records than those. Of the file object_type,
+    properties, properties_metadata, filters and options count; what only creation needs may be missing.
 
     Try:
 
@@ -37,7 +34,7 @@ def preview(
         pipedrive-orchestration preview draft.yaml --json | jq .estimated_tokens
     """
     with explained(err):
-        body = _body_of(file)
+        body = read_file(file, draft_of)
         with busy("Reading a few pages"):
             found = read_preview(body, connection=Environment.read().connection)
     if json:
@@ -54,17 +51,6 @@ def preview(
         pushed = ", ".join(f"{name}={value}" for name, value in found.restrictions.items())
         say(f"Pipedrive itself filters by {pushed}.")
     out.print(f"Importing everything costs about {found.estimated_tokens:,} tokens.", highlight=False)
-
-
-def _body_of(file: Path) -> SourceBody:
-    """The body that a file holds: a source of the project, or a draft under any name.
-
-    Raises:
-        InvalidBodyError: with every problem of the content.
-    """
-    if is_slug(file.stem):
-        return read_file(file, SourceFile.parse)
-    return read_file(file, partial(SourceBody.parse, created_on=datetime.now(UTC).date()))
 
 
 def _preview_as_json(found: Preview, rows: int) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def serve(
 def _run(api: ASGIApp, host: str, port: int) -> None:
     config = uvicorn.Config(
         api, host=host, port=port, log_level="warning", access_log=False, lifespan="off", ws="none",
-        server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
+        # Which proxies are believed is up to the API.
+        server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
     with config.bind_socket() as listener:
         # Who reads the address may call at once.

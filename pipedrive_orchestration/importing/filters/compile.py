@@ -26,12 +26,12 @@ from pipedrive_orchestration.importing.filters.variables import (
 from pipedrive_orchestration.pipedrive.account import read_user
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field
-from pipedrive_orchestration.sources import FilterGroup, FilterLeaf, Problem, SourceBody
+from pipedrive_orchestration.sources import FilterGroup, FilterLeaf, PreviewBody, Problem
 from pipedrive_orchestration.sources.conditions import TRUTH, Condition
 from pipedrive_orchestration.sources.filter_model import FilterSubgroup
 
 
-async def select(client: Client, body: SourceBody, fields: Sequence[Field]) -> Selection:
+async def select(client: Client, body: PreviewBody, fields: Sequence[Field]) -> Selection:
     """The selection that the body's filter means in this account, now.
 
     Relative dates start from what Pipedrive's clock shows. Asks Pipedrive where the filter names records, and
@@ -53,7 +53,7 @@ async def select(client: Client, body: SourceBody, fields: Sequence[Field]) -> S
     return compile_filter(body, fields, names, client.clock.now_at_pipedrive())
 
 
-def compile_filter(body: SourceBody, fields: Sequence[Field], names: Names, now: datetime) -> Selection:
+def compile_filter(body: PreviewBody, fields: Sequence[Field], names: Names, now: datetime) -> Selection:
     """The selection of a body's filter; all that is wrong with it is among its ``problems``."""
     if body.filters is None:
         return EVERYTHING
