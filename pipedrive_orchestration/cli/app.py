@@ -39,6 +39,12 @@ OUTLINES = (
         ACCOUNT,
     ),
     Outline(
+        "search",
+        "search:search_items",
+        "Search the account with Pipedrive's own search, and show what it finds with its address.",
+        ACCOUNT,
+    ),
+    Outline(
         "check",
         "check:check",
         "Check the files of the project, without account, database or Dagster.",

@@ -43,6 +43,7 @@ _OF_FIELDS: dict[tuple[str, str], Endpoint] = {
 }
 _OTHERS: dict[str, Endpoint] = {
     "/users/me": lists.me,
+    "/itemSearch": search.items_found,
     "/recents": recents.listed,
     "/leadFields": fields.lead_fields,
     "/noteFields": fields.note_fields,

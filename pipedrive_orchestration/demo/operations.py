@@ -103,6 +103,11 @@ GET    /deals/{id}                              1 -      deals:read|full
 PATCH  /deals/{id}                              5 -      deals:full
 DELETE /deals/{id}                              3 -      deals:full
 
+GET    /itemSearch                             20 cursor search:read
+       ? term! item_types=deal|person|organization|product|lead|file|mail_attachment|project
+       ? fields=address|code|custom_fields|email|name|notes|phone|title|description
+       ? search_for_related_items exact_match include_fields=deal.cc_email|person.picture|product.price
+
 GET    /organizations                          10 cursor contacts:read|full
        ? filter_id ids owner_id updated_since updated_until sort_by sort_direction
        ? include_fields custom_fields include_option_labels include_labels

@@ -189,13 +189,16 @@ def _read_by(reader: Callable[[str], Any], kind: Any, *limits: Any) -> Any:
     return Annotated[kind, BeforeValidator(reader), *limits]
 
 
-_LISTS = {"status", "fields", "include_fields", "items"}
+_LISTS = {"status", "fields", "include_fields", "items", "item_types"}
 """Parameters that take several of their words, with commas between them."""
 
 _MOST_SORTED = {"notes": 8}
 """By how many properties a v1 list can be sorted, where it is more than one."""
 
-_BOOLEANS = ("done", "exact_match", "include_option_labels", "include_labels", "include_field_code")
+_BOOLEANS = (
+    *("done", "exact_match", "search_for_related_items"),
+    *("include_option_labels", "include_labels", "include_field_code"),
+)
 _LINKED = (
     *("filter", "owner", "user", "person", "org", "organization"),
     *("deal", "pipeline", "stage", "project", "task"),

@@ -119,6 +119,15 @@ async def read_user(client: Client) -> ConnectedUser:
     return ConnectedUser(user.company_id, user.company_name, user.id, user.name, _is_admin(user))
 
 
+async def read_domain(client: Client) -> str | None:
+    """The company's part of ``<domain>.pipedrive.com``, if it has one; costs 2 tokens.
+
+    Raises:
+        PipedriveError: see :meth:`Client.get`.
+    """
+    return (await _me(client)).company_domain
+
+
 async def _me(client: Client) -> _User:
     return await client.get(USERS_ME_PATH, {}, cost=USERS_ME_COST, read=_user)
 

@@ -44,6 +44,8 @@ VALID_VALUES = {
     "term": "EUR",
     "fields": "name",
     "exact_match": "true",
+    "item_types": "deal",
+    "search_for_related_items": "true",
 }
 """A value that suits the parameter wherever it is accepted; any other parameter takes ``1``."""
 

@@ -16,10 +16,13 @@ REQUIRED = {
     "/recents": {"since_timestamp": "2000-01-01 00:00:00"},
     "/persons/search": {"term": "an"},
     "/organizations/search": {"term": "an"},
+    "/itemSearch": {"term": "an"},
 }
 """Parameters without which a list refuses to answer."""
 
 _SINGLES = 12
+_LARGEST_PAGES = {"/itemSearch": 100}
+"""By path, where it is not the usual one."""
 _LARGEST_PAGE = 500
 
 
@@ -120,7 +123,7 @@ class Conversation:
             "include_fields": ",".join(sorted(known.includable)),
             "include_option_labels": "true",
             "include_labels": "true",
-            "limit": _LARGEST_PAGE,
+            "limit": _LARGEST_PAGES.get(operation.path, _LARGEST_PAGE),
             "status": "open,won,lost,deleted",
         }
         plain = REQUIRED.get(operation.path, {})
