@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, cast
 
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
@@ -21,6 +24,7 @@ from pipedrive_orchestration.api.errors import FORESEEN, answer_to, error_of
 from pipedrive_orchestration.api.middleware import API_PATH, AccessControl
 from pipedrive_orchestration.api.openapi import document
 from pipedrive_orchestration.api.routes import imports, sources, workflows
+from pipedrive_orchestration.services.reloads import Reloads
 
 _DESCRIPTION = """
 Brings a Pipedrive CRM into DuckDB with Dagster, and keeps it there.
@@ -30,9 +34,22 @@ message}`, and a request that is wrong lists everything that is wrong with it in
 """
 
 
+RELOAD_SECONDS = 10.0
+"""Seconds for which the end of the process waits for a reload that was asked for."""
+
+
 def create_app(context: ApiContext) -> ASGIApp:
     """The API, behind the control of keys and rates."""
+    context = replace(context, warehouse=context.warehouse.with_patience(context.patience))
+    reloads = Reloads(context.deployment)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await to_thread.run_sync(reloads.close, RELOAD_SECONDS)
+
     app: FastAPI = FastAPIOffline(
+        lifespan=lifespan,
         docs_url=f"{API_PATH}/docs",
         redoc_url=None,
         static_url=f"{API_PATH}/static",
@@ -45,10 +62,10 @@ def create_app(context: ApiContext) -> ASGIApp:
         # Nothing that happens here is told to anyone else.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    context = replace(context, warehouse=context.warehouse.with_patience(context.patience))
     app.state.context = context
     app.state.reading = SharedReading(context.warehouse)
-    app.state.account_calls = imports.account_calls()
+    app.state.reloads = reloads
+    app.state.account_calls = imports.AccountCalls()
     app.include_router(imports.router)
     app.include_router(sources.router)
     app.include_router(workflows.router)

@@ -24,6 +24,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.reloads import Reloads
 from pipedrive_orchestration.services.status import KnownSource, find_source
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Problem
@@ -136,6 +137,15 @@ class _SourceIdConvertor(StringConvertor):
 
 register_url_convertor("source", _SourceIdConvertor())
 """Paths write a source's id as ``{source_id:source}``."""
+
+
+def _reloads(request: Request) -> Reloads:
+    reloads: Reloads = request.app.state.reloads
+    return reloads
+
+
+CodeLocation = Annotated[Reloads, Depends(_reloads)]
+"""The reloads of the code location that a call asks for."""
 
 
 def _found(source_id: Annotated[UUID, Path(description="The source's id.")], context: Context) -> KnownSource:

@@ -15,7 +15,7 @@ from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues
 from pipedrive_orchestration.services.dagster_state import refuse_unusable
 from pipedrive_orchestration.services.errors import UnreadableStateError
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
-from pipedrive_orchestration.services.web_server import reload_sources
+from pipedrive_orchestration.services.web_server import check_listening, reload_sources
 from pipedrive_orchestration.settings import Settings, export
 from pipedrive_orchestration.sources import SourceStore
 from pipedrive_orchestration.template import CONFIGURATION, NotLaidOutError
@@ -60,6 +60,14 @@ class Deployment:
             ReloadError: the web server does not answer, or cannot load the location.
         """
         reload_sources(self.dagster_url, self.location, self.names.state_key)
+
+    def check_dagster(self) -> None:
+        """Find out, without waiting for it, whether a Dagster runs that can be told of changes.
+
+        Raises:
+            ReloadError: none does.
+        """
+        check_listening(self.dagster_url)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Deployment:

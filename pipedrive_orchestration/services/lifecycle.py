@@ -44,11 +44,20 @@ class CreatedSource:
     hold: Hold | None = None
     warning: str | None = None
 
+    @property
+    def imports_nothing(self) -> bool:
+        """Whether there is nothing to import, now or later."""
+        return self.source.pull_mode == "static" and not self.source.pull_existing
+
+    def with_warning(self, *sentences: str) -> CreatedSource:
+        """The same with further sentences to its warning."""
+        return replace(self, warning=" ".join(filter(None, (self.warning, *sentences))) or None)
+
 
 def create_source(
     deployment: Deployment, body: SourceBody, *, connection: Connection, slug: str | None = None
 ) -> CreatedSource:
-    """Write a source's file, let Dagster show it, and start its first import.
+    """Add a source, let Dagster show it, and start its first import.
 
     Args:
         deployment: where it is to live.
@@ -62,12 +71,54 @@ def create_source(
         OldFileError: a file of version 0.1 is damaged.
         OSError: the folder cannot be written; nothing was.
     """
+    created = add_source(deployment, body, connection=connection, slug=slug)
+    try:
+        deployment.reload()
+        start_first_import(deployment, created)
+    except ReloadError as error:
+        return created.with_warning(f"{error} {STARTS_LATER}")
+    except LaunchError as error:
+        return created.with_warning(
+            f"{error} The first import starts within 10 s where Dagster's daemon is running."
+        )
+    return created
+
+
+STARTS_LATER = "The first import starts within 10 s of the reload, or of the next start of Dagster."
+"""What becomes of a source that Dagster does not show yet."""
+
+
+def add_source(
+    deployment: Deployment, body: SourceBody, *, connection: Connection, slug: str | None = None
+) -> CreatedSource:
+    """Write a source's file. Dagster does not show it before the next reload.
+
+    Args, Raises: as of `create_source`.
+    """
     appraisal = appraise(body, connection)
     source = deployment.store.create(body, slug, appraisal.hold)
     # A schedule of the same name that was stopped once must not be stopped now.
     deployment.schedules.reset(deployment.names.schedule(source.slug))
-    warnings = [*appraisal.notes, _begun(deployment, source, appraisal.hold)]
-    return CreatedSource(source, appraisal.hold, " ".join(filter(None, warnings)) or None)
+    created = CreatedSource(source, appraisal.hold).with_warning(*appraisal.notes)
+    if created.imports_nothing:
+        return created.with_warning(
+            "Nothing will be imported: the source is static and pull_existing is false."
+        )
+    return created
+
+
+def start_first_import(deployment: Deployment, created: CreatedSource) -> None:
+    """Launch the first import of a source that Dagster shows, unless it waits or there is nothing to import.
+
+    Raises:
+        LaunchError: the web server does not answer or refuses; the daemon starts it then.
+    """
+    if created.hold is not None or created.imports_nothing:
+        return
+    request = request_of_first_import(
+        created.source, datetime.now(UTC), deployment.instance, deployment.names, run_key=""
+    )
+    launch(deployment.dagster_url, request, deployment.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +153,6 @@ def _hold(body: SourceBody, estimate: Estimate) -> Hold | None:
     if most is not None and most < tokens:
         return Hold(tokens, most)
     return Hold(tokens, left, next_budget()) if left is not None and left < tokens else None
-
-
-def _begun(deployment: Deployment, source: Source, hold: Hold | None) -> str | None:
-    """Show a new source in Dagster and start its first import; what kept it from starting, if anything."""
-    try:
-        deployment.reload()
-    except ReloadError as error:
-        return f"{error} The first import starts within 10 s of the reload, or of the next start of Dagster."
-    if source.pull_mode == "static" and not source.pull_existing:
-        return "Nothing will be imported: the source is static and pull_existing is false."
-    if hold is not None:
-        return None
-    request = request_of_first_import(
-        source, datetime.now(UTC), deployment.instance, deployment.names, run_key=""
-    )
-    try:
-        launch(deployment.dagster_url, request, deployment.location)
-    except LaunchError as error:
-        return f"{error} The first import starts within 10 s where Dagster's daemon is running."
-    return None
 
 
 class Switch(StrEnum):
@@ -195,14 +226,35 @@ def _schedule_of(state: SourceState) -> str:
 
 
 def delete_source(deployment: Deployment, source: Source) -> str | None:
-    """Stop a source's schedule and its imports and put its file aside; its slug stays taken.
-
-    Its rows are kept, those too that an import committed before it was cancelled.
-
-    Deleting a source again changes nothing.
+    """Remove a source, and let Dagster show that it is gone.
 
     Returns:
         What the user should know, if Dagster could not be told.
+
+    Raises:
+        OldFileError: a file of version 0.1 is damaged, which may hold the source back.
+        OSError: the folder cannot be written.
+    """
+    warning = remove_source(deployment, source)
+    try:
+        deployment.reload()
+    except ReloadError as error:
+        return " ".join(filter(None, (warning, f"{error} {STOPPED_ALREADY}")))
+    return warning
+
+
+STOPPED_ALREADY = "Its schedule is stopped all the same."
+"""What has become of a deleted source that Dagster still shows."""
+
+
+def remove_source(deployment: Deployment, source: Source) -> str | None:
+    """Stop a source's schedule and its imports and put its file aside; its slug stays taken.
+
+    Dagster shows it until the next reload. Its rows are kept, those too that an import committed before it
+    was cancelled. Removing a source again changes nothing.
+
+    Returns:
+        What the user should know, if its imports could not be cancelled.
 
     Raises:
         OldFileError: a file of version 0.1 is damaged, which may hold the source back.
@@ -212,16 +264,11 @@ def delete_source(deployment: Deployment, source: Source) -> str | None:
         deployment.schedules.stop(deployment.names.schedule(source.slug), source.schedule)
     deployment.store.delete(source.slug)
     deployment.store.holds.lift(source.id)
-    warnings = []
     try:
         _cancel_imports(deployment, source)
     except CancelError as error:
-        warnings.append(f"{error} Its import goes on to its end.")
-    try:
-        deployment.reload()
-    except ReloadError as error:
-        warnings.append(f"{error} Its schedule is stopped all the same.")
-    return " ".join(warnings) or None
+        return f"{error} Its import goes on to its end."
+    return None
 
 
 def _cancel_imports(deployment: Deployment, source: Source) -> None:

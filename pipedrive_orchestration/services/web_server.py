@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import dagster as dg
@@ -73,6 +74,27 @@ def reload_sources(url: str, location: str, state_key: str) -> None:
         ask(url, _REFRESH, timeout=RELOAD_TIMEOUT_SECONDS, location=location, key=state_key)
     except WebServerError as error:
         raise ReloadError(f"The definitions were not reloaded. {error} {_BY_HAND}") from error
+
+
+def check_listening(url: str) -> None:
+    """Find out whether a reload can be asked for, without waiting for what the web server is doing.
+
+    Raises:
+        ReloadError: nobody listens at its address.
+    """
+    address = httpx.URL(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.host, port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ReloadError(
+            f"The definitions were not reloaded. Dagster's web server at {url} does not answer ({error}). "
+            f"{_BY_HAND}"
+        ) from error
+
+
+CONNECT_SECONDS = 1.0
+"""Seconds after which nobody is taken to listen."""
 
 
 def reload_location(run: dg.DagsterRun) -> None:

@@ -141,7 +141,7 @@ def listening(app: ASGIApp) -> Iterator[str]:
         # Connections wait from now on, before the server takes them.
         listener.listen(100)
         config = uvicorn.Config(
-            app, log_level="critical", access_log=False, lifespan="off", ws="none", proxy_headers=False
+            app, log_level="critical", access_log=False, lifespan="on", ws="none", proxy_headers=False
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")

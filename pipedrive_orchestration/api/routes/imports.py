@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipedrive_orchestration.api.dependencies import (
+    CodeLocation,
     Context,
     JsonBody,
     NoQuery,
@@ -39,23 +40,43 @@ from pipedrive_orchestration.api.schemas import (
     parsed,
 )
 from pipedrive_orchestration.importing import preview, property_options
-from pipedrive_orchestration.services.lifecycle import CreatedSource, create_source
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.lifecycle import (
+    STARTS_LATER,
+    CreatedSource,
+    add_source,
+    start_first_import,
+)
+from pipedrive_orchestration.services.reloads import Reloads
+from pipedrive_orchestration.services.web_server import ReloadError
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 router = APIRouter(prefix=f"{API_PATH}/sources/import_from_pipedrive", tags=["import from Pipedrive"])
 
-AT_ONCE = 8
+READS_AT_ONCE = 8
 """Calls that read the account at the same time; more would only wait for Pipedrive's burst limit."""
 
-
-def account_calls() -> CapacityLimiter:
-    """The limit by which calls that wait for Pipedrive leave threads to those that do not."""
-    return CapacityLimiter(AT_ONCE)
+CREATES_AT_ONCE = 4
+"""Sources that are created at the same time."""
 
 
-def _limiter(request: Request) -> CapacityLimiter:
-    limiter: CapacityLimiter = request.app.state.account_calls
-    return limiter
+class AccountCalls:
+    """The limits by which calls that wait for Pipedrive leave threads to those that do not.
+
+    Attributes:
+        reads: those that only read; they never wait for one that creates.
+        creates: those that create a source.
+    """
+
+    def __init__(self) -> None:
+        self.reads = CapacityLimiter(READS_AT_ONCE)
+        self.creates = CapacityLimiter(CREATES_AT_ONCE)
+
+
+def _calls(request: Request) -> AccountCalls:
+    calls: AccountCalls = request.app.state.account_calls
+    return calls
 
 
 @router.post(
@@ -70,7 +91,7 @@ async def preview_import(request: Request, context: Context, _: NoQuery, content
     """Reads at most 10 pages of the account and creates nothing."""
     body = PreviewBody.parse(content)
     connection = context.connection
-    found = await run_sync(partial(preview, body, connection=connection), limiter=_limiter(request))
+    found = await run_sync(partial(preview, body, connection=connection), limiter=_calls(request).reads)
     metadata = {"total_results": found.total_results} | ({"capped": True} if found.capped else {})
     return answer({"data": found.rows, "metadata": metadata})
 
@@ -84,20 +105,35 @@ async def preview_import(request: Request, context: Context, _: NoQuery, content
     openapi_extra=body_of(SourceBody, filtered=SOURCE_EXAMPLE, static=STATIC_SOURCE_EXAMPLE),
     summary="Create a source",
 )
-async def create_import(request: Request, context: Context, _: NoQuery, content: JsonBody) -> Response:
-    """Writes the source's file, lets Dagster show it and starts the first import.
+async def create_import(
+    request: Request, context: Context, reloads: CodeLocation, _: NoQuery, content: JsonBody
+) -> Response:
+    """Writes the source's file. Dagster is told of it meanwhile, and starts the first import.
 
     Where the tokens of today, or `options.max_tokens`, cannot pay for the import, the answer is 402: the
     source is there, its id is in the answer, and its import waits.
     """
     body = _body(content)
     connection = context.connection
-    create = partial(create_source, context.deployment, body, connection=connection)
-    created = await run_sync(create, limiter=_limiter(request))
+    create = partial(_create, context.deployment, reloads, body, connection)
+    with reloads.change():
+        created = await run_sync(create, limiter=_calls(request).creates)
     shown = _shown(created)
     if created.hold is not None:
         raise ApiError(402, str(created.hold), data=shown)
     return answer(shown, 201)
+
+
+def _create(
+    deployment: Deployment, reloads: Reloads, body: SourceBody, connection: Connection
+) -> CreatedSource:
+    created = add_source(deployment, body, connection=connection)
+    reloads.request(partial(start_first_import, deployment, created))
+    try:
+        deployment.check_dagster()
+    except ReloadError as error:
+        return created if created.imports_nothing else created.with_warning(f"{error} {STARTS_LATER}")
+    return created
 
 
 def _body(content: Any) -> SourceBody:
@@ -130,6 +166,6 @@ async def list_property_options(
     object_type = parsed(OptionsBody, content).context.object_type
     connection = context.connection
     found = await run_sync(
-        partial(property_options, object_type, connection=connection), limiter=_limiter(request)
+        partial(property_options, object_type, connection=connection), limiter=_calls(request).reads
     )
     return answer({"options": found})

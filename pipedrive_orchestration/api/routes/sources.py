@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from pipedrive_orchestration.api.connection import SharedReading
-from pipedrive_orchestration.api.dependencies import Context, FoundSource, JsonBody, NoQuery, needs
+from pipedrive_orchestration.api.dependencies import (
+    CodeLocation,
+    Context,
+    FoundSource,
+    JsonBody,
+    NoQuery,
+    needs,
+)
 from pipedrive_orchestration.api.keys import Scope
 from pipedrive_orchestration.api.middleware import API_PATH
 from pipedrive_orchestration.api.openapi import answers, body_of
@@ -25,14 +32,18 @@ from pipedrive_orchestration.api.schemas import (
     answer,
     parsed,
 )
+from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.errors import StatusConflictError
-from pipedrive_orchestration.services.lifecycle import delete_source, switch_source
+from pipedrive_orchestration.services.lifecycle import STOPPED_ALREADY, remove_source, switch_source
+from pipedrive_orchestration.services.reloads import Reloads
 from pipedrive_orchestration.services.status import (
     SourceState,
     Status,
     all_states,
     state_of_known,
 )
+from pipedrive_orchestration.services.web_server import ReloadError
+from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.rows import (
     NO_ROWS,
@@ -146,12 +157,23 @@ def set_status(
     responses=answers(404),
     summary="Delete a source",
 )
-def remove_source(context: Context, found: FoundSource, _: NoQuery) -> Response:
+def delete_source(context: Context, reloads: CodeLocation, found: FoundSource, _: NoQuery) -> Response:
     """Stops its schedule and puts its file aside. Its rows are kept; deleting again changes nothing."""
     source = found.source
-    warning = None if found.deleted else delete_source(context.deployment, source)
+    warning = None if found.deleted else _deleted(context.deployment, reloads, source)
     stopped = Stopped(source_instance_id=source.id, status=Status.DELETED, warning=warning)
     return answer(stopped.model_dump(mode="json", exclude_none=True))
+
+
+def _deleted(deployment: Deployment, reloads: Reloads, source: Source) -> str | None:
+    with reloads.change():
+        warning = remove_source(deployment, source)
+        reloads.request()
+    try:
+        deployment.check_dagster()
+    except ReloadError as error:
+        return " ".join(filter(None, (warning, f"{error} {STOPPED_ALREADY}")))
+    return warning
 
 
 def _details(request: Request, state: SourceState) -> SourceDetails:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from pipedrive_orchestration.api.dependencies import (
     ApiContext,
+    CodeLocation,
     Context,
     FoundSource,
     JsonBody,
@@ -114,7 +115,9 @@ def list_inputs(found: FoundWorkflow, _: NoQuery) -> Response:
     openapi_extra=body_of(SyncBody, persons=SYNC_EXAMPLE),
     summary="Sync a source to a workflow",
 )
-def sync_source(context: Context, found: FoundSource, _: NoQuery, content: JsonBody) -> Response:
+def sync_source(
+    context: Context, reloads: CodeLocation, found: FoundSource, _: NoQuery, content: JsonBody
+) -> Response:
     """Adds the sync to the workflow's file, or replaces it, and syncs the rows that are there.
 
     Doing it again changes nothing. What later imports bring is synced by Dagster.
@@ -126,16 +129,18 @@ def sync_source(context: Context, found: FoundSource, _: NoQuery, content: JsonB
     workflow = _workflow(context, body.workflow_id)
     wanted = body.model_dump(exclude={"workflow_id"}, exclude_unset=True) | {"source": source.slug}
     sync = parse_sync(wanted, workflow, context.deployment.store.load().sources)
-    saved = _store(context).save_sync(workflow.slug, sync)
+    with reloads.change():
+        saved = _store(context).save_sync(workflow.slug, sync)
+        reloads.request()
     report = run_sync(context.warehouse, saved, source)
     told = report.as_dict() | {"workflow_id": saved.id, "source_instance_id": source.id}
-    warnings = [*_reload(context), *_publish(context)]
+    warnings = [*_unshown(context), *_publish(context)]
     return answer(told | ({"warning": " ".join(warnings)} if warnings else {}))
 
 
-def _reload(context: ApiContext) -> Iterator[str]:
+def _unshown(context: ApiContext) -> Iterator[str]:
     try:
-        context.deployment.reload()
+        context.deployment.check_dagster()
     except ReloadError as error:
         yield f"{error} What later imports bring is synced once it has."
 

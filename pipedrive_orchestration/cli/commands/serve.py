@@ -64,7 +64,7 @@ def serve(
 
 def _run(api: ASGIApp, host: str, port: int) -> None:
     config = uvicorn.Config(
-        api, host=host, port=port, log_level="warning", access_log=False, lifespan="off", ws="none",
+        api, host=host, port=port, log_level="warning", access_log=False, lifespan="on", ws="none",
         # Which proxies are believed is up to the API.
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
