@@ -10,6 +10,8 @@ In a test or a script::
         demo.account.requests  # what was asked, with status and tokens
     with running_demo(Settings(faults=Faults(0.05))) as demo:
         demo.injected  # what went wrong on the way, and how often
+        demo.odd.follow(odd("null-data", path="/v1/recents", after=1, times=2))  # what others have met
+        demo.odd.follow(Rule("a flipped type", record_with("field_code", code, field_type="set"), until=soon))
 
 As a process: ``python -m pipedrive_orchestration.demo --help``.
 
@@ -34,11 +36,13 @@ from pipedrive_orchestration.demo.errors import ApiError
 from pipedrive_orchestration.demo.faults import Fault, Faults
 from pipedrive_orchestration.demo.journal import JournalError
 from pipedrive_orchestration.demo.limits import Limits
+from pipedrive_orchestration.demo.odd_answers import ODD_ANSWERS, OddAnswers, Rule, odd
 from pipedrive_orchestration.demo.operations import OPERATIONS, Operation
 from pipedrive_orchestration.demo.server import DemoServer, running_demo
 from pipedrive_orchestration.demo.settings import Settings
 
 __all__ = [
+    "ODD_ANSWERS",
     "OPERATIONS",
     "Account",
     "ApiError",
@@ -49,7 +53,10 @@ __all__ = [
     "JournalError",
     "Limits",
     "LoggedRequest",
+    "OddAnswers",
     "Operation",
+    "Rule",
     "Settings",
+    "odd",
     "running_demo",
 ]

@@ -10,25 +10,70 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pipedrive_orchestration.demo.errors import over_limit
 from pipedrive_orchestration.demo.faults import Fault, Faults
-from pipedrive_orchestration.demo.faulty_responses import CHANGES, FullResponse, lost_cursor
+from pipedrive_orchestration.demo.responses import (
+    Change,
+    FullResponse,
+    answer,
+    dated,
+    envelope_with,
+    of_envelope,
+)
 
 _REPEATED_ROWS = 3
 _DRIPS = 10
+_SKEW = timedelta(hours=6)
 _ABORT = "abort"
 """Key of ``scope["state"]`` under which a request finds how to abort its connection."""
 
 _OF_A_CURSOR = frozenset({Fault.LOST_CURSOR, Fault.CURSOR_CYCLE})
+
+_HTML = {"content-type": "text/html"}
+_BLOCKED = b"<!DOCTYPE html><html><title>Attention Required! | Cloudflare</title><h1>Blocked</h1></html>"
+_OVER_LIMIT = over_limit().body
+_LOST = "Validation failed: cursor: This value is not a valid cursor."
+
+
+def _without_additional_data(envelope: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in envelope.items() if key != "additional_data"}
+
+
+_CHANGES: dict[Fault, Change] = {
+    Fault.BURST: answer(_OVER_LIMIT, 429, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}),
+    Fault.DAILY: answer(_OVER_LIMIT, 429, {"x-daily-ratelimit-token-remaining": "0"}),
+    **{
+        Fault(str(status)): answer(b"<html>Try again later</html>", status, _HTML)
+        for status in (500, 502, 503, 504)
+    },
+    Fault.BLOCKED: answer(_BLOCKED, 403, _HTML),
+    Fault.HTML: answer(_BLOCKED, 200, _HTML),
+    Fault.TRUNCATED: lambda response: replace(response, body=response.body[: len(response.body) // 2]),
+    Fault.CONTENT_TYPE: lambda response: replace(response, headers={**response.headers, **_HTML}),
+    Fault.NO_SUCCESS: envelope_with(success=False, error="Something went wrong", data=None),
+    Fault.NULL_DATA: envelope_with(data=None, additional_data=None),
+    Fault.NO_ADDITIONAL_DATA: of_envelope(_without_additional_data),
+    Fault.CLOCK_AHEAD: dated(_SKEW),
+    Fault.CLOCK_BEHIND: dated(-_SKEW),
+    # No error of an old cursor is documented (docs/pipedrive-api.md#pagination): refused like any parameter.
+    Fault.LOST_CURSOR: answer(
+        {"success": False, "error": _LOST, "code": "ERR_SCHEMA_VALIDATION_FAILED"},
+        400,
+        {"content-type": "application/json"},
+    ),
+}
+"""What becomes of a good response, of the faults that lie in it alone."""
 
 
 class AbortableProtocol(H11Protocol):
@@ -81,11 +126,6 @@ class _Exchange:
             except TimeoutError:
                 return
 
-    async def deliver(self, response: FullResponse) -> None:
-        """Send a response as responses are sent."""
-        await self.send(response.start())
-        await self.send({"type": "http.response.body", "body": response.body})
-
     async def deliver_half(self, response: FullResponse) -> None:
         """Send the headers and half of the body."""
         await self.send(response.start())
@@ -99,7 +139,7 @@ async def _reset_during(exchange: _Exchange, response: FullResponse, _faults: Fa
 
 
 async def _reset_after(exchange: _Exchange, response: FullResponse, _faults: Faults) -> None:
-    await exchange.deliver(response)
+    await response.deliver(exchange.send)
     exchange.scope["state"][_ABORT]()
 
 
@@ -151,17 +191,17 @@ class FaultInjector:
         exchange = _Exchange(scope, receive, send)
         fault = self._drawn(exchange) if scope["type"] == "http" and scope["method"] == "GET" else None
         if exchange.cursor in self._lost_cursors and scope["path"].startswith("/api/v2"):
-            await exchange.deliver(lost_cursor())
+            await _CHANGES[Fault.LOST_CURSOR](FullResponse()).deliver(send)
         elif fault is not None:
             self._injected[fault] += 1
             await self._inject(exchange, fault)
         elif not self._lost_cursors:
             await self._app(scope, receive, send)
         else:
-            response = await self._response_to(exchange)
+            response = await FullResponse.of(self._app, exchange.scope, exchange.receive)
             # One that is given out anew is good again.
             self._lost_cursors = {lost for lost in self._lost_cursors if lost.encode() not in response.body}
-            await exchange.deliver(response)
+            await response.deliver(exchange.send)
 
     def _drawn(self, exchange: _Exchange) -> Fault | None:
         if exchange.target in self._spared:
@@ -177,37 +217,22 @@ class FaultInjector:
         if fault in {Fault.RESET_BEFORE, Fault.STALL_BEFORE}:
             await exchange.abort_after(0 if fault is Fault.RESET_BEFORE else self._faults.stall_seconds)
             return
-        response = await self._response_to(exchange)
+        response = await FullResponse.of(self._app, exchange.scope, exchange.receive)
         if response.status == 200:
             response = self._changed(exchange, fault, response)
         if fault in _DELIVERIES:
             await _DELIVERIES[fault](exchange, response, self._faults)
         else:
-            await exchange.deliver(response)
-
-    async def _response_to(self, exchange: _Exchange) -> FullResponse:
-        response = FullResponse()
-
-        async def keep(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                response.status = message["status"]
-                response.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-            else:
-                response.body += message.get("body", b"")
-
-        await self._app(exchange.scope, exchange.receive, keep)
-        return response
+            await response.deliver(exchange.send)
 
     def _changed(self, exchange: _Exchange, fault: Fault, response: FullResponse) -> FullResponse:
-        if fault in CHANGES:
-            return CHANGES[fault](response)
+        if fault is Fault.LOST_CURSOR:
+            self._lost_cursors.add(exchange.cursor or "")
+        if fault in _CHANGES:
+            return _CHANGES[fault](response)
         match fault:
             case Fault.REDIRECT:
-                location = {"location": f"{self._faults.elsewhere}{exchange.target}"}
-                return FullResponse(302, {**response.headers, **location})
-            case Fault.LOST_CURSOR:
-                self._lost_cursors.add(exchange.cursor or "")
-                return lost_cursor()
+                return answer(b"", 302, {"location": f"{self._faults.elsewhere}{exchange.target}"})(response)
             case Fault.CURSOR_CYCLE:
                 return self._in_a_cycle(exchange, response)
             case Fault.DUPLICATES:
@@ -222,8 +247,7 @@ class FaultInjector:
         envelope = response.json()
         if envelope["additional_data"]["next_cursor"] is not None:
             envelope["additional_data"]["next_cursor"] = self._random.choice((first, exchange.cursor))
-        response.body = orjson.dumps(envelope)
-        return response
+        return replace(response, body=orjson.dumps(envelope))
 
     def _with_rows_of_before(self, exchange: _Exchange, response: FullResponse) -> FullResponse:
         """The page with some of its rows twice, and with rows of the page that had this fault before."""
@@ -233,5 +257,4 @@ class FaultInjector:
             before = self._last_rows.get(exchange.scope["path"], [])
             self._last_rows[exchange.scope["path"]] = rows[-_REPEATED_ROWS:]
             envelope["data"] = [*before, *rows[:_REPEATED_ROWS], *rows]
-        response.body = orjson.dumps(envelope)
-        return response
+        return replace(response, body=orjson.dumps(envelope))

@@ -26,6 +26,7 @@ from pipedrive_orchestration.demo.generator import generate
 from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
 from pipedrive_orchestration.demo.limits import Limits
 from pipedrive_orchestration.demo.oauth import InstalledApp
+from pipedrive_orchestration.demo.odd_answers import OddAnswers
 from pipedrive_orchestration.demo.settings import Settings
 
 HOST = "127.0.0.1"
@@ -43,6 +44,7 @@ class DemoServer:
         limits: its limits and how much of them is used.
         journal: where its writes are kept, if anywhere.
         oauth: the app that is installed in it.
+        odd: gives other answers than the account's own where it is told to.
         injected: how often each fault has come, where there are any.
     """
 
@@ -52,6 +54,7 @@ class DemoServer:
     limits: Limits
     journal: Journal | None
     oauth: InstalledApp
+    odd: OddAnswers
     injected: Counter[Fault]
 
     def write(self, method: str, path: str, body: Any = None) -> Any:
@@ -115,12 +118,14 @@ class Server(uvicorn.Server):
         ready: called once connections are accepted.
 
     Attributes:
+        odd: gives other answers than the account's own where it is told to.
         injected: how often each fault has come.
     """
 
     def __init__(self, surface: Surface, ready: Callable[[], None]) -> None:
         self.injected: Counter[Fault] = Counter()
-        app: ASGIApp = surface
+        self.odd = OddAnswers(surface, surface.account.clock.now)
+        app: ASGIApp = self.odd
         if surface.settings.faults is not None:
             app = FaultInjector(app, surface.settings.faults, self.injected)
         config = uvicorn.Config(
@@ -203,6 +208,7 @@ def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
                 surface.limits,
                 surface.journal,
                 surface.oauth,
+                server.odd,
                 server.injected,
             )
         finally:

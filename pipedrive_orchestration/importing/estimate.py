@@ -18,7 +18,8 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, RECENTS
+from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, RECENTS, RECENTS_SCOPES
+from pipedrive_orchestration.pipedrive.rights import missing_rights
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 
@@ -87,7 +88,20 @@ async def _estimate_first_import(body: SourceBody, connection: Connection) -> Es
         selection = await select(client, body, fields)
         wanted_fields(body, fields, selection)
         records = await _cost_of_first_import(client, body)
-        return Estimate(client.usage.tokens + records, client.daily_tokens_left, listed.notes)
+        notes = (*listed.notes, *unread_removals(body, connection))
+        return Estimate(client.usage.tokens + records, client.daily_tokens_left, notes)
+
+
+def unread_removals(body: PreviewBody, connection: Connection) -> tuple[str, ...]:
+    """A sentence on removals, where an installed app has no right to the feed that tells of them.
+
+    Of fields that may not be read, the answer to the question for them tells.
+
+    Raises:
+        OAuthStateError: the app's tokens cannot be read.
+    """
+    missing = missing_rights(connection.scopes(), [body.type])
+    return tuple(str(right) for right in missing if right.scopes == RECENTS_SCOPES)
 
 
 async def _cost_of_first_import(client: Client, body: SourceBody) -> int:

@@ -25,7 +25,7 @@ from pipedrive_orchestration.importing.definition import (
     understood_fields,
     wanted_fields,
 )
-from pipedrive_orchestration.importing.estimate import cost_of_all
+from pipedrive_orchestration.importing.estimate import cost_of_all, unread_removals
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.staging import Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
@@ -124,7 +124,7 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
             tuple(readable(value, field) for field, value in zip(wanted, row, strict=True)) for row in found
         ),
         restrictions=selection.restrictions,
-        notes=listed.notes,
+        notes=(*listed.notes, *unread_removals(body, connection)),
     )
 
 

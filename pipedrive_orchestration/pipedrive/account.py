@@ -11,6 +11,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.object_types import USERS_ME_COST, USERS_ME_PATH
 from pipedrive_orchestration.pipedrive.rate_limit import WINDOW_SECONDS
 from pipedrive_orchestration.pipedrive.responses import BrokenBody, whole_characters
+from pipedrive_orchestration.pipedrive.rights import MissingRight, missing_rights
 
 
 class _User(msgspec.Struct):
@@ -73,6 +74,7 @@ class Account:
         burst_seconds: the length of the burst window.
         daily_tokens: the company's budget for a day, whoever spends it.
         daily_tokens_left: what is left of it.
+        missing_rights: what an installed app may not read, and what that costs.
     """
 
     company: str
@@ -85,6 +87,7 @@ class Account:
     burst_seconds: float
     daily_tokens: int | None
     daily_tokens_left: int | None
+    missing_rights: tuple[MissingRight, ...] = ()
 
 
 async def read_account(connection: Connection) -> Account:
@@ -106,6 +109,7 @@ async def read_account(connection: Connection) -> Account:
             burst_seconds=WINDOW_SECONDS,
             daily_tokens=client.daily_token_budget,
             daily_tokens_left=client.daily_tokens_left,
+            missing_rights=missing_rights(connection.scopes()),
         )
 
 

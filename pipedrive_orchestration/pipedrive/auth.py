@@ -68,6 +68,16 @@ class Connection:
         secret = self.token if self.oauth is None else f"{self.oauth.client_id} {self.oauth.refresh_token}"
         return hashlib.sha256(f"pipedrive_orchestration {secret}".encode()).hexdigest()[:16]
 
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes of an installed app, once it has asked for something.
+
+        None for an API token, which has none, and where they are not known.
+
+        Raises:
+            OAuthStateError: the app's tokens cannot be read.
+        """
+        return None if self.oauth is None else self.oauth.scopes()
+
     def auth(self) -> httpx.Auth:
         """The signature of one client's requests."""
         return ApiToken(self.token) if self.oauth is None else Bearer(self.oauth)

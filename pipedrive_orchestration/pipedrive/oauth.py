@@ -38,12 +38,14 @@ class Tokens(msgspec.Struct, frozen=True):
         refresh_token: pays for the next refresh; it may be another one after each.
         api_domain: where the company's API answers.
         expires_at: when the access token ends, in seconds of Unix time.
+        scope: the app's scopes with commas between them; empty where that is not known.
     """
 
     access_token: str
     refresh_token: str
     api_domain: str
     expires_at: float
+    scope: str = ""
 
     def is_good(self, refused: str | None = None) -> bool:
         """Whether the access token should be accepted now.
@@ -62,6 +64,7 @@ class _Answer(msgspec.Struct):
     api_domain: str
     refresh_token: str | None = None
     expires_in: float = 0.0
+    scope: str | None = None
 
 
 class _Failure(msgspec.Struct):
@@ -139,6 +142,16 @@ class OAuth:
             store_tokens(self.file, tokens)
         return tokens
 
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes of the app as its newest tokens tell, without asking; None where they do not.
+
+        Raises:
+            OAuthStateError: the tokens' file cannot be read.
+        """
+        stored = stored_tokens(self.file)
+        told = (stored.scope if stored else "").replace(",", " ").split()
+        return frozenset(told) or None
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         try:
@@ -180,7 +193,11 @@ class OAuth:
         if domain is None:
             raise OAuthUnavailable(f"POST {address} answered an api_domain that is not an address")
         return Tokens(
-            given.access_token, given.refresh_token or refresh_token, domain, asked_at + given.expires_in
+            given.access_token,
+            given.refresh_token or refresh_token,
+            domain,
+            asked_at + given.expires_in,
+            given.scope or "",
         )
 
     def _refusal(self, address: str, answer: httpx.Response, refresh_token: str) -> Exception:

@@ -377,6 +377,8 @@ USERS_ME_PATH = "/v1/users/me"
 USERS_ME_COST = 2
 RECENTS_PATH = "/v1/recents"
 RECENTS_COST = 20
+RECENTS_SCOPES = ("recents:read", "search:read")
+"""OAuth scopes of which one suffices to read the recents feed."""
 RECENTS = Listing(RECENTS_PATH, RECENTS_COST, Paging.OFFSET, Bounds.BELOW)
 """The feed of what changed in an account of late, deletions included."""
 

@@ -15,9 +15,8 @@ from shutil import copy
 
 import pytest
 
-from pipedrive_orchestration.demo import DemoServer, Limits, Settings
-from pipedrive_orchestration.demo.oauth import InstalledApp
-from pipedrive_orchestration.demo.server import open_account
+from pipedrive_orchestration.demo import DemoServer, OddAnswers, Settings
+from pipedrive_orchestration.demo.server import surface_of
 from pipedrive_orchestration.importing import ImportEvent, Progress, run
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.errors import Unavailable
@@ -112,11 +111,12 @@ def account_process(journal: Path, port: int = 0) -> Iterator[tuple[subprocess.P
 def same_account(url: str, journal: Path) -> DemoServer:
     """The account that answers there, as this process can look into it."""
     settings = Settings(scale=SCALE, journal=Path(copy(journal, journal.with_suffix(".copy"))))
-    account, kept = open_account(settings)
-    assert kept is not None
-    kept.close()
-    app = InstalledApp.of(settings.seed, settings.oauth_seconds)
-    return DemoServer(url, settings.token, account, Limits(0, 0, 100, 30), None, app, Counter())
+    surface = surface_of(settings)
+    assert surface.journal is not None
+    surface.journal.close()
+    account = surface.account
+    odd = OddAnswers(surface, account.clock.now)
+    return DemoServer(url, settings.token, account, surface.limits, None, surface.oauth, odd, Counter())
 
 
 @in_full

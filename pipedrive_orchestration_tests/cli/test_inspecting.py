@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.demo.operations import SCOPES
 from pipedrive_orchestration.sources import SourceBody
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, Project
 from pipedrive_orchestration_tests.cli.searching import files_with
@@ -36,6 +37,7 @@ def test_connect_shows_whose_account_it_is_and_what_it_may_ask(
         "burst_seconds": 2.0,
         "daily_tokens": 5_000,
         "daily_tokens_left": 4_998,
+        "missing_rights": [],
     }
     ended = project.run("connect")
     assert ended.code == 0
@@ -79,6 +81,32 @@ def test_an_installed_app_imports_as_a_token_does(project: Project, fresh_demo: 
     assert (ended.code, ended.out) == (4, "")
     assert ended.err.startswith(NOT_CONNECTED)
     assert "PIPEDRIVE_OAUTH_REFRESH_TOKEN" in ended.err
+
+
+def test_what_an_app_may_not_read_is_said_beforehand(project: Project, fresh_demo: FreshDemo) -> None:
+    account = fresh_demo()
+    account.oauth.scopes = SCOPES - {"recents:read", "search:read", "admin", "products:read", "products:full"}
+    (project.folder / ".env").write_text(oauth_of(account))
+    told = json.loads(project.run("connect", "--json").out)["missing_rights"]
+    effects = {(one["object_type"], one["effect"].split(",")[0]) for one in told}
+    assert effects >= {
+        ("products", "they cannot be imported"),
+        ("activities", "labels and options are the built-in ones"),
+        ("persons", "removals show only when windows are read again"),
+    }
+    # Deleted deals are in the list of deals.
+    assert {one for one, _ in effects} == {"products", "activities", "persons", "organizations", "notes"}
+    said = " ".join(project.run("connect").out.split())
+    assert "persons: removals show only when windows are read again" in said
+    assert "an app needs the scope recents:read or search:read for it" in said
+    path = project.folder / "draft.yaml"
+    path.write_text(json.dumps({**PERSONS, "properties": ["name"]}))
+    notes = json.loads(project.run("preview", str(path), "--json").out)["notes"]
+    assert [note.split(",")[0] for note in notes] == [
+        "persons: removals show only when windows are read again"
+    ]
+    created = json.loads(project.run("create", str(path), "--json").out)
+    assert "an app needs the scope recents:read or search:read" in created["warning"]
 
 
 def test_an_app_that_is_set_in_part_says_what_is_missing(project: Project) -> None:

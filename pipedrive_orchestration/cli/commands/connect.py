@@ -20,8 +20,9 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 def connect(*, json: AsJson = False) -> None:
     """Check the connection and show whose account it is.
 
-    Shows the company, the user whose records are seen, the plan's limits and the tokens left today. Costs
-    2 tokens. Exit code 4 if there is no connection.
+    Shows the company, the user whose records are seen, the plan's limits, the tokens left today, and what an
+    installed app has no scope to read, with what that costs each object type. Costs 2 tokens. Exit code 4 if
+    there is no connection.
 
     Try:
 
@@ -57,3 +58,5 @@ def _account_lines(connection: Connection, account: Account) -> Iterable[tuple[s
         yield "daily budget", f"{account.daily_tokens:,} tokens, of the company"
     if account.daily_tokens_left is not None:
         yield "left today", f"{account.daily_tokens_left:,} tokens"
+    for right in account.missing_rights:
+        yield "may not read", str(right)
