@@ -90,7 +90,7 @@ class Cast:
     Attributes:
         leaf: SQL of the property's own leaf.
         leaves: keys of the record that the value is made of, and what each is opened as: ``VARCHAR`` or
-            ``JSON``.
+            ``JSON``; `leaf_column` names the column in which the SQL finds it.
         value: SQL of the value, over the leaves.
         fits: SQL that is true where a leaf that is not null is wholly represented by the value, which
             it finds in a column named by the property.
@@ -102,6 +102,11 @@ class Cast:
     value: str
     fits: str
     raw: str
+
+
+def leaf_column(key: str) -> str:
+    """The column that a leaf of a record stands in."""
+    return quoted(f"_leaf_{key}")
 
 
 def nested_cast(key: str, field_type: str, sql_type: str) -> Cast:
@@ -122,39 +127,38 @@ def flat_cast(key: str, field_type: str, sql_type: str) -> Cast:
 
 
 def _cast(path: tuple[str, ...], kind: str, sql_type: str) -> Cast:
-    key, leaf, raw = path[-1], _leaf(path), f"{_inside(path)}::VARCHAR"
-    candidate = quoted(key)
-    if sql_type == "VARCHAR":
-        return Cast(leaf, {key: "VARCHAR"}, leaf, "true", raw)
-    if sql_type == "JSON":
-        return Cast(leaf, {key: "JSON"}, leaf, "true", raw)
+    key, raw = path[-1], f"{_inside(path)}::VARCHAR"
+    leaf, candidate = leaf_column(key), quoted(key)
+    if sql_type in ("VARCHAR", "JSON"):
+        return Cast(leaf, {key: sql_type}, leaf, "true", raw)
     if kind in STRUCTS or kind == "contacts":
         value, fits = _opened(leaf, candidate, kind, sql_type)
-        return Cast(leaf, {key: "JSON"}, value, f"({fits} OR {_blank_json(leaf)})", raw)
+        return Cast(leaf, {key: "JSON"}, value, fits, raw)
     if sql_type.endswith("[]"):
-        value, fits = _list(leaf, sql_type), f"len({candidate}) = list_count({candidate})"
+        value = _list(leaf, sql_type)
+        fits = f"(len({candidate}) = list_count({candidate}) OR {_blank(leaf)})"
+    elif kind in REFERENCES:
+        value, fits = _reference(path, leaf, candidate)
     else:
-        value, fits = _scalar(path, kind, sql_type), f"{candidate} IS NOT NULL"
-    return Cast(leaf, {key: "VARCHAR"}, value, f"({fits} OR {_blank(leaf)})", raw)
+        value, fits = _scalar(leaf, candidate, sql_type)
+    return Cast(leaf, {key: "VARCHAR"}, value, fits, raw)
 
 
 def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, str]:
     """Value and fit of a leaf with parts, in JSON."""
+    begins, blank = _begins(leaf, "{" if kind in STRUCTS else "["), _blank_json(leaf)
     if kind == "amount":
-        return _amount(leaf), _parts_fit(leaf, candidate, {"amount": "value"}, STRUCTS[kind])
-    begins = _begins(leaf, "{" if kind in STRUCTS else "[")
+        fits = _parts_fit(leaf, candidate, {"amount": "value"}, STRUCTS[kind])
+        return _amount(leaf), f"({fits} OR {blank})"
     value = f"CASE WHEN {begins} THEN TRY_CAST({leaf} AS {sql_type}) END"
     if kind in STRUCTS:
         return value, _struct_fits(leaf, candidate, kind)
-    return value, f"{begins} AND len(list_filter({candidate}, lambda c: {_NO_CONTACT})) = 0"
+    are_contacts = f"{begins} AND len(list_filter({candidate}, lambda c: {_NO_CONTACT})) = 0"
+    return value, f"({are_contacts} OR {blank})"
 
 
 _NO_CONTACT = 'c."value" IS NULL AND c."label" IS NULL AND c."primary" IS NULL'
 """SQL that is true for an element that was no contact."""
-
-
-def _leaf(path: tuple[str, ...]) -> str:
-    return ".".join(["_record", *map(quoted, path)])
 
 
 def _inside(path: Iterable[str], *, read: str = "->") -> str:
@@ -175,28 +179,15 @@ def _blank_json(leaf: str) -> str:
     return f"{leaf}::VARCHAR = '\"\"'"
 
 
-def _scalar(path: tuple[str, ...], kind: str, sql_type: str) -> str:
-    leaf = _leaf(path)
+def _scalar(leaf: str, candidate: str, sql_type: str) -> tuple[str, str]:
     if sql_type == "BOOLEAN":
-        return f"CASE WHEN {leaf} IN ('true', '1') THEN true WHEN {leaf} IN ('false', '0') THEN false END"
-    if sql_type == "BIGINT":
-        return _reference(path) if kind in REFERENCES else whole_number(leaf)
-    value = f"TRY_CAST({leaf} AS {sql_type})"
-    if sql_type not in _SHORT:
-        return value
-    finite = f"isfinite({value}) AND " if sql_type in _WITH_INFINITY else ""
-    length, exact = f"strlen({leaf})", _IS_EXACT[sql_type](leaf, value)
-    # What costs most comes first, for the rest is asked only of what is left. Hardly any text is long.
-    return (
-        f"CASE WHEN {finite}{length} <= {_SHORT[sql_type]} THEN {value} "
-        f"WHEN {length} > {_SHORT[sql_type]} AND {finite}{exact} THEN {value} END"
-    )
-
-
-_WITH_INFINITY = frozenset({"DOUBLE", "DATE", "TIMESTAMPTZ"})
-
-_SHORT = {"DOUBLE": 15, "DATE": 10, "TIME": 8, "TIMESTAMPTZ": 26}
-"""Up to how many bytes a text says no more than a value of that type holds."""
+        value = f"CASE WHEN {leaf} IN ('true', '1') THEN true WHEN {leaf} IN ('false', '0') THEN false END"
+        return value, f"({candidate} IS NOT NULL OR {_blank(leaf)})"
+    if sql_type == "UUID":
+        fits = f"({candidate} IS NOT NULL OR {_blank(leaf)})"
+    else:
+        fits = _fits(leaf, candidate, sql_type, unless=_blank(leaf))
+    return f"TRY_CAST({leaf} AS {sql_type})", fits
 
 
 def whole_number(text: str) -> str:
@@ -205,49 +196,68 @@ def whole_number(text: str) -> str:
     return f"CASE WHEN TRY_CAST({text} AS DOUBLE) = {number} THEN {number} END"
 
 
-def _is_exact_double(text: str, value: str) -> str:
+def _fits(text: str, value: str, sql_type: str, *, unless: str) -> str:
+    """SQL that is true where a value holds all that its text says; ``unless`` says it where there is none."""
+    usual, exact = _exactness(text, value, sql_type)
+    # A CASE looks only into the few that are left of what stands before; OR looks into all.
+    return f"CASE WHEN {usual} THEN true WHEN {value} IS NOT NULL THEN {exact} ELSE {unless} END"
+
+
+def _exactness(text: str, value: str, sql_type: str) -> tuple[str, str]:
+    """SQL that is true of nearly every value that is exact, and SQL that is true of all others that are."""
+    short, finite = f"strlen({text}) <= {_SHORT[sql_type]}", f"isfinite({value})"
     # A long number that JSON writes as a number has been rounded when it gets here: the record, as it came,
     # holds another text then.
-    same = f"TRY_CAST({text} AS DECIMAL(38, 18)) = TRY_CAST({value}::VARCHAR AS DECIMAL(38, 18))"
-    return f"contains(_raw::VARCHAR, {text}) AND ({value}::VARCHAR = {text} OR {same})"
+    same_number = f"contains(_raw::VARCHAR, {text}) AND {_digits(text)} = {_digits(f'{value}::VARCHAR')}"
+    match sql_type:
+        case "BIGINT":
+            return f"{short} AND TRY_CAST({text} AS DOUBLE) = {value}", same_number
+        case "DOUBLE":
+            # Nearer to zero a DOUBLE has fewer digits.
+            exact = f"CASE WHEN {text} = '0' THEN true WHEN {finite} THEN {same_number} END"
+            return f"{short} AND abs({value}) BETWEEN 1e-307 AND 1.7e308", exact
+        case "TIME":
+            return f"{short} AND {value} IS NOT NULL", f"{value}::VARCHAR = rtrim({text}, '0')"
+        case "DATE":
+            midnight = rf"regexp_full_match({text}, '.{{10}}[T ]00:00(:00(\.0*)?)?Z?')"
+            return f"{short} AND {finite}", f"{finite} AND {midnight}"
+        case _:
+            finer = rf"regexp_matches({text}, '\.\d{{6}}\d*[1-9]')"
+            return f"{short} AND {finite}", f"{finite} AND NOT {finer}"
 
 
-_IS_EXACT: dict[str, Callable[[str, str], str]] = {
-    "DOUBLE": _is_exact_double,
-    "DATE": lambda text, _: rf"regexp_full_match({text}, '.{{10}}[T ]00:00(:00(\.0*)?)?Z?')",
-    "TIME": lambda text, value: f"{value}::VARCHAR = rtrim({text}, '0')",
-    "TIMESTAMPTZ": lambda text, _: rf"NOT regexp_matches({text}, '\.\d{{6}}\d*[1-9]')",
-}
-"""SQL that is true where a value holds all that its text says, for texts that are not short."""
+_SHORT = {"BIGINT": 15, "DOUBLE": 15, "DATE": 10, "TIME": 8, "TIMESTAMPTZ": 26}
+"""Up to how many bytes a text says no more than a value of that type holds."""
 
 
-def _part_is_exact(text: str, value: str, sql_type: str) -> str:
-    if sql_type == "BIGINT":
-        return f"{whole_number(text)} IS NOT DISTINCT FROM {value}"
-    exact = _IS_EXACT[sql_type](text, value)
-    return f"CASE WHEN strlen({text}) <= {_SHORT[sql_type]} THEN true ELSE {exact} END"
+def _digits(number: str) -> str:
+    # A value is the number that is nearest to its text: it is the same number if it has the same digits.
+    return f"trim(replace(regexp_extract({number}, '[0-9.]+'), '.', ''), '0')"
 
 
-def _reference(path: tuple[str, ...]) -> str:
+def _reference(path: tuple[str, ...], leaf: str, candidate: str) -> tuple[str, str]:
     # Some answers carry the referenced record, or the option, as an object around its id.
-    leaf = _leaf(path)
     inner = f"coalesce({_inside([*path, 'value'], read='->>')}, {_inside([*path, 'id'], read='->>')})"
-    return f"CASE WHEN {_begins(leaf, '{')} THEN {whole_number(inner)} ELSE {whole_number(leaf)} END"
+    value = f"CASE WHEN {_begins(leaf, '{')} THEN {whole_number(inner)} ELSE TRY_CAST({leaf} AS BIGINT) END"
+    usual, exact = _exactness(leaf, candidate, "BIGINT")
+    inside = f"WHEN {candidate} IS NOT NULL THEN {_begins(leaf, '{')} OR {exact}"
+    return value, f"CASE WHEN {usual} THEN true {inside} ELSE {_blank(leaf)} END"
 
 
 def _list(leaf: str, sql_type: str) -> str:
     element = sql_type.removesuffix("[]")
-    opened = f"TRY_CAST({leaf} AS JSON)"
-    whole = f"{_begins(leaf, '[')} THEN TRY_CAST({opened} AS {sql_type})"
-    if element == "BIGINT":
-        texts = "coalesce(x ->> '$.value', x ->> '$.id', x ->> '$')"
-        items = f"list_transform(TRY_CAST({opened} AS JSON[]), lambda x: {whole_number(texts)})"
-        plain = rf"regexp_full_match({leaf}, '\[[0-9,]*\]') THEN TRY_CAST({leaf} AS BIGINT[])"
-        whole = f"{plain} WHEN {_begins(leaf, '[')} THEN {items}"
-    # v1 writes a set as a comma-separated text.
-    item = whole_number("trim(x)") if element == "BIGINT" else f"TRY_CAST(trim(x) AS {element})"
-    split = f"list_transform(string_split({leaf}, ','), lambda x: {item})"
-    return f"CASE WHEN {whole} WHEN {_blank(leaf)} THEN NULL ELSE {split} END"
+    opened, split = f"TRY_CAST({leaf} AS JSON)", f"string_split({leaf}, ',')"
+    if element != "BIGINT":
+        # v1 writes a set as a comma-separated text.
+        items = f"list_transform({split}, lambda x: TRY_CAST(trim(x) AS {element}))"
+        whole = f"{_begins(leaf, '[')} THEN TRY_CAST({opened} AS {sql_type})"
+        return f"CASE WHEN {whole} WHEN {_blank(leaf)} THEN NULL ELSE {items} END"
+    plain = rf"regexp_full_match({leaf}, '\[[0-9,]*\]') THEN TRY_CAST({leaf} AS BIGINT[])"
+    inner = "coalesce(x ->> '$.value', x ->> '$.id', x ->> '$')"
+    texts = f"list_transform(TRY_CAST({opened} AS JSON[]), lambda x: {inner})"
+    texts = f"CASE WHEN {_begins(leaf, '[')} THEN {texts} ELSE {split} END"
+    items = f"list_transform({texts}, lambda x: {whole_number('trim(x)')})"
+    return f"CASE WHEN {plain} WHEN {_blank(leaf)} THEN NULL ELSE {items} END"
 
 
 def _amount(leaf: str) -> str:
@@ -267,14 +277,18 @@ def _struct_fits(leaf: str, candidate: str, kind: str) -> str:
     unknown = f"len(list_filter(json_keys({leaf}), lambda k: k NOT IN ({known}))) = 0"
     looked_into = f"{_parts_fit(leaf, candidate, typed, parts)} AND {unknown}"
     all_there = " AND ".join(f"{candidate}.{quoted(part)} IS NOT NULL" for part in typed)
-    usual = " AND ".join(filter(None, [all_there, _USUAL[kind].format(text=f"{leaf}::VARCHAR")]))
-    return f"CASE WHEN {usual} THEN true WHEN {leaf} IS NOT NULL AND {looked_into} THEN true END"
+    usual = " AND ".join(
+        filter(None, [all_there, _USUAL[kind].format(text=f"{leaf}::VARCHAR", value=candidate)])
+    )
+    rest = f"{_blank_json(leaf)} OR ({looked_into})"
+    return f"CASE WHEN {usual} THEN true WHEN {leaf} IS NOT NULL THEN {rest} END"
 
 
 _USUAL = {
-    # A value of 15 characters at most, one comma, and a currency.
-    "monetary": "strlen({text}) <= 42 AND instr({text}, ',') = strlen({text}) - 17 "
-    """AND instr({text}, ',"currency":"') = strlen({text}) - 17""",
+    # A value of 15 characters at most that is not too near to zero, one comma, and a currency.
+    "monetary": """(abs({value}."value") >= 1e-307 OR starts_with({text}, '{{"value":0,')) """
+    """AND strlen({value}.currency) = 3 AND starts_with({text}, '{{"value":') """
+    """AND strlen({text}) <= 42 AND instr({text}, ',') = strlen({text}) - 17""",
     "daterange": "strlen({text}) = 43",
     "time": """instr({text}, ',"timezone_id":') = 20""",
     "timerange": """instr({text}, ',"timezone_id":') = 39""",
@@ -290,20 +304,19 @@ To look at a text costs a tenth of looking into its JSON. Of times of day only t
 
 def _parts_fit(leaf: str, candidate: str, parts: Mapping[str, str], types: Mapping[str, str]) -> str:
     """Whether every part that is no text is wholly in the value; ``parts`` are named by the leaf's keys."""
-    # A CASE looks into the leaf only where it has to; OR would always.
     checks = []
     for name, part in parts.items():
-        text, value = f"({leaf} ->> {literal('$.' + name)})", f"{candidate}.{quoted(part)}"
-        exact = _part_is_exact(text, value, types[part])
-        checks.append(f"CASE WHEN {value} IS NOT NULL THEN {exact} ELSE {text} IS NULL END")
+        text = f"({leaf} ->> {literal('$.' + name)})"
+        checks.append(_fits(text, f"{candidate}.{quoted(part)}", types[part], unless=f"{text} IS NULL"))
     return " AND ".join([_begins(leaf, "{"), *checks])
 
 
 def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
     # v1 has no companion for the name of a time zone.
     companions = {part: f"{key}_{part}" for part in parts if part not in ("value", "timezone_name")}
-    main, candidate = _leaf((key,)), quoted(key)
-    texts = {"value": f"({main} ->> '$')", **{part: _leaf((name,)) for part, name in companions.items()}}
+    main, candidate = leaf_column(key), quoted(key)
+    texts = {"value": f"({main} ->> '$')"}
+    texts |= {part: leaf_column(name) for part, name in companions.items()}
     packed = ", ".join(
         f"{quoted(part)} := " + (f"TRY_CAST({texts[part]} AS {kind})" if part in texts else "NULL::VARCHAR")
         for part, kind in parts.items()
@@ -313,17 +326,12 @@ def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
         f"WHEN {_begins(main, '{')} THEN TRY_CAST({main} AS {sql_type}) ELSE struct_pack({packed}) END"
     )
     typed = _typed_parts(parts)
-    separate = " AND ".join(
-        [
-            f"NOT {_begins(main, '[')}",
-            *(
-                f"CASE WHEN {candidate}.{quoted(part)} IS NOT NULL "
-                f"THEN {_part_is_exact(texts[part], f'{candidate}.{quoted(part)}', parts[part])} "
-                f"ELSE {texts[part]} IS NULL OR {_blank(texts[part])} END"
-                for part in typed
-            ),
-        ]
-    )
+    checks = [
+        _fits(texts[part], f"{candidate}.{quoted(part)}", parts[part], unless=unless)
+        for part in typed
+        for unless in [f"{texts[part]} IS NULL OR {_blank(texts[part])}"]
+    ]
+    separate = " AND ".join([f"NOT {_begins(main, '[')}", *checks])
     inside = _parts_fit(main, candidate, {part: part for part in typed}, parts)
     fits = f"({_blank_json(main)} OR CASE WHEN {_begins(main, '{')} THEN {inside} ELSE {separate} END)"
     leaves = {key: "JSON", **dict.fromkeys(companions.values(), "VARCHAR")}

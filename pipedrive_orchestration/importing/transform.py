@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipedrive_orchestration.importing.casts import whole_number
+from pipedrive_orchestration.importing.casts import leaf_column, whole_number
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
 from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.pipedrive.responses import whole_characters
@@ -37,7 +37,10 @@ MAX_GROWTH = 3
 ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
 """Type of ``_id`` by the catalogue's ``id_type``."""
 
-_ID_CASTS = {"int": whole_number("_record.id"), "uuid": "TRY_CAST(_record.id AS UUID)"}
+_ID_CASTS = {"int": whole_number(leaf_column("id")), "uuid": f"TRY_CAST({leaf_column('id')} AS UUID)"}
+
+_OWN_LEAVES = ("id", "add_time", "update_time", "is_deleted", "is_archived")
+"""What is wanted of every record, whatever its source asks for."""
 
 
 class Transform:
@@ -147,11 +150,9 @@ def _make_characters_whole(pages: Sequence[Path]) -> None:
 def _structure_of(columns: Sequence[TypedColumn]) -> dict[str, object]:
     """The structure into which DuckDB opens a record: every wanted leaf as text, or as JSON if it has parts.
 
-    ``id``, ``add_time``, ``update_time``, ``is_deleted`` and ``is_archived`` are always wanted.
+    Those that are wanted of every record are among them.
     """
-    wanted: dict[str, object] = dict.fromkeys(
-        ("id", "add_time", "update_time", "is_deleted", "is_archived"), "VARCHAR"
-    )
+    wanted: dict[str, object] = dict.fromkeys(_OWN_LEAVES, "VARCHAR")
     nested: dict[str, object] = {}
     for column in columns:
         (nested if column.nested else wanted).update(column.cast.leaves)
@@ -163,55 +164,70 @@ def _structure_of(columns: Sequence[TypedColumn]) -> dict[str, object]:
 def _select(
     object_type: ObjectType, columns: Sequence[TypedColumn], looked_at: Sequence[TypedColumn], predicate: str
 ) -> str:
-    """Three steps on one pass: what each value may be, what of it stays, and what was set aside.
+    """Steps on one pass: leaves, what each value may be, where it does not fit, what stays and what does not.
 
-    The predicate sees all values that stay; those that are only ``looked_at`` go no further.
+    DuckDB plans the statement anew for every file, so no step repeats what one before it has found out. The
+    predicate sees all values that stay; those that are only ``looked_at`` go no further.
     """
     opened = [*columns, *looked_at]
-    carried = ["_record", "_raw", "_page"]
-    candidates = [*carried, *(f"{column.cast.value} AS {_name(column)}" for column in opened)]
-    values = [*carried, *(f"{_value(column)} AS {_name(column)}" for column in opened)]
+    fallible = [column for column in opened if column.cast.fits != "true"]
+    leaves = [f"{path} AS {name}" for name, path in _leaves(opened).items()]
+    candidates = [f"{column.cast.value} AS {_name(column)}" for column in opened]
+    misfits = [
+        f"{column.cast.leaf} IS NOT NULL AND ({column.cast.fits}) IS NOT TRUE AS {_misfit(column)}"
+        for column in fallible
+    ]
+    values = [
+        f"CASE WHEN NOT {_misfit(column)} THEN {_name(column)} END AS {_name(column)}" for column in fallible
+    ]
     record_id = _ID_CASTS[object_type.id_type]
     nameless = f"WHEN {record_id} IS NULL THEN [{{'property': 'id', 'value': _raw::VARCHAR}}]"
+    set_aside = _misfits([column for column in fallible if column not in looked_at])
     finals = [
         f"{record_id} AS _id",
         *map(_name, columns),
-        "TRY_CAST(_record.add_time AS TIMESTAMPTZ) AS _add_time",
-        "TRY_CAST(_record.update_time AS TIMESTAMPTZ) AS _update_time",
-        "coalesce(TRY_CAST(_record.is_archived AS BOOLEAN), false) AS _is_archived",
-        "coalesce(TRY_CAST(_record.is_deleted AS BOOLEAN), false) AS _is_deleted",
+        f"TRY_CAST({leaf_column('add_time')} AS TIMESTAMPTZ) AS _add_time",
+        f"TRY_CAST({leaf_column('update_time')} AS TIMESTAMPTZ) AS _update_time",
+        f"coalesce(TRY_CAST({leaf_column('is_archived')} AS BOOLEAN), false) AS _is_archived",
+        f"coalesce(TRY_CAST({leaf_column('is_deleted')} AS BOOLEAN), false) AS _is_deleted",
         f"{predicate} AS _matches",
-        f"CASE {nameless} ELSE {_misfits(columns)} END AS _misfits",
+        f"CASE {nameless} ELSE {set_aside} END AS _misfits",
         "_page",
     ]
+    replaced = f"REPLACE ({', '.join(values)})" if values else ""
     return (
-        f", candidates AS (SELECT {', '.join(candidates)} FROM opened), "
-        f"kept AS (SELECT {', '.join(values)} FROM candidates) SELECT {', '.join(finals)} FROM kept"
+        f", leaves AS (SELECT {', '.join(['_raw', '_page', *leaves])} FROM opened), "
+        f"candidates AS (SELECT {', '.join(['*', *candidates])} FROM leaves), "
+        f"judged AS (SELECT {', '.join(['*', *misfits])} FROM candidates), "
+        f"kept AS (SELECT * {replaced} FROM judged) SELECT {', '.join(finals)} FROM kept"
     )
+
+
+def _leaves(columns: Sequence[TypedColumn]) -> dict[str, str]:
+    """The columns of the leaves, and where in the record each stands."""
+    leaves = {leaf_column(key): f"_record.{key}" for key in _OWN_LEAVES}
+    for column in columns:
+        record = "_record.custom_fields" if column.nested else "_record"
+        leaves |= {leaf_column(key): f"{record}.{quoted(key)}" for key in column.cast.leaves}
+    return leaves
 
 
 def _name(column: TypedColumn) -> str:
     return quoted(column.column.key)
 
 
-def _value(column: TypedColumn) -> str:
-    if column.cast.fits == "true":
-        return _name(column)
-    return f"CASE WHEN {column.cast.fits} THEN {_name(column)} END"
+def _misfit(column: TypedColumn) -> str:
+    return quoted(f"_misfit_{column.column.key}")
 
 
-def _misfits(columns: Sequence[TypedColumn]) -> str:
-    fallible = [column for column in columns if column.cast.fits != "true"]
+def _misfits(fallible: Sequence[TypedColumn]) -> str:
     if not fallible:
         return "NULL::STRUCT(property VARCHAR, value VARCHAR)[]"
-    # A value that is NULL though its leaf is not is all that has to be looked for in every record; why
-    # is asked only of the few that have one.
-    suspicious = " OR ".join(
-        f"({column.cast.leaf} IS NOT NULL AND {_name(column)} IS NULL)" for column in fallible
-    )
+    # What a record has that does not fit is asked only of the few that have something.
+    has_any = " OR ".join(map(_misfit, fallible))
     listed = ", ".join(
-        f"CASE WHEN {column.cast.leaf} IS NOT NULL AND {column.cast.fits} IS NOT TRUE "
+        f"CASE WHEN {_misfit(column)} "
         f"THEN {{'property': {literal(column.column.key)}, 'value': {column.cast.raw}}} END"
         for column in fallible
     )
-    return f"CASE WHEN {suspicious} THEN nullif(list_filter([{listed}], lambda x: x IS NOT NULL), []) END"
+    return f"CASE WHEN {has_any} THEN list_filter([{listed}], lambda x: x IS NOT NULL) END"
