@@ -13,6 +13,9 @@ LOCATION = "pipedrive_orchestration"
 
 DEFAULT_PREFIX = "pipedrive"
 
+ACCOUNT = "account"
+"""The last part of the key of the asset that is the account; a reserved slug of `sources`."""
+
 SOURCE_TAG = "pipedrive/source"
 """Tag of an unattended run with its source; at most one such run per source is under way."""
 PULL_TAG = "pipedrive/pull"
@@ -95,6 +98,16 @@ class DagsterNames:
     def project_files_key(self) -> dg.AssetKey:
         """The asset that shows which files are left out."""
         return dg.AssetKey("project_files" if self.is_default else [self.prefix, "project", "files"])
+
+    @property
+    def account_key(self) -> dg.AssetKey:
+        """The asset that is the account itself; no source can have its slug."""
+        return dg.AssetKey([self.prefix, ACCOUNT])
+
+    @property
+    def status_key(self) -> dg.AssetKey:
+        """The asset that shows how the sources are."""
+        return dg.AssetKey("status" if self.is_default else [self.prefix, "project", "status"])
 
     @property
     def workflows_prefix(self) -> list[str]:

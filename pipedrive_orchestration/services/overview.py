@@ -13,7 +13,7 @@ from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.freshness import Freshness, freshness_in
 from pipedrive_orchestration.services.status import SourceState, Status, all_states
 from pipedrive_orchestration.sources import BadFile
-from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse import Warehouse, ledger, users
 from pipedrive_orchestration.warehouse.ledger import ImportDay, ImportEntry
 from pipedrive_orchestration.warehouse.rows import count_current
 
@@ -82,11 +82,15 @@ class Overview:
         at: the instant, by our clock.
         sources: those of the project, in the order of their slugs, without deleted ones.
         bad_files: files that are left out.
+        company: whose account it is, as the sources were last read; None before the first import.
+        user: as whom.
     """
 
     at: datetime
     sources: Sequence[SourceOverview]
     bad_files: Sequence[BadFile]
+    company: str | None = None
+    user: str | None = None
 
     @property
     def unwell(self) -> list[SourceOverview]:
@@ -128,7 +132,9 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
             _overview(connection, state, now, days, quarantined, failures.get(state.source.slug))
             for state in states
         ]
-    return Overview(now, sources, bad_files)
+        reader = users.last_reader(connection)
+    company, user = (reader.company, reader.user) if reader else (None, None)
+    return Overview(now, sources, bad_files, company, user)
 
 
 def _not_imported(state: SourceState, failure: FailedRun | None) -> SourceOverview:

@@ -44,6 +44,10 @@ MAX_LENGTH = 63
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
+RESERVED_SLUGS = frozenset({"account"})
+"""Names that stand among those of the sources for something else: the account itself is an asset."""
+
+
 def is_slug(text: str) -> bool:
     """Whether a text can be the name of a source."""
     return _SLUG.fullmatch(text) is not None

@@ -17,6 +17,7 @@ from pipedrive_orchestration.sources.first_seen import FirstSeen
 from pipedrive_orchestration.sources.holds import Hold, Holds
 from pipedrive_orchestration.sources.key_values import KeyValues
 from pipedrive_orchestration.sources.model import (
+    RESERVED_SLUGS,
     Source,
     SourceBody,
     SourceFile,
@@ -80,7 +81,7 @@ class SourceStore:
         self.project = Path(project)
         self.folder = self.project / "sources"
         self.holds = Holds(key_values, self.project)
-        self._files = YamlFolder(self.folder, "source")
+        self._files = YamlFolder(self.folder, "source", RESERVED_SLUGS)
         self._deleted_files = YamlFolder(self.folder / DELETED, "source")
         self._first_seen = FirstSeen(key_values, self.project)
         self._clock = clock
@@ -155,12 +156,15 @@ class SourceStore:
         present, deleted = self._files.slugs(), self._deleted_files.slugs()
 
         def is_used(slug: str) -> bool:
-            return slug in present or slug in deleted or self._first_seen.knows(slug)
+            known = (present, deleted, RESERVED_SLUGS)
+            return any(slug in slugs for slugs in known) or self._first_seen.knows(slug)
 
         if slug is None:
             return derive_slug(body.name, body.object_type, is_used)
         if not is_slug(slug):
             raise _refused("invalid_slug", misnamed(slug, "source"))
+        if slug in RESERVED_SLUGS:
+            raise _refused("reserved_slug", f"`{slug}` stands for something else. Choose another name.")
         if slug in present:
             raise _refused("slug_taken", f"There is a source `{slug}` already.")
         if is_used(slug):

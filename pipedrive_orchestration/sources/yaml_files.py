@@ -49,10 +49,12 @@ class YamlFolder:
     Attributes:
         path: The folder.
         kind: What one of its files is: ``source`` or ``workflow``.
+        reserved: Slugs that none of them can have.
     """
 
     path: Path
     kind: str
+    reserved: frozenset[str] = frozenset()
 
     def files(self) -> list[Path]:
         """The files, by slug."""
@@ -114,6 +116,9 @@ class YamlFolder:
         if not is_slug(slug):
             message = f"{misnamed(slug, self.kind)} The slug is the name of the file."
             problems.append(Problem("slug", "invalid_slug", message))
+        if slug in self.reserved:
+            message = f"`{slug}` stands for something else and cannot name a {self.kind}; rename the file."
+            problems.append(Problem("slug", "reserved_slug", message))
         return problems
 
 

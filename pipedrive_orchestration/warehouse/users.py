@@ -35,6 +35,16 @@ def reader_of(connection: duckdb.DuckDBPyConnection, source: str) -> ConnectedUs
     return _found(connection, "readers", "source", source)
 
 
+def last_reader(connection: duckdb.DuckDBPyConnection) -> ConnectedUser | None:
+    """The user who has last begun to see the rows of any source, if that is known."""
+    if not _is_present(connection, "readers"):
+        return None
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM import_ledger.readers ORDER BY since DESC LIMIT 1"
+    ).fetchone()
+    return ConnectedUser(*row) if row else None
+
+
 def record_user(
     connection: duckdb.DuckDBPyConnection, signature: str, user: ConnectedUser, now: datetime
 ) -> None:
@@ -50,17 +60,21 @@ def record_reader(
 
 
 def _found(connection: duckdb.DuckDBPyConnection, table: str, column: str, key: str) -> ConnectedUser | None:
-    present = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = 'import_ledger' AND table_name = ?",
-        [table],
-    ).fetchone()
-    if present == (0,):
+    if not _is_present(connection, table):
         return None
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM import_ledger.{table} WHERE {column} = ?", [key]
     ).fetchone()
     return ConnectedUser(*row) if row else None
+
+
+def _is_present(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'import_ledger' AND table_name = ?",
+        [table],
+    ).fetchone()
+    return found == (1,)
 
 
 def _record(

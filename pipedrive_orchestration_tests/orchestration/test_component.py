@@ -135,10 +135,10 @@ def test_dg_shows_scaffolds_checks_and_lists_it(project: DgProject) -> None:
     assert {asset["asset_key"] for asset in defs["assets"]} == {
         f"{account}/{rest}"
         for account in ACCOUNTS
-        for rest in ("deals", "project/files", "workflows/outreach")
+        for rest in ("account", "deals", "project/files", "project/status", "workflows/outreach")
     }
     assert {one["name"] for one in defs["schedules"]} == {"deals_schedule__acme", "deals_schedule__gx"}
-    assert len({one["name"] for one in defs["sensors"]}) == 2 * 5
+    assert len({one["name"] for one in defs["sensors"]}) == 2 * 6
     assert files_of(project.folder) == {
         "pipedrive/acme/sources/deals.yaml", "pipedrive/acme/workflows/outreach.yaml",
         "pipedrive/gx/sources/deals.yaml", "pipedrive/gx/workflows/outreach.yaml",
@@ -313,7 +313,7 @@ def test_a_subclass_has_the_last_word_on_specs_but_not_on_keys(tmp_path: Path) -
     written_project(tmp_path)
     assert specs_of(Described(project=str(tmp_path)))["pipedrive/deals"].description == "Deals, mine"
     specs = specs_of(Moved(project=str(tmp_path)))
-    assert specs.keys() == {"project_files"}
+    assert specs.keys() == {"project_files", "status", "pipedrive/account"}
     assert "give the component another asset" in (specs["project_files"].description or "").replace("\\", "")
 
 
@@ -443,4 +443,5 @@ def test_runs_of_this_repository_need_no_second_process_also_after_a_refresh(
         refreshed = tree.reload_with_state([DagsterNames().state_key])
     assert refreshed.executor is dg.in_process_executor
     keys = {spec.key.to_user_string() for spec in refreshed.resolve_all_asset_specs()}
-    assert keys == {"pipedrive/deals", "pipedrive/more", "project_files"}
+    of_project = {"project_files", "status", "pipedrive/account"}
+    assert keys == {"pipedrive/deals", "pipedrive/more"} | of_project

@@ -33,6 +33,8 @@ from pipedrive_orchestration_tests.sources.test_model import BODIES
 ROOT = Path(__file__).parents[2]
 NAME = "pipedrive_orchestration"
 FILES = DEFAULT_NAMES.project_files_key
+OF_PROJECT = {"project_files", "status", "pipedrive/account"}
+"""The assets that every project has."""
 
 pytestmark = pytest.mark.filterwarnings(
     # Dagster marks as beta and preview what it calls itself while it resolves definitions.
@@ -83,14 +85,14 @@ def test_the_template_project_loads_without_network_or_database(tmp_path: Path) 
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     slugs = {path.stem for path in (ROOT / "project" / "sources").iterdir()}
-    assert set(ran.stdout.split()) == {f"pipedrive/{slug}" for slug in slugs} | {"project_files"}
+    assert set(ran.stdout.split()) == {f"pipedrive/{slug}" for slug in slugs} | OF_PROJECT
 
 
 def test_a_bad_file_is_shown_and_all_others_load(project: Path) -> None:
     write(project, "deals")
     write(project, "broken", object_type="dealz", properties=[])
     definitions = build_definitions(loaded(project))
-    assert keys(definitions) == {"pipedrive/deals", "project_files"}
+    assert keys(definitions) == {"pipedrive/deals"} | OF_PROJECT
     (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == FILES]
     shown = (files.description or "").replace("\\", "")  # what Markdown makes of it
     assert "broken.yaml" in shown
@@ -137,7 +139,7 @@ def test_a_source_that_dagster_refuses_is_left_out() -> None:
     good = source()
     refused = Source.model_construct(**dict(good) | {"slug": "not-a-name"})
     definitions = build_definitions(LoadedSources((good, refused)))
-    assert keys(definitions) == {"pipedrive/all_deals", "project_files"}
+    assert keys(definitions) == {"pipedrive/all_deals"} | OF_PROJECT
     (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == FILES]
     assert "sources/not-a-name" in (files.description or "")
 
@@ -148,7 +150,7 @@ def test_every_valid_body_becomes_an_asset(body: dict[str, Any]) -> None:
     parsed = SourceBody.parse(body)
     built = Source(**dict(parsed), slug="x", id=source().id, created_at=source().created_at)
     definitions = build_definitions(LoadedSources((built,)))
-    assert keys(definitions) == {"pipedrive/x", "project_files"}
+    assert keys(definitions) == {"pipedrive/x"} | OF_PROJECT
     dg.Definitions.validate_loadable(definitions)
 
 
@@ -170,8 +172,8 @@ def test_the_snapshot_is_what_a_run_loads(project: Path, tmp_path: Path) -> None
     component.write_state_to_path(state)
     (project / "sources" / "deals.yaml").unlink()
     context = dg.ComponentTree.for_test().load_context
-    assert keys(component.build_defs_from_state(context, state)) == {"pipedrive/deals", "project_files"}
-    assert keys(component.build_defs_from_state(context, None)) == {"project_files"}
+    assert keys(component.build_defs_from_state(context, state)) == {"pipedrive/deals"} | OF_PROJECT
+    assert keys(component.build_defs_from_state(context, None)) == OF_PROJECT
 
 
 def test_a_load_takes_a_snapshot_only_when_the_folder_has_changed(
@@ -186,7 +188,7 @@ def test_a_load_takes_a_snapshot_only_when_the_folder_has_changed(
         for slug in slugs:
             write(project, slug)
         assert keys(PipedriveProject().build_defs(context)) == {
-            "project_files", *(f"pipedrive/{slug}" for slug in slugs)
+            *OF_PROJECT, *(f"pipedrive/{slug}" for slug in slugs)
         }  # fmt: skip
         versions.append(storage.get_latest_version("ImportSources"))
     assert versions[0] == versions[1] != versions[2]

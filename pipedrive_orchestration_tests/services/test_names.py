@@ -37,6 +37,8 @@ def test_an_account_that_is_alone_has_the_names_that_it_always_had() -> None:
     assert names.initial_import_tag(ID) == str(ID)
     assert names.state_key == "ImportSources"
     assert names.project_files_key == dg.AssetKey("project_files")
+    assert names.status_key == dg.AssetKey("status")
+    assert names.account_key == dg.AssetKey(["pipedrive", "account"])
     assert names.workflow_key("outreach") == dg.AssetKey(["workflows", "outreach"])
     assert names.outputs_key("outreach") == dg.AssetKey(["workflows", "outreach", "outputs"])
     assert names.workflow_op("outreach") == "workflows__outreach"
@@ -65,7 +67,8 @@ def names_of(names: DagsterNames, slugs: list[str]) -> list[list[str]]:
         for key in (names.asset_key, names.workflow_key, names.outputs_key)
     ]
     tags = [names.source_tag(slug) for slug in slugs]
-    return [ops, top + fixed, [*keys, names.project_files_key.to_user_string()], tags]
+    of_project = (names.project_files_key, names.status_key, names.account_key)
+    return [ops, top + fixed, [*keys, *(key.to_user_string() for key in of_project)], tags]
 
 
 @settings(deadline=None)

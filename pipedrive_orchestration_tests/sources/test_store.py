@@ -76,6 +76,7 @@ def test_good_files_load_beside_bad_ones(project: Path, store: Store) -> None:
     write(project, "Upper.yaml", active_body())
     write(project, "invalid.yaml", active_body(name="", object_type="x"))
     write(project, "empty.yaml", "")
+    write(project, "account.yaml", active_body())
     (project / "sources" / "folder.yaml").mkdir()
     (project / "sources" / "latin1.yaml").write_bytes("name: Zoë".encode("latin-1"))
     write(project, "notes.txt", "not looked at")
@@ -84,6 +85,7 @@ def test_good_files_load_beside_bad_ones(project: Path, store: Store) -> None:
     assert [source.slug for source in loaded.sources] == ["deals", "leads"]
     assert codes(loaded.bad_files) == {
         "Upper.yaml": ["invalid_slug"],
+        "account.yaml": ["reserved_slug"],
         "broken.yaml": ["invalid_yaml"],
         "empty.yaml": ["not_a_mapping"],
         "folder.yaml": ["unreadable"],
@@ -299,7 +301,13 @@ def test_the_slug_of_a_file_that_was_put_aside_stays_used_without_a_memory(
 
 
 @pytest.mark.parametrize(
-    ("slug", "code"), [("gone", "slug_of_deleted"), ("here", "slug_taken"), ("No-Slug", "invalid_slug")]
+    ("slug", "code"),
+    [
+        ("gone", "slug_of_deleted"),
+        ("here", "slug_taken"),
+        ("No-Slug", "invalid_slug"),
+        ("account", "reserved_slug"),
+    ],
 )
 def test_a_slug_that_cannot_be_had_is_refused(project: Path, store: Store, slug: str, code: str) -> None:
     write(project, "gone.yaml", active_body())

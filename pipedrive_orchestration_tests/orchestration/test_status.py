@@ -1,0 +1,134 @@
+"""The assets that show how the sources are and what they cost, and the sensor that reports them."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import dagster as dg
+import pytest
+import yaml
+
+from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.importing import Pull, import_source
+from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.status import build_status_sensor
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration_tests.clocks import PRESENT, Ticks
+
+NOW = PRESENT
+BODY = {
+    "name": "Pipelines",
+    "object_type": "pipelines",
+    "properties": ["id", "name"],
+    "pull_mode": "active",
+    "schedule": "*/15 * * * *",
+}
+STATUS, ACCOUNT = dg.AssetKey("status"), dg.AssetKey(["pipedrive", "account"])
+
+
+class Watched:
+    """A project that the sensor looks at."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:
+        self.sources = folder / "project" / "sources"
+        self.sources.mkdir(parents=True)
+        self.project = ProjectContext(Settings(project=folder / "project"))
+        self.instance = instance
+        self.resources = resources
+        self.cursor: str | None = None
+
+    def write(self, slug: str, text: str) -> None:
+        (self.sources / f"{slug}.yaml").write_text(text)
+
+    def bring(self, slug: str, server: DemoServer, staging: Path, at: datetime = NOW) -> None:
+        import_source(
+            self.project.store(self.instance).load().find(slug),
+            connection=Connection.of(server.url, server.token),
+            warehouse=self.resources["warehouse"].warehouse(),
+            staging=staging,
+            pull=Pull.CHANGES,
+            windows=(),
+            clock=Ticks(lambda: at),
+        )
+
+    def look(self, at: datetime) -> dict[dg.AssetKey, dict[str, Any]]:
+        """What is reported at an instant, by asset."""
+        sensor = build_status_sensor(self.project, clock=lambda: at)
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, resources={"warehouse": self.resources["warehouse"]}
+        )
+        with context:
+            ticked = sensor.evaluate_tick(context)
+        self.cursor = ticked.cursor or self.cursor
+        events = [event for event in ticked.asset_events if isinstance(event, dg.AssetMaterialization)]
+        return {
+            event.asset_key: {name: value.value for name, value in event.metadata.items()} for event in events
+        }
+
+
+@pytest.fixture
+def watched(tmp_path: Path, instance: dg.DagsterInstance, resources: dict[str, Any]) -> Watched:
+    return Watched(tmp_path, instance, resources)
+
+
+def test_what_is_wrong_is_reported_at_once_and_figures_every_hour(
+    watched: Watched, demo: DemoServer, tmp_path: Path
+) -> None:
+    watched.write("pipelines", yaml.safe_dump(BODY))
+    told = watched.look(NOW)
+    assert told[STATUS]["summary"] == "1 source, all well."
+    assert told[ACCOUNT]["tokens_today"] == 0
+    assert watched.look(NOW + timedelta(minutes=1)) == {}
+
+    watched.bring("pipelines", demo, tmp_path / "staging")
+    soon = NOW + timedelta(minutes=2)
+    # That it has a watermark now, and so a freshness, is news.
+    told = watched.look(soon)
+    rows = told[STATUS]["rows"]
+    assert rows == told[STATUS]["rows_changed_today"] > 0
+    assert "| pipelines | active | " in told[STATUS]["sources"]
+    assert told[ACCOUNT]["company"] == demo.account.me["company_name"]
+    assert told[ACCOUNT]["tokens_today"] > 0
+
+    watched.bring("pipelines", demo, tmp_path / "staging", soon)
+    assert watched.look(soon + timedelta(minutes=10)) == {}
+    later = watched.look(soon + timedelta(minutes=61))
+    assert later[STATUS]["summary"] == "1 source, 1 to look at."
+    assert "has not brought its changes" in later[STATUS]["what_to_do"]
+
+    watched.write("broken", "name: [")
+    assert watched.look(soon + timedelta(minutes=62))[STATUS]["files_left_out"] == 1
+
+
+def test_charts_are_images_that_name_the_sources(watched: Watched, demo: DemoServer, tmp_path: Path) -> None:
+    watched.write("pipelines", yaml.safe_dump(BODY))
+    watched.bring("pipelines", demo, tmp_path / "staging")
+    told = watched.look(NOW)
+    for asset, name in ((STATUS, "changes"), (ACCOUNT, "tokens_by_day")):
+        image = re.fullmatch(r"!\[[^\]]+\]\(data:image/svg\+xml;base64,([\w+/=]+)\)", told[asset][name])
+        assert image
+        picture = ET.fromstring(base64.b64decode(image[1]))
+        texts = {element.text for element in picture.iter() if element.text}
+        assert "pipelines" in texts
+
+
+def test_a_database_that_is_busy_is_looked_at_a_minute_later(
+    watched: Watched, demo: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.write("pipelines", yaml.safe_dump(BODY))
+    watched.bring("pipelines", demo, tmp_path / "staging")
+    monkeypatch.setattr("pipedrive_orchestration.orchestration.status.PATIENCE_SECONDS", 0.1)
+    database = Path(watched.resources["warehouse"].database)
+    kept = database.with_name("kept")
+    shutil.copy(database, kept)
+    database.write_bytes(b"no database" * 500)
+    assert watched.look(NOW) == {}
+    shutil.move(kept, database)
+    assert watched.look(NOW)[STATUS]["rows"] > 0
