@@ -1,4 +1,4 @@
-"""Demo accounts for all tests."""
+"""Demo accounts for all tests, and the one Dagster that really runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.remote import Producer
@@ -16,6 +16,9 @@ from xdist.scheduler import LoadFileScheduling
 from pipedrive_orchestration import settings
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration_tests.clocks import PRESENT
+
+if TYPE_CHECKING:
+    from pipedrive_orchestration_tests.orchestration.live import LiveDagster
 
 # The tests start dozens of processes, and each of them would compile the same modules again.
 sys.dont_write_bytecode = False
@@ -55,6 +58,25 @@ def fresh_demo() -> Iterator[FreshDemo]:
         yield start
 
 
+@pytest.fixture(scope="session")
+def live_account() -> Iterator[DemoServer]:
+    """The account that `live_dagster` imports from."""
+    with running_demo(Settings(scale=0.05, burst=0)) as account:
+        yield account
+
+
+@pytest.fixture(scope="session")
+def live_dagster(live_account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
+    """A Dagster that really runs, for all tests that need one: each works on sources of its own."""
+    # Most processes of the tests spare themselves the import of Dagster.
+    from pipedrive_orchestration_tests.orchestration.live import new_live_dagster  # noqa: PLC0415
+
+    live = new_live_dagster(tmp_path_factory.mktemp("live"), live_account)
+    live.start()
+    yield live
+    live.stop()
+
+
 class TestsThatWaitShareProcesses(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Runs the tests that wait for other processes one after the other in two processes of three.
 
@@ -68,9 +90,9 @@ class TestsThatWaitShareProcesses(LoadFileScheduling):  # type: ignore[misc]  # 
 
 def _what_it_waits_for(file: str) -> str | None:
     folder, name = Path(file).parts[-2:]
-    if folder == "end_to_end" or (folder, name) == ("api", "test_live.py"):
+    if folder == "end_to_end":
         return "commands"
-    return "Dagster" if folder == "orchestration" and "live" in name else None
+    return "Dagster" if folder in {"api", "orchestration"} and "live" in name else None
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsThatWaitShareProcesses:

@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from pipedrive_orchestration.api.keys import Scope, new_key
-from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration_tests.api.serving import DEALS, OUTREACH, STAGES, previewed
+from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, previewed
 from pipedrive_orchestration_tests.end_to_end.conftest import COMMAND
 from pipedrive_orchestration_tests.orchestration.live import ROOT, LiveDagster, wait_for
 
@@ -30,19 +30,13 @@ STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[DemoServer]:
-    with running_demo(Settings(scale=0.05, burst=0)) as account:
-        yield account
+def account(live_account: DemoServer) -> DemoServer:
+    return live_account
 
 
 @pytest.fixture(scope="module")
-def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
-    live = LiveDagster(tmp_path_factory.mktemp("live_api"), account)
-    (live.project / "workflows").mkdir()
-    (live.project / "workflows" / "outreach.yaml").write_text(OUTREACH)
-    live.start()
-    yield live
-    live.stop()
+def dagster(live_dagster: LiveDagster) -> LiveDagster:
+    return live_dagster
 
 
 @contextmanager
@@ -134,7 +128,7 @@ def test_a_client_that_knows_nothing(client: httpx.Client, dagster: LiveDagster,
         imports = "SELECT count(*) FROM import_ledger.imports WHERE source = 'people_to_write_to'"
         assert connection.execute(imports).fetchone() == (1,)
 
-    (workflow,) = data_of(client.get("/workflows"))
+    (workflow,) = [one for one in data_of(client.get("/workflows")) if one["slug"] == "outreach"]
     (sheet,) = workflow["sheets"]
     inputs = data_of(client.get(f"/workflows/{workflow['workflow_id']}/sheets/{sheet['sheet_id']}/inputs"))
     references = {item["name"]: item["reference"] for item in inputs["inputs"]}
@@ -168,12 +162,17 @@ def test_two_clients_that_create_at_once_both_see_their_sources(
     with ThreadPoolExecutor(2) as clients:
         created = list(clients.map(lambda _: data_of(client.post(IMPORT, json=STAGES), 201), range(2)))
 
+    def states_of_both() -> list[Any]:
+        return [data_of(client.get(f"/sources/{one['source_instance_id']}")) for one in created]
+
     def completed() -> bool:
-        states = [data_of(client.get(f"/sources/{one['source_instance_id']}")) for one in created]
+        states = states_of_both()
         return all(state["status"] == "completed" and state["row_count"] > 0 for state in states)
 
     wait_for("both imports", completed, seconds=120)
-    assert {"stages", "stages_2"} <= dagster.slugs()
+    slugs = {state["slug"] for state in states_of_both()}
+    assert len(slugs) == 2
+    assert slugs <= dagster.slugs()
 
 
 def test_a_process_killed_between_the_file_and_the_reload_leaves_a_source_that_is_imported(

@@ -9,14 +9,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.orchestration import PipedriveResource, WarehouseResource
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.instances import dagster_instance
-from pipedrive_orchestration_tests.orchestration.live import LiveDagster
-
-WINDOWS_PER_RUN = 30
-"""More windows than the sources of live tests have, but for the one that is read in several runs."""
 
 MakeSource = Callable[..., Source]
 
@@ -48,21 +44,3 @@ def resources(demo: DemoServer, tmp_path: Path) -> dict[str, Any]:
         "pipedrive": PipedriveResource(url=demo.url, token=demo.token),
         "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
     }
-
-
-@pytest.fixture(scope="package")
-def live_account() -> Iterator[DemoServer]:
-    """The account that `live_dagster` imports from."""
-    with running_demo(Settings(scale=0.05, burst=0)) as account:
-        yield account
-
-
-@pytest.fixture(scope="package")
-def live_dagster(live_account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
-    """A Dagster that really runs; modules of tests share it, each with sources of its own."""
-    live = LiveDagster(
-        tmp_path_factory.mktemp("live"), live_account, {"PIPEDRIVE_WINDOWS_PER_RUN": str(WINDOWS_PER_RUN)}
-    )
-    live.start()
-    yield live
-    live.stop()

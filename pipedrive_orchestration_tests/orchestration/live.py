@@ -20,11 +20,15 @@ import yaml
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.web_server import reload_sources
+from pipedrive_orchestration_tests.orchestration.live_project import SOURCES, WORKFLOWS
 
 ROOT = Path(__file__).parents[2]
 LOCATION = "pipedrive_orchestration"
 REPOSITORY = "__repository__"
 T = TypeVar("T")
+
+WINDOWS_PER_RUN = 30
+"""More windows than the sources of live tests have, but for the one that is read in several runs."""
 
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 BACKFILL_ENDED = {"COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
@@ -109,6 +113,11 @@ class LiveDagster:
 
     def write(self, slug: str, **body: Any) -> None:
         (self.project / "sources" / f"{slug}.yaml").write_text(yaml.safe_dump(body))
+
+    def write_workflow(self, slug: str, text: str) -> None:
+        folder = self.project / "workflows"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{slug}.yaml").write_text(text)
 
     def start(self) -> None:
         self._started_at = time.time()
@@ -214,13 +223,17 @@ class LiveDagster:
 
         return {"all": keys, "green": of("MATERIALIZED"), "red": of("FAILED")}
 
-    def backfill(self, slug: str, keys: Sequence[str]) -> str:
+    def backfill(self, slug: str, keys: Sequence[str], config: Mapping[str, Any] = {}) -> str:
         """Launches a backfill as the partitions page does; returns its id.
 
         The daemon learns of a reload a few seconds after the web server does. A backfill of what is new to
         it ends without a run until then, and is launched again.
         """
-        parameters = {"assetSelection": [{"path": ["pipedrive", slug]}], "partitionNames": list(keys)}
+        parameters = {
+            "assetSelection": [{"path": ["pipedrive", slug]}],
+            "partitionNames": list(keys),
+            "runConfigData": config,
+        }
 
         def under_way() -> str | None:
             backfill_id = str(self.ask(BACKFILL, p=parameters)["backfillId"])
@@ -280,6 +293,21 @@ class LiveDagster:
         return dict(self.ask(SCHEDULE, s=self.selector(scheduleName=name))["scheduleState"])
 
 
+def new_live_dagster(folder: Path, account: DemoServer) -> LiveDagster:
+    """The Dagster that the tests share, before it is started: its project is that of `live_project`."""
+    live = LiveDagster(folder, account, {"PIPEDRIVE_WINDOWS_PER_RUN": str(WINDOWS_PER_RUN)})
+    for slug, body in SOURCES.items():
+        live.write(slug, **body)
+    for slug, text in WORKFLOWS.items():
+        live.write_workflow(slug, text)
+    return live
+
+
+def config_of(account: DemoServer) -> dict[str, Any]:
+    """The configuration of a run that reads from another account."""
+    return {"resources": {"pipedrive": {"config": {"url": account.url, "token": account.token}}}}
+
+
 LOCATIONS = (
     """{ locationStatusesOrError { ... on WorkspaceLocationStatusEntries { entries { loadStatus } } } }"""
 )
@@ -292,7 +320,7 @@ ASSETS = """query($s: RepositorySelector!) { repositoryOrError(repositorySelecto
     assetNodes { assetKey { path } } } } }"""
 RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { runId status tags { key value } } } }"""
 RUNS = """query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results {
-    runId status tags { key value } } } } }"""
+    runId status tags { key value } assetSelection { path } } } } }"""
 PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode { partitionKeys
     assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey status } } } } } }"""
 BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { __typename

@@ -1,14 +1,25 @@
-"""A backfill by the real daemon: cancelled in the middle, and gone on with."""
+"""Backfills by the real daemon: in several runs, and cancelled in the middle and gone on with."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
 
-from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
-from pipedrive_orchestration_tests.orchestration.live import BACKFILL_ENDED, LiveDagster, truth, wait_for
+from pipedrive_orchestration.demo import DemoServer, LoggedRequest, Settings, running_demo
+from pipedrive_orchestration.importing.load import SECONDS_BETWEEN_COMMITS
+from pipedrive_orchestration_tests.orchestration.live import (
+    BACKFILL_ENDED,
+    WINDOWS_PER_RUN,
+    LiveDagster,
+    config_of,
+    truth,
+    wait_for,
+)
 
 CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename
     ... on PythonError { message } } }"""
@@ -16,24 +27,71 @@ CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { 
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[DemoServer]:
-    """An account whose answers take so long that an import can be interrupted."""
-    with running_demo(Settings(scale=1.5, burst=0, latency_ms=2000)) as account:
+    """An account with three pages of deals."""
+    with running_demo(Settings(scale=0.45, burst=0)) as account:
         yield account
 
 
 @pytest.fixture(scope="module")
-def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
-    live = LiveDagster(tmp_path_factory.mktemp("backfills"), account)
-    live.start()
-    # Otherwise the source below would be imported before anybody launches a backfill.
-    live.switch_sensor("initial_import_sensor", on=False)
-    live.write(
-        "deals", name="Deals", object_type="deals", properties=["id", "add_time"], pull_mode="static",
-        options={"partitions_start": "2023-12"},
+def dagster(live_dagster: LiveDagster) -> Iterator[LiveDagster]:
+    # Otherwise the sources below would be imported before anybody launches a backfill.
+    live_dagster.switch_sensor("initial_import_sensor", on=False)
+    long_ago = f"{datetime.now(UTC) - timedelta(days=31 * (WINDOWS_PER_RUN + 10)):%Y-%m}"
+    body = {"properties": ["id", "add_time"], "pull_mode": "static"}
+    live_dagster.write(
+        "organizations", name="Organizations", object_type="organizations",
+        options={"partitions_start": long_ago}, **body,
     )  # fmt: skip
-    live.reload()
-    yield live
-    live.stop()
+    live_dagster.write("deals_by_hand", name="Deals", object_type="deals", **body)
+    live_dagster.reload()
+    yield live_dagster
+    live_dagster.switch_sensor("initial_import_sensor", on=True)
+
+
+def test_a_backfill_in_several_runs_that_share_the_database(
+    dagster: LiveDagster, live_account: DemoServer
+) -> None:
+    keys = dagster.partitions("organizations")["all"]
+    runs = -(-len(keys) // WINDOWS_PER_RUN)
+    assert runs > 1
+    state = dagster.wait_for_backfill(dagster.backfill("organizations", keys))
+    assert state["status"] == "COMPLETED_SUCCESS"
+    assert [run["status"] for run in state["runs"]] == ["SUCCESS"] * runs
+    assert dagster.partitions("organizations")["green"] == keys
+    assert dagster.rows("organizations") == truth(live_account, "organizations")
+
+
+class PagesHeldBack:
+    """Lets an import read its first page at once, the second when a commit is due, the rest when told to.
+
+    The account answers nothing else meanwhile.
+    """
+
+    def __init__(self, account: DemoServer) -> None:
+        self._log = account.account.log
+        self._seen = 0
+        self._first_at = 0.0
+        self.let_go = threading.Event()
+
+    def __call__(self, request: LoggedRequest) -> None:
+        self._log(request)
+        if request.path != "/api/v2/deals" or request.query.get("sort_by") != "update_time":
+            return
+        self._seen += 1
+        if self._seen == 1:
+            self._first_at = time.monotonic()
+        elif self._seen == 2:
+            self.let_go.wait(self._first_at + SECONDS_BETWEEN_COMMITS + 0.5 - time.monotonic())
+        else:
+            self.let_go.wait()
+
+
+@pytest.fixture
+def held_back(account: DemoServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PagesHeldBack]:
+    pages = PagesHeldBack(account)
+    monkeypatch.setattr(account.account, "log", pages)
+    yield pages
+    pages.let_go.set()
 
 
 def until_a_window_is_committed(dagster: LiveDagster, slug: str, backfill: str) -> None:
@@ -47,34 +105,39 @@ def until_a_window_is_committed(dagster: LiveDagster, slug: str, backfill: str) 
         return green
 
     try:
-        wait_for("committed window", committed, seconds=120, pause=0.1)
+        wait_for("committed window", committed, seconds=120)
     except TimeoutError:
         raise TimeoutError(f"{dagster.backfill_state(backfill)}\n{dagster.log()[-6000:]}") from None
 
 
+COMMITTED = "SELECT DISTINCT \"window\" FROM import_ledger.windows WHERE source = 'deals_by_hand'"
+
+
 def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
-    dagster: LiveDagster, account: DemoServer
+    dagster: LiveDagster, account: DemoServer, held_back: PagesHeldBack
 ) -> None:
-    keys = dagster.partitions("deals")["all"]
-    assert len(keys) >= 36
-    first = dagster.backfill("deals", keys)
-    until_a_window_is_committed(dagster, "deals", first)
+    slug, config = "deals_by_hand", config_of(account)
+    keys = dagster.partitions(slug)["all"]
+    assert len(keys) == 25
+    first = dagster.backfill(slug, keys, config)
+    until_a_window_is_committed(dagster, slug, first)
     dagster.ask(CANCEL, id=first)
     state = dagster.wait_for_backfill(first)
     assert state["status"] == "CANCELED"
     assert [run["status"] for run in state["runs"]] == ["CANCELED"]
 
-    windows = dagster.partitions("deals")
+    windows = dagster.partitions(slug)
     assert windows["red"] == []
     assert 0 < len(windows["green"]) < len(keys)
     with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
-        committed = connection.execute('SELECT DISTINCT "window" FROM import_ledger.windows').fetchall()
+        committed = connection.execute(COMMITTED).fetchall()
     assert {key for (key,) in committed} == set(windows["green"])
-    assert dagster.rows("deals") < truth(account, "deals")
+    assert dagster.rows(slug) < truth(account, "deals")
 
+    held_back.let_go.set()
     rest = [key for key in keys if key not in windows["green"]]
-    state = dagster.wait_for_backfill(dagster.backfill("deals", rest))
+    state = dagster.wait_for_backfill(dagster.backfill(slug, rest, config))
     assert state["status"] == "COMPLETED_SUCCESS"
     assert len(state["runs"]) == 1
-    assert dagster.partitions("deals") == {"all": keys, "green": keys, "red": []}
-    assert dagster.rows("deals") == truth(account, "deals")
+    assert dagster.partitions(slug) == {"all": keys, "green": keys, "red": []}
+    assert dagster.rows(slug) == truth(account, "deals")

@@ -1,0 +1,43 @@
+"""The project of the Dagster that tests share, as it is when it starts: a reload costs as much as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from pipedrive_orchestration_tests.api.serving import OUTREACH
+
+NEVER = "0 0 1 1 *"
+"""A schedule that does not tick while tests run."""
+
+
+def active(object_type: str, **changes: Any) -> dict[str, Any]:
+    """A source of few properties whose schedule does not tick."""
+    body = {"name": object_type, "object_type": object_type, "properties": ["id", "add_time"],
+            "pull_mode": "active", "schedule": NEVER}  # fmt: skip
+    return body | changes
+
+
+SOURCES: Mapping[str, Mapping[str, Any]] = {
+    "deals": active("deals"),
+    "stages": active("stages", properties=["id", "name"]),
+    "persons": active("persons", properties=["name", "emails"]),
+}
+
+CAPITALS = {
+    "name": "Capitals",
+    "inputs": [{"name": "email", "type": "email"}, {"name": "name", "type": "string"}],
+    "syncs": [
+        {"source": "persons", "field_mapping": {"input.email": "emails", "input.name": "name"}},
+        {"source": "gone", "field_mapping": {"input.name": "name"}},
+    ],
+    "actions": [{"type": "sql", "name": "shout", "expression": "upper(name)", "output": {"name": "shouted"}}],
+}
+
+WORKFLOWS: Mapping[str, str] = {
+    "capitals": yaml.safe_dump(CAPITALS),
+    "outreach": OUTREACH,
+    "broken": "name: [",
+}
