@@ -56,6 +56,7 @@ def create_app(context: ApiContext) -> ASGIApp:
         openapi_url=f"{API_PATH}/openapi.json",
         swagger_ui_oauth2_redirect_url=f"{API_PATH}/docs/oauth2-redirect",
         title="pipedrive_orchestration",
+        generate_unique_id_function=lambda route: route.name,
         version=version("pipedrive-orchestration"),
         description=_DESCRIPTION,
         redirect_slashes=False,

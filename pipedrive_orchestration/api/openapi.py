@@ -112,10 +112,84 @@ _FAILURES: dict[int, dict[str, Any]] = {
 
 _ALWAYS = (401, 403, 400, 429, 500, 503)
 
+Links = dict[str, dict[str, Any]]
+"""The calls that can follow an answer, each with what it takes of it."""
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The failures of a call: those that every call has, and the given ones."""
-    return {status: _FAILURES[status] for status in sorted({*_ALWAYS, *statuses})}
+
+def answers(
+    *statuses: int, links: Links | None = None, linked: tuple[int, ...] = (200,)
+) -> dict[int | str, dict[str, Any]]:
+    """The failures of a call: those that every call has, and the given ones; and the calls that can follow.
+
+    Args:
+        statuses: of failures.
+        links: the calls that can follow.
+        linked: the statuses of the answers that they follow.
+    """
+    described: dict[int | str, dict[str, Any]] = {
+        status: _FAILURES[status] for status in sorted({*_ALWAYS, *statuses})
+    }
+    for status in linked if links else ():
+        described[status] = described.get(status, {}) | {"links": links}
+    return described
+
+
+def _link(operation: str, description: str, body: Any = None, **parameters: str) -> dict[str, Any]:
+    given = {"parameters": parameters} if parameters else {}
+    return {"operationId": operation, "description": description, **given} | (
+        {"requestBody": body} if body else {}
+    )
+
+
+def source_links(pointer: str) -> Links:
+    """The calls about a source whose id stands somewhere in an answer.
+
+    Args:
+        pointer: where, as a JSON pointer such as ``/data/source_instance_id``.
+    """
+    source_id = f"$response.body#{pointer}"
+    return {
+        "show": _link("show_source", "The source and what has become of it.", source_id=source_id),
+        "data": _link("read_data", "Its rows, which grow while it is imported.", source_id=source_id),
+        "sync": _link("sync_source", "Sends its rows to a workflow.", source_id=source_id),
+        "status": _link("set_status", "Pauses it.", {"status": "paused"}, source_id=source_id),
+        "delete": _link("delete_source", "Deletes it.", source_id=source_id),
+    }
+
+
+AFTER_OPTIONS: Links = {
+    "preview": _link(
+        "preview_import",
+        "Shows what some of the properties bring; the options are its labels.",
+        {
+            "object_type": "$request.body#/context/object_type",
+            "properties_metadata": "$response.body#/data/options",
+        },
+    )
+}
+
+AFTER_PREVIEW: Links = {
+    "create": _link(
+        "create_import", "The same body, with a name and how often it is pulled.", "$request.body"
+    )
+}
+
+AFTER_WORKFLOWS: Links = {
+    "inputs": _link(
+        "list_inputs",
+        "What a sync to the first of them fills.",
+        workflow_id="$response.body#/data/0/workflow_id",
+        sheet_id="$response.body#/data/0/sheets/0/sheet_id",
+    )
+}
+
+AFTER_INPUTS: Links = {
+    "sync": _link(
+        "sync_source",
+        "Fills them from a source, whose id the creation has told.",
+        {"workflow_id": "$request.path.workflow_id"},
+    )
+}
 
 
 def body_of(model: type[BaseModel], **examples: Any) -> dict[str, Any]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 from starlette.responses import Response
 
+from pipedrive_orchestration.importing.preview import MAX_ROWS as MAX_PREVIEW_ROWS
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.services.lifecycle import Switch
 from pipedrive_orchestration.services.status import Status
 from pipedrive_orchestration.sources import InvalidBodyError
-from pipedrive_orchestration.sources.model import PropertyOption
+from pipedrive_orchestration.sources.model import SLUG_PATTERN, PropertyOption
 from pipedrive_orchestration.sources.validation import problems_of
 from pipedrive_orchestration.workflows import SyncRules
+from pipedrive_orchestration.workflows.inputs import ColumnType
 
 Data = TypeVar("Data")
 
@@ -23,7 +26,7 @@ Data = TypeVar("Data")
 class Success(BaseModel, Generic[Data]):
     """A call that did what it should."""
 
-    status: int = Field(description="The HTTP status.", examples=[200])
+    status: int = Field(description="The HTTP status.", ge=200, le=201, examples=[200])
     data: Data
 
 
@@ -32,7 +35,7 @@ class Failure(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: int = Field(description="The HTTP status.")
+    status: int = Field(description="The HTTP status.", ge=400, le=599)
     error: str = Field(description="Its name.")
     message: str = Field(description="What happened and what to do, for people.")
     hint: str | None = Field(None, description="What to do, where the message is always the same.")
@@ -49,15 +52,15 @@ class FieldProblem(BaseModel):
 class Invalid(Failure):
     """A request of which something is wrong: everything at once."""
 
-    errors: list[FieldProblem]
+    errors: list[FieldProblem] = Field(min_length=1)
 
 
 class Created(BaseModel):
     """A source that has been created."""
 
-    source_instance_id: UUID
-    name: str
-    created_at: datetime
+    source_instance_id: UUID = Field(description="The source's id, by which every other call names it.")
+    name: str = Field(examples=["Open deals"])
+    created_at: datetime = Field(examples=["2026-11-21T12:00:00Z"])
     warning: str | None = Field(None, description="When the import will start if it has not started.")
 
 
@@ -70,8 +73,8 @@ class Held(Failure):
 class HoldItem(BaseModel):
     """Why the first import of a source waits."""
 
-    estimated_tokens: int | None = Field(description="What it costs at most; null if unknown.")
-    budget: int = Field(description="Tokens that were there to pay for it.")
+    estimated_tokens: int | None = Field(description="What it costs at most; null if unknown.", ge=0)
+    budget: int = Field(description="Tokens that were there to pay for it.", ge=0)
     until: datetime | None = Field(description="When it starts by itself; null if only `active` starts it.")
 
 
@@ -79,18 +82,24 @@ class SourceItem(BaseModel):
     """A source and what has become of it."""
 
     source_instance_id: UUID
-    slug: str = Field(description="Names its file, asset, table and schedule.")
-    name: str
-    object_type: str
-    pull_mode: str
-    schedule: str | None = Field(description="Cron, UTC; null if static.")
+    slug: str = Field(
+        description="Names its file, asset, table and schedule.",
+        pattern=SLUG_PATTERN,
+        examples=["open_deals"],
+    )
+    name: str = Field(examples=["Open deals"])
+    object_type: str = Field(json_schema_extra={"enum": list(CATALOGUE)})
+    pull_mode: Literal["static", "active"]
+    schedule: str | None = Field(description="Cron, UTC; null if static.", examples=["*/30 * * * *"])
     expiration_date: date | None
     created_at: datetime
     status: Status
     is_importing: bool = Field(description="Whether an import is under way or waits for its turn.")
     next_tick: datetime | None = Field(description="When the schedule fires next; null if it does not.")
-    row_count: int = Field(description="Rows that `data` shows.")
-    removed_count: int = Field(description="Rows of records that are gone at Pipedrive or left the filter.")
+    row_count: int = Field(description="Rows that `data` shows.", ge=0)
+    removed_count: int = Field(
+        description="Rows of records that are gone at Pipedrive or left the filter.", ge=0
+    )
     watermark: datetime | None = Field(description="Up to when changes are loaded.")
     hold: HoldItem | None = Field(description="Why the first import waits for tokens, if it does.")
 
@@ -112,9 +121,12 @@ class Stopped(BaseModel):
 class Cell(BaseModel):
     """A value with the label of its property."""
 
-    value: Any
-    label: str
+    value: Any = Field(examples=["Website relaunch"])
+    label: str = Field(examples=["Title"])
 
+
+MAX_PAGE_SIZE = 200
+"""Rows that a page has at most."""
 
 Row = dict[str, Any]
 """Cells by property; with ``format=flat`` values by property."""
@@ -123,23 +135,25 @@ Row = dict[str, Any]
 class DataPage(BaseModel):
     """Some rows of a source."""
 
-    rows: list[Row]
-    total_count: int
-    page_no: int
-    page_size: int
+    rows: list[Row] = Field(
+        max_length=MAX_PAGE_SIZE, examples=[[{"title": {"value": "Website relaunch", "label": "Title"}}]]
+    )
+    total_count: int = Field(description="Current rows by now.", ge=0)
+    page_no: int = Field(ge=1)
+    page_size: int = Field(ge=1, le=MAX_PAGE_SIZE)
 
 
 class PreviewMetadata(BaseModel):
     """What is known of the records that were not shown."""
 
-    total_results: int = Field(description="Matching records among those that were read.")
+    total_results: int = Field(description="Matching records among those that were read.", ge=0)
     capped: bool | None = Field(None, description="True if there are more records than were read.")
 
 
 class PreviewData(BaseModel):
     """Up to 100 rows that a body would import, the latest changes first."""
 
-    data: list[dict[str, Cell]]
+    data: list[dict[str, Cell]] = Field(max_length=MAX_PREVIEW_ROWS)
     metadata: PreviewMetadata
 
 
@@ -160,19 +174,25 @@ class WorkflowItem(BaseModel):
     """A workflow. The id of its main sheet is its own."""
 
     workflow_id: UUID
-    slug: str = Field(description="Names its file, asset and table.")
+    slug: str = Field(
+        description="Names its file, asset and table.", pattern=SLUG_PATTERN, examples=["outreach"]
+    )
     name: str
     auto_run: bool = Field(description="Whether new rows are queued to be run.")
-    sheets: list[SheetItem]
+    sheets: list[SheetItem] = Field(min_length=1)
     sources: list[str] = Field(description="Slugs of the sources that are synced to it.")
 
 
 class InputItem(BaseModel):
     """An input of a workflow."""
 
-    name: str
-    type: str
-    reference: str = Field(description="What a field mapping calls it.", examples=["{{input.email}}"])
+    name: str = Field(examples=["email"])
+    type: ColumnType
+    reference: str = Field(
+        description="What a field mapping calls it.",
+        pattern=r"^\{\{input\.[a-z][a-z0-9_]*\}\}$",
+        examples=["{{input.email}}"],
+    )
 
 
 class InputList(BaseModel):
@@ -189,13 +209,15 @@ class SyncedRows(BaseModel):
     sync_id: UUID
     workflow_id: UUID
     source_instance_id: UUID
-    state: str = Field(description="`synced`, or `waiting` where the source has not been imported yet.")
-    inserted: int
-    updated: int
-    removed: int
-    rejected: int = Field(description="Records whose values an input does not take.")
-    queued: int = Field(description="Runs of rows that were queued.")
-    rows: int = Field(description="Rows of the workflow that come from this sync.")
+    state: Literal["synced", "waiting"] = Field(
+        description="`synced`, or `waiting` where the source has not been imported yet."
+    )
+    inserted: int = Field(ge=0)
+    updated: int = Field(ge=0)
+    removed: int = Field(ge=0)
+    rejected: int = Field(description="Records whose values an input does not take.", ge=0)
+    queued: int = Field(description="Runs of rows that were queued.", ge=0)
+    rows: int = Field(description="Rows of the workflow that come from this sync.", ge=0)
     warning: str | None = None
 
 
@@ -224,7 +246,7 @@ class OptionsContext(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    object_type: StrictStr
+    object_type: StrictStr = Field(json_schema_extra={"enum": list(CATALOGUE)})
 
 
 class OptionsBody(BaseModel):
@@ -248,7 +270,9 @@ class SyncBody(SyncRules):
 
     workflow_id: UUID
     field_mapping: dict[StrictStr, StrictStr] = Field(
-        description="Properties by reference of the input, such as `input.email`; braces are tolerated."
+        min_length=1,
+        description="Properties by reference of the input, such as `input.email`; braces are tolerated.",
+        examples=[{"input.email": "emails"}],
     )
 
 

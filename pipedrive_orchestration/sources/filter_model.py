@@ -71,7 +71,9 @@ class FilterLeaf(BaseModel):
     variable: Text = Field(description="The field to test; it need not be imported.")
     condition: Text | None = Field(
         default=None,
-        description="equals, not equals, contains, starts with, is empty, greater than, is between, ...",
+        description="What to ask: one of the examples, or another name for it such as `=` or `gt`. Capitals "
+        "do not count, and _ and - are blanks.",
+        examples=[condition.value for condition in Condition],
     )
     operator: Text | None = Field(default=None, description="An alias of condition; AND or OR in a group.")
     variable_type: VariableType | None = Field(

@@ -41,7 +41,11 @@ from pipedrive_orchestration.sources.validation import (
 )
 
 MAX_LENGTH = 63
-_SLUG = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+SLUG_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+"""What names a source or a workflow, as a regular expression of JSON Schema."""
+
+_SLUG = re.compile(SLUG_PATTERN)
 
 
 RESERVED_SLUGS = frozenset({"account"})
@@ -173,7 +177,9 @@ class Options(BaseModel):
         default="monthly", description="Cadence of the windows; fixed at creation."
     )
     partitions_start: Annotated[StrictStr, AfterValidator(_month)] | None = Field(
-        default=None, description="Month of the first window, YYYY-MM; fixed at creation."
+        default=None,
+        description="Month of the first window, YYYY-MM; fixed at creation.",
+        examples=["2024-11"],
     )
     include_archived: StrictBool = Field(
         default=False, description="Archived records are members like any other."
@@ -186,9 +192,10 @@ class Options(BaseModel):
         default="7d",
         description="How old the last complete reading of a window may get before a scheduled run reads it "
         "again: 1d to 90d, or never.",
+        examples=["7d", NEVER],
     )
     owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = Field(
-        default=(), description="E-mail addresses or team:<name>."
+        default=(), description="E-mail addresses or team:<name>.", examples=[["team:sales"]]
     )
     max_tokens: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = Field(
         default=None,
@@ -216,7 +223,9 @@ class PreviewBody(BaseModel):
         json_schema_extra={"enum": list(CATALOGUE)},
     )
     properties: tuple[Text, ...] = Field(
-        min_length=1, description="Keys of the fields to import: built-in names or 40-hex custom keys."
+        min_length=1,
+        description="Keys of the fields to import: built-in names or 40-hex custom keys.",
+        examples=[["name", "emails"]],
     )
     properties_metadata: tuple[PropertyMetadata, ...] = Field(
         default=(), description="Labels for properties."
@@ -311,10 +320,12 @@ class SourceBody(DraftBody):
         description="static is imported by hand only, active follows its schedule as well."
     )
     schedule: Annotated[StrictStr | None, Field(validate_default=True)] = Field(
-        default=None, description="Five cron fields, UTC; needed when active."
+        default=None, description="Five cron fields, UTC; needed when active.", examples=["0 12 * * *"]
     )
     expiration_date: WrittenDate | None = Field(
-        default=None, description="The last day (UTC) on which the schedule fires, YYYY-MM-DD."
+        default=None,
+        description="The last day (UTC) on which the schedule fires, YYYY-MM-DD.",
+        examples=["2098-12-31"],
     )
     pull_existing: StrictBool = Field(
         default=True, description="Whether records from before the source's creation are imported."

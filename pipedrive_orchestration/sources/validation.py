@@ -10,7 +10,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 
@@ -167,7 +167,9 @@ def _stripped(text: str) -> str:
     return text
 
 
-Text = Annotated[StrictStr, AfterValidator(_stripped)]
+Text = Annotated[
+    StrictStr, AfterValidator(_stripped), Field(json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"})
+]
 """A text without blanks around it and not empty."""
 
 

@@ -1,9 +1,10 @@
-"""The API against its own OpenAPI page: no answer that it does not document, and never a 500."""
+"""The API against its own OpenAPI page: no answer that it does not document, and links that lead on."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import schemathesis
@@ -23,6 +24,8 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import WorkflowStore
 from pipedrive_orchestration_tests.api.conftest import variables_of
 from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, running_api, write_workflow
+from pipedrive_orchestration_tests.chaos.figures import FIGURES
+from pipedrive_orchestration_tests.chaos.sizes import WALKS
 from pipedrive_orchestration_tests.instances import dagster_instance
 
 CHECKS = [
@@ -99,3 +102,165 @@ def test_whatever_is_sent_the_answer_is_documented(
         case.call_and_validate(checks=CHECKS, headers=headers)
 
     answered()
+
+
+def test_the_examples_are_taken_and_every_link_leads_from_one_call_to_the_next(served: Api) -> None:
+    page = served.get("/openapi.json").json()
+    walk = Walk(served, page)
+    (workflow,) = WorkflowStore(served.store.project).load().workflows
+    asked = {
+        "list_inputs": {"workflow_id": str(workflow.id), "sheet_id": str(workflow.id)},
+        "show_source": {"source_id": str(served.store.load().sources[0].id)},
+    }
+    sync = {"workflow_id": str(workflow.id), "field_mapping": {"input.first_name": "title"}}
+    begun = [
+        walk.call("list_property_options"),
+        walk.call("preview_import"),
+        walk.call("create_import"),
+        walk.call("create_import", body=walk.example("create_import") | {"options": {"max_tokens": 1}}),
+        walk.call("list_sources"),
+        walk.call("show_source", asked["show_source"]),
+        walk.call("list_workflows"),
+        walk.call("list_inputs", asked["list_inputs"]),
+        walk.call("sync_source", asked["show_source"], sync),
+    ]
+    linked = {
+        (operation["operationId"], status)
+        for operations in page["paths"].values()
+        for operation in operations.values()
+        for status, described in operation["responses"].items()
+        if "links" in described
+    }
+    assert {(answer.operation, str(answer.status)) for answer in begun} == linked
+    for answer in begun:
+        for link in walk.links(answer):
+            # What a link does not tell, the caller knows.
+            known = {**asked["show_source"], **link.parameters}
+            body = link.body
+            if link.operation == "sync_source":
+                body = sync | (body or {})
+            elif link.operation in ("create_import", "preview_import"):
+                body = walk.example(link.operation) | body
+            if link.operation == "delete_source":
+                # Others lead to the same source.
+                known["source_id"] = str(served.add(**DEALS).id)
+                assert link.parameters["source_id"] in {
+                    source["source_instance_id"] for source in served.get("/sources").json()["data"]
+                }
+            followed = walk.call(link.operation, known, body)
+            assert followed.status in (200, 201), (answer, link)
+
+
+class Answer(NamedTuple):
+    """An answer with what was asked."""
+
+    operation: str
+    status: int
+    parameters: dict[str, str]
+    sent: Any
+    content: Any
+
+
+class Link(NamedTuple):
+    """A call that can follow an answer."""
+
+    operation: str
+    parameters: dict[str, Any]
+    body: Any
+
+
+class Walk:
+    """A client that knows the OpenAPI page and nothing else."""
+
+    def __init__(self, api: Api, page: Any) -> None:
+        self._api = api
+        self._operations = {
+            operation["operationId"]: (method.upper(), path, operation)
+            for path, operations in page["paths"].items()
+            for method, operation in operations.items()
+        }
+
+    def example(self, operation: str) -> dict[str, Any]:
+        """The first example of a body."""
+        content = self._operations[operation][2]["requestBody"]["content"]["application/json"]
+        return dict(next(iter(content["examples"].values()))["value"])
+
+    def call(self, operation: str, parameters: dict[str, str] | None = None, body: Any = None) -> Answer:
+        method, path, described = self._operations[operation]
+        if body is None and "requestBody" in described:
+            body = self.example(operation)
+        sent = {} if body is None else {"json": body}
+        address = path.format(**parameters or {}).removeprefix("/api/v1")
+        response = self._api.call(method, address, **sent)
+        return Answer(operation, response.status_code, parameters or {}, body, response.json())
+
+    def links(self, answer: Answer) -> Iterator[Link]:
+        """The documented calls after an answer, with what they take of it."""
+        described = self._operations[answer.operation][2]["responses"][str(answer.status)]
+        for link in described["links"].values():
+            parameters = {
+                name: _told(expression, answer) for name, expression in link.get("parameters", {}).items()
+            }
+            yield Link(link["operationId"], parameters, _told(link.get("requestBody"), answer))
+
+
+def _told(expression: Any, answer: Answer) -> Any:
+    """What an expression of OpenAPI stands for."""
+    if isinstance(expression, dict):
+        return {name: _told(inner, answer) for name, inner in expression.items()}
+    if not isinstance(expression, str) or not expression.startswith("$"):
+        return expression
+    place, _, pointer = expression.partition("#")
+    if place.startswith("$request.path."):
+        return answer.parameters[place.removeprefix("$request.path.")]
+    value = {"$response.body": answer.content, "$request.body": answer.sent}[place]
+    for part in pointer.split("/")[1:]:
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def test_calls_that_follow_the_links_are_answered_as_documented(served: Api, schema: Any) -> None:
+    schema.config.phases.stateful.inference.algorithms = []
+    (workflow,) = WorkflowStore(served.store.project).load().workflows
+    walk = Walk(served, schema.raw_schema)
+    followed: Counter[tuple[str, int]] = Counter()
+
+    class Calls(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
+        """Calls after one another, bodies of which are made up, or are examples where the account decides."""
+
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"headers": {"Authorization": f"Bearer {served.secrets['all']}"}}
+
+        def before_call(self, case: Any) -> None:
+            operation = case.operation.definition.raw["operationId"]
+            if case.meta.generation.mode.is_negative or not isinstance(case.body, dict):
+                return
+            if operation in ("create_import", "preview_import"):
+                case.body = walk.example(operation)
+            elif operation == "sync_source":
+                case.body |= {
+                    "workflow_id": str(workflow.id),
+                    "field_mapping": {"input.first_name": "title"},
+                }
+
+        def after_call(self, response: Any, case: Any) -> None:
+            super().after_call(response, case)
+            followed[case.operation.definition.raw["operationId"], response.status_code] += 1
+
+        def validate_response(self, response: Any, case: Any, **_more: Any) -> None:
+            case.validate_response(response, checks=CHECKS)
+
+    Calls.run(
+        settings=settings(
+            max_examples=WALKS,
+            stateful_step_count=8,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+    )
+    FIGURES["calls that followed links of the OpenAPI page"] += sum(followed.values())
+    followed_well = {operation for operation, status in followed if status < 300}
+    assert followed_well >= {"create_import", "show_source", "read_data"}, followed

@@ -37,3 +37,6 @@ DAGSTERS = size("CHAOS_DAGSTERS", 4 * FULL)
 
 BODIES = size("CHAOS_BODIES", 2_000 if FULL else 30)
 """Hostile texts that are read, as bodies of sources and as labels."""
+
+WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
+"""Sequences of calls that follow the links of the OpenAPI page."""

@@ -23,12 +23,15 @@ from pipedrive_orchestration.api.errors import ApiError
 from pipedrive_orchestration.api.keys import Scope
 from pipedrive_orchestration.api.middleware import API_PATH
 from pipedrive_orchestration.api.openapi import (
+    AFTER_OPTIONS,
+    AFTER_PREVIEW,
     OPTIONS_EXAMPLE,
     PREVIEW_EXAMPLE,
     SOURCE_EXAMPLE,
     STATIC_SOURCE_EXAMPLE,
     answers,
     body_of,
+    source_links,
 )
 from pipedrive_orchestration.api.schemas import (
     Created,
@@ -83,7 +86,7 @@ def _calls(request: Request) -> AccountCalls:
     "/preview",
     dependencies=[needs(Scope.SOURCES_READ), needs_connection],
     response_model=Success[PreviewData],
-    responses=answers(402, 413, 424, 502),
+    responses=answers(402, 413, 424, 502, links=AFTER_PREVIEW),
     openapi_extra=body_of(PreviewBody, filtered=PREVIEW_EXAMPLE),
     summary="See what a body would import",
 )
@@ -101,7 +104,7 @@ async def preview_import(request: Request, context: Context, _: NoQuery, content
     status_code=201,
     dependencies=[needs(Scope.SOURCES_WRITE), needs_connection],
     response_model=Success[Created],
-    responses=answers(402, 413, 424, 502),
+    responses=answers(402, 413, 424, 502, links=source_links("/data/source_instance_id"), linked=(201, 402)),
     openapi_extra=body_of(SourceBody, filtered=SOURCE_EXAMPLE, static=STATIC_SOURCE_EXAMPLE),
     summary="Create a source",
 )
@@ -155,7 +158,7 @@ def _shown(created: CreatedSource) -> dict[str, Any]:
     "/options/properties",
     dependencies=[needs(Scope.SOURCES_READ), needs_connection],
     response_model=Success[PropertyOptions],
-    responses=answers(402, 413, 424, 502),
+    responses=answers(402, 413, 424, 502, links=AFTER_OPTIONS),
     openapi_extra=body_of(OptionsBody, deals=OPTIONS_EXAMPLE),
     summary="List the properties of an object type",
 )

@@ -20,8 +20,9 @@ from pipedrive_orchestration.api.dependencies import (
 )
 from pipedrive_orchestration.api.keys import Scope
 from pipedrive_orchestration.api.middleware import API_PATH
-from pipedrive_orchestration.api.openapi import answers, body_of
+from pipedrive_orchestration.api.openapi import answers, body_of, source_links
 from pipedrive_orchestration.api.schemas import (
+    MAX_PAGE_SIZE,
     DataPage,
     HoldItem,
     SourceDetails,
@@ -65,7 +66,7 @@ def _reading(request: Request) -> SharedReading:
     "",
     dependencies=[needs(Scope.SOURCES_READ)],
     response_model=Success[list[SourceItem]],
-    responses=answers(),
+    responses=answers(links=source_links("/data/0/source_instance_id")),
     summary="List all sources",
 )
 def list_sources(request: Request, context: Context, _: NoQuery) -> Response:
@@ -79,7 +80,7 @@ def list_sources(request: Request, context: Context, _: NoQuery) -> Response:
     "/{source_id:source}",
     dependencies=[needs(Scope.SOURCES_READ)],
     response_model=Success[SourceDetails],
-    responses=answers(404),
+    responses=answers(404, links=source_links("/data/source_instance_id")),
     summary="Show a source",
 )
 def show_source(request: Request, context: Context, found: FoundSource, _: NoQuery) -> Response:
@@ -97,7 +98,7 @@ class DataQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     page_no: int = Field(1, ge=1, le=MAX_PAGE_NO, description="The page, from 1; one past the end is empty.")
-    page_size: int = Field(20, ge=1, le=200, description="Rows on a page.")
+    page_size: int = Field(20, ge=1, le=MAX_PAGE_SIZE, description="Rows on a page.")
     format: Literal["labeled", "flat"] = Field(
         "labeled", description="`labeled`: every value with the label of its property. `flat`: values alone."
     )

@@ -22,9 +22,12 @@ from pipedrive_orchestration.api.errors import ApiError
 from pipedrive_orchestration.api.keys import Scope
 from pipedrive_orchestration.api.middleware import API_PATH
 from pipedrive_orchestration.api.openapi import (
+    AFTER_INPUTS,
+    AFTER_WORKFLOWS,
     SYNC_EXAMPLE,
     answers,
     body_of,
+    source_links,
 )
 from pipedrive_orchestration.api.schemas import (
     InputItem,
@@ -75,7 +78,7 @@ FoundWorkflow = Annotated[Workflow, Depends(_found)]
     "/workflows",
     dependencies=[needs(Scope.WORKFLOWS_READ)],
     response_model=Success[list[WorkflowItem]],
-    responses=answers(),
+    responses=answers(links=AFTER_WORKFLOWS),
     summary="List all workflows",
 )
 def list_workflows(context: Context, _: NoQuery) -> Response:
@@ -98,7 +101,7 @@ def _item(workflow: Workflow) -> WorkflowItem:
     "/workflows/{workflow_id}/sheets/{sheet_id}/inputs",
     dependencies=[needs(Scope.WORKFLOWS_READ)],
     response_model=Success[InputList],
-    responses=answers(404),
+    responses=answers(404, links=AFTER_INPUTS),
     summary="List the inputs of a workflow",
 )
 def list_inputs(found: FoundWorkflow, _: NoQuery) -> Response:
@@ -111,7 +114,7 @@ def list_inputs(found: FoundWorkflow, _: NoQuery) -> Response:
     "/sources/{source_id:source}/sync",
     dependencies=[needs(Scope.SOURCES_WRITE)],
     response_model=Success[SyncedRows],
-    responses=answers(404, 409, 413),
+    responses=answers(404, 409, 413, links=source_links("/data/source_instance_id")),
     openapi_extra=body_of(SyncBody, persons=SYNC_EXAMPLE),
     summary="Sync a source to a workflow",
 )
