@@ -17,14 +17,11 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from pipedrive_orchestration.cli.commands.init import show_layout
-from pipedrive_orchestration.cli.environment import Environment
+from pipedrive_orchestration.cli.environment import DEMO_DATABASE, DEMO_FOLDER, Environment
 from pipedrive_orchestration.cli.errors import CommandError
 from pipedrive_orchestration.files import make_private_folder, replace_content
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.template import CONFIGURATION, lay_out
-
-DEMO_FOLDER = Path("data/demo")
-"""The folder of the demo's account and database; a real account never touches it."""
 
 BURST = 100
 """Requests per 2 s of the demo account: what the Premium plan allows a token.
@@ -148,7 +145,7 @@ def on_demo(environment: Environment, account: DemoAccount) -> Environment:
     return environment.but(
         api_url=account.url,
         api_token=account.token,
-        warehouse=str(DEMO_FOLDER / "warehouse.duckdb"),
+        warehouse=str(DEMO_DATABASE),
         staging=DEMO_FOLDER / "staging",
         publish=environment.settings.publish and DEMO_FOLDER / "published.duckdb",
     )

@@ -11,6 +11,11 @@ from pipedrive_orchestration.settings import Settings, export, read_variables
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 
+DEMO_FOLDER = Path("data/demo")
+"""The folder of the demo's account and database; a real account never touches it."""
+
+DEMO_DATABASE = DEMO_FOLDER / "warehouse.duckdb"
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -32,7 +37,7 @@ class Environment:
             SettingsError: values that cannot be used, or a file that cannot be read; all at once.
         """
         variables = read_variables(folder)
-        return cls(Settings.from_variables(variables), variables)
+        return cls(_with_demo_database(Settings.from_variables(variables)), variables)
 
     @property
     def connection(self) -> Connection:
@@ -69,3 +74,14 @@ class Environment:
     def export(self) -> None:
         """Put everything into the environment of this process, for Dagster and what it starts."""
         export({**self.variables, **self.settings.variables()})
+
+
+def _with_demo_database(settings: Settings) -> Settings:
+    """The settings with the demo's database, where there is no account and no other database.
+
+    So what `demo` and `dev` have imported is what the other commands show.
+    """
+    chosen = settings.has_account or "warehouse" in settings.model_fields_set
+    if chosen or Warehouse.from_settings(settings).exists or not DEMO_DATABASE.exists():
+        return settings
+    return settings.but(warehouse=str(DEMO_DATABASE))

@@ -9,9 +9,11 @@ import httpx
 import pytest
 from rich.console import Console
 
-from pipedrive_orchestration.cli.demo_account import DEMO_FOLDER, DemoAccount, demo_account
+from pipedrive_orchestration.cli.demo_account import DemoAccount, demo_account
+from pipedrive_orchestration.cli.environment import DEMO_DATABASE, DEMO_FOLDER
+from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration_tests.cli.conftest import Project
+from pipedrive_orchestration_tests.cli.conftest import PIPELINES, Project
 
 SCALE = 0.01
 
@@ -55,3 +57,18 @@ def test_what_a_killed_command_left_is_no_account(settings: Settings) -> None:
         assert Path(address).stat().st_mode & 0o777 == 0o600
         assert not _finds_person(account, "Nobody")
     assert not address.exists()
+
+
+def test_without_an_account_the_other_commands_show_what_the_demo_imported(
+    project: Project, demo: DemoServer
+) -> None:
+    project.write("pipelines", PIPELINES)
+    project.bring("pipelines", demo)
+    rows = len(project.current("pipelines"))
+    DEMO_FOLDER.mkdir(parents=True)
+    project.database.rename(DEMO_DATABASE)
+    assert json.loads(project.run("data", "pipelines", "--json").out)["total_count"] == rows
+    assert json.loads(project.run("list", "--json").out)["sources"][0]["rows"] == rows
+    # An account has a database of its own, from the first moment on.
+    project.connect_to(demo)
+    assert json.loads(project.run("list", "--json").out)["sources"][0]["rows"] == 0

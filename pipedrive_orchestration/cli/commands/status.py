@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -17,9 +18,22 @@ from pipedrive_orchestration.cli.output import err, out, print_json, say
 from pipedrive_orchestration.cli.states import minute, state_as_json, status_text
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.lifecycle import Switch, switch_source
-from pipedrive_orchestration.services.overview import Overview, SourceOverview, read_overview
+from pipedrive_orchestration.services.overview import DAYS, Overview, SourceOverview, read_overview
 
 _BARS = " ▁▂▃▄▅▆▇█"
+_DAYS = f"{DAYS} days"
+_NUMBERS = ("rows", "changed today", "tokens today")
+_COLUMNS = (
+    "source",
+    "state",
+    "last success",
+    "late",
+    "rows",
+    "changed today",
+    _DAYS,
+    "tokens today",
+    "next tick",
+)
 
 
 def status(
@@ -82,25 +96,35 @@ def _show(overview: Overview) -> None:
 
 
 def _table_of(overview: Overview) -> Table:
-    table = Table("source", "state", "last success (UTC)", "late")
-    for name in ("rows", "today"):
-        table.add_column(name, justify="right")
-    table.add_column(f"{len(overview.sources[0].changes)} days" if overview.sources else "", no_wrap=True)
-    table.add_column("tokens", justify="right")
-    table.add_column("next tick (UTC)")
-    for source in overview.sources:
-        table.add_row(
-            source.slug,
-            status_text(source.state),
-            minute(source.last_success.finished_at) if source.last_success else "",
-            Text(_duration(source.late_at(overview.at)), style="red"),
-            f"{source.rows:,}",
-            f"{source.changes[-1]:,}",
-            _sparkline(source.changes),
-            f"{source.tokens[-1]:,}",
-            minute(source.state.next_tick),
-        )
+    rows = [_cells(source, overview.at) for source in overview.sources]
+    # Where nothing is late there is nothing to show of it.
+    names = [name for name in _COLUMNS if name != "late" or any(row["late"] for row in rows)]
+    table = Table(caption="times in UTC", caption_justify="left")
+    for name in names:
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=justify, no_wrap=name not in ("state", *_NUMBERS))
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     return table
+
+
+def _cells(source: SourceOverview, at: datetime) -> dict[str, str | Text]:
+    return {
+        "source": source.slug,
+        "state": status_text(source.state),
+        "last success": _short(source.last_success.finished_at if source.last_success else None),
+        "late": Text(_duration(source.late_at(at)), style="red"),
+        "rows": f"{source.rows:,}",
+        "changed today": f"{source.changes[-1]:,}",
+        _DAYS: _sparkline(source.changes),
+        "tokens today": f"{source.tokens[-1]:,}",
+        "next tick": _short(source.state.next_tick),
+    }
+
+
+def _short(instant: datetime | None) -> str:
+    """An instant of these weeks to the minute."""
+    return f"{instant:%m-%d %H:%M}" if instant else ""
 
 
 def _sparkline(counts: Sequence[int]) -> str:
