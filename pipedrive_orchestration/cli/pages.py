@@ -14,7 +14,7 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.rows import RowPage, read_page
-from pipedrive_orchestration.warehouse.tables import REMOVAL_COLUMNS, ROWS, NotImportedError, column_types
+from pipedrive_orchestration.warehouse.tables import ROWS, NotImportedError, column_types, is_shown
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 200
@@ -115,7 +115,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[st
     types = column_types(connection, source.slug)
     if not types:
         raise NotImportedError(source.slug)
-    return {key: type_ for key, type_ in types.items() if key not in REMOVAL_COLUMNS}
+    return {key: type_ for key, type_ in types.items() if is_shown(key)}
 
 
 def _option_labels(

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.pipedrive.older_names import OlderName
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 _ADDRESS_PARTS = (
@@ -49,6 +50,9 @@ REFERENCES = frozenset(
 )
 """Field types whose value is the id of something else."""
 
+ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
+"""Type of a record's id by the catalogue's ``id_type``."""
+
 _TEXTS = frozenset(
     {"varchar", "text", "varchar_auto", "varchar_options", "phone", "status", "clock", "price_list"}
     | {"billing_frequency"}
@@ -63,7 +67,7 @@ _SCALARS = {
     "uuid": "UUID",
     "lead": "UUID",
 }
-_LISTS = {"set": "BIGINT[]", "ids": "BIGINT[]", "uuids": "UUID[]"}
+_LISTS = {"set": "BIGINT[]", "ids": "BIGINT[]", "uuids": "UUID[]", "names": "VARCHAR[]"}
 _CONTACTS = 'STRUCT(value VARCHAR, label VARCHAR, "primary" BOOLEAN)[]'
 
 
@@ -109,26 +113,32 @@ def leaf_column(key: str) -> str:
     return quoted(f"_leaf_{key}")
 
 
-def nested_cast(key: str, field_type: str, sql_type: str) -> Cast:
-    """The cast of a property that v2 keeps under ``custom_fields``."""
-    return _cast(("custom_fields", key), field_type, sql_type)
+def nested_cast(field: Field, name: str) -> Cast:
+    """The cast of a property that v2 keeps under ``custom_fields``, to a column of that name."""
+    return _cast(("custom_fields", field.record_key), name, field)
 
 
-def plain_cast(key: str, field_type: str, sql_type: str) -> Cast:
-    """The cast of a property that stands in the record itself."""
-    return _cast((key,), field_type, sql_type)
+def plain_cast(field: Field, name: str) -> Cast:
+    """The cast of a property that stands in the record itself, to a column of that name."""
+    if field.older is None:
+        return _cast((field.record_key,), name, field)
+    if field.older.part:
+        return _part_of_struct(field.older)
+    cast = _cast((field.record_key,), name, field)
+    return replace(cast, value=f"NOT ({cast.value})") if field.older.is_opposite else cast
 
 
-def flat_cast(key: str, field_type: str, sql_type: str) -> Cast:
+def flat_cast(field: Field, name: str) -> Cast:
     """The cast of a custom field in a v1 record: its parts stand beside it, as ``<key>_until``, ..."""
-    if field_type in STRUCTS:
-        return _flat_struct(key, STRUCTS[field_type], sql_type)
-    return plain_cast(key, field_type, sql_type)
+    if field.field_type in STRUCTS:
+        return _flat_struct(field.record_key, STRUCTS[field.field_type], sql_type_of(field))
+    return _cast((field.record_key,), name, field)
 
 
-def _cast(path: tuple[str, ...], kind: str, sql_type: str) -> Cast:
+def _cast(path: tuple[str, ...], name: str, field: Field) -> Cast:
+    kind, sql_type = field.field_type, sql_type_of(field)
     key, raw = path[-1], f"{_inside(path)}::VARCHAR"
-    leaf, candidate = leaf_column(key), quoted(key)
+    leaf, candidate = leaf_column(key), quoted(name)
     if sql_type in ("VARCHAR", "JSON"):
         return Cast(leaf, {key: sql_type}, leaf, "true", raw)
     if kind in STRUCTS or kind == "contacts":
@@ -142,6 +152,13 @@ def _cast(path: tuple[str, ...], kind: str, sql_type: str) -> Cast:
     else:
         value, fits = _scalar(leaf, candidate, sql_type)
     return Cast(leaf, {key: "VARCHAR"}, value, fits, raw)
+
+
+def _part_of_struct(older: OlderName) -> Cast:
+    # The whole is opened as the property of today is, which may be wanted beside its part.
+    leaf = leaf_column(older.key)
+    value = f"({leaf} ->> {literal('$.' + older.part)})"
+    return Cast(leaf, {older.key: "JSON"}, value, "true", f"{leaf}::VARCHAR")
 
 
 def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, str]:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from pipedrive_orchestration.importing.casts import ID_TYPES
 from pipedrive_orchestration.importing.context import ImportContext
+from pipedrive_orchestration.importing.definition import Definition, reference_table
 from pipedrive_orchestration.importing.doubt import Reading, reconciles, windows_without_columns
-from pipedrive_orchestration.importing.merge import merge
+from pipedrive_orchestration.importing.merge import merge, update_names
 from pipedrive_orchestration.importing.plan import PullPlan
+from pipedrive_orchestration.importing.references import NamesRead, References, Revisions
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
-from pipedrive_orchestration.importing.report import RowCounts, Totals
+from pipedrive_orchestration.importing.report import Pull, RowCounts, Totals
 from pipedrive_orchestration.importing.staging import imports_alive
-from pipedrive_orchestration.importing.transform import ID_TYPES
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, grid_start, windows_until
 from pipedrive_orchestration.pipedrive.fields import Field
-from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse import Warehouse, ledger, references
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, Watermark, WindowEntry
+from pipedrive_orchestration.warehouse.references import ReferenceTable
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import (
     prepare_history,
@@ -47,11 +50,14 @@ class Committer:
         totals: what the commits have come to so far.
     """
 
-    def __init__(self, context: ImportContext, plan: PullPlan, visibility: Visibility) -> None:
+    def __init__(
+        self, context: ImportContext, plan: PullPlan, visibility: Visibility, names: References
+    ) -> None:
         self.totals = Totals(notes=[*plan.notes, *visibility.notes, *context.definition.notes])
         self._context = context
         self._plan = plan
         self._visibility = visibility
+        self._names = names
         self._created = context.created
         self._doubt: str | None = None
         self._grid = windows_until(context.source, context.began)
@@ -145,10 +151,14 @@ class Committer:
         is_last: bool,
     ) -> None:
         slug, now = self._context.source.slug, self._context.clock.now()
+        read = self._names.read()
         with warehouse.writing() as connection:
             self._prepare(connection, now)
+            revisions = _record_names(connection, read, now)
             self._merge(connection, files, now)
             self._remove(connection, removed, windows, now)
+            if is_last:
+                self._update_names(connection, revisions, now)
             self.totals.current = count_current(connection, slug)
             for window in windows:
                 self._record_window(connection, window, now)
@@ -161,14 +171,16 @@ class Committer:
             self.totals.watermark = known.instant if known else None
             self.totals.quarantined = ledger.count_quarantined(connection, self._context.request.import_id)
             ledger.record_import(connection, self._entry("succeeded" if is_last else "running", now))
+        self._names.wrote(read, revisions)
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
         if self.totals.is_prepared:
             return
         request, definition = self._context.request, self._context.definition
         source, object_type = request.source, request.source.type
-        columns = [column.column for column in definition.columns]
+        columns = definition.table
         ledger.prepare(connection)
+        references.prepare(connection, _reference_tables(definition))
         ledger.record_interruptions(connection, source.slug, alive=imports_alive(request.staging))
         notes = record_fields(connection, object_type.name, map(_ledger_field, definition.fields), now)
         notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
@@ -191,6 +203,20 @@ class Committer:
         )
         for key, more in counts.items():
             self.totals.by_window[key] = self.totals.by_window.get(key, RowCounts()).plus(more)
+
+    def _update_names(
+        self, connection: duckdb.DuckDBPyConnection, revisions: Mapping[str, Revisions], now: datetime
+    ) -> None:
+        """Show the names of now in all rows, and note by which names the filter has been evaluated."""
+        context, plan = self._context, self._plan
+        count = update_names(connection, context.source.slug, context.definition.derived, now)
+        before = self.totals.by_window.get(None, RowCounts())
+        self.totals.by_window[None] = before.plus(RowCounts(updated=count))
+        if count:
+            self.totals.notes.append(f"{count:,} rows show other names than before behind their references")
+        if plan.is_complete or plan.pull is Pull.CHANGES:
+            for table, revision in self._names.evaluated(revisions):
+                references.record_revision(connection, context.source.slug, table, revision)
 
     def _remove(
         self,
@@ -300,4 +326,28 @@ def _ledger_field(known: Field) -> LedgerField:
         field_type=known.field_type,
         is_custom=known.is_custom,
         options=tuple((str(option.id), option.label) for option in known.options),
+        is_own=known.is_own,
     )
+
+
+def _reference_tables(definition: Definition) -> list[ReferenceTable]:
+    """The tables of names that the source's rows, its filter and its labelled view need."""
+    derived = (*definition.derived, *definition.selection.derived)
+    needed = {each.derivation.object_type for each in derived}
+    needed |= {column.refers_to for column in definition.shown if column.refers_to}
+    return [reference_table(object_type) for object_type in sorted(needed)]
+
+
+def _record_names(
+    connection: duckdb.DuckDBPyConnection, read: Sequence[NamesRead], now: datetime
+) -> dict[str, Revisions]:
+    revisions = {}
+    for names in read:
+        before = references.revision_of(connection, names.table)
+        if names.files:
+            references.record_names(connection, names.table, names.query, now)
+        references.record_missing(connection, names.table, names.missing, now)
+        if names.watermark is not None:
+            references.move_watermark(connection, names.table, names.watermark)
+        revisions[names.table.object_type] = (before, references.revision_of(connection, names.table))
+    return revisions

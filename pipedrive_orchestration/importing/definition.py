@@ -11,16 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from pipedrive_orchestration.importing.casts import Cast, flat_cast, nested_cast, plain_cast, sql_type_of
-from pipedrive_orchestration.pipedrive.fields import Field, FieldList, is_custom_key
+from pipedrive_orchestration.importing.casts import (
+    ID_TYPES,
+    Cast,
+    flat_cast,
+    nested_cast,
+    plain_cast,
+    sql_type_of,
+)
+from pipedrive_orchestration.pipedrive.fields import Field, FieldList, is_custom_key, with_further_names
 from pipedrive_orchestration.pipedrive.object_types import (
+    CATALOGUE,
     MAX_CUSTOM_FIELDS_PER_REQUEST,
     CustomFields,
     ObjectType,
 )
+from pipedrive_orchestration.pipedrive.references import REFERENCED, Derivation, attributes_of
 from pipedrive_orchestration.sources import InvalidBodyError, PreviewBody, Problem, Source
 from pipedrive_orchestration.sources.validation import near_matches
-from pipedrive_orchestration.warehouse.tables import Column
+from pipedrive_orchestration.warehouse.references import NamedColumn, ReferenceTable
+from pipedrive_orchestration.warehouse.tables import HIDDEN, Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,28 @@ class TypedColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class DerivedColumn:
+    """A column whose values are names behind another column's ids.
+
+    Attributes:
+        reference: the column that has the ids.
+        derivation: what it shows of the records that they stand for.
+    """
+
+    column: Column
+    reference: Column
+    derivation: Derivation
+
+
+@dataclass(frozen=True, slots=True)
+class NameTest:
+    """A test of a filter that looks at a name: the column, and SQL over it."""
+
+    column: DerivedColumn
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The condition for records to be members of a source.
 
@@ -45,6 +77,8 @@ class Selection:
         values: those of the predicate's named parameters.
         fields: fields that it looks at.
         columns: the same as typed columns.
+        derived: what it looks at besides: names behind some of these columns.
+        name_tests: how it looks at them.
         restrictions: query parameters by which Pipedrive itself leaves out records that the predicate
             refuses; it need not leave out all of them.
         problems: why the filter does not fit the account; nothing is to be read with one that does not.
@@ -54,6 +88,8 @@ class Selection:
     values: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     fields: tuple[Field, ...] = ()
     columns: tuple[TypedColumn, ...] = ()
+    derived: tuple[DerivedColumn, ...] = ()
+    name_tests: tuple[NameTest, ...] = ()
     restrictions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     problems: tuple[Problem, ...] = ()
 
@@ -72,8 +108,9 @@ class Definition:
     """A source joined with the account's fields.
 
     Attributes:
-        fields: all that the account has.
-        columns: one per property, in the source's order.
+        fields: all that the account has, with the other names of each.
+        columns: what is read of a record: one per property, and the references of those that are derived.
+        derived: one per derived property.
         vanished: columns of properties that the account had once; they keep their last values.
         query: what every request for records carries so that the wanted values come.
         selection: which records belong to the source.
@@ -83,15 +120,24 @@ class Definition:
     source: Source
     fields: tuple[Field, ...]
     columns: tuple[TypedColumn, ...]
+    derived: tuple[DerivedColumn, ...]
     vanished: tuple[Column, ...]
     query: Mapping[str, str | int]
     selection: Selection
     field_notes: tuple[str, ...] = ()
 
     @property
+    def table(self) -> tuple[Column, ...]:
+        """All columns of the table: those of the properties in the source's order, then the others."""
+        columns = [*(each.column for each in self.columns), *(each.column for each in self.derived)]
+        place = {key: index for index, key in enumerate(self.source.properties)}
+        return tuple(sorted(columns, key=lambda column: place.get(column.key, len(place))))
+
+    @property
     def shown(self) -> tuple[Column, ...]:
         """The columns of all properties, vanished ones included."""
-        return (*(column.column for column in self.columns), *self.vanished)
+        asked = set(self.source.properties)
+        return (*(column for column in self.table if column.key in asked), *self.vanished)
 
     @property
     def fingerprint(self) -> str:
@@ -134,10 +180,12 @@ def define(
     if unknown:
         raise UnknownPropertiesError(source, unknown, fields)
     wanted = [by_key[key] for key in source.properties if key in by_key]
+    columns = columns_of(wanted, fields, source)
     return Definition(
         source=source,
         fields=tuple(fields),
-        columns=tuple(typed_column(field, source.type, source.labels.get(field.key)) for field in wanted),
+        columns=columns.typed,
+        derived=columns.derived,
         vanished=tuple(known[key] for key in source.properties if key not in by_key),
         query=query_for(source.type, [*wanted, *selection.fields]),
         selection=selection,
@@ -148,17 +196,18 @@ def define(
 def understood_fields(
     body: PreviewBody, listed: FieldList, known: Mapping[str, Column] = MappingProxyType({})
 ) -> list[Field]:
-    """The fields of the account, those that are not understood as they were when they were last.
+    """The fields of the account with all names that they can be asked for by.
 
-    Where the list may not be read, the custom fields that a body asks for are taken to be there; their values
-    are JSON as long as nothing is known of them.
+    Those that are not understood are as they were when they were last. Where the list may not be read, the
+    custom fields that a body asks for are taken to be there; their values are JSON as long as nothing is
+    known of them.
     """
     fields = [_as_known(field, known.get(field.key)) for field in listed.fields]
-    if not listed.is_denied or body.type.custom_fields is CustomFields.NONE:
-        return fields
-    asked = [key for key in body.properties if is_custom_key(key)]
-    unlisted = [Field(key, key, "json", is_custom=True, is_understood=False) for key in asked]
-    return [*fields, *(_as_known(field, known.get(field.key)) for field in unlisted)]
+    if listed.is_denied and body.type.custom_fields is not CustomFields.NONE:
+        asked = [key for key in body.properties if is_custom_key(key)]
+        unlisted = [Field(key, key, "json", is_custom=True, is_understood=False) for key in asked]
+        fields += [_as_known(field, known.get(field.key)) for field in unlisted]
+    return list(with_further_names(fields, body.type))
 
 
 def _as_known(field: Field, column: Column | None) -> Field:
@@ -181,25 +230,86 @@ def wanted_fields(body: PreviewBody, fields: Sequence[Field], selection: Selecti
     return [by_key[key] for key in body.properties]
 
 
-def typed_column(field: Field, object_type: ObjectType, label: str | None = None) -> TypedColumn:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of some properties: those that are read of a record, and those derived from them."""
+
+    typed: tuple[TypedColumn, ...]
+    derived: tuple[DerivedColumn, ...]
+
+
+def columns_of(wanted: Sequence[Field], fields: Sequence[Field], body: PreviewBody) -> Columns:
+    """The columns of the wanted ones of an account's fields.
+
+    The reference of a derived property has a column too. Where nobody has asked for it, its name begins with
+    `HIDDEN`, and nothing but the table shows it.
+    """
+    typed = {
+        field.key: typed_column(field, body.type, body.labels.get(field.key))
+        for field in wanted
+        if field.derived is None
+    }
+    by_key = {field.key: field for field in fields}
+    derived = []
+    for each in wanted:
+        if each.derived is None:
+            continue
+        key = each.derived.of
+        if key not in typed:
+            key = HIDDEN + key
+            typed.setdefault(key, typed_column(by_key[each.derived.of], body.type, name=key))
+        label = body.labels.get(each.key) or each.label
+        column = Column(each.key, sql_type_of(each), label, each.field_type)
+        derived.append(DerivedColumn(column, typed[key].column, each.derived))
+    return Columns(tuple(typed.values()), tuple(derived))
+
+
+def reference_table(object_type: str) -> ReferenceTable:
+    """The table of the names of an object type's records, whatever their names are called at Pipedrive."""
+    return ReferenceTable(
+        object_type,
+        ID_TYPES[CATALOGUE[object_type].id_type],
+        ("name", *attributes_of(object_type)[1:]),
+    )
+
+
+def named_columns(derived: Iterable[DerivedColumn]) -> list[NamedColumn]:
+    """Columns of derived properties as the warehouse joins them."""
+    return [
+        NamedColumn(
+            key=each.column.key,
+            reference=each.reference.key,
+            table=reference_table(each.derivation.object_type),
+            attribute="name" if each.derivation.is_name else each.derivation.attribute,
+            is_list=each.derivation.is_list,
+        )
+        for each in derived
+    ]
+
+
+def typed_column(
+    field: Field, object_type: ObjectType, label: str | None = None, *, name: str | None = None
+) -> TypedColumn:
     """The typed column of a property.
 
     Args:
         field: the property as the account has it.
         object_type: decides where custom values lie and how they are written.
         label: the user's own label, if any.
+        name: the column's name, if it is not the property's.
     """
     layout = object_type.custom_fields if field.is_custom else CustomFields.NONE
-    sql_type = sql_type_of(field)
+    referenced = REFERENCED.get(field.field_type)
     return TypedColumn(
         column=Column(
-            key=field.key,
-            sql_type=sql_type,
+            key=name or field.key,
+            sql_type=sql_type_of(field),
             label=label or field.label,
             field_type=field.field_type,
             has_options=_has_options(field),
+            refers_to=referenced.object_type if referenced else None,
         ),
-        cast=_CASTS[layout](field.key, field.field_type, sql_type),
+        cast=_CASTS[layout](field, name or field.key),
         nested=layout is CustomFields.NESTED,
     )
 
@@ -220,12 +330,12 @@ def _has_options(field: Field) -> bool:
 
 def query_for(object_type: ObjectType, fields: Iterable[Field]) -> dict[str, str | int]:
     """The query that makes records come with the values of some fields."""
-    wanted = {field.key: field for field in fields}.values()
+    fields = list(fields)
     query: dict[str, str | int] = {}
-    optional = [field.key for field in wanted if field.optional]
+    optional = dict.fromkeys(field.record_key for field in fields if field.optional)
     if optional:
         query["include_fields"] = ",".join(optional)
-    custom = [field.key for field in wanted if field.is_custom]
+    custom = dict.fromkeys(field.record_key for field in fields if field.is_custom)
     nested = object_type.custom_fields is CustomFields.NESTED
     if nested and 0 < len(custom) <= MAX_CUSTOM_FIELDS_PER_REQUEST:
         query["custom_fields"] = ",".join(custom)

@@ -61,6 +61,17 @@ class Extraction:
             # Where nothing tells of deletions, they show only in a complete reading.
             ranges = plan.ranges if object_type.recents_item else [(None, None)]
             yield self._reader(object_type.listing, ranges, object_type.with_deleted).pages()
+            if object_type.recents_item:
+                yield from self._rechecks()
+
+    def _rechecks(self) -> Iterator[AsyncGenerator[FetchedPage, None]]:
+        """Records that have not changed, and refer to something that has another name."""
+        object_type = self._context.object_type
+        for recheck in self._plan.rechecks:
+            query = {recheck.parameter: recheck.record_id}
+            yield self._listed(object_type.listing, query)
+            if object_type.archived_listing and self._context.source.options.include_archived:
+                yield self._listed(object_type.archived_listing, query)
 
     def _late_readings(self) -> Iterator[AsyncGenerator[FetchedPage, None]]:
         if not self._context.object_type.partitioned or self._plan.pull is not Pull.WINDOW:

@@ -16,6 +16,7 @@ from pipedrive_orchestration.importing.extract import Extraction
 from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.ranges import FetchedPage
 from pipedrive_orchestration.importing.reconcile import Reconciler
+from pipedrive_orchestration.importing.references import References
 from pipedrive_orchestration.importing.removals import RemovedId
 from pipedrive_orchestration.importing.staging import Staging
 from pipedrive_orchestration.importing.visibility import Visibility
@@ -36,6 +37,7 @@ class Loader:
         visibility: Visibility,
         staging: Staging,
         reconciler: Reconciler,
+        names: References,
         committer: Committer,
     ) -> None:
         self._context = context
@@ -43,6 +45,7 @@ class Loader:
         self._visibility = visibility
         self._staging = staging
         self._reconciler = reconciler
+        self._names = names
         self._committer = committer
 
     async def load(self, extraction: Extraction) -> list[RemovedId]:
@@ -77,11 +80,15 @@ class Loader:
         """Commit what is left and move the watermark.
 
         Raises:
+            PipedriveError: the account cannot be read.
             StagingError: pages cannot be typed.
             WarehouseError: the database cannot be opened or written.
         """
         await self._staging.type_staged()
-        await self._committer.finish(self._staging.take_typed(), removed)
+        rows = self._staging.take_typed()
+        await self._names.look_up(rows)
+        self._committer.note(self._names.notes)
+        await self._committer.finish(rows, removed)
 
     async def _commit_while_reading(self, extraction: Extraction) -> list[Window]:
         """Stage everything that is read first. Returns the windows that are left to be committed."""
@@ -124,7 +131,9 @@ class Loader:
         for page in found.pages:
             await self._stage(FetchedPage(page))
         await self._staging.type_staged()
-        await self._committer.commit(self._staging.take_typed(), found.removed, windows)
+        rows = self._staging.take_typed()
+        await self._names.look_up(rows)
+        await self._committer.commit(rows, found.removed, windows)
 
     async def _stage(self, fetched: FetchedPage) -> None:
         await self._staging.add(fetched.page)

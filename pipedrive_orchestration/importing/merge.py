@@ -14,8 +14,10 @@ from pathlib import Path
 import duckdb
 
 from pipedrive_orchestration.importing.context import ImportContext
+from pipedrive_orchestration.importing.definition import DerivedColumn, Selection, named_columns
 from pipedrive_orchestration.importing.report import RowCounts
 from pipedrive_orchestration.sources import Options
+from pipedrive_orchestration.warehouse.references import NamedColumn, with_names
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, Column
 
@@ -51,6 +53,29 @@ class _Terms:
     def columns(self) -> list[Column]:
         """The columns of its properties."""
         return [column.column for column in self.context.definition.columns]
+
+    @property
+    def names(self) -> list[NamedColumn]:
+        """The columns of names."""
+        return named_columns(self.context.definition.derived)
+
+    @property
+    def keys(self) -> list[str]:
+        """The quoted names of all columns that come with a record."""
+        keys = [*(column.key for column in self.columns), *(column.key for column in self.names)]
+        return [quoted(key) for key in keys]
+
+    @property
+    def selection(self) -> Selection:
+        """Which records belong to the source."""
+        return self.context.definition.selection
+
+    @property
+    def incoming(self) -> str:
+        """SQL of the incoming records with their names, to stand in a FROM clause."""
+        if self.selection.derived or not self.names:
+            return "incoming"
+        return f"({with_names('incoming', self.names)})"
 
     @property
     def only_added_since(self) -> datetime | None:
@@ -94,12 +119,15 @@ def merge(
     if terms.options.on_leave == "delete":
         _take_out(connection, terms)
     counts = _counts(connection)
-    connection.execute("DROP VIEW incoming; DROP VIEW nameless; DROP TABLE verdicts; DROP TABLE outdated")
+    incoming = "TABLE" if terms.selection.derived else "VIEW"
+    connection.execute(
+        f"DROP {incoming} incoming; DROP VIEW nameless; DROP TABLE verdicts; DROP TABLE outdated"
+    )
     return counts
 
 
 def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms: _Terms) -> None:
-    """Make the view ``incoming``: every record once, in its newest state, with why it is removed if it is."""
+    """Make ``incoming``: every record once, in its newest state, with why it is removed if it is."""
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
     rows = f"read_parquet({listed}, filename = 'file', file_row_number = true) WHERE _id IS NOT NULL"
     # Only few records come twice, so it is their older states that are listed, not everyone's newest.
@@ -116,14 +144,27 @@ def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms
     newest = f"FROM {rows}"
     if connection.execute("SELECT count(*) FROM outdated").fetchone() != (0,):
         newest += " AND (file, file_row_number) NOT IN (FROM outdated)"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW incoming AS "
-        f"SELECT *, CASE WHEN _is_deleted THEN 'deleted' {archived}"
-        f"WHEN NOT _matches THEN 'left_segment' END AS _removal {newest}"
-    )
+    removal = f"CASE WHEN _is_deleted THEN 'deleted' {archived}WHEN NOT _matches THEN 'left_segment' END"
+    if terms.selection.derived:
+        _select_by_names(connection, newest, removal, terms)
+    else:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW incoming AS SELECT *, {removal} AS _removal {newest}"
+        )
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW nameless AS SELECT unnest(_misfits).value AS record "
         f"FROM read_parquet({listed}) WHERE _id IS NULL"
+    )
+
+
+def _select_by_names(connection: duckdb.DuckDBPyConnection, newest: str, removal: str, terms: _Terms) -> None:
+    """Make ``incoming`` where the filter looks at names behind references; no view takes its values."""
+    columns = {column.key: column for column in (*named_columns(terms.selection.derived), *terms.names)}
+    named = with_names(f"(SELECT * {newest})", list(columns.values()))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT *, {removal} AS _removal "
+        f"FROM (SELECT * REPLACE ({terms.selection.predicate} AS _matches) FROM ({named}))",
+        dict(terms.selection.values),
     )
 
 
@@ -167,13 +208,14 @@ def _judge(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
-    keys = [quoted(column.key) for column in terms.columns]
+    keys = terms.keys
     named = ", ".join(["_id", *keys, "_update_time", "_first_imported_at", "_imported_at", "_is_archived",
                        "_is_current"])  # fmt: skip
     values = ", ".join(["i._id", *(f"i.{key}" for key in keys), "i._update_time", "$now", "$now",
                         "i._is_archived", "true"])  # fmt: skip
     connection.execute(
-        f"INSERT INTO {quoted(ROWS, terms.slug)} ({named}) SELECT {values} FROM incoming AS i "
+        f"INSERT INTO {quoted(ROWS, terms.slug)} ({named}) SELECT {values} "
+        f"FROM {terms.incoming} AS i "
         "SEMI JOIN (SELECT _id FROM verdicts WHERE verdict = 'insert') AS v USING (_id)",
         {"now": terms.now},
     )
@@ -182,7 +224,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
 def _update(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     if not _any(connection, "verdict IN ('update', 'remove')"):
         return
-    keys = [quoted(column.key) for column in terms.columns]
+    keys = terms.keys
     # A removed record comes with its last values; its row keeps them and says since when it is gone.
     assignments = ", ".join(
         [
@@ -196,7 +238,8 @@ def _update(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
         ]
     )
     connection.execute(
-        f"UPDATE {quoted(ROWS, terms.slug)} AS t SET {assignments} FROM (SELECT i.* FROM incoming AS i "
+        f"UPDATE {quoted(ROWS, terms.slug)} AS t SET {assignments} FROM "
+        f"(SELECT i.* FROM {terms.incoming} AS i "
         "SEMI JOIN (SELECT _id FROM verdicts WHERE verdict IN ('update', 'remove')) AS v USING (_id)) AS i "
         "WHERE t._id = i._id",
         {"now": terms.now},
@@ -204,7 +247,7 @@ def _update(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
 
 
 def _keep_versions(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
-    keys = [quoted(column.key) for column in terms.columns]
+    keys = terms.keys
     named = ", ".join(["_id", *keys, "_update_time", "_is_archived", "_valid_from"])
     values = ", ".join(
         ["i._id", *(f"i.{key}" for key in keys), "i._update_time", "i._is_archived", "c.begun"]
@@ -221,8 +264,8 @@ def _keep_versions(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None
         "WHERE h._id = c._id AND h._valid_to IS NULL"
     )
     connection.execute(
-        f"INSERT INTO {quoted(HISTORY, terms.slug)} ({named}) SELECT {values} FROM incoming AS i "
-        "JOIN changed AS c ON c._id = i._id AND c.verdict <> 'remove'"
+        f"INSERT INTO {quoted(HISTORY, terms.slug)} ({named}) SELECT {values} "
+        f"FROM {terms.incoming} AS i JOIN changed AS c ON c._id = i._id AND c.verdict <> 'remove'"
     )
     connection.execute("DROP TABLE changed")
 
@@ -268,6 +311,41 @@ def _take_out(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
         f"(SELECT _id::VARCHAR FROM ({left}))",
         [terms.slug],
     )
+
+
+def update_names(
+    connection: duckdb.DuckDBPyConnection, slug: str, derived: Sequence[DerivedColumn], now: datetime
+) -> int:
+    """Bring the names in the current rows of a source up to date with those that are known.
+
+    The record itself has not changed: its ``_update_time`` stays, and it has no other version.
+
+    Returns:
+        How many rows had others.
+    """
+    columns = named_columns(derived)
+    if not columns:
+        return 0
+    references = {quoted(column.reference) for column in columns}
+    before = [f"{quoted(column.key)} AS before_{number}" for number, column in enumerate(columns)]
+    rows = f"(SELECT {', '.join(['_id', *references, *before])} FROM {quoted(ROWS, slug)} WHERE _is_current)"
+    differs = " OR ".join(
+        f"before_{number} IS DISTINCT FROM {quoted(column.key)}" for number, column in enumerate(columns)
+    )
+    keys = ", ".join(quoted(column.key) for column in columns)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE renamed AS SELECT _id, {keys} FROM ({with_names(rows, columns)}) "
+        f"WHERE {differs}"
+    )
+    assignments = ", ".join(f"{quoted(column.key)} = n.{quoted(column.key)}" for column in columns)
+    # A sync takes over whatever came here since it looked last.
+    changed = connection.execute(
+        f"UPDATE {quoted(ROWS, slug)} AS t SET {assignments}, _imported_at = $now FROM renamed AS n "
+        "WHERE t._id = n._id",
+        {"now": now},
+    ).fetchone()
+    connection.execute("DROP TABLE renamed")
+    return int(changed[0]) if changed else 0
 
 
 def _any(connection: duckdb.DuckDBPyConnection, condition: str) -> bool:

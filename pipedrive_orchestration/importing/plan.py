@@ -10,6 +10,7 @@ from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import Definition, differ_only_in_values, is_same_filter
 from pipedrive_orchestration.importing.prior_state import PriorState
 from pipedrive_orchestration.importing.ranges import Range
+from pipedrive_orchestration.importing.references import Recheck
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, windows_until
@@ -33,6 +34,7 @@ class PullPlan:
         is_complete: whether everything that the user sees of the source will have been read.
         restrictions: query parameters by which Pipedrive itself leaves out records that do not satisfy the
             filter while windows are read.
+        rechecks: records to be read besides, which have not changed and may have become members or left.
         notes: why this is not the pull that was asked for, if it is not.
         resumed_from: when the interrupted pull that is gone on with began, by Pipedrive's clock.
     """
@@ -44,6 +46,7 @@ class PullPlan:
     moves_watermark: bool
     is_complete: bool
     restrictions: Mapping[str, str] = field(default_factory=dict)
+    rechecks: tuple[Recheck, ...] = ()
     notes: tuple[str, ...] = ()
     resumed_from: datetime | None = None
 
@@ -57,13 +60,16 @@ class PullPlan:
         return since or self.began(context)
 
 
-def make_plan(context: ImportContext, prior: PriorState, visibility: Visibility) -> PullPlan:
+def make_plan(
+    context: ImportContext, prior: PriorState, visibility: Visibility, rechecks: Sequence[Recheck] | None
+) -> PullPlan:
     """Plan a pull.
 
     Args:
         context: the import.
         prior: what the warehouse knows of the source.
         visibility: what another user has read of an interrupted pull is not gone on with.
+        rechecks: what has to be read again since names in the filter have changed; None if that is all.
     """
     pull, started_at = context.request.pull, context.started_at
     if not context.object_type.partitioned:
@@ -72,11 +78,16 @@ def make_plan(context: ImportContext, prior: PriorState, visibility: Visibility)
     if pull is Pull.WINDOW:
         return _plan_windows(context, context.request.windows, prior, interrupted)
     reason = _reason_for_full_pull(context.definition, prior, context.began)
+    if reason is None and rechecks is None:
+        reason = "full pull: many names that the filter looks at have changed"
     if reason is None:
         since = (prior.watermark or context.created) - OVERLAP
         # Where nothing tells of deletions, a pull of changes reads everything.
         is_complete = context.object_type.recents_item is None
-        return PullPlan(pull, (), (), ((since, None),), moves_watermark=True, is_complete=is_complete)
+        return PullPlan(
+            pull, (), (), ((since, None),), moves_watermark=True, is_complete=is_complete,
+            rechecks=tuple(rechecks or ()),
+        )  # fmt: skip
     windows = tuple(windows_until(context.source, started_at))
     everything = _plan_windows(context, windows, prior, interrupted)
     return replace(everything, moves_watermark=True, notes=(reason, *everything.notes))

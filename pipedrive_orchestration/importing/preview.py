@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,17 @@ import duckdb
 
 from pipedrive_orchestration.importing.casts import readable
 from pipedrive_orchestration.importing.definition import (
-    TypedColumn,
+    Columns,
+    Selection,
+    columns_of,
+    named_columns,
     query_for,
-    typed_column,
     understood_fields,
     wanted_fields,
 )
 from pipedrive_orchestration.importing.estimate import cost_of_all, unread_removals
 from pipedrive_orchestration.importing.filters.compile import select
+from pipedrive_orchestration.importing.references import References, open_references
 from pipedrive_orchestration.importing.staging import Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
@@ -36,6 +40,8 @@ from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
 from pipedrive_orchestration.pipedrive.pagination import latest_first, pages
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import PreviewBody
+from pipedrive_orchestration.warehouse import references
+from pipedrive_orchestration.warehouse.references import with_names
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MAX_ROWS = 100
@@ -43,6 +49,9 @@ MAX_ROWS = 100
 
 MAX_PAGES = 10
 """The number of pages that a preview reads at most."""
+
+PREVIEWED_AT = datetime(2000, 1, 1, tzinfo=UTC)
+"""When names were read; nobody asks, since they are gone when the preview ends."""
 
 Cell = dict[str, Any]
 """``value`` as it would be stored, and the ``label`` of its property."""
@@ -94,37 +103,43 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
         fields = understood_fields(body, listed)
         selection = await select(client, body, fields)
         wanted = wanted_fields(body, fields, selection)
-        columns = [typed_column(field, body.type, body.labels.get(field.key)) for field in wanted]
+        columns = columns_of(wanted, fields, body)
         before = client.usage.tokens
         with (
-            tempfile.TemporaryDirectory(prefix="pipedrive-preview-") as folder,
-            closing(Transform(body.type, columns, Path(folder), selection)) as transform,
+            tempfile.TemporaryDirectory(prefix="pipedrive-preview-") as temporary,
+            closing(Transform(body.type, columns.typed, Path(temporary), selection)) as transform,
         ):
-            async with Staging(StagingFolder(Path(folder)), transform) as staging:
+            folder = Path(temporary)
+            async with (
+                Staging(StagingFolder(folder), transform) as staging,
+                open_references(client, folder, columns.derived, selection) as names,
+            ):
                 query = query_for(body.type, [*wanted, *selection.fields])
                 capped = await _stage_first_pages(client, body, {**query, **selection.restrictions}, staging)
                 await staging.type_staged()
-            total, found = await asyncio.to_thread(_matching, body, columns, staging.seen)
+                sample = _Sample(body, columns, selection, staging.seen, names)
+                total, found = await sample.read(folder / "shown.parquet")
         reading = client.usage.tokens - before
         if capped:
             reading = max(reading, await cost_of_all(client, body))
+    labels = {field.key: body.labels.get(field.key) or field.label for field in wanted}
     return Preview(
         rows=tuple(
             {
-                column.column.key: {"value": value, "label": column.column.label}
-                for column, value in zip(columns, row, strict=True)
+                key: {"value": value, "label": label}
+                for (key, label), value in zip(labels.items(), row, strict=True)
             }
             for row in found
         ),
         total_results=total,
         capped=capped,
         estimated_tokens=before + reading,
-        labels={column.column.key: column.column.label for column in columns},
+        labels=labels,
         texts=tuple(
             tuple(readable(value, field) for field, value in zip(wanted, row, strict=True)) for row in found
         ),
         restrictions=selection.restrictions,
-        notes=(*listed.notes, *unread_removals(body, connection)),
+        notes=(*listed.notes, *unread_removals(body, connection), *names.notes),
     )
 
 
@@ -147,35 +162,82 @@ async def _pages(client: Client, body: PreviewBody, query: Query) -> AsyncIterat
             yield page, page.goes_on(MAX_PAGE_SIZE)
 
 
-def _matching(
-    body: PreviewBody, columns: Sequence[TypedColumn], typed: Sequence[Path]
-) -> tuple[int, list[tuple[Any, ...]]]:
-    """The number of records that match, and the first of them."""
-    if not typed:
-        return 0, []
-    archived = "" if body.include_archived else "AND NOT _is_archived"
-    listed = ", ".join(literal(str(file)) for file in typed)
-    # A record that changed while pages were read has come twice.
-    members = (
-        f"SELECT * FROM read_parquet([{listed}]) WHERE _id IS NOT NULL "
-        "QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _update_time DESC NULLS LAST) = 1"
-    )
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(
-            f"CREATE TEMP VIEW members AS SELECT * FROM ({members}) "
-            f"WHERE _matches AND NOT _is_deleted {archived}"
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The records that were read, typed, and how those among them are found that match."""
+
+    body: PreviewBody
+    columns: Columns
+    selection: Selection
+    typed: Sequence[Path]
+    names: References
+
+    async def read(self, file: Path) -> tuple[int, list[tuple[Any, ...]]]:
+        """The number of records that match, and the first of them.
+
+        Args:
+            file: where those are kept whose names have to be looked up.
+
+        Raises:
+            PipedriveError: see :meth:`Client.get`.
+        """
+        if not self.typed:
+            return 0, []
+        if self.columns.derived or self.selection.derived:
+            await self.names.list_short()
+        if self.selection.derived:
+            await self.names.look_up(self.typed)
+        elif self.columns.derived:
+            await asyncio.to_thread(self._write_first, file)
+            await self.names.look_up([file])
+        return await asyncio.to_thread(self._matching)
+
+    def _write_first(self, file: Path) -> None:
+        with self._members() as connection:
+            connection.execute(f"COPY ({self._first('*')}) TO {literal(str(file))} (FORMAT parquet)")
+
+    def _matching(self) -> tuple[int, list[tuple[Any, ...]]]:
+        types = {each.column.key: each.column.sql_type for each in self.columns.typed}
+        types |= {each.column.key: each.column.sql_type for each in self.columns.derived}
+        keys = self.body.properties
+        with self._members() as connection:
+            total = connection.execute("SELECT count(*) FROM members").fetchone()
+            rows = connection.execute(self._first(", ".join(map(quoted, keys)))).fetchall()
+        opened = [
+            tuple(
+                json.loads(value) if types[key] == "JSON" and value is not None else value
+                for key, value in zip(keys, row, strict=True)
+            )
+            for row in rows
+        ]
+        return (int(total[0]) if total else 0), opened
+
+    def _first(self, shown: str) -> str:
+        return f"SELECT {shown} FROM members ORDER BY _update_time DESC NULLS LAST, _id LIMIT {MAX_ROWS}"
+
+    @contextmanager
+    def _members(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database with the table ``members``: the records that match, with the names that are known."""
+        archived = "" if self.body.include_archived else "AND NOT _is_archived"
+        listed = ", ".join(literal(str(file)) for file in self.typed)
+        # A record that changed while pages were read has come twice.
+        records = (
+            f"(SELECT * FROM read_parquet([{listed}]) WHERE _id IS NOT NULL "
+            "QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _update_time DESC NULLS LAST) = 1)"
         )
-        total = connection.execute("SELECT count(*) FROM members").fetchone()
-        keys = ", ".join(quoted(column.column.key) for column in columns)
-        rows = connection.execute(
-            f"SELECT {keys} FROM members ORDER BY _update_time DESC NULLS LAST, _id LIMIT {MAX_ROWS}"
-        ).fetchall()
-    return (int(total[0]) if total else 0), [_opened(row, columns) for row in rows]
-
-
-def _opened(row: tuple[Any, ...], columns: Sequence[TypedColumn]) -> tuple[Any, ...]:
-    return tuple(
-        json.loads(value) if column.column.sql_type == "JSON" and value is not None else value
-        for column, value in zip(columns, row, strict=True)
-    )
+        derived = {each.column.key: each for each in (*self.selection.derived, *self.columns.derived)}
+        named = f"({with_names(records, named_columns(derived.values()))})" if derived else records
+        matches = self.selection.predicate if self.selection.derived else "_matches"
+        values = dict(self.selection.values) if self.selection.derived else {}
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            for read in self.names.read():
+                references.prepare(connection, [read.table])
+                if read.files:
+                    references.record_names(connection, read.table, read.query, PREVIEWED_AT)
+            connection.execute(
+                f"CREATE TEMP TABLE members AS SELECT * FROM {named} "
+                f"WHERE {matches} AND NOT _is_deleted {archived}",
+                values,
+            )
+            yield connection

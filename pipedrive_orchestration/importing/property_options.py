@@ -9,19 +9,20 @@ from typing import Any
 from pipedrive_orchestration.importing.casts import sql_type_of
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.fields import Field, read_fields
+from pipedrive_orchestration.pipedrive.fields import Field, read_fields, with_further_names
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 
 
 def property_options(object_type: str, *, connection: Connection) -> list[dict[str, Any]]:
-    """The property options of an object type, built-in ones first.
+    """The property options of an object type: built-in ones, the account's own, then other names of these.
 
     The list is accepted as ``properties_metadata`` as it is. Each option has the property's key as
     ``value``, its ``label``, and ``extras``: ``field_type``, ``is_custom``, ``is_optional`` (it comes
     only when asked for through ``include_fields``), ``column_type`` (of its column here) and, for fields
-    that have them, ``options`` with ``id`` and ``label``.
+    that have them, ``options`` with ``id`` and ``label``. A name of v1 has the present one in ``alias_of``; a
+    name behind a reference has ``derived: true``, and the reference in ``of``.
 
     Args:
         object_type: its name in the catalogue.
@@ -48,17 +49,21 @@ def property_options(object_type: str, *, connection: Connection) -> list[dict[s
 
 async def _read(object_type: ObjectType, connection: Connection) -> Sequence[Field]:
     async with Client(connection) as client:
-        return (await read_fields(client, object_type)).fields
+        return with_further_names((await read_fields(client, object_type)).fields, object_type)
 
 
 def _option(field: Field) -> dict[str, Any]:
     extras: dict[str, Any] = {
         "field_type": field.field_type,
         "is_custom": field.is_custom,
-        "is_optional": field.optional,
+        "is_optional": field.optional and field.derived is None,
         "column_type": sql_type_of(field),
     }
     if field.options:
         extras["options"] = [{"id": option.id, "label": option.label} for option in field.options]
+    if field.older is not None:
+        extras["alias_of"] = ".".join(filter(None, (field.older.key, field.older.part)))
+    if field.derived is not None:
+        extras |= {"derived": True, "of": field.derived.of}
     label = field.label.replace("\0", "").strip()
     return {"value": field.key, "label": label or field.key, "extras": extras}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipedrive_orchestration.importing.commit import Committer
 from pipedrive_orchestration.importing.context import ImportContext, ImportRequest
-from pipedrive_orchestration.importing.definition import define, fingerprint_of
+from pipedrive_orchestration.importing.definition import define, fingerprint_of, understood_fields
 from pipedrive_orchestration.importing.doubt import DoubtfulWindow, reconciles, windows_to_reconcile
 from pipedrive_orchestration.importing.estimate import announce_estimate, savings
 from pipedrive_orchestration.importing.extract import Extraction
@@ -23,6 +23,7 @@ from pipedrive_orchestration.importing.load import Loader
 from pipedrive_orchestration.importing.plan import known_until, make_plan
 from pipedrive_orchestration.importing.prior_state import read_prior_state
 from pipedrive_orchestration.importing.reconcile import Reconciler
+from pipedrive_orchestration.importing.references import open_references
 from pipedrive_orchestration.importing.report import ImportReport, Listener, Pull, Reporter
 from pipedrive_orchestration.importing.signals import run_interruptibly
 from pipedrive_orchestration.importing.staging import open_staging
@@ -110,16 +111,22 @@ async def _import(
     async with Client(request.connection, clock=clock) as client:
         reporter = Reporter(listener, client.usage)
         listed = await read_fields(client, source.type)
-        selection = await select(client, source, listed.fields)
+        fields = understood_fields(source, listed)
+        selection = await select(client, source, fields, restricting=request.pull is Pull.WINDOW)
         prior = await read_prior_state(request, fingerprint_of(source, selection))
         visibility = await read_visibility(client, request, prior)
         definition = define(source, listed, prior.columns, selection)
         context = ImportContext(request, client, definition, reporter)
-        plan = make_plan(context, prior, visibility)
-        committer = Committer(context, plan, visibility)
-        async with open_staging(context) as staging:
+        async with (
+            open_staging(context) as staging,
+            open_references(client, staging.folder.path, definition.derived, selection) as names,
+        ):
+            await names.refresh(request, context.began)
+            rechecks = await names.rechecks(source.type)
+            plan = make_plan(context, prior, visibility, rechecks)
+            committer = Committer(context, plan, visibility, names)
             reconciler = Reconciler(context, visibility, staging.folder, known_until(context, prior))
-            loader = Loader(context, plan, visibility, staging, reconciler, committer)
+            loader = Loader(context, plan, visibility, staging, reconciler, names, committer)
             try:
                 committer.note(await announce_estimate(context, plan, prior))
                 removed = await loader.load(Extraction(context, plan))

@@ -34,9 +34,6 @@ BUFFERS_PER_RECORD = 8
 MAX_GROWTH = 3
 """The factor by which a record grows where each of its bytes is half a character that becomes U+FFFD."""
 
-ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
-"""Type of ``_id`` by the catalogue's ``id_type``."""
-
 _ID_CASTS = {"int": whole_number(leaf_column("id")), "uuid": f"TRY_CAST({leaf_column('id')} AS UUID)"}
 
 _OWN_LEAVES = ("id", "add_time", "update_time", "is_deleted", "is_archived")
@@ -49,7 +46,8 @@ class Transform:
     Every file has ``_id``, the wanted properties, ``_add_time``, ``_update_time``, ``_is_archived``,
     ``_is_deleted``, ``_misfits`` (a list of ``{property, value}``, NULL where every value fits; the whole
     record under ``id`` where it has none) and ``_page`` (which page the record came with; later pages
-    sort later). DuckDB puts what memory does not hold into the folder ``spill_to``.
+    sort later). A filter that looks at derived properties is evaluated where the names are; then the files
+    have what else it looks at as well. DuckDB puts what memory does not hold into the folder ``spill_to``.
     """
 
     def __init__(
@@ -61,11 +59,12 @@ class Transform:
     ) -> None:
         keys = {column.column.key for column in columns}
         looked_at = [column for column in selection.columns if column.column.key not in keys]
-        self._parameters = {
-            "structure": json.dumps(_structure_of([*columns, *looked_at])),
-            **selection.values,
-        }
-        self._select = _select(object_type, columns, looked_at, selection.predicate)
+        self._parameters: dict[str, object] = {"structure": json.dumps(_structure_of([*columns, *looked_at]))}
+        if selection.derived:
+            self._select = _select(object_type, [*columns, *looked_at], [], "NULL::BOOLEAN")
+        else:
+            self._select = _select(object_type, columns, looked_at, selection.predicate)
+            self._parameters |= selection.values
         self._spill_to = spill_to
         self._to_be_closed = ExitStack()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipedrive_orchestration.pipedrive.references import REFERENCED
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
@@ -25,7 +27,8 @@ class Property:
     @property
     def label(self) -> str:
         """The human name used where Pipedrive's field list does not offer one."""
-        return self.key.replace("_", " ").capitalize()
+        key = self.key.removesuffix("_id") if self.field_type in REFERENCED else self.key
+        return key.replace("_", " ").capitalize()
 
 
 def _table(table: str, optional: str = "") -> tuple[Property, ...]:
@@ -59,7 +62,7 @@ DEALS = _table(
     optional=f"""activity: next_activity_id last_activity_id; datetime: first_won_time;
     int: products_count participants_count {_COUNTS};
     datetime: last_incoming_mail_time last_outgoing_mail_time; varchar: smart_bcc_email;
-    uuid: source_lead_id""",
+    lead: source_lead_id""",
 )
 
 PERSONS = _table(
@@ -83,7 +86,7 @@ ORGANIZATIONS = _table(
 
 ACTIVITIES = _table(
     """int: id; varchar: subject type; user: owner_id creator_user_id; boolean: is_deleted;
-    datetime: add_time update_time; deal: deal_id; uuid: lead_id; people: person_id; org: org_id;
+    datetime: add_time update_time; deal: deal_id; lead: lead_id; people: person_id; org: org_id;
     project: project_id; date: due_date; clock: due_time duration; boolean: busy done;
     datetime: marked_as_done_time; address: location; json: participants;
     varchar: conference_meeting_client conference_meeting_url conference_meeting_id;
@@ -119,7 +122,7 @@ LEADS = _table(
 
 NOTES = _table(
     """int: id; boolean: active_flag; datetime: add_time update_time; text: content; user: user_id;
-    deal: deal_id; people: person_id; org: org_id; uuid: lead_id; project: project_id; int: task_id;
+    deal: deal_id; people: person_id; org: org_id; lead: lead_id; project: project_id; int: task_id;
     user: last_update_user_id; json: user deal person organization lead project task;
     boolean: pinned_to_deal_flag pinned_to_person_flag pinned_to_organization_flag
     pinned_to_lead_flag pinned_to_project_flag pinned_to_task_flag""",

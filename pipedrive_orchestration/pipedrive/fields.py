@@ -1,5 +1,7 @@
 """The properties an account's records have: the catalogue's built-in ones and the account's own.
 
+Besides, a property can be asked for by the name that it had in v1, and so can the name behind a reference.
+
 The account's field list (``/api/v2/<entity>Fields``, docs/pipedrive-api.md#fields) gives labels, options
 and custom fields; the catalogue gives the shape of built-in values, which the field list misstates in
 places (a deal's ``value`` is called monetary there and is a plain number in the record).
@@ -8,6 +10,7 @@ places (a deal's ``value`` is called monetary there and is a plain number in the
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import httpx
@@ -17,7 +20,9 @@ from pipedrive_orchestration.pipedrive.builtin_fields import Property
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.object_types import CustomFields, Listing, ObjectType
+from pipedrive_orchestration.pipedrive.older_names import OLDER_NAMES, OlderName
 from pipedrive_orchestration.pipedrive.pagination import pages
+from pipedrive_orchestration.pipedrive.references import Derivation, derivations
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Field:
     Attributes:
         optional: its values come only when asked for through ``include_fields``.
         is_understood: whether its type and options are those of a definition that could be read.
+        older: what it is today, where the key is one of v1.
+        derived: what it is derived from, where records do not have it themselves.
     """
 
     key: str
@@ -44,6 +51,20 @@ class Field:
     is_custom: bool = False
     optional: bool = False
     is_understood: bool = True
+    older: OlderName | None = None
+    derived: Derivation | None = None
+
+    @property
+    def record_key(self) -> str:
+        """The key under which records have it, or the reference that it is derived from."""
+        if self.derived is not None:
+            return self.derived.of
+        return self.key if self.older is None else self.older.key
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a field of the account, and no other name of one."""
+        return self.older is None and self.derived is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +101,42 @@ _fields = msgspec.json.Decoder(_FieldAnswer)
 
 _LISTED_AS = {"emails": "email", "phones": "phone", "label_ids": "label"}
 """Record key to field code where v2 kept the older name for the field."""
+
+
+def with_further_names(fields: Sequence[Field], object_type: ObjectType) -> tuple[Field, ...]:
+    """Fields, their names of v1, and what is derived from them; a field of the account keeps its name."""
+    known = {field.key: field for field in fields}
+    older = [
+        _older(known[name.key], name)
+        for name in OLDER_NAMES.get(object_type.name, ())
+        if name.key in known and name.name not in known
+    ]
+    derived = [
+        _derived(field, derivation)
+        for field in fields
+        for derivation in derivations(field.key, field.field_type)
+        if derivation.key not in known
+    ]
+    return (*fields, *older, *derived)
+
+
+def _older(field: Field, name: OlderName) -> Field:
+    older = replace(field, key=name.name, older=name)
+    if name.part:
+        label = f"{field.label}: {name.part.replace('_', ' ')}"
+        return replace(older, label=label, field_type="varchar", options=())
+    return replace(older, label=name.name.replace("_", " ").capitalize()) if name.is_opposite else older
+
+
+def _derived(field: Field, derivation: Derivation) -> Field:
+    return Field(
+        key=derivation.key,
+        label=f"{field.label} {derivation.attribute}{'s' if derivation.is_list else ''}",
+        field_type="names" if derivation.is_list else "varchar",
+        is_custom=field.is_custom,
+        optional=field.optional,
+        derived=derivation,
+    )
 
 
 async def read_fields(client: Client, object_type: ObjectType) -> FieldList:

@@ -16,10 +16,10 @@ from pipedrive_orchestration.warehouse.connection import MORE_MEMORY, Warehouse
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import (
     LABELED,
-    REMOVAL_COLUMNS,
     ROWS,
     NotImportedError,
     column_types,
+    is_shown,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class _Stream:
 def _current_rows(warehouse: Warehouse, slug: str, *, labels: bool) -> Iterator[duckdb.DuckDBPyRelation]:
     """The rows as they lie, which is the same order each time until something is imported."""
     with warehouse.with_memory(MORE_MEMORY[-1]).reading() as connection:
-        if not column_types(connection, slug):
+        shown = [quoted(key) for key in column_types(connection, slug) if is_shown(key)]
+        if not shown:
             raise NotImportedError(slug)
         connection.execute("SET preserve_insertion_order = true")
         # Ids, JSON and the like come over as what they are, not as text.
@@ -87,6 +88,4 @@ def _current_rows(warehouse: Warehouse, slug: str, *, labels: bool) -> Iterator[
         if labels:
             yield connection.sql(f"FROM {quoted(LABELED, slug)}")
         else:
-            yield connection.sql(
-                f"SELECT * EXCLUDE ({', '.join(REMOVAL_COLUMNS)}) FROM {quoted(ROWS, slug)} WHERE _is_current"
-            )
+            yield connection.sql(f"SELECT {', '.join(shown)} FROM {quoted(ROWS, slug)} WHERE _is_current")

@@ -5,7 +5,7 @@ Like all of the ledger it is written inside the transaction of the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,13 +14,18 @@ import duckdb
 
 @dataclass(frozen=True, slots=True)
 class LedgerField:
-    """A field as the ledger keeps it: one row of ``fields`` and one of ``field_options`` per option."""
+    """A field as the ledger keeps it: one row of ``fields`` and one of ``field_options`` per option.
+
+    ``is_own`` is false where it is another name of a field, or a name behind one, of which nobody is told
+    what has changed.
+    """
 
     key: str
     label: str
     field_type: str
     is_custom: bool
     options: tuple[tuple[str, str], ...] = ()
+    is_own: bool = True
 
 
 def last_fields(
@@ -52,6 +57,7 @@ def record_fields(
         Empty the first time an object type is seen.
     """
     fields = list(fields)
+    silent = {field.key for field in fields if not field.is_own}
     known = _FIELDS.current(connection, object_type)
     changes = _FIELDS.update(
         connection,
@@ -59,6 +65,7 @@ def record_fields(
         known,
         {(field.key,): (field.label, field.field_type, field.is_custom) for field in fields},
         now,
+        silent,
     )
     changes += _OPTIONS.update(
         connection,
@@ -66,6 +73,7 @@ def record_fields(
         _OPTIONS.current(connection, object_type),
         {(field.key, option): (label,) for field in fields for option, label in field.options},
         now,
+        silent,
     )
     return changes if known else []
 
@@ -100,8 +108,9 @@ class _Table:
         before: _Entries,
         after: _Entries,
         now: datetime,
+        silent: Collection[str],
     ) -> list[str]:
-        """End what is not true any more, begin what is; a sentence for each that changed."""
+        """End what is not true any more, begin what is; a sentence for each that changed, but silent ones."""
         ended = [key for key in before if after.get(key) != before[key]]
         begun = [key for key in after if before.get(key) != after[key]]
         if ended:
@@ -123,7 +132,11 @@ class _Table:
                 },
             )
         changed = dict.fromkeys(ended + begun)
-        return [_sentence(self.kind, key, before.get(key), after.get(key)) for key in changed]
+        return [
+            _sentence(self.kind, key, before.get(key), after.get(key))
+            for key in changed
+            if key[0] not in silent
+        ]
 
 
 _FIELDS = _Table("fields", "field", ("key",), ("label", "field_type", "is_custom"))

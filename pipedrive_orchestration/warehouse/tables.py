@@ -13,12 +13,17 @@ import duckdb
 
 from pipedrive_orchestration.warehouse import ledger
 from pipedrive_orchestration.warehouse.errors import WarehouseError
+from pipedrive_orchestration.warehouse.references import REFERENCES
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 ROWS = "pipedrive"
 LABELED = "pipedrive_labeled"
 HISTORY = "pipedrive_history"
 
+
+HIDDEN = "_"
+"""The beginning of names of columns that nobody has asked for: those of the table itself, and references
+that a name is derived from."""
 
 REMOVAL_COLUMNS = ("_is_current", "_removed_at", "_removal")
 """Columns that are the same in every current row."""
@@ -35,8 +40,11 @@ class NotImportedError(WarehouseError):
 class Column:
     """A column of a source's table.
 
-    ``sql_type`` is DuckDB's. ``has_options`` marks columns whose values are option ids (one, or a list)
-    to be decoded in the labelled view.
+    Attributes:
+        sql_type: DuckDB's.
+        has_options: whether its values are option ids (one, or a list) to be decoded in the labelled view.
+        refers_to: the table of `references` that knows the names behind its values, if they are ids (one, or
+            a list).
     """
 
     key: str
@@ -44,6 +52,7 @@ class Column:
     label: str
     field_type: str
     has_options: bool = False
+    refers_to: str | None = None
 
     @property
     def comment(self) -> str:
@@ -60,6 +69,14 @@ SYSTEM_COLUMNS = {
     "_removed_at": ("TIMESTAMPTZ", "When the record was found to be gone from the source"),
     "_removal": ("VARCHAR", "Why: deleted, merged, archived, left_segment or invisible"),
 }
+
+
+def is_shown(key: str) -> bool:
+    """Whether a column of a source's table is shown to whoever pages through its rows or exports them."""
+    return key not in REMOVAL_COLUMNS and (
+        not key.startswith(HIDDEN) or key == "_id" or key in SYSTEM_COLUMNS
+    )
+
 
 VERSION_COLUMNS = {
     "_update_time": SYSTEM_COLUMNS["_update_time"],
@@ -216,17 +233,40 @@ def _comment(connection: duckdb.DuckDBPyConnection, schema: str, slug: str, comm
 def prepare_labeled_view(
     connection: duckdb.DuckDBPyConnection, slug: str, object_type: str, columns: Sequence[Column]
 ) -> None:
-    """Make the view of current rows under their labels; colliding labels get `` (2)``, `` (3)``, ..."""
+    """Make the view of current rows under their labels; colliding labels get `` (2)``, `` (3)``, ...
+
+    A reference shows the name behind it, and beside it the id; the tables of names have to be there.
+    """
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(LABELED)}")
-    names = distinct_labels([column.label for column in columns])
-    shown = ", ".join(
-        f"{_decoded(column)} AS {quoted(name)}" for column, name in zip(columns, names, strict=True)
-    )
+    values = [value for column in columns for value in _values(column)]
+    names = distinct_labels([label for label, _ in values])
+    shown = ", ".join(f"{sql} AS {quoted(name)}" for (_, sql), name in zip(values, names, strict=True))
     options = _options(object_type, [column for column in columns if column.has_options])
+    joined = " ".join(_named(column) for column in columns if column.refers_to)
     connection.execute(
         f"CREATE OR REPLACE VIEW {quoted(LABELED, slug)} AS "
-        f"SELECT {shown} FROM {quoted(ROWS, slug)} AS r {options} WHERE r._is_current"
+        f"SELECT {shown} FROM {quoted(ROWS, slug)} AS r {options} {joined} WHERE r._is_current"
     )
+
+
+def _values(column: Column) -> list[tuple[str, str]]:
+    """What the view shows of a column: labels, and the SQL of the values."""
+    if not column.refers_to:
+        return [(column.label, _decoded(column))]
+    value, found = f"r.{quoted(column.key)}", quoted(f"n.{column.key}")
+    name = f"{found}.name"
+    if column.sql_type.endswith("[]"):
+        name = f"list_transform({value}, lambda x: coalesce({found}.names[x], x::VARCHAR))"
+    return [(column.label, name), (f"{column.label} ID", value)]
+
+
+def _named(column: Column) -> str:
+    """SQL that joins the names behind a column."""
+    assert column.refers_to is not None
+    table, found = quoted(REFERENCES, column.refers_to), quoted(f"n.{column.key}")
+    if column.sql_type.endswith("[]"):
+        return f"CROSS JOIN (SELECT map_from_entries(list((id, name))) AS names FROM {table}) AS {found}"
+    return f"LEFT JOIN {table} AS {found} ON {found}.id = r.{quoted(column.key)}"
 
 
 def distinct_labels(labels: Iterable[str]) -> list[str]:

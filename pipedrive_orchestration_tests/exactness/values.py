@@ -62,6 +62,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "date": date.fromisoformat,
     "datetime": instant,
     "uuid": str,
+    "lead": str,
     "uuids": list,
     "ids": _integers,
     "set": _integers,

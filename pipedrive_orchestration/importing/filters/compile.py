@@ -7,14 +7,14 @@ values, a positive condition needs one that fits, a negative one none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, typed_column
+from pipedrive_orchestration.importing.definition import EVERYTHING, NameTest, Selection, columns_of
 from pipedrive_orchestration.importing.filters.names import NAMED_TYPES, Names, id_of, read_names
 from pipedrive_orchestration.importing.filters.operands import InvalidValueError, Operand, OperandReader
-from pipedrive_orchestration.importing.filters.pushdown import Exact, restrictions_of
+from pipedrive_orchestration.importing.filters.pushdown import Exact, IdsByName, restrictions_of
 from pipedrive_orchestration.importing.filters.sql import BoundValues, element_test
 from pipedrive_orchestration.importing.filters.variables import (
     Kind,
@@ -31,7 +31,9 @@ from pipedrive_orchestration.sources.conditions import TRUTH, Condition
 from pipedrive_orchestration.sources.filter_model import FilterSubgroup
 
 
-async def select(client: Client, body: PreviewBody, fields: Sequence[Field]) -> Selection:
+async def select(
+    client: Client, body: PreviewBody, fields: Sequence[Field], *, restricting: bool = True
+) -> Selection:
     """The selection that the body's filter means in this account, now.
 
     Relative dates start from what Pipedrive's clock shows. Asks Pipedrive where the filter names records, and
@@ -40,14 +42,19 @@ async def select(client: Client, body: PreviewBody, fields: Sequence[Field]) -> 
     Args:
         client: the connection in use.
         body: whose filter.
-        fields: what the account has.
+        fields: what the account has, with the other names of each.
+        restricting: whether Pipedrive is asked for the id behind a name for the sake of a restriction alone.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.
     """
     if body.filters is None:
         return EVERYTHING
-    names = await read_names(client, _names_in(body.filters, fields))
+    wanted = _names_in(body.filters, fields)
+    if restricting:
+        for field_type, text in _restricting_names(body, fields):
+            wanted.setdefault(field_type, set()).add(text)
+    names = await read_names(client, wanted)
     if not client.clock.is_told:
         await read_user(client)
     return compile_filter(body, fields, names, client.clock.now_at_pipedrive())
@@ -60,12 +67,20 @@ def compile_filter(body: PreviewBody, fields: Sequence[Field], names: Names, now
     compilation = _Compilation(_Scope(body.object_type, fields, names, now))
     predicate = compilation.group(body.filters, "filters")
     used = tuple(compilation.used.values())
+    columns = columns_of(used, fields, body)
     return Selection(
         predicate=predicate,
         values=compilation.values.by_name,
         fields=used,
-        columns=tuple(typed_column(field, body.type) for field in used),
-        restrictions=restrictions_of(body.type, compilation.required(body.filters)),
+        columns=columns.typed,
+        derived=columns.derived,
+        name_tests=tuple(
+            NameTest(column, sql)
+            for key, sql in compilation.name_tests
+            for column in columns.derived
+            if column.column.key == key
+        ),
+        restrictions=restrictions_of(body.type, compilation.required(body.filters), _by_id(fields, names)),
         problems=tuple(compilation.problems),
     )
 
@@ -80,6 +95,31 @@ def _names_in(filters: FilterGroup, fields: Sequence[Field]) -> dict[str, set[st
             if field_type and isinstance(value, str) and id_of(field_type, value) is None:
                 wanted.setdefault(field_type, set()).add(value)
     return wanted
+
+
+def _restricting_names(body: PreviewBody, fields: Sequence[Field]) -> Iterator[tuple[str, str]]:
+    """Names that every member has behind a reference by which Pipedrive can filter, with its field type."""
+    by_key = {field.key: field for field in fields}
+    for leaf in _required(body.filters) if body.filters else ():
+        field = by_key.get(leaf.variable)
+        reference = (
+            by_key.get(field.record_key) if field and field.derived and field.derived.is_name else None
+        )
+        if (
+            reference is None
+            or reference.field_type not in NAMED_TYPES
+            or reference.key not in body.type.filters
+            or leaf.asks not in (Condition.EQUALS, Condition.IN)
+        ):
+            continue
+        texts = [value for _, value in leaf.given if isinstance(value, str)]
+        if len(texts) == 1:
+            yield reference.field_type, texts[0]
+
+
+def _by_id(fields: Sequence[Field], names: Names) -> IdsByName:
+    types = {field.key: field.field_type for field in fields}
+    return lambda reference, name: names.ids(types[reference], name, case_sensitive=False)
 
 
 def _leaves(filters: FilterGroup) -> list[FilterLeaf]:
@@ -107,6 +147,7 @@ class _Compilation:
         self.problems: list[Problem] = []
         self.values = BoundValues()
         self.used: dict[str, Field] = {}
+        self.name_tests: list[tuple[str, str]] = []
         self._exact: dict[int, Exact] = {}
         self._scope = scope
 
@@ -144,7 +185,10 @@ class _Compilation:
             self._exact[id(leaf)] = Exact(variable, (leaf.asks is Condition.IS_TRUE,))
         elif leaf.asks in (Condition.EQUALS, Condition.IN):
             self._exact[id(leaf)] = Exact(variable, tuple(operands))
-        return self._test(leaf, variable, operands)
+        test = self._test(leaf, variable, operands)
+        if variable.field.derived is not None:
+            self.name_tests.append((variable.field.key, test))
+        return test
 
     def _variable(self, leaf: FilterLeaf, path: str) -> Variable | None:
         try:

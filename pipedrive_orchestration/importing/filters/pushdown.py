@@ -6,7 +6,7 @@ A list takes one id for each of its parameters, several statuses, and up to a hu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,19 +28,33 @@ class Exact:
     values: tuple[Operand, ...]
 
 
-def restrictions_of(object_type: ObjectType, required: Sequence[Exact]) -> dict[str, str]:
+IdsByName = Callable[[str, str], Sequence[int | UUID]]
+"""The ids of all records of a name, by the key of a reference to them; none where they were not looked up."""
+
+
+def restrictions_of(
+    object_type: ObjectType, required: Sequence[Exact], ids_by_name: IdsByName
+) -> dict[str, str]:
     """Parameters that make the list leave out what cannot be a member.
 
     Args:
         object_type: whose list.
         required: what every member satisfies.
+        ids_by_name: tells what a name behind a reference stands for.
     """
     restrictions: dict[str, str] = {}
     for exact in required:
-        key = exact.variable.field.key
+        field, key = exact.variable.field, exact.variable.field.record_key
         if not exact.variable.is_whole or exact.variable.many:
             continue
-        if key == "id" and object_type.paging is Paging.CURSOR and object_type.partitioned:
+        if field.older is not None and (field.older.part or field.older.is_opposite):
+            continue
+        if field.derived is not None:
+            # Of several names some may not have been looked up.
+            looked_up = field.derived.is_name and len(exact.values) == 1
+            ids = ids_by_name(key, str(exact.values[0])) if looked_up else ()
+            parameter, value = key, _single(key, ids)
+        elif key == "id" and object_type.paging is Paging.CURSOR and object_type.partitioned:
             parameter, value = "ids", _ids(exact.values)
         else:
             parameter, value = key, _single(key, exact.values)
