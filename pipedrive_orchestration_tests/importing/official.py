@@ -59,7 +59,7 @@ def _text(version: str) -> str:
 
 
 @cache
-def _operations(version: str, path: str) -> dict[str, Any]:
+def operations(version: str, path: str) -> dict[str, Any]:
     """The operations of a path; of a file of 50,000 lines only those of the path are parsed."""
     found = re.search(rf"^  '?{re.escape(path)}'?:\n(?:(?:    .*)?\n)*", _text(version), re.MULTILINE)
     operations: dict[str, Any] = yaml.load(found[0], Loader=yaml.CSafeLoader)[path] if found else {}
@@ -67,7 +67,7 @@ def _operations(version: str, path: str) -> dict[str, Any]:
 
 
 def _answers(version: str, path: str) -> Iterator[tuple[str, Any]]:
-    for method, operation in _operations(version, path).items():
+    for method, operation in operations(version, path).items():
         if method not in ("get", "post", "put", "patch", "delete"):
             continue
         for status, response in operation["responses"].items():
