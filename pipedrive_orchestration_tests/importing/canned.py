@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -111,8 +112,13 @@ def in_turn(answers: Sequence[Answer]) -> Reply:
 
 
 @contextmanager
-def serving(replies: Mapping[str, Reply]) -> Iterator[Canned]:
-    """Serve replies by path; any other list is empty. That the token's user is asked for is not noted."""
+def serving(replies: Mapping[str, Reply], *, now: datetime = PRESENT) -> Iterator[Canned]:
+    """Serve replies by path; any other list is empty. That the token's user is asked for is not noted.
+
+    Args:
+        replies: what is answered.
+        now: what the answers' ``Date`` says.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -138,7 +144,7 @@ def serving(replies: Mapping[str, Reply]) -> Iterator[Canned]:
                 self.close_connection = True
 
         def date_time_string(self, timestamp: float | None = None) -> str:
-            return format_datetime(PRESENT, usegmt=True)
+            return format_datetime(now, usegmt=True)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""
