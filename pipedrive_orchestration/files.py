@@ -1,7 +1,8 @@
-"""Files that are replaced or made in one step, locks on them, and folders for their owner only."""
+"""Files: their text, replacing or making them in one step, locks on them, folders for their owner only."""
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import shutil
@@ -11,6 +12,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+
+
+class EncodingError(ValueError):
+    """Content that is no text in UTF-8.
+
+    Attributes:
+        before: the text before the first byte that is none.
+        is_utf_16: whether it is saved as UTF-16.
+    """
+
+    def __init__(self, before: str = "", *, is_utf_16: bool = False) -> None:
+        super().__init__("no text in UTF-8")
+        self.before = before
+        self.is_utf_16 = is_utf_16
+
+
+def text_in_utf8(content: bytes) -> str:
+    """The text of a file, without the mark that some editors begin files with.
+
+    Raises:
+        EncodingError: it is saved in another encoding.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise EncodingError(is_utf_16=True)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise EncodingError(content[: error.start].decode("utf-8-sig")) from None
 
 
 @contextmanager

@@ -28,13 +28,14 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipedrive_orchestration.files import EncodingError, text_in_utf8
+
 VARIABLE_PREFIX = "PIPEDRIVE_"
 """The beginning of the name of every variable of ours."""
 
 ENV_FILE = ".env"
 
 _REFERENCE = re.compile(r"\$(\w+|\{\w*\}?)")
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class SettingsError(Exception):
@@ -304,13 +305,12 @@ def _line_of(binding: Binding) -> int:
 
 
 def _decoded(file: Path, content: bytes) -> str:
-    if content.startswith(_UTF_16) or b"\0" in content:
+    if b"\0" in content:
         raise SettingsError([f"{file} is saved as UTF-16 or is no text: save it as UTF-8."])
     try:
-        # Some editors begin a file with the mark that this encoding takes away.
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        return text_in_utf8(content)
+    except EncodingError as error:
+        line = error.before.count("\n") + 1
         raise SettingsError(
             [f"{file}, line {line}, holds a letter in an encoding other than UTF-8: save the file as UTF-8."]
         ) from None

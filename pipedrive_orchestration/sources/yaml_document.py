@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import yaml
 
+from pipedrive_orchestration.files import EncodingError, text_in_utf8
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Position, Problem
 
 MAX_BYTES = 2**20
@@ -29,7 +30,6 @@ _MAX_TOLD = 20
 
 _START = Position(1, 1)
 _NO_TEXT = yaml.reader.Reader.NON_PRINTABLE
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _MERGE = "tag:yaml.org,2002:merge"
 _CODES_OF_KEYS = frozenset({"unknown_field", "unknown_input", "duplicate_input"})
 """Problems of a key; others are problems of the value beside it."""
@@ -288,13 +288,11 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _decoded(content: bytes) -> str:
-    if content.startswith(_UTF_16):
-        message = "The file is saved as UTF-16, or is no text: save it as UTF-8."
-        raise InvalidBodyError([Problem("", "invalid_encoding", message, _START)])
     try:
-        # Some editors begin a file with the mark that this encoding takes away.
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig", errors="replace")
+        return text_in_utf8(content)
+    except EncodingError as error:
         message = "A letter here is saved in an encoding other than UTF-8: save the file as UTF-8."
-        raise InvalidBodyError([Problem("", "invalid_encoding", message, _position_at(before))]) from None
+        if error.is_utf_16:
+            message = "The file is saved as UTF-16, or is no text: save it as UTF-8."
+        position = _position_at(error.before)
+        raise InvalidBodyError([Problem("", "invalid_encoding", message, position)]) from None

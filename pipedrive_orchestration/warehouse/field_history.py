@@ -1,6 +1,6 @@
-"""The part of the ledger that knows the fields and options of the account, and what was true of them before.
+"""The history of the account's fields and options: what is true of them, and what was before.
 
-Like all of the ledger it is written inside the transaction of the caller.
+It is a part of the ledger, and like all of it written inside the transaction of the caller.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class LedgerField:
 def last_fields(
     connection: duckdb.DuckDBPyConnection, object_type: str, keys: Sequence[str]
 ) -> dict[str, LedgerField]:
-    """What was last known of some fields, those that are gone at Pipedrive included."""
+    """The last known state of some fields, those that are gone at Pipedrive included."""
     if not keys:
         return {}
     try:
@@ -50,7 +50,7 @@ def last_fields(
 def record_fields(
     connection: duckdb.DuckDBPyConnection, object_type: str, fields: Iterable[LedgerField], now: datetime
 ) -> list[str]:
-    """Bring the field catalogue up to date, keeping what was true before.
+    """Bring the history up to date.
 
     Returns:
         What changed, one sentence each: fields and options that are new, renamed, retyped or gone.
@@ -80,12 +80,12 @@ def record_fields(
 
 _Values = tuple[object, ...]
 _Entries = dict[_Values, _Values]
-"""What is true of fields or options, by their keys."""
+"""The present values of fields or options by their keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table of the catalogue: a row says what was true of a key from ``valid_from`` to ``valid_to``."""
+    """A table of the history: a row says what was true of a key from ``valid_from`` to ``valid_to``."""
 
     name: str
     kind: str

@@ -20,10 +20,10 @@ from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import ROWS
 
 SORTED_AT_ONCE = 20_000
-"""Up to how many rows of one commit are sorted to find a page."""
+"""The rows of one commit that are sorted to find a page, at most."""
 
 _SAMPLED = 64
-"""Of so many rows one is looked at to tell between which ids a page lies."""
+"""The rows of which one is looked at to tell between which ids a page lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _column_types(connection: duckdb.DuckDBPyConnection, slug: str) -> dict[str,
 
 
 Commit = tuple[datetime, int]
-"""When rows first came, and how many of them are current."""
+"""The instant at which rows first came, and the number of those that are current."""
 
 
 def _commits(connection: duckdb.DuckDBPyConnection, slug: str) -> list[Commit]:
@@ -93,7 +93,7 @@ def _commits(connection: duckdb.DuckDBPyConnection, slug: str) -> list[Commit]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a page begins: so many rows into the ``rows`` of ``first``; it ends with ``last`` or before."""
+    """The beginning of a page: so many rows into the ``rows`` of ``first``; it ends in ``last`` or before."""
 
     first: datetime
     last: datetime
@@ -185,7 +185,7 @@ def _opened(row: tuple[Any, ...], keys: Sequence[str], types: dict[str, str]) ->
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rows a source has, and up to when its changes are loaded."""
+    """The number of rows of a source, and the instant up to which its changes are loaded."""
 
     current: int = 0
     removed: int = 0
@@ -206,6 +206,6 @@ def read_counts(connection: duckdb.DuckDBPyConnection, slug: str) -> Counts:
 
 
 def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
-    """How many rows of a source's table belong to it now; the table has to be there."""
+    """The number of rows of a source's table that belong to it now; the table has to be there."""
     row = connection.execute(f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current").fetchone()
     return int(row[0]) if row else 0

@@ -1,4 +1,4 @@
-"""The users who read: whose secret it was, and who saw a source's rows.
+"""The users of Pipedrive whose secrets were used, and those who saw the rows of sources.
 
 Everything here runs inside the transaction of the caller.
 """
