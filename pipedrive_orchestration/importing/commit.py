@@ -160,8 +160,7 @@ class Committer:
             if is_last:
                 self._update_names(connection, revisions, now)
             self.totals.current = count_current(connection, slug)
-            for window in windows:
-                self._record_window(connection, window, now)
+            ledger.record_windows(connection, [self._window_entry(window, now) for window in windows])
             if is_last:
                 self._move_watermark(connection, now)
                 self._doubt_windows(connection)
@@ -256,27 +255,25 @@ class Committer:
             ledger.doubt_windows(connection, slug, None, self._doubt)
         self.totals.window_states = ledger.window_states(connection, slug)
 
-    def _record_window(self, connection: duckdb.DuckDBPyConnection, window: Window, now: datetime) -> None:
+    def _window_entry(self, window: Window, now: datetime) -> WindowEntry:
+        """The window's row in the ledger."""
         rows = self.totals.by_window.get(window.key, RowCounts())
         context, reading = self._context, self.reading
         end = self._ends.get(window.key, window.end)
-        ledger.record_window(
-            connection,
-            WindowEntry(
-                import_id=context.request.import_id,
-                source=context.source.slug,
-                window=window.key,
-                pull_started_at=context.began,
-                committed_at=now,
-                rows_read=rows.read,
-                rows_inserted=rows.inserted,
-                rows_updated=rows.updated,
-                rows_removed=rows.removed,
-                definition=reading.definition,
-                columns=reading.columns,
-                reader=reading.reader,
-                read_until=window.end if window.end < end else None,
-            ),
+        return WindowEntry(
+            import_id=context.request.import_id,
+            source=context.source.slug,
+            window=window.key,
+            pull_started_at=context.began,
+            committed_at=now,
+            rows_read=rows.read,
+            rows_inserted=rows.inserted,
+            rows_updated=rows.updated,
+            rows_removed=rows.removed,
+            definition=reading.definition,
+            columns=reading.columns,
+            reader=reading.reader,
+            read_until=window.end if window.end < end else None,
         )
 
     def _entry(self, status: str, now: datetime, reason: str | None = None) -> ImportEntry:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 
+from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.migrations import stamp
 from pipedrive_orchestration.warehouse.sql import quoted
 
@@ -148,11 +149,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 def is_present(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the database has a ledger."""
-    row = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = 'import_ledger' AND table_name IN ('imports', 'watermarks')"
-    ).fetchone()
-    return bool(row and row[0] == 2)
+    return all(has_table(connection, "import_ledger", name) for name in ("imports", "watermarks"))
 
 
 def record_import(connection: duckdb.DuckDBPyConnection, entry: ImportEntry) -> None:
@@ -285,9 +282,9 @@ def interrupted_import(
     return Interrupted(row[0], frozenset(row[1])) if row and row[1] else None
 
 
-def record_window(connection: duckdb.DuckDBPyConnection, entry: WindowEntry) -> None:
-    """Add a committed window."""
-    _insert(connection, "windows", entry)
+def record_windows(connection: duckdb.DuckDBPyConnection, entries: Sequence[WindowEntry]) -> None:
+    """Add committed windows."""
+    _insert(connection, "windows", *entries)
 
 
 def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, WindowState]:
@@ -327,11 +324,18 @@ def doubt_windows(
     )
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, entry: ImportEntry | WindowEntry) -> None:
-    values = [getattr(entry, name) for name in entry.__slots__]
-    names = ", ".join(map(quoted, entry.__slots__))
-    marks = ", ".join("?" for _ in values)
-    connection.execute(f"INSERT INTO import_ledger.{table} ({names}) VALUES ({marks})", values)
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, *entries: ImportEntry | WindowEntry) -> None:
+    if not entries:
+        return
+    columns = entries[0].__slots__
+    values = [getattr(entry, name) for entry in entries for name in columns]
+    row = f"({', '.join('?' for _ in columns)})"
+    # One statement, since each takes as long as many rows do.
+    connection.execute(
+        f"INSERT INTO import_ledger.{table} ({', '.join(map(quoted, columns))}) "
+        f"VALUES {', '.join(row for _ in entries)}",
+        values,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import duckdb
 
+from pipedrive_orchestration.warehouse.catalog import has_table
+
 VERSION = 3
 """Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
 
@@ -18,15 +20,11 @@ class NewerSchemaError(Exception):
 
 def stored_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """The version of a database; 0 before versions were kept, None where there is nothing of ours yet."""
-    tables = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = 'import_ledger' AND table_name IN ('imports', 'schema_version')"
-    ).fetchall()
-    if ("schema_version",) in tables:
+    if has_table(connection, "import_ledger", "schema_version"):
         # All rows are fetched, since a result that is not read to its end keeps the connection busy.
         ((version,),) = connection.execute(f"SELECT max(version) FROM {_TABLE}").fetchall()
         return version or 0
-    return 0 if tables else None
+    return 0 if has_table(connection, "import_ledger", "imports") else None
 
 
 def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipedrive_orchestration.warehouse import ledger
+from pipedrive_orchestration.warehouse import catalog, ledger
 from pipedrive_orchestration.warehouse.errors import WarehouseError
 from pipedrive_orchestration.warehouse.references import REFERENCES
 from pipedrive_orchestration.warehouse.sql import literal, quoted
@@ -210,13 +210,7 @@ def same_type(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bo
 
 def column_types(connection: duckdb.DuckDBPyConnection, slug: str, schema: str = ROWS) -> dict[str, str]:
     """The columns of the source's table with their types; empty where there is no table."""
-    rows = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ? "
-        "ORDER BY column_index",
-        [schema, slug],
-    ).fetchall()
-    return dict(rows)
+    return catalog.column_types(connection, schema, slug)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, schema: str, slug: str, comments: dict[str, str]) -> None:

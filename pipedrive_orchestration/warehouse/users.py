@@ -10,6 +10,7 @@ from datetime import datetime
 import duckdb
 
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
+from pipedrive_orchestration.warehouse.catalog import has_table
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS import_ledger.users (
@@ -37,7 +38,7 @@ def reader_of(connection: duckdb.DuckDBPyConnection, source: str) -> ConnectedUs
 
 def last_reader(connection: duckdb.DuckDBPyConnection) -> ConnectedUser | None:
     """The user who has last begun to see the rows of any source, if that is known."""
-    if not _is_present(connection, "readers"):
+    if not has_table(connection, "import_ledger", "readers"):
         return None
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM import_ledger.readers ORDER BY since DESC LIMIT 1"
@@ -60,21 +61,12 @@ def record_reader(
 
 
 def _found(connection: duckdb.DuckDBPyConnection, table: str, column: str, key: str) -> ConnectedUser | None:
-    if not _is_present(connection, table):
+    if not has_table(connection, "import_ledger", table):
         return None
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM import_ledger.{table} WHERE {column} = ?", [key]
     ).fetchone()
     return ConnectedUser(*row) if row else None
-
-
-def _is_present(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    found = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = 'import_ledger' AND table_name = ?",
-        [table],
-    ).fetchone()
-    return found == (1,)
 
 
 def _record(

@@ -1,0 +1,31 @@
+"""What tables a database has, asked for one by one: to list all of them takes longer than to read most."""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipedrive_orchestration.warehouse.sql import quoted
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Whether there is a table of that name, the changes of the connection's transaction included."""
+    try:
+        # An error ends the transaction in which it comes, so this one is not the connection's.
+        with connection.cursor() as other:
+            other.execute(f"SELECT 1 FROM {quoted(schema, name)} LIMIT 0").fetchall()
+    except duckdb.CatalogException:
+        # Those that the connection's transaction has made are seen by it alone.
+        found = connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
+            "AND schema_name = ? AND table_name = ?",
+            [schema, name],
+        ).fetchone()
+        return found == (1,)
+    return True
+
+
+def column_types(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> dict[str, str]:
+    """The columns of a table with their types, in their order; empty where there is no table."""
+    if not has_table(connection, schema, name):
+        return {}
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {quoted(schema, name)}").fetchall()}
