@@ -37,7 +37,7 @@ tests: $(VENV)/installed-dev
 	$(BIN)/pytest
 
 chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md
-	CHAOS_FULL=1 $(BIN)/pytest -n 0 pipedrive_orchestration_tests/chaos
+	CHAOS_FULL=1 $(BIN)/pytest -n 0 pipedrive_orchestration_tests/chaos pipedrive_orchestration_tests/exactness/test_moments.py
 
 test-ui: $(VENV)/installed-dev ## Drive Dagster's UI in a headless browser (needs Debian's chromium)
 	$(BIN)/pytest -n 0 -m ui pipedrive_orchestration_tests/ui

@@ -13,7 +13,7 @@ from pipedrive_orchestration.importing.ranges import FetchedPage, Range, RangeRe
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.object_types import Bounds, Listing, Paging
-from pipedrive_orchestration.pipedrive.pagination import latest_first, pages, shifting_pages
+from pipedrive_orchestration.pipedrive.pagination import latest_first, latest_pages, pages, shifting_pages
 
 MAX_CATCH_UPS = 10
 """The number of times that a busy account is asked once more for what changed while it was being read."""
@@ -25,11 +25,17 @@ class Extraction:
     def __init__(self, context: ImportContext, plan: PullPlan) -> None:
         self._context = context
         self._plan = plan
-        self._windows = self._reader(context.object_type.listing, plan.ranges, plan.restrictions)
+        self._windows = self._reader(context.object_type.listing, plan.ranges, self._restricted())
 
     def covered(self, windows: Sequence[Window]) -> list[Window]:
         """The windows of which everything has been handed out by :meth:`pages`."""
         return self._windows.covered(windows)
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether what :meth:`pages` has not handed out by its end is not in the list of live records."""
+        plan = self._plan
+        return plan.ranges == ((None, None),) and not plan.restrictions and self._has_read_to_its_end()
 
     def pages(self) -> AsyncGenerator[FetchedPage, None]:
         """Every page of the snapshot, of the plan's windows, or of what changed since the watermark.
@@ -58,11 +64,8 @@ class Extraction:
         else:
             if object_type.archived_listing:
                 yield self._archived(object_type.archived_listing)
-            # Where nothing tells of deletions, they show only in a complete reading.
-            ranges = plan.ranges if object_type.recents_item else [(None, None)]
-            yield self._reader(object_type.listing, ranges, object_type.with_deleted).pages()
-            if object_type.recents_item:
-                yield from self._rechecks()
+            yield self._reader(object_type.listing, plan.ranges, object_type.with_deleted).pages()
+            yield from self._rechecks()
 
     def _rechecks(self) -> Iterator[AsyncGenerator[FetchedPage, None]]:
         """Records that have not changed, and refer to something that has another name."""
@@ -89,18 +92,35 @@ class Extraction:
         return len(ranges) == 1 and ranges[0][1] is None and not self._windows.has_split
 
     def _archived(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
-        restrictions = self._plan.restrictions
-        if listing.bounds is Bounds.NONE:
-            return self._listed(listing, restrictions)
-        extra = {**self._context.object_type.with_deleted, **restrictions}
-        return self._reader(listing, self._plan.ranges, extra).pages()
+        if listing.bounds is Bounds.ORDER:
+            return self._latest(listing)
+        return self._reader(listing, self._plan.ranges, self._restricted()).pages()
+
+    def _restricted(self) -> dict[str, str]:
+        """The plan's restrictions, and the deleted records besides where a list has them.
+
+        A deleted record can be one that was archived here last: its row is not current, so that nobody would
+        look for it when it does not come.
+        """
+        restrictions, with_deleted = dict(self._plan.restrictions), self._context.object_type.with_deleted
+        if with_deleted and "status" in restrictions:
+            restrictions["status"] += ",deleted"
+        return {**with_deleted, **restrictions}
+
+    async def _latest(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
+        """The part of a list without bounds that lies in the plan's ranges, or is newer than all of them."""
+        starts = [since for since, _ in self._plan.ranges if since is not None]
+        since = min(starts) if len(starts) == len(self._plan.ranges) and starts else None
+        query = {**self._context.definition.query, **self._plan.restrictions}
+        async for page in latest_pages(self._context.client, listing, query, since):
+            yield FetchedPage(page)
 
     async def _listed(
-        self, listing: Listing, restrictions: Mapping[str, str] = MappingProxyType({})
+        self, listing: Listing, extra: Mapping[str, str] = MappingProxyType({})
     ) -> AsyncGenerator[FetchedPage, None]:
         """A whole list."""
         read = shifting_pages if listing.paging is Paging.OFFSET else pages
-        query = {**self._context.definition.query, **restrictions}
+        query = {**self._context.definition.query, **extra}
         async for page in read(self._context.client, listing, query):
             yield FetchedPage(page)
 
@@ -126,7 +146,8 @@ class Extraction:
         for _ in range(MAX_CATCH_UPS):
             began = clock.now_at_pipedrive()
             newest: datetime | None = None
-            reader = self._reader(self._context.object_type.listing, [(since, None)])
+            object_type = self._context.object_type
+            reader = self._reader(object_type.listing, [(since, None)], object_type.with_deleted)
             async with aclosing(reader.pages()) as changed:
                 async for page in changed:
                     yield page

@@ -60,7 +60,7 @@ class Loader:
             WarehouseError: the database cannot be opened or written.
         """
         pending = await self._commit_while_reading(extraction)
-        committing = asyncio.create_task(self._reconcile_and_commit(pending))
+        committing = asyncio.create_task(self._reconcile_and_commit(pending, is_proof=extraction.is_proof))
         try:
             async with aclosing(extraction.late_pages()) as late_pages:
                 async for page in late_pages:
@@ -103,7 +103,7 @@ class Loader:
                     if time.monotonic() < due or (committing and not committing.done()):
                         continue
                     # All or nothing where it is open whether the user may have the last word.
-                    if self._visibility.is_other:
+                    if self._visibility.is_other or self._reconciler.needs_everything:
                         continue
                     if covered := extraction.covered(pending):
                         await _finished(committing)
@@ -123,11 +123,11 @@ class Loader:
             await _finished(committing)
         return pending
 
-    async def _reconcile_and_commit(self, windows: Sequence[Window]) -> None:
+    async def _reconcile_and_commit(self, windows: Sequence[Window], *, is_proof: bool = False) -> None:
         if not windows:
             return
         await self._staging.type_staged()
-        found = await self._reconciler.reconcile(windows, self._staging.seen)
+        found = await self._reconciler.reconcile(windows, self._staging.seen, is_proof=is_proof)
         for page in found.pages:
             await self._stage(FetchedPage(page))
         await self._staging.type_staged()

@@ -82,10 +82,8 @@ def make_plan(
         reason = "full pull: many names that the filter looks at have changed"
     if reason is None:
         since = (prior.watermark or context.created) - OVERLAP
-        # Where nothing tells of deletions, a pull of changes reads everything.
-        is_complete = context.object_type.recents_item is None
         return PullPlan(
-            pull, (), (), ((since, None),), moves_watermark=True, is_complete=is_complete,
+            pull, (), (), ((since, None),), moves_watermark=True, is_complete=False,
             rechecks=tuple(rechecks or ()),
         )  # fmt: skip
     windows = tuple(windows_until(context.source, started_at))

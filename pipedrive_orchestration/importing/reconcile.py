@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 
 from pipedrive_orchestration.importing.context import ImportContext
-from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
+from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan, known_until
+from pipedrive_orchestration.importing.prior_state import PriorState
 from pipedrive_orchestration.importing.removals import (
     RecentRemovals,
     RemovedId,
@@ -26,7 +27,7 @@ from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.lookup import archived_by_ids, records_by_ids
-from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS
+from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS, Paging
 from pipedrive_orchestration.pipedrive.pagination import recents_pages
 from pipedrive_orchestration.pipedrive.responses import Page, whole_characters
 
@@ -56,20 +57,33 @@ class Reconciler:
         context: ImportContext,
         visibility: Visibility,
         folder: StagingFolder,
-        watermark: datetime | None,
+        prior: PriorState,
     ) -> None:
         self._context = context
         self._visibility = visibility
         self._folder = folder
-        self._watermark = watermark
+        self._watermark = known_until(context, prior)
+        self._rows = prior.rows_in_windows
         self._recent: RecentRemovals | None = None
 
-    async def reconcile(self, windows: Sequence[Window] | None, seen: Sequence[Path]) -> Reconciliation:
+    @property
+    def needs_everything(self) -> bool:
+        """Whether windows are reconciled only when all of the pull has been read.
+
+        So it is where no list takes ids: what moved on to a later window need not be looked for then, and
+        whole lists tell of the rest.
+        """
+        return self._context.object_type.paging is Paging.OFFSET and self._rows > 0
+
+    async def reconcile(
+        self, windows: Sequence[Window] | None, seen: Sequence[Path], *, is_proof: bool = False
+    ) -> Reconciliation:
         """Find out about rows that should have come with the windows (None: at all) and did not.
 
         Args:
             windows: those that were read completely.
             seen: typed files of everything that came.
+            is_proof: whether what did not come is not in the list of the records that are not archived.
 
         Raises:
             HiddenRowsError: many are not there for this user, and were for another one.
@@ -85,7 +99,13 @@ class Reconciler:
             await self._visibility.check(len(missing))
             return Reconciliation(removed=[(record_id, "deleted", None) for record_id in missing])
         context = self._context
-        found = await records_by_ids(context.client, context.object_type, context.definition.query, missing)
+        found = await records_by_ids(
+            context.client,
+            context.object_type,
+            context.definition.query,
+            missing,
+            are_unlisted=is_proof,
+        )
         return Reconciliation([*archived, *found.pages], await self._reasons(found.missing))
 
     async def _archived_since_deleted(self, windows: Sequence[Window] | None) -> list[Page]:
@@ -112,10 +132,8 @@ class Reconciler:
         if not object_type.partitioned:
             return await self.reconcile(None, seen)
         if plan.pull is Pull.CHANGES:
-            if object_type.recents_item is None:
-                # Nothing tells of its deletions, so they show only in a complete reading.
-                return await self.reconcile(None, seen)
-            if object_type.with_deleted:
+            # Of leads nothing tells of deletions: they show when windows are read.
+            if object_type.recents_item is None or object_type.with_deleted:
                 return Reconciliation()
             return await self._removed_since(plan.changed_since(self._context))
         if plan.resumed_from is not None and object_type.recents_item:

@@ -20,7 +20,7 @@ from pipedrive_orchestration.importing.estimate import announce_estimate, saving
 from pipedrive_orchestration.importing.extract import Extraction
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.load import Loader
-from pipedrive_orchestration.importing.plan import known_until, make_plan
+from pipedrive_orchestration.importing.plan import make_plan
 from pipedrive_orchestration.importing.prior_state import read_prior_state
 from pipedrive_orchestration.importing.reconcile import Reconciler
 from pipedrive_orchestration.importing.references import open_references
@@ -125,7 +125,7 @@ async def _import(
             rechecks = await names.rechecks(source.type)
             plan = make_plan(context, prior, visibility, rechecks)
             committer = Committer(context, plan, visibility, names)
-            reconciler = Reconciler(context, visibility, staging.folder, known_until(context, prior))
+            reconciler = Reconciler(context, visibility, staging.folder, prior)
             loader = Loader(context, plan, visibility, staging, reconciler, names, committer)
             try:
                 committer.note(await announce_estimate(context, plan, prior))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,11 +14,12 @@ from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.object_types import (
     MAX_IDS_PER_REQUEST,
     MAX_PAGE_SIZE,
+    Bounds,
     Listing,
     ObjectType,
     Paging,
 )
-from pipedrive_orchestration.pipedrive.pagination import page_reader, pages
+from pipedrive_orchestration.pipedrive.pagination import latest_pages, page_reader, pages, range_pages
 from pipedrive_orchestration.pipedrive.responses import BrokenBody, Page, open_page, whole_characters
 
 SEARCH_COST = 20
@@ -40,30 +42,86 @@ class Found:
     missing: list[str] = field(default_factory=list)
 
 
-async def records_by_ids(client: Client, object_type: ObjectType, query: Query, ids: Sequence[str]) -> Found:
-    """Ask for records by their ids: 100 at a time where the list takes ids, else one by one.
+async def records_by_ids(
+    client: Client, object_type: ObjectType, query: Query, ids: Sequence[str], *, are_unlisted: bool = False
+) -> Found:
+    """Look for records by their ids: 100 at a time where a list takes ids, else in the lists or one by one.
 
     Args:
         client: the connection in use.
         object_type: whose records.
         query: what a list has to be asked for so that the wanted values come.
         ids: as texts.
+        are_unlisted: whether the list of the records that are not archived has just been read to its end, and
+            has none of them. Where no list takes ids, it is not read again for that.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.
     """
     found = Found()
     if object_type.paging is Paging.OFFSET:
-        for record_id in ids:
-            await _look_up_one(client, object_type, record_id, found)
+        places = object_type.places[1:] if are_unlisted else object_type.places
+        await _look_up_in_lists(client, object_type, places, query, ids, found)
         return found
     remaining = list(ids)
-    for listing in filter(None, (object_type.listing, object_type.archived_listing)):
+    for listing in object_type.places:
         remaining = await _look_up_in(
             client, listing, {**query, **object_type.with_deleted}, remaining, found
         )
     found.missing += remaining
     return found
+
+
+async def _look_up_in_lists(
+    client: Client,
+    object_type: ObjectType,
+    places: Sequence[Listing],
+    query: Query,
+    ids: Sequence[str],
+    found: Found,
+) -> None:
+    """Look through whole lists, as long as that costs no more than to ask for each record would.
+
+    How long a list is shows only when it has been read. So both ways together cost at most twice what the
+    cheaper one does.
+    """
+    assert object_type.get_cost is not None
+    left = object_type.get_cost * len(ids)
+    wanted = dict.fromkeys(ids)
+    if left >= sum(listing.cost for listing in places):
+        for listing in places:
+            async with aclosing(_whole_list(client, listing, query)) as whole_list:
+                async for page in whole_list:
+                    left -= listing.cost
+                    _take_wanted(page, wanted, found)
+                    if left < 0 or not wanted:
+                        break
+            if left < 0 or not wanted:
+                break
+        else:
+            found.missing += wanted
+            return
+    for record_id in wanted:
+        await _look_up_one(client, object_type, record_id, found)
+
+
+async def _whole_list(client: Client, listing: Listing, query: Query) -> AsyncGenerator[Page, None]:
+    if listing.bounds is Bounds.ORDER:
+        whole_list = latest_pages(client, listing, query, None)
+    else:
+        whole_list = range_pages(client, listing, query, None, None)
+    async for page in whole_list:
+        yield page
+
+
+def _take_wanted(page: Page, wanted: dict[str, None], found: Found) -> None:
+    records = []
+    for record, record_id in zip(page.records, page.ids(), strict=True):
+        if str(record_id).lower() in wanted:
+            del wanted[str(record_id).lower()]
+            records.append(record)
+    if records:
+        found.pages.append(Page(records, has_line_feeds=page.has_line_feeds))
 
 
 async def archived_by_ids(

@@ -39,8 +39,10 @@ class Bounds(enum.Enum):
     """``updated_since`` (inclusive) and ``updated_until`` (exclusive)."""
     BELOW = "below"
     """``updated_since`` only, but sortable by ``update_time``: the reader stops at the upper bound."""
+    ORDER = "order"
+    """Neither, but sortable by ``update_time``: a reader that begins with the latest stops where it likes."""
     NONE = "none"
-    """Neither: a snapshot, read in full each time."""
+    """Not at all: a snapshot, read in full each time."""
 
 
 class CustomFields(enum.Enum):
@@ -114,11 +116,21 @@ class ObjectType:
 
     @property
     def archived_listing(self) -> Listing | None:
-        """The list of the archived records, if the collection has any; v1 cannot bound it."""
+        """The list of the archived records, if the collection has any; v1 can sort it and not bound it."""
         if self.archived_path is None:
             return None
-        bounds = self.bounds if self.paging is Paging.CURSOR else Bounds.NONE
+        bounds = self.bounds if self.paging is Paging.CURSOR else Bounds.ORDER
         return Listing(self.archived_path, self.archived_cost, self.paging, bounds)
+
+    @property
+    def places(self) -> tuple[Listing, ...]:
+        """The lists in which a record is looked for, one after the other.
+
+        A record can be un-archived after the first was asked and before the second is, so the first comes
+        again at the end.
+        """
+        archived = self.archived_listing
+        return (self.listing,) if archived is None else (self.listing, archived, self.listing)
 
     @property
     def fields_listing(self) -> Listing | None:

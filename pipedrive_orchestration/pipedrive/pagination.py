@@ -199,7 +199,12 @@ def keyset_pages(client: Client, listing: Listing, query: Query) -> AsyncIterato
 
 
 async def shifting_pages(
-    client: Client, listing: Listing, query: Query, *, from_its_end: Resumption = lambda _: {}
+    client: Client,
+    listing: Listing,
+    query: Query,
+    *,
+    from_its_end: Resumption = lambda _: {},
+    suffices: Callable[[Page], bool] = lambda _: False,
 ) -> AsyncIterator[Page]:
     """A v1 list that may shift while it is read.
 
@@ -213,6 +218,7 @@ async def shifting_pages(
         listing: the list.
         query: filters, bounds and order.
         from_its_end: the bound that makes the list begin where a page ends.
+        suffices: whether nothing that comes after a page is wanted.
 
     Raises:
         EndlessList: a page has nothing new and says that there is more, or the list never stops shifting.
@@ -237,7 +243,7 @@ async def shifting_pages(
             furthest = max(furthest, start)
             start = max(0, start - MAX_PAGE_SIZE)
             continue
-        if not page.goes_on(MAX_PAGE_SIZE):
+        if not page.goes_on(MAX_PAGE_SIZE) or suffices(page):
             return
         if len(ids) <= bool(start):
             raise EndlessList(listing.path, start + len(ids))
@@ -249,6 +255,21 @@ async def shifting_pages(
             furthest = steps_back = 0
         else:
             start += len(ids) - 1
+
+
+def latest_pages(
+    client: Client, listing: Listing, query: Query, since: datetime | None
+) -> AsyncIterator[Page]:
+    """The pages of a v1 list that cannot be bounded, the latest changes first, down to an instant if given.
+
+    Takes and raises what :func:`shifting_pages` does.
+    """
+
+    def is_older(page: Page) -> bool:
+        reached = page.last_update_time()
+        return since is not None and reached is not None and reached < since
+
+    return shifting_pages(client, listing, {**query, **latest_first(listing)}, suffices=is_older)
 
 
 def recents_pages(client: Client, object_type: ObjectType, since: datetime) -> AsyncIterator[Page]:

@@ -140,7 +140,8 @@ def test_every_schedule_ends_in_the_truth(
         for step in schedule:
             note(str(step))
             complete |= run(trial, source, churn, step)
-        if not complete:
+        # Nothing tells of deleted leads before windows are read again.
+        if not complete or object_type == "leads":
             trial.windows(source)
         trial.changes(source)
         assert trial.differences(source) == []

@@ -106,4 +106,7 @@ def test_writes_between_all_requests(
         trial.changes(source)
         trial.windows(source)
     trial.changes(source)
+    if object_type == "leads":
+        # Nothing tells of deleted leads before windows are read again.
+        trial.windows(source)
     assert trial.differences(source) == []
