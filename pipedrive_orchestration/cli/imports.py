@@ -17,11 +17,11 @@ from pipedrive_orchestration.orchestration.in_process import (
     INTERRUPTIONS,
     ImportArguments,
     due_pull,
+    listening,
     run_import,
     windows_left,
 )
 from pipedrive_orchestration.orchestration.run_monitoring import running_command
-from pipedrive_orchestration.orchestration.watching import watching
 from pipedrive_orchestration.pipedrive.errors import NotConnected
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.sources import LoadedSources, Source
@@ -89,7 +89,7 @@ def import_sources(
     with (
         running_command(instance, environment.settings.state) as tags,
         ImportProgress(console) as progress,
-        watching(progress),
+        listening(progress),
     ):
         for number, source in enumerate(sources, 1):
             progress.begin(f"{number}/{len(sources)} {source.slug}")

@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from pipedrive_orchestration.importing import Estimate, ImportEvent, Window, WindowReport
+from pipedrive_orchestration.importing import Estimate, ImportEvent, Resumption, Window, WindowReport
 from pipedrive_orchestration.importing import Progress as Reached
 
 QUIET_SECONDS = 1.0
@@ -21,7 +21,7 @@ class ImportProgress:
     """A bar for the source that is being imported: records, tokens of those estimated, time left.
 
     Attributes:
-        committed: keys of the windows that the source's import has committed so far.
+        committed: keys of the windows that are committed, by the source's import or one that it goes on with.
     """
 
     def __init__(self, console: Console) -> None:
@@ -65,6 +65,8 @@ class ImportProgress:
                 self._bars.update(self._bar, total=tokens)
             case Reached(records=records, tokens=tokens):
                 self._move(self._bar, records, tokens)
+            case Resumption(committed=windows):
+                self.committed += [window.key for window in windows]
             case WindowReport(window=Window() as window):
                 self.committed.append(window.key)
         self._show_what_takes_long()

@@ -60,6 +60,7 @@ class Committer:
         self._names = names
         self._created = context.created
         self._doubt: str | None = None
+        context.reporter.noted(self.totals.notes)
         self._grid = windows_until(context.source, context.began)
         self._ends = {window.key: window.end for window in self._grid}
 
@@ -75,6 +76,7 @@ class Committer:
     def note(self, sentences: Sequence[str]) -> None:
         """Keep what a reader of the import should know."""
         self.totals.notes += sentences
+        self._context.reporter.noted(sentences)
 
     async def commit(
         self, files: Sequence[Path], removed: Sequence[RemovedId], windows: Sequence[Window]
@@ -93,6 +95,7 @@ class Committer:
         for window in windows:
             rows = self.totals.by_window.get(window.key, RowCounts())
             self._context.reporter.committed(window, replace(rows, current=self.totals.current))
+        self._context.reporter.noted(self.totals.notes)
 
     async def finish(self, files: Sequence[Path], removed: Sequence[RemovedId]) -> None:
         """Commit what is left and move the watermark.
@@ -108,6 +111,7 @@ class Committer:
         await asyncio.to_thread(self._commit, files, removed, (), is_last=True)
         rows = self.totals.rows.minus(before)
         self._context.reporter.committed(None, replace(rows, current=self.totals.current))
+        self._context.reporter.noted(self.totals.notes)
 
     async def fail(self, error: Exception) -> None:
         """Say in the ledger why the import ended, where there is a ledger.
@@ -299,6 +303,7 @@ class Committer:
             rows_removed=rows.removed,
             seconds=(now - request.started_at).total_seconds(),
             note="; ".join(notes) or None,
+            quarantined=self.totals.quarantined,
         )
 
     def _window_key(self) -> str:

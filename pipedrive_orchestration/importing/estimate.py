@@ -53,10 +53,15 @@ async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState) 
     if plan.pull is Pull.CHANGES:
         feed = RECENTS.cost if object_type.recents_item else 0
         return object_type.list_cost + object_type.archived_cost + feed
+    resumes = plan.resumed_from is not None
     # Rows tell how many records there are only where every record has one.
-    rows = prior.rows_in_windows if context.source.filters is None else 0
-    records = rows or await newest_id(context.client, object_type)
-    return _tokens_for(context.source, records)
+    rows = 0
+    if context.source.filters is None:
+        rows = prior.rows_left if resumes else prior.rows_in_windows
+    if rows:
+        return _tokens_for(context.source, rows)
+    newest = await newest_id(context.client, object_type)
+    return _tokens_for(context.source, newest - prior.rows if resumes else newest)
 
 
 def savings(context: ImportContext, plan: PullPlan) -> list[str]:

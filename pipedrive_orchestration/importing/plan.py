@@ -50,6 +50,12 @@ class PullPlan:
     notes: tuple[str, ...] = ()
     resumed_from: datetime | None = None
 
+    @property
+    def committed(self) -> tuple[Window, ...]:
+        """The windows that an interrupted pull has committed already."""
+        left = {window.key for window in self.windows}
+        return tuple(window for window in self.asked if window.key not in left)
+
     def began(self, context: ImportContext) -> datetime:
         """When the pull began, in an earlier attempt if it goes on with one, by Pipedrive's clock."""
         return self.resumed_from or context.began

@@ -33,6 +33,7 @@ class PriorState:
         columns: of the source's table, with the field they were made for.
         rows_in_windows: rows that the windows to be pulled hold already.
         interrupted: an earlier attempt at the same windows that did not come to its end.
+        rows_left: rows in those windows that it has not committed.
         rows: current rows of the source.
         user: whom the connection's secret belongs to, if that was asked before.
         last_user: who saw the source's rows when they were last read completely.
@@ -43,6 +44,7 @@ class PriorState:
     columns: Mapping[str, Column] = field(default_factory=dict)
     rows_in_windows: int = 0
     interrupted: Interrupted | None = None
+    rows_left: int = 0
     rows: int = 0
     user: ConnectedUser | None = None
     last_user: ConnectedUser | None = None
@@ -72,6 +74,17 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
         types = column_types(connection, source.slug)
         fields = last_fields(connection, source.object_type, list(types))
         watermark = ledger.watermark_of(connection, source.slug)
+        interrupted = ledger.interrupted_import(
+            connection,
+            source.slug,
+            request.pull.value,
+            [window.key for window in windows],
+            fingerprint,
+            request.started_at - timedelta(days=RESUME_DAYS),
+            request.started_at,
+        )
+        done = interrupted.windows if interrupted else frozenset()
+        left = [window for window in windows if window.key not in done]
         return PriorState(
             watermark=watermark.instant if watermark else None,
             definition=watermark.definition if watermark else None,
@@ -80,15 +93,8 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
                 for key, known in fields.items()
             },
             rows_in_windows=count_in_windows(connection, source.slug, windows) if types else 0,
-            interrupted=ledger.interrupted_import(
-                connection,
-                source.slug,
-                request.pull.value,
-                [window.key for window in windows],
-                fingerprint,
-                request.started_at - timedelta(days=RESUME_DAYS),
-                request.started_at,
-            ),
+            interrupted=interrupted,
+            rows_left=count_in_windows(connection, source.slug, left) if types else 0,
             rows=count_current(connection, source.slug) if types else 0,
             user=user_of_signature(connection, request.connection.signature),
             last_user=reader_of(connection, source.slug),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -184,7 +184,27 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-ImportEvent = Estimate | Progress | WindowReport
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence that a reader of the import should know, told as soon as it is known."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The windows that an interrupted import has committed and that this one does not read again.
+
+    Attributes:
+        committed: oldest first.
+        left: how many windows are still to be read.
+    """
+
+    committed: tuple[Window, ...]
+    left: int
+
+
+ImportEvent = Estimate | Note | Progress | Resumption | WindowReport
 Listener = Callable[[ImportEvent], None]
 
 
@@ -210,6 +230,19 @@ class Reporter:
         self._began = time.monotonic()
         self._spent = _Spent()
         self._windows: list[WindowReport] = []
+        self._noted: set[str] = set()
+
+    def noted(self, sentences: Iterable[str]) -> None:
+        """Tell those sentences that were not told yet."""
+        for sentence in sentences:
+            if sentence not in self._noted:
+                self._noted.add(sentence)
+                self._listener(Note(sentence))
+
+    def resumed(self, committed: Sequence[Window], left: int) -> None:
+        """Tell which windows are committed already; nothing where there are none."""
+        if committed:
+            self._listener(Resumption(tuple(committed), left))
 
     def estimated(self, estimate: Estimate) -> None:
         """Tell what the import will cost."""

@@ -24,7 +24,7 @@ from pipedrive_orchestration.importing.plan import make_plan
 from pipedrive_orchestration.importing.prior_state import read_prior_state
 from pipedrive_orchestration.importing.reconcile import Reconciler
 from pipedrive_orchestration.importing.references import open_references
-from pipedrive_orchestration.importing.report import ImportReport, Listener, Pull, Reporter
+from pipedrive_orchestration.importing.report import ImportReport, Listener, Note, Pull, Reporter
 from pipedrive_orchestration.importing.signals import run_interruptibly
 from pipedrive_orchestration.importing.staging import open_staging
 from pipedrive_orchestration.importing.visibility import read_visibility
@@ -95,6 +95,8 @@ async def _import_and_reconcile(
         started_at=clock(),
     )
     notes = [f"reads {each.window.key} again: {each.reason}" for each in doubtful]
+    for note in notes:
+        listener(Note(note))
     try:
         reconciled, _ = await _import(again, listener, clock)
     except PipedriveError as error:
@@ -125,6 +127,7 @@ async def _import(
             rechecks = await names.rechecks(source.type)
             plan = make_plan(context, prior, visibility, rechecks)
             committer = Committer(context, plan, visibility, names)
+            reporter.resumed(plan.committed, len(plan.windows))
             reconciler = Reconciler(context, visibility, staging.folder, prior)
             loader = Loader(context, plan, visibility, staging, reconciler, names, committer)
             try:

@@ -124,7 +124,16 @@ def _with_default(name: str, field: FieldInfo, default: Any) -> dg.Field:
     return dg.Field(type_, default_value=default, is_required=False, description=field.description)
 
 
+_KEY = dg.Field(dg.Noneable(str), default_value=None, is_required=False)
+
 _OF_A_RUN = {
+    "windows": dg.Field(
+        {"first": _KEY, "last": _KEY},
+        default_value={"first": None, "last": None},
+        is_required=False,
+        description="Keys or months of the first and the last window, for a run that names no partitions; "
+        "all windows if neither is given.",
+    ),
     "pull": dg.Field(
         _choice("Pull", tuple(pull.value for pull in Pull)),
         default_value=Pull.WINDOW.value,

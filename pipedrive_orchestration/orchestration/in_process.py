@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import Pull, windows_between, windows_until
+from pipedrive_orchestration.importing import (
+    ImportEvent,
+    Listener,
+    Pull,
+    Window,
+    windows_between,
+    windows_until,
+)
 from pipedrive_orchestration.services.errors import NoWindowsError, RunFailedError
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.run_requests import (
+    MANY_WINDOWS,
     RANGE_END_TAG,
     RANGE_START_TAG,
     request_of_changes,
@@ -22,6 +32,26 @@ from pipedrive_orchestration.workflows import Workflow
 
 INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 """What Ctrl-C comes as, from inside a run or from around it."""
+
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Lets a listener hear of imports that run in this process, in this context, within the block."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def tell_listener(event: ImportEvent) -> None:
+    """Passes an event of an import on to whoever listens in this process."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(event)
 
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -67,13 +97,18 @@ def run_import(
         RunFailedError: the run failed in a way that nobody foresaw; errors with a message of their own,
             such as ``PipedriveError``, are raised themselves.
     """
-    windows = _range(source, pull, arguments, instance)
-    config = {"pull": pull.value, "accept_user": arguments.accept_user}
+    first, last = _range(source, pull, arguments, instance)
+    config: dict[str, object] = {"pull": pull.value, "accept_user": arguments.accept_user}
+    partitions: dict[str, str] = {}
+    if first and last and len(windows_between(_grid(source), first, last)) <= MANY_WINDOWS:
+        partitions = {RANGE_START_TAG: first, RANGE_END_TAG: last}
+    else:
+        config["windows"] = {"first": first, "last": last}
     try:
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             asset_selection=[DEFAULT_NAMES.asset_key(source.slug)],
-            tags={**windows, **tags},
+            tags={**partitions, **tags},
             run_config={
                 "ops": {DEFAULT_NAMES.op(source.slug): {"config": config}},
                 "loggers": _QUIET,
@@ -83,6 +118,8 @@ def run_import(
         # To Dagster the asset says no more than the message; the error that it had in hand is the context.
         foreseen = failure.__context__
         raise (foreseen if isinstance(foreseen, Exception) else RunFailedError(failure)) from None
+    except INTERRUPTIONS:
+        raise
     except Exception as error:
         raise RunFailedError(error) from error
 
@@ -115,18 +152,21 @@ def run_workflow(
 
 def _range(
     source: Source, pull: Pull, arguments: ImportArguments, instance: dg.DagsterInstance
-) -> dict[str, str]:
-    """The windows of a run as tags: those asked for, or for changes those that a tick would take."""
-    now = datetime.now(UTC)
+) -> tuple[str | None, str | None]:
+    """The first and last window of a run: those asked for, or for changes those that a tick would take."""
     if not source.type.partitioned:
-        return {}
+        return None, None
     if pull is Pull.CHANGES:
-        tags = request_of_changes(source, now, instance, DEFAULT_NAMES, run_key="").tags
-        return {name: tags[name] for name in (RANGE_START_TAG, RANGE_END_TAG)}
-    windows = windows_between(windows_until(source, now), arguments.first, arguments.last)
+        tags = request_of_changes(source, datetime.now(UTC), instance, DEFAULT_NAMES, run_key="").tags
+        return tags[RANGE_START_TAG], tags[RANGE_END_TAG]
+    windows = windows_between(_grid(source), arguments.first, arguments.last)
     if not windows:
         raise NoWindowsError(source, arguments.first, arguments.last)
-    return {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
+    return windows[0].key, windows[-1].key
+
+
+def _grid(source: Source) -> list[Window]:
+    return windows_until(source, datetime.now(UTC))
 
 
 def windows_left(

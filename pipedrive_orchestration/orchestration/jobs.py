@@ -1,7 +1,6 @@
 """What the Launchpad can do with a body: try it, create a source from it, and look up properties."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ import dagster as dg
 from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
 from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.services.lifecycle import appraise
@@ -39,20 +39,8 @@ def _job_of(
     )
 
 
-@contextmanager
-def _problems_shown() -> Iterator[None]:
-    """Fails the run with all that there is to say: a wrong body as a table of its problems."""
-    try:
-        yield
-    except InvalidBodyError as error:
-        rows = [[problem.field, problem.code, problem.message] for problem in error.problems]
-        raise dg.Failure(
-            str(error),
-            metadata={"problems": dg.MetadataValue.md(markdown_table(["field", "code", "problem"], rows))},
-            allow_retries=False,
-        ) from None
-    except (OldFileError, OSError, PipedriveError, StagingError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+_EXPECTED_ERRORS = (InvalidBodyError, OldFileError, OSError, PipedriveError, StagingError)
+"""What can go wrong in ways whose message says all there is to know."""
 
 
 def _body_of(context: dg.OpExecutionContext) -> SourceBody:
@@ -69,7 +57,7 @@ def _preview_job(project: ProjectContext) -> dg.JobDefinition:
         required_resource_keys={project.pipedrive_key},
     )
     def read_preview(context: dg.OpExecutionContext) -> None:
-        with _problems_shown():
+        with foreseen(*_EXPECTED_ERRORS):
             body = _body_of(context)
             found = preview(body, connection=project.pipedrive(context.resources).connection())
         matching = f"{found.total_results:,} of the records that were read match"
@@ -118,7 +106,7 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
         required_resource_keys={project.pipedrive_key},
     )
     def write_source_file(context: dg.OpExecutionContext) -> None:
-        with _problems_shown():
+        with foreseen(*_EXPECTED_ERRORS):
             body = _body_of(context)
             appraisal = appraise(body, project.pipedrive(context.resources).connection())
             source = project.store(context.instance).create(body, hold=appraisal.hold)
@@ -171,7 +159,7 @@ def _options_job(project: ProjectContext) -> dg.JobDefinition:
     )
     def read_property_options(context: dg.OpExecutionContext) -> None:
         object_type = context.op_config["context"]["object_type"]
-        with _problems_shown():
+        with foreseen(*_EXPECTED_ERRORS):
             options = property_options(
                 object_type, connection=project.pipedrive(context.resources).connection()
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -28,12 +28,21 @@ def partitions_of(source: Source) -> dg.TimeWindowPartitionsDefinition | None:
             return dg.MonthlyPartitionsDefinition(start_date=start, timezone="UTC", end_offset=1)
 
 
-def requested_windows(context: dg.AssetExecutionContext, source: Source, now: datetime) -> Sequence[Window]:
-    """The windows a run asks for: its partition, its range of partitions, or all if it names none."""
+def requested_windows(
+    context: dg.AssetExecutionContext, source: Source, now: datetime, chosen: Mapping[str, str | None]
+) -> Sequence[Window]:
+    """The windows a run asks for: its partition, its range of partitions, or all if it names none.
+
+    Args:
+        context: the run.
+        source: whose windows they are.
+        now: by our clock.
+        chosen: ``first`` and ``last`` of the run's config, which count where the run names no partitions.
+    """
     if not source.type.partitioned:
         return []
     windows = windows_until(source, now)
     if not context.has_partition_key_range and not context.has_partition_key:
-        return windows
+        return windows_between(windows, chosen["first"], chosen["last"])
     keys = context.partition_key_range
     return windows_between(windows, keys.start, keys.end)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,9 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
+from dagster._core.events import DagsterEvent, StepMaterializationData
+from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin,
@@ -27,13 +31,18 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+)
 from dagster._core.storage.defs_state.base import DefsStateStorage
-from dagster._core.storage.legacy_storage import LegacyRunStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.legacy_storage import LegacyEventLogStorage, LegacyRunStorage
 from dagster._core.storage.runs.base import RunStorage
 from dagster._core.storage.runs.schema import KeyValueStoreTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -41,7 +50,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 __all__ = [
     "ALL_ASSETS_JOB",
     "REPOSITORY",
+    "Cancellation",
     "CheckRunHealthResult",
+    "ForeseenFailure",
     "InstanceKeyValues",
     "ScheduleStates",
     "UnreachableError",
@@ -49,9 +60,11 @@ __all__ = [
     "address_of_code_server",
     "instance_of_load",
     "is_first_load",
+    "last_verdict",
     "location_of",
     "pin_snapshot",
     "reload_code_server",
+    "store_materializations",
     "stored_snapshot",
 ]
 
@@ -296,3 +309,100 @@ def address_of_code_server(run: dg.DagsterRun) -> Mapping[str, str | int] | None
     """The ``socket``, or ``host`` and ``port``, of the code server that executes a run, if one does."""
     address = run.tags.get(GRPC_INFO_TAG)
     return None if address is None else dict(json.loads(address))
+
+
+# --- What a run leaves in the event log -------------------------------------------------------------------
+# Dagster's SQLite storage opens two databases for every event and waits for the disk in both, so that the
+# windows of a day's grid of eleven years take minutes. And it shows every error with the stack of its own
+# functions, also one whose message says all there is; what a subprocess has made of an error it passes on.
+
+
+def store_materializations(
+    context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
+) -> None:
+    """Store materialisations of a step in one go, as ``context.log_event`` would one by one.
+
+    Those who look at the result of a run in this process do not find them there, only in the event log.
+    """
+    if not materializations:
+        return
+    step = context.op_execution_context.get_step_execution_context()
+    entries = [_entry_of(step, materialization) for materialization in materializations]
+    storage = context.instance.event_log_storage
+    if isinstance(storage, LegacyEventLogStorage):
+        storage = storage._storage.event_log_storage  # noqa: SLF001
+    if not isinstance(storage, SqliteEventLogStorage):
+        storage.store_event_batch(entries)
+        return
+    statements = [storage.prepare_insert_event(entry) for entry in entries]
+    with storage.run_connection(step.run_id) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    with storage.index_transaction() as connection:
+        stored = [connection.execute(statement).inserted_primary_key for statement in statements]
+        ids = [key[0] for key in stored if key is not None]
+        storage._store_asset_event_tags(connection, entries, ids)  # noqa: SLF001
+        # Of an asset only the last event is kept besides.
+        storage._store_asset_event(connection, entries[-1], ids[-1])  # noqa: SLF001
+
+
+def _entry_of(step: StepExecutionContext, materialization: dg.AssetMaterialization) -> dg.EventLogEntry:
+    event = DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+        job_name=step.job_name,
+        step_handle=step.step.handle,
+        node_handle=step.step.node_handle,
+        step_kind_value=step.step.kind.value,
+        logging_tags=step.event_tags,
+        event_specific_data=StepMaterializationData(materialization),
+        message="Materialized value.",
+        pid=os.getpid(),
+    )
+    return dg.EventLogEntry(  # type: ignore[no-untyped-call]
+        error_info=None,
+        level=logging.DEBUG,
+        user_message=event.message or "",
+        run_id=step.run_id,
+        timestamp=time.time(),
+        step_key=step.step.key,
+        job_name=step.job_name,
+        dagster_event=event,
+    )
+
+
+def last_verdict(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """What an asset check said when it was evaluated last; runs that have only planned it do not count."""
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=_VERDICTS_LOOKED_AT)
+    for record in records:
+        if record.status in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES and record.event:
+            data = record.event.get_dagster_event().event_specific_data
+            if isinstance(data, dg.AssetCheckEvaluation):
+                return data
+    return None
+
+
+_VERDICTS_LOOKED_AT = 50
+
+
+class _WithoutStack(DagsterUserCodeProcessError):
+    """Base of errors that Dagster shows by their message alone."""
+
+    def __init__(self, sentence: str) -> None:
+        shown = SerializableErrorInfo(sentence, [], type(self).__name__)
+        super().__init__(sentence, user_code_process_error_infos=[shown])  # type: ignore[no-untyped-call]
+
+
+class ForeseenFailure(dg.Failure, _WithoutStack):
+    """An end of a step whose reason is all there is to know; it is not tried again.
+
+    Args:
+        reason: a sentence or more.
+        metadata: shown beside it.
+    """
+
+    def __init__(self, reason: str, metadata: Mapping[str, dg.MetadataValue] | None = None) -> None:
+        super().__init__(reason, metadata, allow_retries=False)
+
+
+class Cancellation(dg.DagsterExecutionInterruptedError, _WithoutStack):
+    """The end of a step that somebody has cancelled; the message says what stays, and what is left."""

@@ -15,6 +15,12 @@ from pipedrive_orchestration.sources import Source
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
+MANY_WINDOWS = 250
+"""The most windows that a run names as partitions.
+
+Before a run begins, Dagster stores an event for each partition that it names, at some 15 ms each.
+"""
+
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -34,7 +40,9 @@ def request_of_first_import(
         return request_of_changes(source, now, instance, names, run_key, tags)
     if source.type.partitioned:
         windows = windows_until(source, now)
-        tags |= {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
+        # A run that names no partitions reads all windows.
+        if len(windows) <= MANY_WINDOWS:
+            tags |= {RANGE_START_TAG: windows[0].key, RANGE_END_TAG: windows[-1].key}
     return dg.RunRequest(
         run_key=run_key,
         asset_selection=[names.asset_key(source.slug)],

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS import_ledger.imports (
     definition VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, status VARCHAR,
     requests BIGINT, tokens BIGINT, bytes BIGINT,
     rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT,
-    seconds DOUBLE, note VARCHAR
+    seconds DOUBLE, note VARCHAR, quarantined BIGINT
 );
 CREATE TABLE IF NOT EXISTS import_ledger.windows (
     import_id UUID, source VARCHAR, "window" VARCHAR, pull_started_at TIMESTAMPTZ,
@@ -62,7 +62,13 @@ CREATE VIEW IF NOT EXISTS import_ledger.option_labels AS
 
 @dataclass(frozen=True, slots=True)
 class ImportEntry:
-    """One row of ``imports``; ``windows`` are those asked for, ``definition`` what they were pulled for."""
+    """One row of ``imports``.
+
+    Attributes:
+        windows: those asked for.
+        definition: what they were pulled for.
+        quarantined: values that the import has set aside.
+    """
 
     import_id: uuid.UUID
     source: str
@@ -82,6 +88,7 @@ class ImportEntry:
     rows_removed: int
     seconds: float
     note: str | None
+    quarantined: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,10 @@ def is_present(connection: duckdb.DuckDBPyConnection) -> bool:
 def record_import(connection: duckdb.DuckDBPyConnection, entry: ImportEntry) -> None:
     """Write the import's row, in place of an earlier one of the same import."""
     connection.execute("DELETE FROM import_ledger.imports WHERE import_id = ?", [entry.import_id])
-    _insert(connection, "imports", entry)
+    values = [getattr(entry, name) for name in entry.__slots__]
+    names = ", ".join(map(quoted, entry.__slots__))
+    marks = ", ".join("?" for _ in values)
+    connection.execute(f"INSERT INTO import_ledger.imports ({names}) VALUES ({marks})", values)
 
 
 def record_interruptions(
@@ -283,8 +293,45 @@ def interrupted_import(
 
 
 def record_windows(connection: duckdb.DuckDBPyConnection, entries: Sequence[WindowEntry]) -> None:
-    """Add committed windows."""
-    _insert(connection, "windows", *entries)
+    """Add windows that one import commits together, in place of earlier readings of the same windows."""
+    if not entries:
+        return
+    first = entries[0]
+    connection.execute(
+        """
+        DELETE FROM import_ledger.windows
+        WHERE source = $source AND pull_started_at <= $pull_started_at AND (
+            list_contains($whole::VARCHAR[], "window")
+            OR (read_until IS NOT NULL AND list_contains($parts::VARCHAR[], "window"))
+        )
+        """,
+        {
+            "source": first.source,
+            "pull_started_at": first.pull_started_at,
+            "whole": [entry.window for entry in entries if entry.read_until is None],
+            "parts": [entry.window for entry in entries if entry.read_until is not None],
+        },
+    )
+    # Thousands of windows are one statement; what their readings have in common is passed once.
+    shared = [name for name in first.__slots__ if name not in _OF_ONE_WINDOW]
+    names = ", ".join(map(quoted, [*shared, *_OF_ONE_WINDOW]))
+    values = ", ".join(["?"] * len(shared) + [f"unnest(?::{type_}[])" for type_ in _OF_ONE_WINDOW.values()])
+    connection.execute(
+        f"INSERT INTO import_ledger.windows ({names}) SELECT {values}",
+        [getattr(first, name) for name in shared]
+        + [[getattr(entry, name) for entry in entries] for name in _OF_ONE_WINDOW],
+    )
+
+
+_OF_ONE_WINDOW = {
+    "window": "VARCHAR",
+    "rows_read": "BIGINT",
+    "rows_inserted": "BIGINT",
+    "rows_updated": "BIGINT",
+    "rows_removed": "BIGINT",
+    "read_until": "TIMESTAMPTZ",
+}
+"""The columns in which windows that are committed together differ, with their types."""
 
 
 def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, WindowState]:
@@ -321,20 +368,6 @@ def doubt_windows(
             AND ($windows::VARCHAR[] IS NULL OR list_contains($windows::VARCHAR[], "window"))
         """,
         {"doubt": doubt, "source": source, "windows": None if windows is None else list(windows)},
-    )
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, *entries: ImportEntry | WindowEntry) -> None:
-    if not entries:
-        return
-    columns = entries[0].__slots__
-    values = [getattr(entry, name) for entry in entries for name in columns]
-    row = f"({', '.join('?' for _ in columns)})"
-    # One statement, since each takes as long as many rows do.
-    connection.execute(
-        f"INSERT INTO import_ledger.{table} ({', '.join(map(quoted, columns))}) "
-        f"VALUES {', '.join(row for _ in entries)}",
-        values,
     )
 
 
@@ -423,6 +456,16 @@ def count_quarantined(connection: duckdb.DuckDBPyConnection, import_id: uuid.UUI
     """How many values the import has set aside."""
     row = connection.execute(
         "SELECT count(*) FROM import_ledger.quarantine WHERE import_id = ?", [import_id]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def quarantined_of(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    """How many values of a source are set aside by now."""
+    if not is_present(connection):
+        return 0
+    row = connection.execute(
+        "SELECT count(*) FROM import_ledger.quarantine WHERE source = ?", [source]
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -8,7 +8,7 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.catalog import has_table
 
-VERSION = 3
+VERSION = 4
 """Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
 
 _TABLE = "import_ledger.schema_version"
@@ -83,9 +83,18 @@ def _keep_our_time(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("UPDATE import_ledger.watermarks SET by_our_clock = watermark")
 
 
+def _keep_what_was_set_aside(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("ALTER TABLE import_ledger.imports ADD COLUMN IF NOT EXISTS quarantined BIGINT")
+    connection.execute(
+        "UPDATE import_ledger.imports AS i SET quarantined = "
+        "(SELECT count(*) FROM import_ledger.quarantine AS q WHERE q.import_id = i.import_id)"
+    )
+
+
 _STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     _keep_definitions,
     _keep_states_of_windows,
     _keep_our_time,
+    _keep_what_was_set_aside,
 )
 """The step at index ``n`` leads from version ``n`` to the next."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from pathlib import Path
@@ -56,7 +57,8 @@ def test_values_and_labels_land_as_they_are_and_run_nowhere(tmp_path: Path) -> N
     assert len(query(tmp_path, "SELECT * FROM pipedrive_labeled.deals")) == len(NASTY)
     assert shown.total_results == len(NASTY)
     table = markdown_table(list(shown.labels.values()), shown.texts)
-    metadata = table_metadata(Warehouse(str(tmp_path / "warehouse.duckdb")), what)
+    log = logging.getLogger(__name__)
+    metadata = table_metadata(log, Warehouse(str(tmp_path / "warehouse.duckdb")), what)
     shown_there = [value for value in metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]
     markdown = [str(value.md_str) for value in shown_there]
     assert markdown, "no table was shown"

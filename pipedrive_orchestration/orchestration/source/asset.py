@@ -12,15 +12,24 @@ from pipedrive_orchestration.importing import (
     StagingError,
     UnknownPropertiesError,
     import_source,
+    windows_until,
 )
 from pipedrive_orchestration.orchestration.config import config_schema_of, source_of_run
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.orchestration.failures import foreseen
+from pipedrive_orchestration.orchestration.in_process import INTERRUPTIONS
 from pipedrive_orchestration.orchestration.partitions import partitions_of, requested_windows
 from pipedrive_orchestration.orchestration.sensors.initial_import import earlier_initial_import
-from pipedrive_orchestration.orchestration.source.checks import check_specs_of, evaluate_checks
-from pipedrive_orchestration.orchestration.source.reporting import Reporter
+from pipedrive_orchestration.orchestration.source.checks import (
+    check_specs_of,
+    evaluate_checks,
+    evaluate_checks_after_failure,
+)
+from pipedrive_orchestration.orchestration.source.reporting import RunLog
 from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.services.dagster_internals import Cancellation
+from pipedrive_orchestration.services.run_requests import MANY_WINDOWS
 from pipedrive_orchestration.sources import InvalidBodyError, Source
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
@@ -58,12 +67,15 @@ def build_source_asset(source: Source, project: ProjectContext = ALONE) -> dg.As
         )
         def import_asset(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
             report = None
-            if context.selected_asset_keys and not _imported_already(context):
-                try:
-                    report = _import(context, source, project)
-                except EXPECTED_ERRORS as error:
-                    raise dg.Failure(str(error), allow_retries=False) from None
-            yield from evaluate_checks(context, source, project, report)
+            with foreseen(*EXPECTED_ERRORS):
+                if context.selected_asset_keys and not _imported_already(context):
+                    try:
+                        report = _import(context, source, project)
+                    except EXPECTED_ERRORS:
+                        # Checks look at the warehouse, which is as good as before.
+                        yield from evaluate_checks_after_failure(context, source, project)
+                        raise
+                yield from evaluate_checks(context, source, project, report)
 
     return import_asset
 
@@ -85,6 +97,8 @@ def _spec_of(source: Source, project: ProjectContext) -> dg.AssetSpec:
 def _backfill_policy_of(source: Source, windows_per_run: int | None) -> dg.BackfillPolicy | None:
     if not source.type.partitioned:
         return None
+    if windows_per_run is None and len(windows_until(source, source.created_at)) > MANY_WINDOWS:
+        windows_per_run = MANY_WINDOWS
     if windows_per_run is None:
         return dg.BackfillPolicy.single_run()
     return dg.BackfillPolicy.multi_run(windows_per_run)
@@ -101,11 +115,11 @@ def _import(context: dg.AssetExecutionContext, source: Source, project: ProjectC
     pipedrive, warehouse = project.pipedrive(context.resources), project.warehouse(context.resources)
     config = context.op_execution_context.op_config
     source, pull = source_of_run(source, config), Pull(config["pull"])
-    windows = requested_windows(context, source, datetime.now(UTC))
+    windows = requested_windows(context, source, datetime.now(UTC), config["windows"])
     published = warehouse.kept_published()
-    reporter = Reporter(context, source, pull, windows, warehouse.warehouse(), published)
+    log = RunLog(context, source, pull, windows, warehouse.warehouse(), published)
     try:
-        with telling_of_waits(reporter.wait):
+        with telling_of_waits(log.wait):
             report = import_source(
                 source,
                 connection=pipedrive.connection(),
@@ -113,13 +127,17 @@ def _import(context: dg.AssetExecutionContext, source: Source, project: ProjectC
                 staging=warehouse.staging_folder(),
                 pull=pull,
                 windows=windows,
-                listener=reporter,
+                listener=log,
                 accept_user=config["accept_user"],
             )
+    except INTERRUPTIONS:
+        log.report_committed_windows()
+        raise Cancellation(f"Cancelled. {log.remainder()}") from None
     except BaseException:
-        reporter.report_committed_windows()
+        log.report_committed_windows()
+        context.log.info(log.remainder())
         raise
-    reporter.finish(report)
+    log.finish(report)
     return report
 
 

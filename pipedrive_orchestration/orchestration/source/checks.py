@@ -6,21 +6,24 @@ with the records that a pull of all windows has read, so the comparison costs no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 import duckdb
 
 from pipedrive_orchestration.importing import ImportReport, windows_until
 from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.cosmetics import shown
 from pipedrive_orchestration.orchestration.sensors import freshness
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table
+from pipedrive_orchestration.services.dagster_internals import last_verdict
 from pipedrive_orchestration.services.freshness import freshness_in
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import WarehouseError, ledger, quoted
-from pipedrive_orchestration.warehouse.tables import ROWS
+from pipedrive_orchestration.warehouse import ledger, quoted
+from pipedrive_orchestration.warehouse.tables import ROWS, column_types
 
 DRIFT_SHOWN_FOR = timedelta(days=7)
 """How long a change of a field's type is shown; a field that is gone is shown until it is back."""
@@ -65,18 +68,75 @@ def check_specs_of(source: Source, project: ProjectContext) -> list[dg.AssetChec
 def evaluate_checks(
     context: dg.AssetExecutionContext, source: Source, project: ProjectContext, report: ImportReport | None
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of the checks that a run has selected; none for one that has nothing to compare."""
+    """The results of the checks that a run has selected.
+
+    One that has nothing new to say, or cannot be evaluated, says what it said last; Dagster would take its
+    silence for a failure where the run fails.
+    """
     selected = {key.name for key in context.selected_asset_check_keys}
     checks = [check for check in _checks_of(source) if check.name in selected]
+    evaluated = partial(_evaluated, checks, context, source, project, report)
+    results = shown(context.log, "new verdicts of the checks", evaluated) or {}
+    for check in checks:
+        key = dg.AssetCheckKey(project.names.asset_key(source.slug), check.name)
+        result = results.get(check.name) or _last_result(context, key)
+        if result is not None:
+            yield result
+
+
+def evaluate_checks_after_failure(
+    context: dg.AssetExecutionContext, source: Source, project: ProjectContext
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the selected checks where the import failed: Dagster takes silence for a failure."""
+    said = set()
+    for result in evaluate_checks(context, source, project, None):
+        said.add(result.check_name)
+        yield result
+    for key in context.selected_asset_check_keys:
+        if key.name not in said:
+            yield dg.AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=True,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="There was nothing to look at yet.",
+            )
+
+
+def _evaluated(
+    checks: Sequence[_Check],
+    context: dg.AssetExecutionContext,
+    source: Source,
+    project: ProjectContext,
+    report: ImportReport | None,
+) -> dict[str, dg.AssetCheckResult | None]:
     warehouse = project.warehouse(context.resources).warehouse()
-    try:
-        with warehouse.reading() as connection:
-            evaluation = _Evaluation(connection, context, source, project, report, datetime.now(UTC))
-            results = [check.evaluate(evaluation) for check in checks]
-    except (WarehouseError, duckdb.CatalogException) as error:
-        context.log.warning(f"The checks were not evaluated: {error}")
-        return
-    yield from filter(None, results)
+    if not warehouse.exists:
+        return {}
+    with warehouse.reading() as connection:
+        if not column_types(connection, source.slug):
+            return {}
+        evaluation = _Evaluation(connection, context, source, project, report, datetime.now(UTC))
+        return {
+            check.name: shown(
+                context.log, f"findings of the check {check.name}", partial(check.evaluate, evaluation)
+            )
+            for check in checks
+        }
+
+
+def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg.AssetCheckResult | None:
+    last = shown(context.log, "earlier verdicts of the checks", lambda: last_verdict(context.instance, key))
+    if last is None:
+        return None
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=last.passed,
+        severity=last.severity,
+        description=last.description,
+        metadata=last.metadata,
+    )
 
 
 def _checks_of(source: Source) -> list[_Check]:

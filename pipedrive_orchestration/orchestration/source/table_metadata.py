@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import dagster as dg
 import duckdb
 
+from pipedrive_orchestration.importing import Pull
+from pipedrive_orchestration.orchestration.cosmetics import shown, shown_parts
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, quoted
+from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.tables import LABELED, ROWS
 
 PREVIEW_ROWS = 5
+PREVIEW_COLUMNS = 60
 MAX_CELL = 60
+MAX_COMMENT = 200
 CHART_BARS = 24
 _BAR_WIDTH = 30
 
@@ -26,32 +31,56 @@ def table_name(source: Source) -> str:
     return f"{ROWS}.{source.slug}"
 
 
-def table_metadata(warehouse: Warehouse, source: Source) -> dict[str, dg.MetadataValue]:
+def table_metadata(log: logging.Logger, warehouse: Warehouse, source: Source) -> dict[str, dg.MetadataValue]:
     """Columns with their labels and types, a few labelled rows, and a chart of rows over windows.
 
-    Where the database is busy it is left at that: an import never fails for its picture.
+    What cannot be made is left out with a warning, all of it where the database is busy.
+
+    Args:
+        log: takes the warnings.
+        warehouse: where the table is.
+        source: whose table it is.
     """
-    try:
+
+    def look() -> dict[str, dg.MetadataValue]:
         with warehouse.reading() as connection:
-            metadata: dict[str, dg.MetadataValue] = {
-                "dagster/column_schema": dg.MetadataValue.table_schema(_schema(connection, source)),
-                "preview": dg.MetadataValue.md(_preview(connection, source)),
+            parts: dict[str, Callable[[], dict[str, dg.MetadataValue]]] = {
+                "columns": lambda: {
+                    "dagster/column_schema": dg.MetadataValue.table_schema(_schema(connection, source))
+                },
+                "rows of the preview": lambda: {"preview": dg.MetadataValue.md(_preview(connection, source))},
             }
             if source.type.partitioned:
-                metadata["rows_over_windows"] = dg.MetadataValue.md(_chart(connection, source))
-            return metadata
-    except WarehouseError as error:
-        return {"preview": dg.MetadataValue.text(str(error))}
+                parts["rows over windows"] = lambda: {
+                    "rows_over_windows": dg.MetadataValue.md(_chart(connection, source))
+                }
+            return shown_parts(log, parts)
+
+    return shown(log, "columns and rows of the table", look) or {}
 
 
-def windows_committed_since(
-    connection: duckdb.DuckDBPyConnection, source: Source, instant: datetime
+def windows_committed(
+    connection: duckdb.DuckDBPyConnection, source: Source, pull: Pull, began_at: datetime
 ) -> dict[str, dict[str, int]]:
-    """The windows of a source that were committed from an instant on: row counts by key."""
+    """The windows of a source that a run and interrupted ones before it have committed: row counts by key.
+
+    Args:
+        connection: the warehouse.
+        source: whose windows they are.
+        pull: of the run.
+        began_at: when the run began, by our clock.
+    """
     rows = connection.execute(
-        'SELECT "window", rows_read, rows_inserted, rows_updated, rows_removed FROM import_ledger.windows '
-        'WHERE source = ? AND committed_at >= ? AND "window" IS NOT NULL',
-        [source.slug, instant],
+        """
+        SELECT "window", rows_read, rows_inserted, rows_updated, rows_removed FROM import_ledger.windows
+        WHERE source = $source AND read_until IS NULL AND (
+            committed_at >= $began_at OR committed_at > coalesce((
+                SELECT max(finished_at) FROM import_ledger.imports
+                WHERE source = $source AND pull = $pull AND status = 'succeeded'
+            ), TIMESTAMPTZ 'epoch')
+        )
+        """,
+        {"source": source.slug, "pull": pull.value, "began_at": began_at},
     ).fetchall()
     names = ("read", "inserted", "updated", "removed")
     return {key: dict(zip(names, counts, strict=True)) for key, *counts in rows}
@@ -63,15 +92,23 @@ def _schema(connection: duckdb.DuckDBPyConnection, source: Source) -> dg.TableSc
         "table_name = ? AND database_name = current_database() ORDER BY column_index",
         [ROWS, source.slug],
     ).fetchall()
-    return dg.TableSchema([dg.TableColumn(name, type_, comment) for name, type_, comment in columns])
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, type_, comment and cut(comment, MAX_COMMENT))
+            for name, type_, comment in columns
+        ]
+    )
 
 
 def _preview(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
-    rows = connection.execute(
-        f"SELECT COLUMNS(*)::VARCHAR FROM {quoted(LABELED, source.slug)} LIMIT {PREVIEW_ROWS}"
-    )
-    labels = [column[0] for column in rows.description or []]
-    return markdown_table(labels, rows.fetchall())
+    view = quoted(LABELED, source.slug)
+    labels = [column[0] for column in connection.execute(f"SELECT * FROM {view} LIMIT 0").description or []]
+    # A cell is cut where it is read: some hold megabytes, and there may be hundreds of columns.
+    cells = ", ".join(f"left({quoted(label)}::VARCHAR, {MAX_CELL + 1})" for label in labels[:PREVIEW_COLUMNS])
+    rows = connection.execute(f"SELECT {cells} FROM {view} LIMIT {PREVIEW_ROWS}")
+    table = markdown_table(labels[:PREVIEW_COLUMNS], rows.fetchall())
+    left = len(labels) - PREVIEW_COLUMNS
+    return f"{table}\n\nand {left:,} more columns" if left > 0 else table
 
 
 def _chart(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
@@ -96,9 +133,14 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) 
 
 
 def _cell(value: str | None) -> str:
-    text = re.sub(r"\s+", " ", value or "").strip()
-    text = text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
+    text = cut(re.sub(r"\s+", " ", value or "").strip(), MAX_CELL)
     return plain_markdown(text) if text != "---" else text
+
+
+def cut(text: str, length: int) -> str:
+    """A text of at most so many characters, all of which can be stored."""
+    text = text if len(text) <= length else text[: length - 1] + "…"
+    return text.encode("utf-8", "replace").decode()
 
 
 def plain_markdown(text: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dagster as dg
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.orchestration.cosmetics import shown_parts
+from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.project_files import problems_as_markdown
 from pipedrive_orchestration.orchestration.resources import WarehouseResource
 from pipedrive_orchestration.orchestration.sensors.publish import metadata_of_copy
@@ -18,6 +20,7 @@ from pipedrive_orchestration.orchestration.workflow.metadata import (
     metadata_of_table,
     table_name,
 )
+from pipedrive_orchestration.services.dagster_internals import ForeseenFailure
 from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.settings import read_variables
 from pipedrive_orchestration.sources import Problem, Source
@@ -103,12 +106,15 @@ def _table_asset(
         reports = _sync(context, workflow, feeding, database)
         published = _publish(context, warehouse)
         yield dg.MaterializeResult(
-            metadata={
-                **metadata_of_syncs(reports),
-                **metadata_of_table(database, workflow),
-                **_lineage(workflow, problems, names),
-                **metadata_of_copy(published),
-            },
+            metadata=shown_parts(
+                context.log,
+                {
+                    "figures of the syncs": lambda: metadata_of_syncs(reports),
+                    "columns and rows of the table": lambda: metadata_of_table(database, workflow),
+                    "origins of the columns": lambda: _lineage(workflow, problems, names),
+                    "facts of the published copy": lambda: metadata_of_copy(published),
+                },
+            ),
             check_results=[
                 dg.AssetCheckResult(
                     check_name=SYNCS_CHECK,
@@ -127,10 +133,8 @@ def _sync(
 ) -> list[SyncReport]:
     reports = []
     for source in sources:
-        try:
+        with foreseen(WarehouseError):
             report = run_sync(warehouse, workflow, source)
-        except WarehouseError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
         context.log.info(
             f"{source.slug}: {report.inserted:,} rows inserted, {report.updated:,} updated, "
             f"{report.removed:,} removed, {report.rejected:,} records rejected, {report.queued:,} runs "
@@ -179,12 +183,18 @@ def _outputs_asset(workflow: Workflow, project: ProjectContext) -> dg.AssetsDefi
             f"{report.completed:,} runs complete, {report.failed:,} failed, {report.waiting:,} waiting; "
             f"{report.seconds:.1f} s"
         )
-        metadata = {
-            **metadata_of_actions(warehouse.warehouse(), workflow, report),
-            **metadata_of_copy(_publish(context, warehouse)),
-        }
+        published = _publish(context, warehouse)
+        metadata = shown_parts(
+            context.log,
+            {
+                "figures of the actions": lambda: metadata_of_actions(
+                    warehouse.warehouse(), workflow, report
+                ),
+                "facts of the published copy": lambda: metadata_of_copy(published),
+            },
+        )
         if report.error:
-            raise dg.Failure(report.error, metadata=metadata, allow_retries=False)
+            raise ForeseenFailure(report.error, metadata)
         return dg.MaterializeResult(metadata=metadata)
 
     return run_queued
@@ -207,10 +217,8 @@ def _outputs_spec(workflow: Workflow, project: ProjectContext) -> dg.AssetSpec:
 
 
 def _run(workflow: Workflow, warehouse: Warehouse) -> ActionsReport:
-    try:
+    with foreseen(WarehouseError):
         return run_actions(warehouse, workflow, read_variables())
-    except WarehouseError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def _listed(problems: Mapping[str, Sequence[Problem]]) -> str:

@@ -1,0 +1,277 @@
+"""What a run says of itself: true after whatever end, and never the reason of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+
+from pipedrive_orchestration.importing import ImportEvent, WindowReport, load, windows_until
+from pipedrive_orchestration.orchestration import PipedriveResource, build_source_asset
+from pipedrive_orchestration.orchestration.in_process import listening
+from pipedrive_orchestration.pipedrive import pagination
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
+from pipedrive_orchestration.services.run_requests import MANY_WINDOWS, request_of_first_import
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.conftest import FreshDemo
+from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
+from pipedrive_orchestration_tests.importing.canned import TOKEN, page, serving
+from pipedrive_orchestration_tests.importing.test_field_types import NESTED, TEXTS
+from pipedrive_orchestration_tests.orchestration.conftest import source
+from pipedrive_orchestration_tests.orchestration.test_assets import (
+    failure,
+    materializations,
+    rows,
+    run,
+    totals,
+)
+
+WINDOWS = ("2024-10-01", "2026-10-01")
+POOR = 420
+"""Tokens a day that pay for a part of an account of scale 0.3, read in small pages."""
+
+
+def states(asset: dg.AssetsDefinition, instance: dg.DagsterInstance) -> tuple[set[str], set[str]]:
+    """The windows that Dagster shows as materialised, and those that it shows as failed."""
+    status = get_and_update_asset_status_cache_value(instance, asset.key, asset.partitions_def)
+    assert status is not None
+    assert asset.partitions_def is not None
+    return (
+        set(status.deserialize_materialized_partition_subsets(asset.partitions_def).get_partition_keys()),
+        set(status.deserialize_failed_partition_subsets(asset.partitions_def).get_partition_keys()),
+    )
+
+
+def logged(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> list[str]:
+    """The lines that a run has logged itself."""
+    return [entry.user_message for entry in instance.all_logs(result.run_id) if not entry.is_dagster_event]
+
+
+def verdicts(asset: dg.AssetsDefinition, instance: dg.DagsterInstance) -> dict[str, bool | None]:
+    """Whether each check of a source has passed as Dagster shows it; None where a run left it unevaluated."""
+    found: dict[str, bool | None] = {}
+    for key in asset.check_keys:
+        record = instance.get_latest_asset_check_evaluation_record(key)
+        assert record is not None
+        is_said = record.status is not AssetCheckExecutionRecordStatus.PLANNED
+        found[key.name] = record.status is AssetCheckExecutionRecordStatus.SUCCEEDED if is_said else None
+    return found
+
+
+@pytest.fixture
+def small_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports that commit after every few records."""
+    monkeypatch.setattr(load, "SECONDS_BETWEEN_COMMITS", 0.0)
+    monkeypatch.setattr(pagination, "MAX_PAGE_SIZE", 20)
+
+
+def cancels_after_a_commit(event: ImportEvent) -> None:
+    if isinstance(event, WindowReport) and event.window is not None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("small_commits")
+def test_windows_that_were_cancelled_then_failed_then_read_are_all_green(
+    instance: dg.DagsterInstance, resources: dict[str, Any], fresh_demo: FreshDemo
+) -> None:
+    poor = fresh_demo(scale=0.3, daily_tokens=POOR)
+    resources["pipedrive"] = PipedriveResource(url=poor.url, token=poor.token)
+    asset = build_source_asset(source())
+    with listening(cancels_after_a_commit):
+        cancelled = run(source(), instance, resources, WINDOWS)
+    first, red = states(asset, instance)
+    assert first
+    assert len(first | red) == 25
+    assert failure(cancelled) == (
+        f"Cancelled. {len(first)} of 25 windows are committed and stay; the next run of the same windows "
+        f"reads the {25 - len(first)} that are left."
+    )
+
+    green, ends = first, []
+    while not ends or not ends[-1].success:
+        ends.append(run(source(), instance, resources, WINDOWS))
+        before = green
+        green, red = states(asset, instance)
+        assert green >= before
+        assert red.isdisjoint(green)
+        poor.account.clock.advance(timedelta(days=1))
+        assert len(ends) < 9
+    *failed, result = ends
+    assert failed
+    assert "daily token budget" in failure(failed[0])
+    assert (len(green), red) == (25, set())
+    goes_on = f"{len(before)} of 25 windows are committed already"
+    (said,) = (number for number, line in enumerate(logged(result, instance)) if goes_on in line)
+    assert said < 3, "it is said when it is known, not at the end"
+    newest = totals(result, instance)
+    current = rows(resources, "SELECT count(*) FROM pipedrive.all_deals WHERE _is_current")
+    assert current == [(newest["dagster/row_count"],)]
+    assert 0 < newest["resumed_windows"] < 25
+    assert {key for key, _ in materializations(result, instance)} == green
+
+
+@pytest.mark.usefixtures("small_commits")
+def test_a_failure_that_was_foreseen_is_a_sentence_without_a_stack(
+    instance: dg.DagsterInstance, resources: dict[str, Any], fresh_demo: FreshDemo
+) -> None:
+    poor = fresh_demo(scale=0.3, daily_tokens=POOR)
+    resources["pipedrive"] = PipedriveResource(url=poor.url, token=poor.token)
+    result = run(source(), instance, resources, WINDOWS)
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    error = event.step_failure_data.error
+    assert error is not None
+    assert (error.stack, error.cause) == ([], None)
+    assert len(error.message.splitlines()) == 1
+    assert error.message.startswith("The account's daily token budget")
+    assert any("of 25 windows are committed and stay" in line for line in logged(result, instance))
+
+
+def test_checks_keep_their_verdict_while_pipedrive_cannot_be_reached(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    reachable = resources["pipedrive"]
+    unconnected = {**resources, "pipedrive": PipedriveResource(url=reachable.url, token="")}
+    asset = build_source_asset(source())
+    assert "User is not connected" in failure(run(source(), instance, unconnected, WINDOWS))
+    assert set(verdicts(asset, instance).values()) == {True}, "nothing was imported, so nothing is wrong"
+    assert run(source(), instance, resources, WINDOWS).success
+    before = verdicts(asset, instance)
+    assert not run(source(), instance, unconnected, WINDOWS).success
+    assert verdicts(asset, instance) == before
+
+
+ODD_LABELS = [
+    "Same", "Same", "same", "line\nbreak\r\n", "\ud83d", "x" * 5_000, "", " ", "| a | b |", "<img src=x>",
+    "\x00", "\u202egnp", "_id", "ﷺ" * 300, "NaN", "---", "`", "{{ x }}",
+]  # fmt: skip
+
+
+def test_seven_hundred_fields_of_all_types_and_odd_names_do_not_fail_a_run(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    kinds = [*NESTED, *TEXTS, "json", "of_the_future"]
+    keys = [f"{number:040x}" for number in range(700)]
+    kind_of = {key: kinds[number % len(kinds)] for number, key in enumerate(keys)}
+    fields = [
+        field(
+            key,
+            kind,
+            label=ODD_LABELS[number % len(ODD_LABELS)],
+            options=options(_7="Hot", _8="\ud83d") if kind in ("enum", "set") else None,
+        )
+        for number, (key, kind) in enumerate(kind_of.items())
+    ]
+    texts = ["x" * 200_000, "\ud83d", "a\x00b", "line\nbreak", ""]
+    odd: Mapping[str, list[Any]] = {
+        "date": ["9999-12-31", "0001-01-01", "NaN"],
+        "double": [1e308, -0.0, "NaN"],
+        "json": [{"a": [{"b": [None, {"c": "\ud83d"}]}]}],
+    }
+
+    def value(number: int, key: str) -> Any:
+        kind = kind_of[key]
+        if kind in NESTED and number % 3 == 0:
+            return NESTED[kind][1]
+        choices = odd.get(kind, texts if kind in TEXTS else [None])
+        return choices[number % len(choices)]
+
+    found = [
+        deal(number, {key: value(number, key) for key in keys[number % 7 :: 7]}) for number in range(1, 142)
+    ]
+    wide = source(properties=["id", "title", *keys], name="x" * 5_000)
+    listed = {"success": True, "data": fields, "additional_data": {"next_cursor": None}}
+    with serving({**account("deals", found), "/api/v2/dealFields": page(listed)}) as served:
+        resources["pipedrive"] = PipedriveResource(url=served.url, token=TOKEN)
+        result = run(wide, instance, resources, WINDOWS)
+    assert result.success, failure(result)
+    newest = totals(result, instance)
+    assert newest["dagster/row_count"] == 141
+    assert len(newest["dagster/column_schema"].columns) > 700
+    assert "and 642 more columns" in newest["preview"]
+    assert newest["quarantined"] > 0
+    assert any(f"{newest['quarantined']:,} values did not fit" in line for line in logged(result, instance))
+
+
+def test_a_listener_that_fails_does_not_fail_a_run(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    def fails(event: ImportEvent) -> None:
+        raise ZeroDivisionError(type(event).__name__)
+
+    with listening(fails):
+        result = run(source(), instance, resources, WINDOWS)
+    assert result.success
+    assert "The signs of progress are left out: Estimate" in logged(result, instance)
+
+
+def test_a_look_at_a_damaged_table_is_left_out_with_a_warning(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    """The view under labels is somebody's table, so that neither the preview nor a new view can be made."""
+    stages = source(object_type="stages", properties=["id", "name"], slug="stages")
+    assert run(stages, instance, resources).success
+    with resources["warehouse"].warehouse().writing() as connection:
+        connection.execute("DROP VIEW pipedrive_labeled.stages")
+
+    def breaks(event: ImportEvent) -> None:
+        if isinstance(event, WindowReport):
+            with resources["warehouse"].warehouse().writing() as connection:
+                connection.execute("DROP VIEW pipedrive_labeled.stages")
+
+    with listening(breaks):
+        result = run(stages, instance, resources)
+    assert result.success
+    assert "preview" not in totals(result, instance)
+    assert (
+        len([line for line in logged(result, instance) if "The rows of the preview are left out" in line])
+        == 1
+    )
+
+
+def daily(**changes: Any) -> Source:
+    return source(options={"partitions": "daily", "partitions_start": "2015-01"}, **changes)
+
+
+def test_thousands_of_windows_are_read_in_one_run_that_names_none(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    many = daily(pull_mode="static")
+    keys = [window.key for window in windows_until(many, datetime.now(UTC))]
+    assert len(keys) > 4_000
+    request = request_of_first_import(many, datetime.now(UTC), instance, DEFAULT_NAMES, "")
+    assert not any("partition" in tag for tag in request.tags)
+    asset = build_source_asset(many)
+    result = dg.materialize([asset], instance=instance, resources=resources, tags=request.tags)
+    planned = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    assert len(planned) == 1, "a run that names its windows plans each of them, which takes a minute"
+    assert logged(result, instance)[0] == f"Reads {len(keys):,} windows ({keys[0]} to {keys[-1]}) of deals."
+    assert instance.get_materialized_partitions(asset.key) == set(keys)
+    events = materializations(result, instance)
+    assert len(events) == len(keys)
+    assert events[-1][0] == keys[-1]
+    assert sum("dagster/column_schema" in metadata for _, metadata in events) == 1
+    assert verdicts(asset, instance)["unique_ids"]
+
+
+def test_a_backfill_of_many_windows_is_several_runs() -> None:
+    assert build_source_asset(daily()).backfill_policy == dg.BackfillPolicy.multi_run(MANY_WINDOWS)
+    assert build_source_asset(source()).backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_windows_are_chosen_by_the_config_of_a_run_that_names_none(
+    instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    asset = build_source_asset(source())
+    config = {"windows": {"first": "2026-08", "last": "2026-09-01"}}
+    result = dg.materialize(
+        [asset],
+        instance=instance,
+        resources=resources,
+        run_config={"ops": {asset.op.name: {"config": config}}},
+    )
+    assert [key for key, _ in materializations(result, instance)] == ["2026-08-01", "2026-09-01"]
