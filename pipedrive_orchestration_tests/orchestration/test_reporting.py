@@ -92,7 +92,8 @@ def test_windows_that_were_cancelled_then_failed_then_read_are_all_green(
         f"reads the {25 - len(first)} that are left."
     )
 
-    green, ends = first, []
+    green = first
+    ends: list[dg.ExecuteInProcessResult] = []
     while not ends or not ends[-1].success:
         ends.append(run(source(), instance, resources, WINDOWS))
         before = green

@@ -41,6 +41,9 @@ LOG_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 """How old the look at the table may be that a window's event shows."""
 
+LOOK_MEMORY = "1GB"
+"""What a look may use: DuckDB reads thousands of rows to show five, and texts may be long."""
+
 LOOK_PATIENCE_SECONDS = 2.0
 """How long an event waits for a database that another run is writing."""
 
@@ -60,7 +63,7 @@ class RunLog:
         self._source = source
         self._pull = pull
         self._requested = windows
-        self._warehouse = warehouse.with_patience(LOOK_PATIENCE_SECONDS)
+        self._warehouse = warehouse.with_patience(LOOK_PATIENCE_SECONDS).with_memory(LOOK_MEMORY)
         self._published = published
         self._committing: list[WindowReport] = []
         self._reported: set[str] = set()
