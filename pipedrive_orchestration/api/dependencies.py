@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,6 +24,7 @@ from pipedrive_orchestration.api.middleware import Caller
 from pipedrive_orchestration.pipedrive.account import read_user
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Patience
+from pipedrive_orchestration.pipedrive.clock import utc_now
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.reloads import Reloads
@@ -49,6 +52,7 @@ class ApiContext:
         requests_per_minute: how many requests a key, or an address without one, may send.
         max_body_bytes: how large the body of a request may be.
         patience: seconds after which a call that needs the database is answered without it.
+        clock: gives the current instant in UTC.
     """
 
     deployment: Deployment
@@ -58,6 +62,7 @@ class ApiContext:
     requests_per_minute: int = REQUESTS_PER_MINUTE
     max_body_bytes: int = MAX_BODY_BYTES
     patience: float = PATIENCE_SECONDS
+    clock: Callable[[], datetime] = utc_now
 
     @property
     def connection(self) -> Connection:

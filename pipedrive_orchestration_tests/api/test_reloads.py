@@ -3,64 +3,25 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from anyio.to_thread import run_sync
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration_tests.api.conftest import StartApi
-from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, listening, previewed, write_workflow
+from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, previewed, write_workflow
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT
+from pipedrive_orchestration_tests.api.web_server import WebServer, web_server
 from pipedrive_orchestration_tests.orchestration.live import wait_for
-
-
-class WebServer:
-    """Dagster's web server as far as the API asks it: each reload lasts until it may end.
-
-    Attributes:
-        reloads: how many reloads have begun.
-        launched: the sources of the runs that were launched.
-        may_end: whether reloads end.
-        refuses: whether reloads fail.
-        url: its address, as soon as it has one.
-    """
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.reloads = 0
-        self.launched: list[str] = []
-        self.may_end = threading.Event()
-        self.refuses = False
-        self.app = Starlette(routes=[Route("/graphql", self._answer, methods=["POST"])])
-
-    async def _answer(self, request: Request) -> JSONResponse:
-        asked = await request.json()
-        if "refreshComponentState" in asked["query"]:
-            self.reloads += 1
-            await run_sync(self.may_end.wait, 60)
-            told = {"__typename": "PythonError", "message": "no"} if self.refuses else {"__typename": "Done"}
-            return JSONResponse({"data": {"refreshComponentState": told}})
-        (asset,) = asked["variables"]["parameters"]["selector"]["assetSelection"]
-        self.launched.append(asset["path"][1])
-        run = {"__typename": "LaunchRunSuccess", "run": {"runId": f"run {len(self.launched)}"}}
-        return JSONResponse({"data": {"launchPipelineExecution": run}})
 
 
 @pytest.fixture
 def dagster() -> Iterator[WebServer]:
-    server = WebServer()
-    with listening(server.app) as url:
-        server.url = url
+    with web_server() as server:
+        server.may_end.clear()
         yield server
-        server.may_end.set()
 
 
 @pytest.fixture

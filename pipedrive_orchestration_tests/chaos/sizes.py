@@ -38,5 +38,11 @@ DAGSTERS = size("CHAOS_DAGSTERS", 4 * FULL)
 BODIES = size("CHAOS_BODIES", 2_000 if FULL else 30)
 """Hostile texts that are read, as bodies of sources and as labels."""
 
+CLIENTS = size("CHAOS_CLIENTS", 50 if FULL else 6)
+"""Clients of the HTTP API at the same time."""
+
+CROWD_SECONDS = size("CHAOS_CROWD_SECONDS", 60 if FULL else 1)
+"""Seconds for which they call."""
+
 WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
 """Sequences of calls that follow the links of the OpenAPI page."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -116,7 +115,7 @@ async def create_import(
     Where the tokens of today, or `options.max_tokens`, cannot pay for the import, the answer is 402: the
     source is there, its id is in the answer, and its import waits.
     """
-    body = _body(content)
+    body = SourceBody.parse(content, created_on=context.clock().date())
     connection = context.connection
     create = partial(_create, context.deployment, reloads, body, connection)
     with reloads.change():
@@ -137,10 +136,6 @@ def _create(
     except ReloadError as error:
         return created if created.imports_nothing else created.with_warning(f"{error} {STARTS_LATER}")
     return created
-
-
-def _body(content: Any) -> SourceBody:
-    return SourceBody.parse(content, created_on=datetime.now(UTC).date())
 
 
 def _shown(created: CreatedSource) -> dict[str, Any]:
