@@ -119,9 +119,13 @@ class Extraction:
         self, listing: Listing, extra: Mapping[str, str] = MappingProxyType({})
     ) -> AsyncGenerator[FetchedPage, None]:
         """A whole list."""
-        read = shifting_pages if listing.paging is Paging.OFFSET else pages
-        query = {**self._context.definition.query, **extra}
-        async for page in read(self._context.client, listing, query):
+        client, query = self._context.client, {**self._context.definition.query, **extra}
+        read = (
+            shifting_pages(client, listing, query)
+            if listing.paging is Paging.OFFSET
+            else pages(client, listing, query, may_be_empty=self._plan.may_be_empty)
+        )
+        async for page in read:
             yield FetchedPage(page)
 
     async def _undated(self) -> AsyncGenerator[FetchedPage, None]:

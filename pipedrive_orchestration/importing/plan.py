@@ -37,6 +37,8 @@ class PullPlan:
         rechecks: records to be read besides, which have not changed and may have become members or left.
         notes: why this is not the pull that was asked for, if it is not.
         resumed_from: when the interrupted pull that is gone on with began, by Pipedrive's clock.
+        may_be_empty: whether an odd way to say that there are no records is believed, since the source has
+            none that could be lost by it.
     """
 
     pull: Pull
@@ -49,6 +51,7 @@ class PullPlan:
     rechecks: tuple[Recheck, ...] = ()
     notes: tuple[str, ...] = ()
     resumed_from: datetime | None = None
+    may_be_empty: bool = False
 
     @property
     def committed(self) -> tuple[Window, ...]:
@@ -79,7 +82,15 @@ def make_plan(
     """
     pull, started_at = context.request.pull, context.started_at
     if not context.object_type.partitioned:
-        return PullPlan(pull, (), (), (), moves_watermark=pull is Pull.CHANGES, is_complete=True)
+        return PullPlan(
+            pull,
+            (),
+            (),
+            (),
+            moves_watermark=pull is Pull.CHANGES,
+            is_complete=True,
+            may_be_empty=prior.rows == 0,
+        )
     interrupted = None if visibility.is_other else prior.interrupted
     if pull is Pull.WINDOW:
         return _plan_windows(context, context.request.windows, prior, interrupted)

@@ -155,7 +155,7 @@ async def _stage_first_pages(client: Client, body: PreviewBody, query: Query, st
 async def _pages(client: Client, body: PreviewBody, query: Query) -> AsyncIterator[tuple[Page, bool]]:
     """The pages of the list, and of the archived one where it belongs to the body, and whether more come."""
     archived = body.type.archived_listing if body.include_archived else None
-    async for page in pages(client, body.type.listing, query):
+    async for page in pages(client, body.type.listing, query, may_be_empty=True):
         yield page, archived is not None or page.goes_on(MAX_PAGE_SIZE)
     if archived is not None:
         async for page in pages(client, archived, query):

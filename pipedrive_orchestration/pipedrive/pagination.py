@@ -19,6 +19,7 @@ from pipedrive_orchestration.pipedrive.object_types import (
     Paging,
 )
 from pipedrive_orchestration.pipedrive.responses import (
+    NoRecords,
     OddBody,
     Page,
     open_page,
@@ -39,11 +40,16 @@ Resumption = Callable[[Page], Mapping[str, str]]
 does."""
 
 
-def page_reader(paging: Paging) -> Callable[[bytes], Page]:
+def page_reader(paging: Paging, *, may_be_empty: bool = False) -> Callable[[bytes], Page]:
     """Opens the answers to one request.
 
     A full page by cursor that does not say whether there is more is asked for once more: without a cursor
     the list can only be gone on with from a time.
+
+    Args:
+        paging: of the list.
+        may_be_empty: whether an unpaged list that answers ``data: null`` twice has no records: such answers
+            were observed where there are none (docs/pipedrive-api.md#pagination).
 
     Raises:
         BrokenBody: see :func:`open_page`.
@@ -53,7 +59,15 @@ def page_reader(paging: Paging) -> Callable[[bytes], Page]:
 
     def read(body: bytes) -> Page:
         nonlocal doubted
-        page = open_page(body, paging)
+        try:
+            page = open_page(body, paging)
+        except NoRecords:
+            if paging is not Paging.NONE or not may_be_empty:
+                raise
+            if not doubted:
+                doubted = True
+                raise
+            return Page([])
         without_end = page.more is None and page.goes_on(MAX_PAGE_SIZE)
         if without_end and paging is Paging.CURSOR and not doubted:
             doubted = True
@@ -63,20 +77,23 @@ def page_reader(paging: Paging) -> Callable[[bytes], Page]:
     return read
 
 
-def pages(client: Client, listing: Listing, query: Query) -> AsyncIterator[Page]:
+def pages(
+    client: Client, listing: Listing, query: Query, *, may_be_empty: bool = False
+) -> AsyncIterator[Page]:
     """Every page of a list, in the order Pipedrive gives them; from the first page again if a cursor is lost.
 
     Args:
         client: the connection in use.
         listing: the list.
         query: filters, bounds and order; ``limit`` is added here.
+        may_be_empty: see :func:`page_reader`.
 
     Raises:
         EndlessList: the list goes round in circles.
         UnprovenEnd: it breaks off without saying that it ends.
         PipedriveError: see :meth:`Client.get`.
     """
-    return _follow(client, listing, query)
+    return _follow(client, listing, query, may_be_empty=may_be_empty)
 
 
 def latest_first(listing: Listing) -> dict[str, str]:
@@ -119,7 +136,12 @@ def ascending_pages(client: Client, listing: Listing, query: Query) -> AsyncIter
 
 
 async def _follow(
-    client: Client, listing: Listing, query: Query, *, from_its_end: Resumption = lambda _: {}
+    client: Client,
+    listing: Listing,
+    query: Query,
+    *,
+    from_its_end: Resumption = lambda _: {},
+    may_be_empty: bool = False,
 ) -> AsyncIterator[Page]:
     path, paging = listing.path, listing.paging
     asked: dict[str, str | int] = dict(query)
@@ -130,7 +152,8 @@ async def _follow(
     restarts = walked = furthest = 0
     while True:
         try:
-            page = await client.get(path, asked, cost=listing.cost, read=page_reader(paging))
+            reader = page_reader(paging, may_be_empty=may_be_empty)
+            page = await client.get(path, asked, cost=listing.cost, read=reader)
             following = _following(page, paging, asked)
             _refuse_circle(path, following, seen)
         except (EndlessList, Refused) as lost:

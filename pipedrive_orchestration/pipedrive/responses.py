@@ -26,6 +26,10 @@ class OddBody(BrokenBody):
     """
 
 
+class NoRecords(OddBody):
+    """An envelope with ``data: null`` where that is not a documented way to say that there are none."""
+
+
 class _Pagination(msgspec.Struct):
     more_items_in_collection: bool | None = None
     next_start: int | None = None
@@ -153,14 +157,14 @@ def open_page(body: bytes, paging: Paging) -> Page:
 
     Raises:
         BrokenBody: not JSON, not an envelope, or ``success: false`` in a 200.
-        OddBody: an envelope without records.
+        NoRecords: an envelope without records.
     """
     envelope = _opened(body)
     if envelope.success is not True:
         raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
     following, more = _continuation(envelope.additional_data, paging)
     if envelope.data is None and not (paging is Paging.OFFSET and more is False):
-        raise OddBody("the body has no records (data: null)")
+        raise NoRecords("the body has no records (data: null)")
     return Page(envelope.data or [], following, more, has_line_feeds=b"\n" in body)
 
 
