@@ -20,6 +20,7 @@ from pipedrive_orchestration.cli.imports import import_sources
 from pipedrive_orchestration.cli.outcomes import Outcome, changed_rows, show_outcomes
 from pipedrive_orchestration.cli.output import err, out, this_command
 from pipedrive_orchestration.cli.tables import cell_text, sample_table
+from pipedrive_orchestration.cli.trouble import show_trouble
 from pipedrive_orchestration.demo.working_day import work
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.orchestration.in_process import run_workflow
@@ -40,8 +41,19 @@ SHOWN_ROWS = 4
 
 def demo(
     scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
+    *,
+    with_trouble: Annotated[
+        bool,
+        typer.Option(
+            "--with-trouble",
+            help="Show instead how imports take odd answers, lost rights, kills and hidden changes, on a "
+            "small account of their own that leaves nothing behind. Takes about half a minute.",
+        ),
+    ] = False,
 ) -> None:
     """Import the project from the embedded demo account; run it again to see changes arrive."""
+    if with_trouble:
+        raise typer.Exit(0 if show_trouble(out) else 1)
     with explained(err), ExitStack() as stack:
         environment = Environment.read()
         account = stack.enter_context(demo_account(scale, environment.settings, out))
