@@ -2,8 +2,8 @@
 
 Pages and look-ups are a hundredth as long, too, so that every list takes as many requests as it would in
 earnest, except the lists of fields, which are counted as the one request that they take. Only some of the
-ticks are made, each after as many changes as there are in a quarter of an hour. ``python -m benchmarks.tokens``
-takes some minutes.
+ticks are made, each after as many changes as there are in a quarter of an hour.
+``python -m benchmarks.tokens`` takes some minutes.
 """
 
 from __future__ import annotations
