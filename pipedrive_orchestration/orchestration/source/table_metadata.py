@@ -17,7 +17,7 @@ from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.tables import LABELED, ROWS
 
 PREVIEW_ROWS = 5
-PREVIEW_COLUMNS = 60
+PREVIEW_COLUMNS = 20
 MAX_CELL = 60
 MAX_COMMENT = 200
 CHART_BARS = 24
