@@ -23,7 +23,14 @@ dev: $(VENV)/installed ## Dagster UI on the demo account, or on yours with PIPED
 import: $(VENV)/installed ## Import every source of the project from your account
 	@$(CLI) import
 
-test: lint types tests ## Everything that has to pass
+test: $(VENV)/installed-dev ## Everything that has to pass; lint and types run beside the tests
+	@checks=$$(mktemp) && trap 'rm -f $$checks' EXIT; \
+	$(MAKE) --no-print-directory lint types > $$checks 2>&1 & beside=$$!; \
+	$(MAKE) --no-print-directory tests; tests=$$?; \
+	wait $$beside; beside=$$?; cat $$checks; \
+	test $$tests -eq 0 && echo "tests: passed" || echo "tests: FAILED"; \
+	test $$beside -eq 0 && echo "lint and types: passed" || echo "lint and types: FAILED"; \
+	test $$tests -eq 0 -a $$beside -eq 0
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
