@@ -43,8 +43,11 @@ types: $(VENV)/installed-dev
 tests: $(VENV)/installed-dev
 	$(BIN)/pytest
 
+# Where sizes depend on CHAOS_FULL.
+CHAOS := chaos api/test_contract.py exactness/test_moments.py exactness/test_skew.py importing/filters/test_oracle.py
+
 chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md
-	CHAOS_FULL=1 $(BIN)/pytest -n 0 pipedrive_orchestration_tests/chaos pipedrive_orchestration_tests/exactness/test_moments.py
+	CHAOS_FULL=1 $(BIN)/pytest -n 0 $(addprefix pipedrive_orchestration_tests/,$(CHAOS))
 
 test-ui: $(VENV)/installed-dev ## Drive Dagster's UI in a headless browser (needs Debian's chromium)
 	$(BIN)/pytest -n 0 -m ui pipedrive_orchestration_tests/ui

@@ -46,3 +46,6 @@ CROWD_SECONDS = size("CHAOS_CROWD_SECONDS", 60 if FULL else 1)
 
 WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
 """Sequences of calls that follow the links of the OpenAPI page."""
+
+FILTERS = size("CHAOS_FILTERS", 400 if FULL else 30)
+"""Filters that are compared with a plain evaluation, and a tenth as many for every kind of property."""

@@ -34,8 +34,8 @@ def test_the_first_import_brings_everything_and_the_next_only_changes(
     assert small.current("all_persons") == persons
 
 
-def test_the_pull_can_be_chosen(small: Project) -> None:
-    assert small.run("import").code == 0
+def test_the_pull_can_be_chosen(small: Project, demo: DemoServer) -> None:
+    small.bring("all_persons", demo)
     assert line_of(small.run("import", "all_persons", "--pull", "window"), "all_persons")[1] == "window"
     refused = small.run("import", "--pull", "everything")
     assert refused.code == 2
@@ -90,12 +90,12 @@ def test_a_bad_file_that_is_asked_for_is_shown_with_its_name(small: Project) -> 
 
 
 def test_an_unknown_property_fails_its_source_alone(small: Project) -> None:
-    small.write("typos", {**PERSONS, "properties": ["id", "frist_name", "email"]})
+    small.write("typos", {**PERSONS, "properties": ["id", "frist_name", "emals"]})
     ended = small.run("import")
     assert ended.code == 2
     (said,) = [line for line in ended.out.splitlines() if line.startswith("typos: ")]
     assert "'frist_name' (did you mean first_name" in said
-    assert "'email' (did you mean emails" in said
+    assert "'emals' (did you mean emails" in said
     assert line_of(ended, "typos")[1] == "failed"
     assert small.tables() == {"all_persons", "pipelines"}
 
@@ -111,8 +111,8 @@ def test_a_project_folder_that_is_not_there_is_said(project: Project, demo: Demo
 class TestUnusableDatabase:
     """Nothing is written into a database that cannot be used, and one paragraph says what to do."""
 
-    def test_read_only(self, small: Project) -> None:
-        assert small.run("import", "pipelines").code == 0
+    def test_read_only(self, small: Project, demo: DemoServer) -> None:
+        small.bring("pipelines", demo)
         before = small.database.read_bytes()
         small.database.chmod(0o444)
         ended = small.run("import", "pipelines", "--pull", "window")
@@ -123,8 +123,8 @@ class TestUnusableDatabase:
         assert small.database.read_bytes() == before
 
     @pytest.mark.parametrize("damage", ["not a database", "cut"])
-    def test_corrupt(self, small: Project, damage: str) -> None:
-        assert small.run("import", "pipelines").code == 0
+    def test_corrupt(self, small: Project, demo: DemoServer, damage: str) -> None:
+        small.bring("pipelines", demo)
         content = small.database.read_bytes()
         damaged = content[: len(content) // 3] if damage == "cut" else damage.encode() * 5_000
         small.database.write_bytes(damaged)

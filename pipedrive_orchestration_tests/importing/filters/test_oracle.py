@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipedrive_orchestration_tests.chaos.sizes import FILTERS as SIZE
 from pipedrive_orchestration_tests.importing.filters.account import (
     FIELDS,
     NOW,
@@ -170,7 +171,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(FILTERS, st.lists(RECORDS, min_size=1, max_size=4))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=SIZE, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_filter_finds_what_a_plain_evaluation_finds(
     folder: Path, filters: dict[str, Any], records: list[dict[str, Any]]
 ) -> None:
@@ -179,7 +180,7 @@ def test_any_filter_finds_what_a_plain_evaluation_finds(
 
 @pytest.mark.parametrize("variable", VARIABLES)
 @given(st.data())
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=max(4, SIZE // 10), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_leaf_finds_what_a_plain_evaluation_finds(
     folder: Path, variable: str, data: st.DataObject
 ) -> None:
