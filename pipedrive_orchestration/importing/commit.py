@@ -15,7 +15,7 @@ from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import Definition, reference_table
 from pipedrive_orchestration.importing.doubt import Reading, reconciles, windows_without_columns
 from pipedrive_orchestration.importing.merge import merge, update_names
-from pipedrive_orchestration.importing.plan import PullPlan
+from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
 from pipedrive_orchestration.importing.references import NamesRead, References, Revisions
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
 from pipedrive_orchestration.importing.report import Pull, RowCounts, Totals
@@ -26,7 +26,7 @@ from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.warehouse import Warehouse, ledger, references
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
-from pipedrive_orchestration.warehouse.ledger import ImportEntry, Watermark, WindowEntry
+from pipedrive_orchestration.warehouse.ledger import ImportEntry, SettledPast, Watermark, WindowEntry
 from pipedrive_orchestration.warehouse.references import ReferenceTable
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import (
@@ -159,8 +159,9 @@ class Committer:
         with warehouse.writing() as connection:
             self._prepare(connection, now)
             revisions = _record_names(connection, read, now)
-            self._merge(connection, files, now)
-            self._remove(connection, removed, windows, now)
+            past = self._settled_past(connection)
+            self._merge(connection, files, past, now)
+            self._remove(connection, removed, windows, past, now)
             if is_last:
                 self._update_names(connection, revisions, now)
             self.totals.current = count_current(connection, slug)
@@ -189,7 +190,8 @@ class Committer:
         notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
         prepare_labeled_view(connection, source.slug, object_type.name, definition.shown)
         if source.options.history:
-            prepare_history(connection, source.slug, ID_TYPES[object_type.id_type], columns)
+            at_pipedrive = self._context.clock.at_pipedrive(now)
+            prepare_history(connection, source.slug, ID_TYPES[object_type.id_type], columns, at_pipedrive)
         self._created = ledger.creation_of(connection, source.slug, source.created_at, self._context.created)
         if ledger.watermark_of(connection, source.slug) is None:
             watermark = Watermark(self._created, definition.fingerprint, source.created_at)
@@ -200,9 +202,32 @@ class Committer:
         self.totals.notes += notes
         self.totals.is_prepared = True
 
-    def _merge(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path], now: datetime) -> None:
+    def _settled_past(self, connection: duckdb.DuckDBPyConnection) -> SettledPast:
+        """The past that answers may have been given of: changes can become visible a little late."""
+        context = self._context
+        if not context.source.options.history:
+            return SettledPast(context.began)
+        past = ledger.settled_past(
+            connection, context.source.slug, context.request.import_id, context.clock.offset
+        )
+        # A watermark in the future was set by a wrong clock.
+        return replace(past, until=min(past.until, context.clock.now_at_pipedrive()) - OVERLAP)
+
+    def _merge(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[Path],
+        past: SettledPast,
+        now: datetime,
+    ) -> None:
         counts = merge(
-            connection, self._context, files, window_key=self._window_key(), created=self._created, now=now
+            connection,
+            self._context,
+            files,
+            window_key=self._window_key(),
+            created=self._created,
+            now=now,
+            past=past,
         )
         for key, more in counts.items():
             self.totals.by_window[key] = self.totals.by_window.get(key, RowCounts()).plus(more)
@@ -226,11 +251,14 @@ class Committer:
         connection: duckdb.DuckDBPyConnection,
         removed: Sequence[RemovedId],
         windows: Sequence[Window],
+        past: SettledPast,
         now: datetime,
     ) -> None:
         source = self._context.source
         ended_at = self._context.clock.at_pipedrive(now) if source.options.history else None
-        count = mark_removed(connection, source.slug, removed, now=now, ended_at=ended_at)
+        count = mark_removed(
+            connection, source.slug, removed, now=now, ended_at=ended_at, settled_until=past.until
+        )
         key = windows[0].key if windows else None
         before = self.totals.by_window.get(key, RowCounts())
         self.totals.by_window[key] = before.plus(RowCounts(removed=count))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import MappingProxyType
 
 from pipedrive_orchestration.importing.casts import (
@@ -81,6 +82,7 @@ class Selection:
         name_tests: how it looks at them.
         restrictions: query parameters by which Pipedrive itself leaves out records that the predicate
             refuses; it need not leave out all of them.
+        updated_since: an instant before which no member was changed, where the filter says one.
         problems: why the filter does not fit the account; nothing is to be read with one that does not.
     """
 
@@ -91,6 +93,7 @@ class Selection:
     derived: tuple[DerivedColumn, ...] = ()
     name_tests: tuple[NameTest, ...] = ()
     restrictions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    updated_since: datetime | None = None
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -19,6 +19,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, RECENTS, RECENTS_SCOPES
+from pipedrive_orchestration.pipedrive.pagination import timestamp
 from pipedrive_orchestration.pipedrive.rights import missing_rights
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
@@ -66,9 +67,12 @@ async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState) 
 
 def savings(context: ImportContext, plan: PullPlan) -> list[str]:
     """A sentence on the tokens that were saved, where Pipedrive itself has filtered."""
-    if not plan.restrictions:
+    restrictions = dict(plan.restrictions)
+    if plan.updated_since is not None:
+        restrictions["updated_since"] = timestamp(plan.updated_since)
+    if not restrictions:
         return []
-    asked = ", ".join(f"{name}={value}" for name, value in plan.restrictions.items())
+    asked = ", ".join(f"{name}={value}" for name, value in restrictions.items())
     note = f"Pipedrive itself filtered by {asked}: {context.client.usage.tokens:,} tokens were spent"
     if plan.ranges != ((None, None),):
         return [note]

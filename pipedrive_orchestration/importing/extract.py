@@ -58,7 +58,8 @@ class Extraction:
         if not object_type.partitioned:
             yield self._listed(object_type.listing)
         elif plan.pull is Pull.WINDOW:
-            if object_type.archived_listing and self._context.source.options.include_archived:
+            is_wanted = plan.ranges and self._context.source.options.include_archived
+            if object_type.archived_listing and is_wanted:
                 yield self._archived(object_type.archived_listing)
             yield self._windows.pages()
         else:
@@ -110,7 +111,7 @@ class Extraction:
     async def _latest(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
         """The part of a list without bounds that lies in the plan's ranges, or is newer than all of them."""
         starts = [since for since, _ in self._plan.ranges if since is not None]
-        since = min(starts) if len(starts) == len(self._plan.ranges) and starts else None
+        since = min(starts) if len(starts) == len(self._plan.ranges) else None
         query = {**self._context.definition.query, **self._plan.restrictions}
         async for page in latest_pages(self._context.client, listing, query, since):
             yield FetchedPage(page)

@@ -17,6 +17,7 @@ from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import DerivedColumn, Selection, named_columns
 from pipedrive_orchestration.importing.report import RowCounts
 from pipedrive_orchestration.sources import Options
+from pipedrive_orchestration.warehouse.ledger import SettledPast
 from pipedrive_orchestration.warehouse.references import NamedColumn, with_names
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, Column
@@ -32,12 +33,14 @@ class _Terms:
         window_key: SQL that gives the key of the window of ``_update_time``, or NULL.
         created: when the source was created, by Pipedrive's clock.
         now: when the rows come here.
+        past: what history says already.
     """
 
     context: ImportContext
     window_key: str
     created: datetime
     now: datetime
+    past: SettledPast
 
     @property
     def slug(self) -> str:
@@ -92,6 +95,7 @@ def merge(
     window_key: str,
     created: datetime,
     now: datetime,
+    past: SettledPast,
 ) -> dict[str | None, RowCounts]:
     """Merge typed files into the table of a source.
 
@@ -102,13 +106,14 @@ def merge(
         window_key: SQL that gives the key of the window of ``_update_time``, or NULL.
         created: when the source was created, by Pipedrive's clock.
         now: when the rows come here.
+        past: what history says already, where versions are kept.
 
     Returns:
         Row counts by window key; ``current`` is left at 0.
     """
     if not files:
         return {}
-    terms = _Terms(context, window_key, created, now)
+    terms = _Terms(context, window_key, created, now, past)
     _collect(connection, files, terms)
     _judge(connection, terms)
     _insert(connection, terms)
@@ -184,10 +189,11 @@ def _judge(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     parameters = {"started_at": terms.context.started_at, "now": terms.now}
     if terms.only_added_since is not None:
         parameters["only_added_since"] = terms.only_added_since
+    known = ", t._update_time AS known" if terms.options.history else ""
     connection.execute(
         f"""
         CREATE TEMP TABLE verdicts AS
-        SELECT i._id, {terms.window_key} AS bucket,
+        SELECT i._id, {terms.window_key} AS bucket{known},
             CASE
                 WHEN t._id IS NULL THEN CASE WHEN {enters} THEN 'insert' ELSE 'pass' END
                 WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
@@ -247,24 +253,52 @@ def _update(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
 
 
 def _keep_versions(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
+    """End the versions of what has changed, and begin new ones.
+
+    A version begins when Pipedrive says that the record changed. Where the record has not changed, but what
+    is seen of it or what the filter asks for, or where the change lies in a past that answers were given of,
+    it begins now.
+    """
+    history = quoted(HISTORY, terms.slug)
     keys = terms.keys
     named = ", ".join(["_id", *keys, "_update_time", "_is_archived", "_valid_from"])
     values = ", ".join(
         ["i._id", *(f"i.{key}" for key in keys), "i._update_time", "i._is_archived", "c.begun"]
     )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE changed AS "
-        "SELECT i._id, v.verdict, coalesce(i._update_time, i._add_time, $now) AS begun "
-        "FROM incoming AS i JOIN verdicts AS v USING (_id) "
-        "WHERE v.verdict IN ('insert', 'update', 'remove')",
-        {"now": terms.context.clock.at_pipedrive(terms.now)},
+        f"""
+        CREATE OR REPLACE TEMP TABLE changed AS
+        WITH dated AS (
+            SELECT i._id, v.verdict, v.bucket, CASE
+                WHEN v.verdict = 'insert' THEN coalesce(i._update_time, i._add_time, $now)
+                WHEN i._update_time > coalesce(v.known, {_NEVER}) THEN i._update_time
+                ELSE $now END AS begun
+            FROM incoming AS i JOIN verdicts AS v USING (_id)
+            WHERE v.verdict IN ('insert', 'update', 'remove')
+        ), last AS (
+            SELECT _id, max(greatest(_valid_from, _valid_to)) AS instant
+            FROM {history} SEMI JOIN dated USING (_id) GROUP BY _id
+        )
+        SELECT d._id, d.verdict, greatest(l.instant, CASE
+            WHEN d.begun >= $settled THEN d.begun
+            -- Of a window that is read for the first time nothing was said before.
+            WHEN l.instant IS NULL AND d.bucket IS NOT NULL AND NOT list_contains($answered, d.bucket)
+                THEN d.begun
+            ELSE $now END) AS begun
+        FROM dated AS d LEFT JOIN last AS l USING (_id)
+        """,
+        {
+            "now": terms.context.clock.at_pipedrive(terms.now),
+            "settled": terms.past.until,
+            "answered": list(terms.past.windows),
+        },
     )
     connection.execute(
-        f"UPDATE {quoted(HISTORY, terms.slug)} AS h SET _valid_to = c.begun FROM changed AS c "
+        f"UPDATE {history} AS h SET _valid_to = c.begun FROM changed AS c "
         "WHERE h._id = c._id AND h._valid_to IS NULL"
     )
     connection.execute(
-        f"INSERT INTO {quoted(HISTORY, terms.slug)} ({named}) SELECT {values} "
+        f"INSERT INTO {history} ({named}) SELECT {values} "
         f"FROM {terms.incoming} AS i JOIN changed AS c ON c._id = i._id AND c.verdict <> 'remove'"
     )
     connection.execute("DROP TABLE changed")

@@ -34,6 +34,7 @@ class PullPlan:
         is_complete: whether everything that the user sees of the source will have been read.
         restrictions: query parameters by which Pipedrive itself leaves out records that do not satisfy the
             filter while windows are read.
+        updated_since: where the ranges begin because nothing that was changed before satisfies the filter.
         rechecks: records to be read besides, which have not changed and may have become members or left.
         notes: why this is not the pull that was asked for, if it is not.
         resumed_from: when the interrupted pull that is gone on with began, by Pipedrive's clock.
@@ -48,6 +49,7 @@ class PullPlan:
     moves_watermark: bool
     is_complete: bool
     restrictions: Mapping[str, str] = field(default_factory=dict)
+    updated_since: datetime | None = None
     rechecks: tuple[Recheck, ...] = ()
     notes: tuple[str, ...] = ()
     resumed_from: datetime | None = None
@@ -108,26 +110,28 @@ def make_plan(
     return replace(everything, moves_watermark=True, notes=(reason, *everything.notes))
 
 
-def _restrictions(definition: Definition, prior: PriorState) -> Mapping[str, str]:
-    # Rows that Pipedrive leaves out are looked up by their ids. After a change of the filter these can
-    # be most of them, and reading all records costs less.
-    if prior.definition is not None and not is_same_filter(prior.definition, definition.fingerprint):
-        return {}
-    return definition.selection.restrictions
+def _may_leave_out(definition: Definition, prior: PriorState) -> bool:
+    """Whether Pipedrive may leave out what does not satisfy the filter."""
+    # Rows that it leaves out are looked up by their ids. After a change of the filter these can be most of
+    # them, and reading all records costs less.
+    return prior.definition is None or is_same_filter(prior.definition, definition.fingerprint)
 
 
 def _plan_windows(
     context: ImportContext, windows: tuple[Window, ...], prior: PriorState, interrupted: Interrupted | None
 ) -> PullPlan:
-    started_at = context.started_at
+    started_at, selection = context.started_at, context.definition.selection
+    leaves_out = _may_leave_out(context.definition, prior)
+    since = selection.updated_since if leaves_out else None
     plan = PullPlan(
         pull=Pull.WINDOW,
         asked=windows,
         windows=windows,
-        ranges=tuple(ranges_of(windows, started_at)),
+        ranges=tuple(ranges_of(windows, started_at, since)),
         moves_watermark=False,
         is_complete=len(windows) == len(windows_until(context.source, started_at)),
-        restrictions=_restrictions(context.definition, prior),
+        restrictions=selection.restrictions if leaves_out else {},
+        updated_since=since,
     )
     if interrupted is None:
         return plan
@@ -139,7 +143,7 @@ def _plan_windows(
     return replace(
         plan,
         windows=left,
-        ranges=tuple(ranges_of(left, started_at)),
+        ranges=tuple(ranges_of(left, started_at, since)),
         is_complete=False,
         notes=(note,),
         resumed_from=interrupted.started_at,
@@ -183,8 +187,8 @@ def _is_in_the_future(watermark: datetime, now: datetime) -> bool:
     return watermark > now + OVERLAP
 
 
-def ranges_of(windows: Sequence[Window], now: datetime) -> list[Range]:
-    """The ranges that cover some windows; windows that touch share one.
+def ranges_of(windows: Sequence[Window], now: datetime, since: datetime | None = None) -> list[Range]:
+    """The ranges that cover some windows from an instant on, if one is given; windows that touch share one.
 
     A range that reaches ``now`` is left open to the right: what changes while it is read then comes at
     its end.
@@ -196,4 +200,7 @@ def ranges_of(windows: Sequence[Window], now: datetime) -> list[Range]:
             ranges[-1] = (ranges[-1][0], until)
         else:
             ranges.append((window.start, until))
-    return ranges
+    if since is None:
+        return ranges
+    since = since.replace(microsecond=0)
+    return [(max(start or since, since), until) for start, until in ranges if until is None or until > since]

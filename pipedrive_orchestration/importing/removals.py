@@ -199,6 +199,7 @@ def mark_removed(
     *,
     now: datetime,
     ended_at: datetime | None,
+    settled_until: datetime,
 ) -> int:
     """Mark rows as no longer current, and end their last versions where versions are kept.
 
@@ -211,6 +212,7 @@ def mark_removed(
         now: when it became known here.
         ended_at: when, by Pipedrive's clock, versions end where Pipedrive does not say when the removal was;
             None if versions are not kept.
+        settled_until: until when the past stays as it is; what was removed before ended at ``ended_at``.
 
     Returns:
         How many rows changed.
@@ -239,11 +241,11 @@ def mark_removed(
     ).fetchone()
     if ended_at is not None:
         connection.execute(
-            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = coalesce(r.removed_at, $ended_at) "
-            "FROM removed AS r "
+            f"UPDATE {quoted(HISTORY, slug)} AS h SET _valid_to = greatest(h._valid_from, "
+            "CASE WHEN r.removed_at >= $settled THEN r.removed_at ELSE $ended_at END) FROM removed AS r "
             f"JOIN {quoted(ROWS, slug)} AS t ON t._id::VARCHAR = r.id AND NOT t._is_current "
             "WHERE h._id = t._id AND h._valid_to IS NULL",
-            {"ended_at": ended_at},
+            {"ended_at": ended_at, "settled": settled_until},
         )
     connection.execute("DROP TABLE removed")
     return int(changed[0]) if changed else 0

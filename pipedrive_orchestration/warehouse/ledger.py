@@ -372,6 +372,51 @@ def doubt_windows(
 
 
 @dataclass(frozen=True, slots=True)
+class SettledPast:
+    """The past of a source that stays as its history has it.
+
+    Attributes:
+        until: when the last reading began, by Pipedrive's clock.
+        windows: keys of the windows that have ever been read; of others nothing was said yet.
+    """
+
+    until: datetime
+    windows: frozenset[str] = frozenset()
+
+
+def settled_past(
+    connection: duckdb.DuckDBPyConnection, source: str, import_id: uuid.UUID, offset: timedelta
+) -> SettledPast:
+    """The past of a source as imports have left it, the given one aside.
+
+    Args:
+        connection: the warehouse; the source has a watermark.
+        source: the source.
+        import_id: an import that is under way.
+        offset: how far Pipedrive's clock is ahead of ours. Readings of what has neither windows nor changes
+            are known by our time alone.
+    """
+    row = connection.execute(
+        """
+        SELECT greatest(
+            (SELECT watermark FROM import_ledger.watermarks WHERE source = $source),
+            (SELECT max(pull_started_at) FROM import_ledger.windows
+                WHERE source = $source AND import_id <> $import_id),
+            (SELECT max(started_at) + $offset FROM import_ledger.imports
+                WHERE source = $source AND import_id <> $import_id AND status = 'succeeded'
+                AND len(windows) = 0))
+        """,
+        {"source": source, "import_id": import_id, "offset": offset},
+    ).fetchone()
+    assert row is not None
+    read = connection.execute(
+        'SELECT DISTINCT "window" FROM import_ledger.windows WHERE source = ? AND import_id <> ?',
+        [source, import_id],
+    ).fetchall()
+    return SettledPast(row[0], frozenset(key for (key,) in read))
+
+
+@dataclass(frozen=True, slots=True)
 class Watermark:
     """How far a source's changes are loaded.
 

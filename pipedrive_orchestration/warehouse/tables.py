@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
@@ -19,6 +20,7 @@ from pipedrive_orchestration.warehouse.sql import literal, quoted
 ROWS = "pipedrive"
 LABELED = "pipedrive_labeled"
 HISTORY = "pipedrive_history"
+AT = "pipedrive_at"
 
 
 HIDDEN = "_"
@@ -101,24 +103,51 @@ def prepare_table(
 
 
 def prepare_history(
-    connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column]
+    connection: duckdb.DuckDBPyConnection,
+    slug: str,
+    id_type: str,
+    columns: Sequence[Column],
+    now: datetime,
 ) -> None:
-    """Make the table of versions, or add the columns it lacks.
+    """Make the table of versions and what asks it for an instant, or add the columns it lacks.
 
     A new one begins with the current rows, where the source has some; its own table has to be prepared
-    before.
+    before. Where versions were not kept for a while, what has changed since did so now.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        slug: the source.
+        id_type: DuckDB's type of ``_id``.
+        columns: of its properties.
+        now: the present instant, by Pipedrive's clock.
     """
     is_new = not column_types(connection, slug, HISTORY)
     _prepare(connection, HISTORY, slug, id_type, columns, VERSION_COLUMNS)
-    if is_new:
-        shared = ", ".join(
-            ["_id", *(quoted(column.key) for column in columns), "_update_time", "_is_archived"]
-        )
+    history, rows = quoted(HISTORY, slug), quoted(ROWS, slug)
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(AT)}")
+    connection.execute(
+        f"CREATE MACRO IF NOT EXISTS {quoted(AT, slug)}(instant) AS TABLE SELECT * FROM {history} "
+        "WHERE _valid_from <= instant::TIMESTAMPTZ "
+        "AND (_valid_to IS NULL OR _valid_to > instant::TIMESTAMPTZ)"
+    )
+    if not is_new:
         connection.execute(
-            f"INSERT INTO {quoted(HISTORY, slug)} ({shared}, _valid_from) "
-            f"SELECT {shared}, coalesce(_update_time, _first_imported_at) "
-            f"FROM {quoted(ROWS, slug)} WHERE _is_current"
+            f"UPDATE {history} AS h SET _valid_to = greatest(_valid_from, $now) WHERE _valid_to IS NULL "
+            f"AND NOT EXISTS (FROM {rows} AS r WHERE r._id = h._id AND r._is_current "
+            "AND r._update_time IS NOT DISTINCT FROM h._update_time)",
+            {"now": now},
         )
+    shared = ", ".join(["_id", *(quoted(column.key) for column in columns), "_update_time", "_is_archived"])
+    begun = (
+        "coalesce(_update_time, _first_imported_at)"
+        if is_new
+        else f"greatest($now, (SELECT max(_valid_to) FROM {history} AS h WHERE h._id = r._id))"
+    )
+    connection.execute(
+        f"INSERT INTO {history} ({shared}, _valid_from) SELECT {shared}, {begun} FROM {rows} AS r "
+        f"WHERE _is_current AND _id NOT IN (SELECT _id FROM {history} WHERE _valid_to IS NULL)",
+        {} if is_new else {"now": now},
+    )
 
 
 def _prepare(

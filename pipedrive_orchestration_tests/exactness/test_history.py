@@ -1,43 +1,22 @@
-"""Versions of every record: without gaps, the last one equal to its row."""
+"""Versions of every record: one after the other, the last one equal to its row, the past as it was."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.sources import FilterGroup, Options, Source
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import WritesBetweenPages
+from pipedrive_orchestration_tests.exactness.hidden_records import hide, show
 from pipedrive_orchestration_tests.exactness.trial import Trial
+from pipedrive_orchestration_tests.exactness.versions import Past, at, broken_versions, versions
+from pipedrive_orchestration_tests.importing.filters.demo_truth import ONE_WINDOW
 
 pytestmark = pytest.mark.usefixtures("small_pages")
-
-
-def broken_versions(trial: Trial, source: Source) -> list[str]:
-    """What is wrong with the versions, nothing where they chain and end in the rows."""
-    properties = ", ".join(f'"{key}"' for key in source.properties)
-    columns = f"_id, {properties}, _update_time, _is_archived"
-    slug = f'"{source.slug}"'
-    checks = {
-        "current rows without exactly one open version": f"""
-            SELECT r._id FROM pipedrive.{slug} AS r
-            LEFT JOIN pipedrive_history.{slug} AS h ON h._id = r._id AND h._valid_to IS NULL
-            GROUP BY r._id, r._is_current HAVING count(h._id) <> r._is_current::INT""",
-        "open versions that differ from their row": f"""
-            SELECT _id FROM (
-                SELECT {columns} FROM pipedrive_history.{slug} WHERE _valid_to IS NULL
-                EXCEPT SELECT {columns} FROM pipedrive.{slug} WHERE _is_current)""",
-        "versions that end before they begin": f"""
-            SELECT _id FROM pipedrive_history.{slug} WHERE _valid_to < _valid_from""",
-        "versions that overlap": f"""
-            SELECT a._id FROM pipedrive_history.{slug} AS a JOIN pipedrive_history.{slug} AS b
-            ON a._id = b._id AND a._valid_from < b._valid_from AND a._valid_to > b._valid_from""",
-        "rows without any version": f"""
-            SELECT _id FROM pipedrive.{slug} WHERE _id NOT IN (SELECT _id FROM pipedrive_history.{slug})""",
-    }
-    return [f"{what}: {rows[:5]}" for what, sql in checks.items() if (rows := trial.ask(sql))]
 
 
 def gaps(trial: Trial, source: Source) -> int:
@@ -95,3 +74,138 @@ def test_history_that_is_asked_for_later_begins_with_what_is_there(fresh_trial: 
     trial.changes(source)
     assert trial.differences(source) == []
     assert broken_versions(trial, source) == []
+
+
+FEW = {"properties": ("id", "owner_id"), "options": ONE_WINDOW | {"history": True}}
+"""A source with history that is quickly read."""
+
+
+def filtered(source: Source, *leaves: dict[str, Any]) -> Source:
+    filters = FilterGroup.model_validate({"conditions": list(leaves)}) if leaves else None
+    return source.model_copy(update={"filters": filters})
+
+
+def pass_time(trial: Trial, **by: float) -> None:
+    trial.demo.account.clock.advance(timedelta(**by))
+
+
+def test_rows_that_were_hidden_for_a_while_have_a_gap(fresh_trial: FreshTrial) -> None:
+    """CASES A23: a weaker user is accepted, and then the first one reads again."""
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("persons", **FEW)
+    trial.windows(source)
+    past = Past(trial, source)
+    past.look()
+    count = len(at(trial, source, trial.demo.account.clock.now()))
+    hidden = hide(trial, "persons", 5)
+    for back in (False, True):
+        pass_time(trial, hours=1)
+        if back:
+            show(trial, "persons", hidden)
+        trial.windows(source, accept_user=True)
+        assert broken_versions(trial, source) == []
+        past.look()
+    now = trial.demo.account.clock.now()
+    hours = [now - timedelta(minutes=minutes) for minutes in (90, 30, -1)]
+    assert [len(at(trial, source, instant)) for instant in hours] == [count, count - 5, count]
+
+
+@pytest.mark.parametrize("on_leave", ["flag", "delete"])
+def test_another_filter_does_not_change_the_past(fresh_trial: FreshTrial, on_leave: str) -> None:
+    """CASES A24: rows that leave, and rows that enter, do so when the filter is changed."""
+    trial = fresh_trial()
+    options = ONE_WINDOW | {"history": True, "on_leave": on_leave}
+    every = trial.source("deals", properties=("title", "status"), options=options)
+    dear = filtered(every, {"variable": "value", "condition": ">", "value": 9_000})
+    past = Past(trial, every)
+    counts = []
+    for source, pull in ((dear, trial.windows), (every, trial.changes), (dear, trial.changes)):
+        pull(source)
+        past.look()
+        assert broken_versions(trial, every) == []
+        pass_time(trial, hours=1)
+        counts.append(len(at(trial, every, trial.demo.account.clock.now())))
+    assert counts[0] == counts[2] < counts[1]
+    now = trial.demo.account.clock.now()
+    before = [now - timedelta(hours=hours, minutes=-30) for hours in (3, 2, 1)]
+    assert [len(at(trial, every, instant)) for instant in before] == counts
+
+
+def test_a_removal_that_is_found_late_does_not_change_the_past(fresh_trial: FreshTrial) -> None:
+    """The feed dates a deletion two days before a pull that has not looked at that window."""
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("persons", properties=("id", "owner_id"), options={"history": True})
+    trial.windows(source)
+    past = Past(trial, source)
+    past.look()
+    rows = trial.rows(source)
+    person = max(
+        (one for one in rows if rows[one]["_update_time"]), key=lambda one: rows[one]["_update_time"]
+    )
+    trial.demo.write("DELETE", f"/api/v2/persons/{person}")
+    pass_time(trial, days=1)
+    trial.windows(source, trial.all_windows(source)[:1])
+    past.look()
+    pass_time(trial, days=1)
+    trial.changes(source)
+    past.look()
+    assert trial.rows(source)[person]["_removal"] == "deleted"
+    assert broken_versions(trial, source) == []
+    ((ended,),) = trial.ask("SELECT _valid_to FROM pipedrive_history.persons WHERE _id = ?", int(person))
+    assert ended >= trial.demo.account.clock.now()
+
+
+def test_a_change_is_dated_as_pipedrive_dates_it(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("persons", **FEW)
+    trial.windows(source)
+    trial.changes(source)
+    changed, deleted, *_ = (int(one) for one in trial.rows(source))
+    pass_time(trial, hours=1)
+    moment = trial.demo.account.clock.now()
+    trial.demo.write("PATCH", f"/api/v2/persons/{changed}", {"name": "Changed"})
+    trial.demo.write("DELETE", f"/api/v2/persons/{deleted}")
+    pass_time(trial, hours=8)
+    trial.changes(source)
+    ends = dict(trial.ask("SELECT _id, _valid_to FROM pipedrive_history.persons WHERE _valid_to IS NOT NULL"))
+    assert ends == {changed: moment, deleted: moment}
+    ((begun,),) = trial.ask(
+        "SELECT _valid_from FROM pipedrive_history.persons WHERE _id = ? AND _valid_to IS NULL", changed
+    )
+    assert begun == moment
+
+
+def test_versions_that_were_not_kept_for_a_while(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("persons", **FEW)
+    without = source.model_copy(update={"options": Options.model_validate(ONE_WINDOW)})
+    trial.windows(source)
+    past = Past(trial, source)
+    past.look()
+    pass_time(trial, hours=1)
+    churn = Churn(trial.demo, seed=3, families=("persons",))
+    churn.steps(30)
+    trial.changes(without)
+    pass_time(trial, hours=1)
+    churn.steps(10)
+    trial.changes(source)
+    assert broken_versions(trial, source) == []
+    past.look()
+    pass_time(trial, hours=1)
+    trial.windows(source)
+    assert broken_versions(trial, source) == []
+    past.look()
+
+
+def test_the_first_reading_of_a_window_begins_with_what_pipedrive_says(fresh_trial: FreshTrial) -> None:
+    """Windows that are read one after the other, days apart: of those left nothing was said before."""
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("persons", properties=("id",), options={"history": True})
+    every = trial.all_windows(source)
+    for part in (every[:20], every[20:]):
+        trial.windows(source, part)
+        pass_time(trial, days=1)
+    assert broken_versions(trial, source) == []
+    late = trial.ask("SELECT _id FROM pipedrive_history.persons WHERE _valid_from > _update_time")
+    assert late == []
+    assert len(versions(trial, source)) == len(trial.rows(source))

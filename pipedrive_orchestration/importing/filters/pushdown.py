@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from pipedrive_orchestration.importing.filters.operands import Operand
-from pipedrive_orchestration.importing.filters.variables import Variable
+from pipedrive_orchestration.importing.filters.variables import Kind, Variable
 from pipedrive_orchestration.pipedrive.object_types import MAX_IDS_PER_REQUEST, ObjectType, Paging
+from pipedrive_orchestration.sources.conditions import Condition
 
 STATUSES = frozenset({"open", "won", "lost"})
 """Statuses of deals that are not deleted."""
@@ -26,6 +28,24 @@ class Exact:
 
     variable: Variable
     values: tuple[Operand, ...]
+
+
+def earliest(variable: Variable, condition: Condition, operands: Sequence[Operand]) -> datetime | None:
+    """The instant before which no record that satisfies a leaf was changed, if the leaf says one."""
+    if variable.kind is not Kind.DATETIME or variable.field.record_key != "update_time":
+        return None
+    bounds = [operand for operand in operands if isinstance(operand, tuple)]
+    match condition:
+        case Condition.GREATER_THAN:
+            instants = [high for _, high in bounds]
+        case Condition.GREATER_THAN_OR_EQUAL | Condition.EQUALS | Condition.IN:
+            instants = [low for low, _ in bounds]
+        case Condition.IS_BETWEEN:
+            instants = [low for low, _ in bounds[:1]]
+        case _:
+            return None
+    found = [instant for instant in instants if isinstance(instant, datetime)]
+    return min(found) if found and len(found) == len(instants) else None
 
 
 IdsByName = Callable[[str, str], Sequence[int | UUID]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +236,90 @@ def test_a_watermark_holds_until_a_date_stands_for_something_else(
     assert morning == later
     assert morning not in changed
     assert all(differ_only_in_values(morning, one) for one in changed)
+
+
+def updated(condition: str, *values: str) -> Leaf:
+    return {"variable": "update_time", "condition": condition, "values": list(values)}
+
+
+SINCE: list[tuple[list[Leaf], str | None]] = [
+    ([updated("after", "2026-03-01")], "2026-03-02T00:00:00Z"),
+    ([updated(">", "2026-03-01T12:00:00Z")], "2026-03-01T12:00:00Z"),
+    ([updated("gte", "2026-03-01")], "2026-03-01T00:00:00Z"),
+    ([updated("is between", "2026-02-01", "2026-04-01")], "2026-02-01T00:00:00Z"),
+    ([updated("equals", "2026-03-05")], "2026-03-05T00:00:00Z"),
+    ([updated("after", "last_month")], "2026-05-01T00:00:00Z"),
+    ([updated("gte", "2026-02-01"), updated("gte", "2026-03-01")], "2026-03-01T00:00:00Z"),
+    ([{"operator": "AND", "conditions": [updated("gte", "2026-02-01")]}], "2026-02-01T00:00:00Z"),
+    ([updated("before", "2026-03-01")], None),
+    ([updated("not equals", "2026-03-01")], None),
+    (
+        [{"operator": "OR", "conditions": [updated("gte", "2026-02-01"), updated("before", "2025-01-01")]}],
+        None,
+    ),
+    ([{"variable": "add_time", "condition": "after", "value": "2026-03-01"}], None),
+]
+
+
+@pytest.mark.parametrize(("conditions", "since"), SINCE)
+@pytest.mark.parametrize("object_type", ["deals", "leads"])
+def test_a_lower_bound_of_the_update_time_becomes_updated_since(
+    demo: DemoServer, tmp_path: Path, object_type: str, conditions: list[Leaf], since: str | None
+) -> None:
+    """CASES A22."""
+    filters = {"conditions": conditions}
+    current, queries, report = imported(trial_of(demo, tmp_path / "one"), object_type, filters)
+    assert queries[0].get("updated_since") == since
+    assert current == members(demo.account, object_type, filters)
+    told = [note for note in report.notes if note.startswith("Pipedrive itself filtered by updated_since=")]
+    assert bool(told) == (since is not None)
+
+
+@pytest.mark.parametrize(
+    ("object_type", "include_archived"),
+    [("deals", False), ("deals", True), ("leads", True), ("notes", False)],
+)
+def test_what_falls_behind_a_moving_bound_leaves(
+    fresh_trial: FreshTrial, object_type: str, include_archived: bool
+) -> None:
+    trial = fresh_trial()
+    filters = {"conditions": [updated("after", "3_months_ago")]}
+    source = filtered(trial, filters, object_type, include_archived=include_archived)
+    trial.windows(source)
+    victims = iter(sorted(one for one, row in trial.rows(source).items() if row["_is_current"]))
+    path = "/api/v2/deals" if object_type == "deals" else f"/v1/{object_type}"
+    for pull in (trial.changes, trial.windows):
+        trial.demo.account.clock.advance(timedelta(days=20))
+        live = {
+            str(one["id"]) for one in trial.demo.account.records(object_type) if not one.get("is_archived")
+        }
+        trial.demo.write("DELETE", f"{path}/{next(one for one in victims if one in live)}")
+        asked = len(trial.demo.account.requests)
+        report = pull(source)
+        requests = trial.demo.account.requests[asked:]
+        first = next(one for one in requests if one.path == path and one.query["limit"] != "1")
+        assert "updated_since" in first.query
+        assert any(note.startswith("Pipedrive itself filtered by updated_since=") for note in report.notes)
+        current = {one: row for one, row in trial.rows(source).items() if row["_is_current"]}
+        inside = members(trial.demo.account, object_type, filters)
+        assert {one for one, row in current.items() if not row["_is_archived"]} == inside
+        bound = datetime.fromisoformat(first.query["updated_since"])
+        assert all(row["_update_time"] >= bound for row in current.values())
+    assert "left_segment" in {row["_removal"] for row in trial.rows(source).values()}
+
+
+def test_a_window_before_the_bound_is_not_asked_for(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial()
+    source = trial.source(
+        "deals",
+        properties=("id",),
+        filters=FilterGroup.model_validate({"conditions": [updated("after", "2026-04-01")]}),
+        options={"include_archived": True},
+    )
+    asked = len(trial.demo.account.requests)
+    trial.windows(source, trial.all_windows(source)[:3])
+    lists = [one for one in trial.demo.account.requests[asked:] if one.path.startswith("/api/v2/deals")]
+    # What was changed since the pull began may have been a member of theirs.
+    assert len([one for one in lists if one.query.get("limit") != "1"]) == 1
+    assert trial.rows(source) == {}
+    assert trial.ask("SELECT count(*) FROM import_ledger.windows") == [(3,)]
