@@ -70,10 +70,10 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 
 
 def of_envelope(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Change:
-    """A change of the envelope of responses that are right; refusals stay as they are."""
+    """A change of the envelope of responses that are right; refusals and web pages stay as they are."""
 
     def of_response(response: FullResponse) -> FullResponse:
-        if response.status != 200:
+        if response.status != 200 or "json" not in response.headers.get("content-type", ""):
             return response
         return FullResponse(200, response.headers, orjson.dumps(change(response.json())))
 

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,13 +26,14 @@ from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.chaos.sizes import FULL, size
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
 from pipedrive_orchestration_tests.exactness.hidden_changes import HIDDEN, TITLES, hide_change
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
-HISTORIES = int(os.environ.get("EXACTNESS_HISTORIES", "3"))
+HISTORIES = size("EXACTNESS_HISTORIES", 40 if FULL else 3)
 
 IMPATIENT = Patience(deadline=0, first_deadline=0, attempt=20, blocked=0, odd=0, refused=0)
 """No second try: what is asked for again within an import is tried in ``chaos/test_faults.py``."""
@@ -125,9 +125,17 @@ class Listener(EndsAt):
 
 
 class History:
-    """An account and a source through everything that happens to them."""
+    """An account and a source through everything that happens to them.
 
-    def __init__(self, trial: Trial, source: Source, seed: int) -> None:
+    Args:
+        trial: the account.
+        source: of it.
+        seed: of what is drawn.
+        tell: is told how imports end too early.
+    """
+
+    def __init__(self, trial: Trial, source: Source, seed: int, tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self.trial = trial
         self.source = source
         self.churn = Churn(trial.demo, seed, FAMILIES)
@@ -192,7 +200,7 @@ class History:
         try:
             report = pull(source, listener=Listener(disturbance, self.churn), warehouse=warehouse)
         except (Interrupted, PipedriveError, UnfitSourceError) as error:
-            note(f"  ended with {type(error).__name__}: {error}")
+            self._tell(f"  ended with {type(error).__name__}: {error}")
             return None
         finally:
             self.trial.demo.odd.follow()
@@ -213,7 +221,7 @@ def small_account(page_size: int) -> Iterator[Trial]:
 
 @settings(
     max_examples=HISTORIES,
-    derandomize="EXACTNESS_HISTORIES" not in os.environ,
+    derandomize=not FULL,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -234,7 +242,7 @@ def test_ticks_alone_end_in_the_truth(
 ) -> None:
     object_type, options = choice
     with small_account(page_size) as trial:
-        lived = History(trial, trial.source(object_type, options=options), seed)
+        lived = History(trial, trial.source(object_type, options=options), seed, note)
         lived.begin(first)
         for step in history:
             note(str(step))
