@@ -56,8 +56,8 @@ from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 router = APIRouter(prefix=f"{API_PATH}/sources/import_from_pipedrive", tags=["import from Pipedrive"])
 
-READS_AT_ONCE = 8
-"""Calls that read the account at the same time; more would only wait for Pipedrive's burst limit."""
+AT_ONCE = 8
+"""Previews that are read at the same time; more would only wait for Pipedrive's burst limit."""
 
 CREATES_AT_ONCE = 4
 """Sources that are created at the same time."""
@@ -66,13 +66,17 @@ CREATES_AT_ONCE = 4
 class AccountCalls:
     """The limits by which calls that wait for Pipedrive leave threads to those that do not.
 
+    Each kind has its own, so that none waits for one that takes longer.
+
     Attributes:
-        reads: those that only read; they never wait for one that creates.
-        creates: those that create a source.
+        previews: calls that read a few pages of records.
+        options: calls that read a list of fields.
+        creates: calls that create a source.
     """
 
     def __init__(self) -> None:
-        self.reads = CapacityLimiter(READS_AT_ONCE)
+        self.previews = CapacityLimiter(AT_ONCE)
+        self.options = CapacityLimiter(AT_ONCE)
         self.creates = CapacityLimiter(CREATES_AT_ONCE)
 
 
@@ -93,7 +97,7 @@ async def preview_import(request: Request, context: Context, _: NoQuery, content
     """Reads at most 10 pages of the account and creates nothing."""
     body = PreviewBody.parse(content)
     connection = context.connection
-    found = await run_sync(partial(preview, body, connection=connection), limiter=_calls(request).reads)
+    found = await run_sync(partial(preview, body, connection=connection), limiter=_calls(request).previews)
     metadata = {"total_results": found.total_results} | ({"capped": True} if found.capped else {})
     return answer({"data": found.rows, "metadata": metadata})
 
@@ -164,6 +168,6 @@ async def list_property_options(
     object_type = parsed(OptionsBody, content).context.object_type
     connection = context.connection
     found = await run_sync(
-        partial(property_options, object_type, connection=connection), limiter=_calls(request).reads
+        partial(property_options, object_type, connection=connection), limiter=_calls(request).options
     )
     return answer({"options": found})
