@@ -110,7 +110,7 @@ def test_the_examples_are_taken_and_every_link_leads_from_one_call_to_the_next(s
     (workflow,) = WorkflowStore(served.store.project).load().workflows
     asked = {
         "list_inputs": {"workflow_id": str(workflow.id), "sheet_id": str(workflow.id)},
-        "show_source": {"source_id": str(served.store.load().sources[0].id)},
+        "show_source": {"source_id": str(served.add(**DEALS).id)},
     }
     sync = {"workflow_id": str(workflow.id), "field_mapping": {"input.first_name": "title"}}
     begun = [
