@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -16,6 +16,7 @@ from pipedrive_orchestration.orchestration.sensors.freshness import build_freshn
 from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
 from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
 from pipedrive_orchestration.orchestration.source.asset import build_source_asset
+from pipedrive_orchestration.orchestration.source.lineage import whole_sources
 from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, build_source_schedule
 from pipedrive_orchestration.orchestration.status import status_definitions
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
@@ -79,10 +80,10 @@ def build_definitions(
         project: whose they are.
     """
     built, refused = [], []
-    own_job = len(loaded.sources) <= MAX_OWN_JOBS
+    own_job, whole = len(loaded.sources) <= MAX_OWN_JOBS, whole_sources(loaded.sources)
     for source in loaded.sources:
         try:
-            built.append((source, _definitions_of(source, project, own_job=own_job)))
+            built.append((source, _definitions_of(source, project, whole, own_job=own_job)))
         except Exception as error:  # noqa: BLE001 - one source must not take all others with it
             problem = Problem("", "refused_by_dagster", str(error))
             refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
@@ -99,8 +100,10 @@ def build_definitions(
     )
 
 
-def _definitions_of(source: Source, project: ProjectContext, *, own_job: bool) -> dg.Definitions:
-    asset = build_source_asset(source, project)
+def _definitions_of(
+    source: Source, project: ProjectContext, whole: Mapping[str, Source], *, own_job: bool
+) -> dg.Definitions:
+    asset = build_source_asset(source, project, whole)
     schedule = build_source_schedule(source, asset, project, own_job=own_job)
     return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
 

@@ -4,7 +4,7 @@
 `Source` is a body with its identity. `PreviewBody` is what a preview takes of it.
 """
 
-from pipedrive_orchestration.sources.cron import InvalidCronError, next_ticks, parse_cron
+from pipedrive_orchestration.sources.cron import InvalidCronError, longest_gap, next_ticks, parse_cron
 from pipedrive_orchestration.sources.filter_model import FilterGroup, FilterLeaf
 from pipedrive_orchestration.sources.holds import Hold
 from pipedrive_orchestration.sources.key_values import InMemoryKeyValues, KeyValues
@@ -46,6 +46,7 @@ __all__ = [
     "UnknownSourceError",
     "draft_of",
     "is_expired",
+    "longest_gap",
     "next_ticks",
     "parse_cron",
     "read_file",

@@ -10,12 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from croniter import croniter
 
 NAMED = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 """The names that may stand for an expression."""
+
+
+_GAPS_FROM = datetime(2026, 1, 1, 0, 30, 30, tzinfo=UTC)
+"""An instant at which no schedule can fire, nor a quarter of a day later."""
 
 
 class InvalidCronError(ValueError):
@@ -76,6 +81,21 @@ def next_ticks(schedule: str, after: datetime, count: int) -> list[datetime]:
     """
     iterator = croniter(schedule, after.astimezone(UTC), ret_type=datetime)
     return list(_take(iterator, count))
+
+
+@lru_cache
+def longest_gap(schedule: str) -> timedelta:
+    """The longest time between two ticks of a valid schedule, looked for in two months four times a day."""
+    instants = [_GAPS_FROM + quarter * timedelta(hours=6) for quarter in range(62 * 4)]
+    return max(_gap_at(schedule, instant) for instant in instants)
+
+
+def _gap_at(schedule: str, instant: datetime) -> timedelta:
+    """The time between the last tick before an instant and the first one after it."""
+    before = croniter(schedule, instant, ret_type=datetime).get_prev(datetime)
+    after = croniter(schedule, instant, ret_type=datetime).get_next(datetime)
+    gap: timedelta = after - before
+    return gap
 
 
 def _take(iterator: croniter, count: int) -> Iterator[datetime]:

@@ -10,7 +10,7 @@ from dagster._utils.schedules import cron_string_iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.sources import InvalidCronError, next_ticks, parse_cron
+from pipedrive_orchestration.sources import InvalidCronError, longest_gap, next_ticks, parse_cron
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -153,3 +153,11 @@ def test_any_text_is_accepted_or_refused(text: str) -> None:
     except InvalidCronError:
         return
     assert next_ticks(parsed, START, 1)[0] > START
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours"),
+    [("*/15 * * * *", 0.25), ("@hourly", 1), ("0 9-17 * * 1-5", 64), ("@weekly", 168), ("0 0 1 1 *", 8760)],
+)
+def test_the_longest_gap_of_a_schedule(schedule: str, hours: float) -> None:
+    assert longest_gap(schedule) == timedelta(hours=hours)

@@ -17,6 +17,7 @@ from pipedrive_orchestration.cli.output import err, out, print_json
 from pipedrive_orchestration.cli.states import minute, rows_as_json, state_as_json, status_text
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.status import SourceState, state_of
+from pipedrive_orchestration.sources.filter_sentence import sentence_of
 from pipedrive_orchestration.warehouse.tables import LABELED, ROWS
 
 
@@ -54,6 +55,11 @@ def _facts(state: SourceState, outcome: Outcome) -> Iterator[tuple[str, Text | s
     yield "id", str(source.id)
     yield "created", f"{minute(source.created_at)} UTC"
     yield "status", status_text(state)
+    if source.filters:
+        yield (
+            "only those",
+            Text(f"of which {sentence_of(source.filters, source.labels) or 'anything is true'}"),
+        )
     if state.hold:
         yield "waits", Text(str(state.hold))
     if state.next_tick:

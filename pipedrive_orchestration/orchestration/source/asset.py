@@ -1,8 +1,10 @@
 """A source as a Dagster asset."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import dagster as dg
 
@@ -25,12 +27,15 @@ from pipedrive_orchestration.orchestration.source.checks import (
     evaluate_checks,
     evaluate_checks_after_failure,
 )
+from pipedrive_orchestration.orchestration.source.lineage import upstream_of
 from pipedrive_orchestration.orchestration.source.reporting import RunLog
 from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.services.dagster_internals import Cancellation
+from pipedrive_orchestration.services.freshness import GRACE
 from pipedrive_orchestration.services.run_requests import MANY_WINDOWS
-from pipedrive_orchestration.sources import InvalidBodyError, Source
+from pipedrive_orchestration.sources import InvalidBodyError, Source, longest_gap
+from pipedrive_orchestration.sources.filter_sentence import sentence_of
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
 from pipedrive_orchestration.warehouse.tables import LABELED
@@ -42,20 +47,24 @@ EXPECTED_ERRORS = (InvalidBodyError, PipedriveError, StagingError, UnknownProper
 """What can go wrong in ways whose message says all there is to know."""
 
 
-def build_source_asset(source: Source, project: ProjectContext = ALONE) -> dg.AssetsDefinition:
+def build_source_asset(
+    source: Source, project: ProjectContext = ALONE, whole: Mapping[str, Source] = MappingProxyType({})
+) -> dg.AssetsDefinition:
     """The asset of a source with its checks; it touches neither network nor database until it runs.
 
     Args:
         source: what to import.
         project: whose source it is.
+        whole: the sources to which it may be linked; see `whole_sources`.
     """
     with warnings.catch_warnings():
-        # The parameter that says how many windows a run reads is marked as beta.
-        warnings.filterwarnings("ignore", message=".*`backfill_policy`", category=dg.BetaWarning)
+        # How many windows a run reads, and where the file of an asset is, are marked as beta.
+        for name in ("backfill_policy", "LocalFileCodeReference", "CodeReferencesMetadata"):
+            warnings.filterwarnings("ignore", message=f".*`{name}", category=dg.BetaWarning)
 
         @dg.multi_asset(
             name=project.names.op(source.slug),
-            specs=[project.spec_of(_spec_of(source, project), source)],
+            specs=[project.spec_of(_spec_of(source, project, whole), source)],
             check_specs=check_specs_of(source, project),
             partitions_def=partitions_of(source),
             backfill_policy=_backfill_policy_of(source, project.settings.windows_per_run),
@@ -80,18 +89,39 @@ def build_source_asset(source: Source, project: ProjectContext = ALONE) -> dg.As
     return import_asset
 
 
-def _spec_of(source: Source, project: ProjectContext) -> dg.AssetSpec:
+def _spec_of(source: Source, project: ProjectContext, whole: Mapping[str, Source]) -> dg.AssetSpec:
     return dg.AssetSpec(
         project.names.asset_key(source.slug),
+        deps=list(upstream_of(source, whole, project.names)),
         description=description_of(source),
         group_name=project.group_of(source.object_type),
         kinds={"pipedrive", "duckdb"},
         owners=list(source.options.owners),
         tags={"pipedrive/object_type": source.object_type, "pipedrive/pull_mode": source.pull_mode},
-        metadata=metadata_of(source),
+        metadata=metadata_of(source) | _code_reference(source, project),
+        freshness_policy=_freshness_policy(source),
         # Windows are reported as they commit; an output would report all of them once more.
         skippable=True,
     )
+
+
+def _freshness_policy(source: Source) -> dg.FreshnessPolicy | None:
+    """Dagster's own badge: yellow after one tick that brought nothing, red after three."""
+    if source.schedule is None:
+        return None
+    gap = longest_gap(source.schedule)
+    return dg.FreshnessPolicy.time_window(fail_window=3 * gap + GRACE, warn_window=gap + GRACE)
+
+
+def _code_reference(source: Source, project: ProjectContext) -> dict[str, Any]:
+    """The file of the source, which the page opens in an editor."""
+    paths = [project.folder / "sources" / f"{source.slug}{ending}" for ending in (".yaml", ".yml")]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        return {}
+    reference = dg.LocalFileCodeReference(file_path=str(path.resolve()), line_number=1, label=path.name)
+    references = dg.CodeReferencesMetadataValue(code_references=[reference])
+    return {"dagster/code_references": references}
 
 
 def _backfill_policy_of(source: Source, windows_per_run: int | None) -> dg.BackfillPolicy | None:
@@ -151,7 +181,10 @@ def description_of(source: Source) -> str:
     else:
         lines.append("Imported by hand only.")
     if source.filters is not None:
-        lines.append("Only records that satisfy its filter.")
+        lets_in = plain_markdown(sentence_of(source.filters, source.labels))
+        lines.append(
+            f"Only {source.object_type} of which {lets_in}." if lets_in else "Its filter lets all in."
+        )
     lines.append(f"Rows in `{table_name(source)}`, under their labels in `{LABELED}.{source.slug}`.")
     return "\n\n".join(lines)
 
