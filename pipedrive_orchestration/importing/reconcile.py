@@ -20,6 +20,7 @@ from pipedrive_orchestration.importing.removals import (
     missing_rows,
     removed_in_recents,
     restorable_rows,
+    without_survivors,
 )
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.staging import StagingFolder
@@ -161,7 +162,11 @@ class Reconciler:
         reach = self._context.began - timedelta(days=RECENTS_DAYS)
         since = max(self._watermark - OVERLAP, reach)
         try:
-            recent = self._recent = self._recent or await self._read_recents(since)
+            recent = self._recent or await self._read_recents(since)
+            if self._recent is not None and not recent.explains(gone):
+                # What was deleted since it was read may have been so after it.
+                recent = await self._read_recents(since)
+            self._recent = recent
         except Refused as refused:
             if refused.status != httpx.codes.FORBIDDEN:
                 raise
@@ -198,7 +203,15 @@ class Reconciler:
                 lines = whole_characters(page.lines())
                 files += self._folder.add(lines)
                 longest = max(longest, *map(len, lines.split(b"\n")))
-        return await asyncio.to_thread(removed_in_recents, files, longest)
+        recent = await asyncio.to_thread(removed_in_recents, files, longest)
+        return await asyncio.to_thread(self._judged, recent)
+
+    def _judged(self, recent: RecentRemovals) -> RecentRemovals:
+        context = self._context
+        if not recent.partners or not context.warehouse.exists:
+            return recent
+        with context.warehouse.reading() as connection:
+            return without_survivors(connection, context.source.slug, recent)
 
 
 def _no_recents(refused: Refused) -> str:

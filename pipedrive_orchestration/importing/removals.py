@@ -8,7 +8,7 @@ of ours that a complete reading did not bring and that a look-up by id does not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -33,19 +33,25 @@ class RecentRemovals:
         removed: the records that it shows as gone.
         unexplained: ids as text of records that it names without saying what became of them.
         has_nameless: whether something became of records that it does not name.
+        partners: by the id of a record that was merged, the id of the other one of the merge.
     """
 
     removed: list[RemovedId] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
     has_nameless: bool = False
+    partners: dict[str, str] = field(default_factory=dict)
+
+    def explains(self, ids: Iterable[str]) -> bool:
+        """Whether it tells of all of some records."""
+        return {one for one, *_ in self.removed}.union(self.unexplained).issuperset(ids)
 
 
 def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
     """The removed records among staged pages of the recents feed.
 
     A record is removed where its last state there is inactive or deleted (v1 shapes,
-    docs/pipedrive-api.md#recents); a person that was merged away names the other one of the merge. An entry
-    can have no state at all.
+    docs/pipedrive-api.md#recents). Both persons of a merge name the other one: of two that are gone the one
+    that went first was merged away. An entry can have no state at all.
     """
     if not pages:
         return RecentRemovals()
@@ -63,19 +69,26 @@ def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
                     bool_or(coalesce(data.update_time::VARCHAR, data.active_flag::VARCHAR, data.status,
                         data.deleted::VARCHAR, data.is_deleted::VARCHAR) IS NULL) AS is_unexplained
                 FROM recent GROUP BY id
-            )
-            SELECT id::VARCHAR, CASE WHEN data.merge_what_id IS NULL THEN 'deleted' ELSE 'merged' END,
-                data.update_time,
-                coalesce(data.active_flag IS FALSE OR data.deleted OR data.is_deleted
+            ), judged AS (
+                SELECT *, coalesce(data.active_flag IS FALSE OR data.deleted OR data.is_deleted
                     OR data.status = 'deleted', false) AS is_removed
-            FROM last WHERE is_removed OR is_unexplained
+                FROM last
+            )
+            SELECT l.id::VARCHAR,
+                CASE WHEN l.data.merge_what_id IS NULL
+                        OR coalesce(other.is_removed AND other.data.update_time < l.data.update_time, false)
+                    THEN 'deleted' ELSE 'merged' END,
+                l.data.update_time, l.is_removed, l.data.merge_what_id::VARCHAR
+            FROM judged AS l LEFT JOIN judged AS other ON other.id = l.data.merge_what_id
+            WHERE l.is_removed OR l.is_unexplained
             """,
             {"structure": _RECENT},
         ).fetchall()
     return RecentRemovals(
-        removed=[(one, reason, at) for one, reason, at, is_removed in found if is_removed and one],
-        unexplained=[one for one, _, _, is_removed in found if one and not is_removed],
+        removed=[(one, reason, at) for one, reason, at, is_removed, _ in found if is_removed and one],
+        unexplained=[one for one, _, _, is_removed, _ in found if one and not is_removed],
         has_nameless=any(one is None for one, *_ in found),
+        partners={one: other for one, reason, *_, other in found if one and reason == "merged"},
     )
 
 
@@ -89,6 +102,25 @@ def current_among(connection: duckdb.DuckDBPyConnection, slug: str, ids: Sequenc
         {"ids": list(ids)},
     ).fetchall()
     return [record_id for (record_id,) in rows]
+
+
+def without_survivors(
+    connection: duckdb.DuckDBPyConnection, slug: str, recent: RecentRemovals
+) -> RecentRemovals:
+    """The removals without merges whose other one was merged away before: what survived it was deleted."""
+    if not recent.partners or not column_types(connection, slug):
+        return recent
+    merged = connection.execute(
+        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _removal = 'merged' AND _id::VARCHAR IN "
+        "(SELECT unnest($ids))",
+        {"ids": list(recent.partners.values())},
+    ).fetchall()
+    gone_before = {record_id for (record_id,) in merged}
+    removed: list[RemovedId] = [
+        (one, "deleted" if recent.partners.get(one) in gone_before else reason, at)
+        for one, reason, at in recent.removed
+    ]
+    return replace(recent, removed=removed)
 
 
 def missing_rows(

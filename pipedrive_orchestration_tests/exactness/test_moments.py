@@ -175,3 +175,30 @@ class Moment:
                 for move in course.meanwhile:
                     move(self._demo, one, other)
             self._demo.account.clock.advance(SOON)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_what_is_deleted_after_the_feed_was_read_is_not_called_hidden(
+    fresh_trial: FreshTrial, between_requests: BetweenRequests
+) -> None:
+    """Windows are reconciled one after the other, and the feed is read for the first that misses a row."""
+    trial = fresh_trial(scale=0.2)
+    source = trial.source("persons", properties=("id",))
+    trial.windows(source)
+    rows = trial.rows(source)
+    first, *others = sorted(
+        (one for one in rows if rows[one]["_update_time"]), key=lambda one: rows[one]["_update_time"]
+    )
+    trial.demo.write("DELETE", f"/api/v2/persons/{first}")
+    trial.demo.account.clock.advance(timedelta(minutes=10))
+    victims = others[-40:]
+
+    def delete_them(request: LoggedRequest) -> None:
+        if request.path == "/v1/recents":
+            while victims:
+                trial.demo.write("DELETE", f"/api/v2/persons/{victims.pop()}")
+
+    with between_requests(trial.demo, delete_them):
+        trial.windows(source)
+    trial.changes(source)
+    assert trial.differences(source) == []

@@ -167,6 +167,38 @@ def test_persons_merged_away_say_so(fresh_trial: FreshTrial) -> None:
     assert trial.differences(source) == []
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_person_who_outlived_a_merge_and_was_deleted_later(fresh_trial: FreshTrial, at_once: bool) -> None:
+    """Both name the other one of the merge in the feed, which tells of the first one once, or of both."""
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("persons")
+    trial.windows(source)
+    first, second, third = sorted(trial.rows(source), key=int)[:3]
+    for loser, survivor in ((first, second), (second, third)):
+        trial.demo.write("PUT", f"/v1/persons/{loser}/merge", {"merge_with_id": int(survivor)})
+        trial.demo.account.clock.advance(timedelta(hours=1))
+        if not at_once:
+            trial.changes(source)
+    trial.demo.write("DELETE", f"/api/v2/persons/{third}")
+    trial.changes(source)
+    rows = trial.rows(source)
+    assert [rows[one]["_removal"] for one in (first, second, third)] == ["merged", "merged", "deleted"]
+    assert trial.differences(source) == []
+
+
+@pytest.mark.parametrize("object_type", ["organizations", "deals"])
+def test_merges_of_which_nothing_tells_are_deletions(fresh_trial: FreshTrial, object_type: str) -> None:
+    """CASES A27: neither lists nor the feed name the other one of such a merge, as OpenAPI has them."""
+    trial = fresh_trial(scale=0.005)
+    source = trial.source(object_type)
+    trial.windows(source)
+    loser, survivor = sorted((one for one, row in trial.rows(source).items()), key=int)[:2]
+    trial.demo.write("PUT", f"/v1/{object_type}/{loser}/merge", {"merge_with_id": int(survivor)})
+    trial.changes(source)
+    assert trial.rows(source)[loser]["_removal"] == "deleted"
+    assert trial.differences(source) == []
+
+
 def test_a_complete_reading_brings_what_changed_without_a_new_update_time(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
     source = trial.source("notes")

@@ -148,12 +148,19 @@ def _wrong_removals(
             yield f"{record_id} was archived and _is_archived is false"
 
 
+def _survived(account: Account, record: Record, other: Any) -> bool:
+    """Whether a person who is gone outlived the other one of a merge, and was deleted later."""
+    gone = account.record("persons", other)
+    return gone is None or (gone["is_deleted"] and gone["update_time"] < record["update_time"])
+
+
 def _removal(account: Account, object_type: str, record: Record | None) -> tuple[str, ...]:
     if record is None:
         # A lead is gone without a trace, so one that was archived before stays what it was.
         return ("deleted", "archived") if object_type == "leads" else ("deleted",)
     if is_deleted(object_type, record):
         # Only persons name the other one of their merge in the recents feed (docs/pipedrive-api.md#recents).
-        merged = object_type == "persons" and (object_type, record["id"]) in account.merged
+        other = account.merged.get((object_type, record["id"]))
+        merged = object_type == "persons" and other is not None and not _survived(account, record, other)
         return ("merged",) if merged else ("deleted",)
     return ("archived",)
