@@ -132,7 +132,7 @@ SELECT json_transform(json, $structure) AS _record, json AS _raw, filename AS _p
 FROM read_json_objects($pages, format = 'newline_delimited', filename = true, maximum_object_size = $longest)
 """
 
-USEFUL_OPTIMIZERS = frozenset({"cte_inlining", "unused_columns", "common_subexpressions", "column_lifetime"})
+USEFUL_OPTIMIZERS = frozenset({"cte_inlining", "unused_columns", "column_lifetime"})
 """The optimizers that make one wide projection cheaper; others take as long as typing some pages."""
 
 
