@@ -23,6 +23,7 @@ from pipedrive_orchestration.importing.staging import imports_alive
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, grid_start, windows_until
 from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.pipedrive.references import attributes_of, is_referenced
 from pipedrive_orchestration.warehouse import Warehouse, ledger, references
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
@@ -161,6 +162,7 @@ class Committer:
             revisions = _record_names(connection, read, now)
             past = self._settled_past(connection)
             self._merge(connection, files, past, now)
+            _record_own_names(connection, self._context, files, now)
             self._remove(connection, removed, windows, past, now)
             if is_last:
                 self._update_names(connection, revisions, now)
@@ -366,6 +368,20 @@ def _reference_tables(definition: Definition) -> list[ReferenceTable]:
     needed = {each.derivation.object_type for each in derived}
     needed |= {column.refers_to for column in definition.shown if column.refers_to}
     return [reference_table(object_type) for object_type in sorted(needed)]
+
+
+def _record_own_names(
+    connection: duckdb.DuckDBPyConnection, context: ImportContext, files: Sequence[Path], now: datetime
+) -> None:
+    """Let others see the names that the source's own records have by now, where they are known."""
+    read = {column.column.key for column in context.definition.columns}
+    if not files or not is_referenced(context.object_type.name):
+        return
+    if not read.issuperset(attributes_of(context.object_type.name)):
+        return
+    names = NamesRead(reference_table(context.object_type.name), tuple(files), (), None)
+    if references.is_present(connection, names.table):
+        references.record_names(connection, names.table, names.query, now, known_only=True)
 
 
 def _record_names(

@@ -7,27 +7,32 @@ first time, from the newest id: ids are given out in order, so it is no less tha
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import understood_fields, wanted_fields
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.prior_state import PriorState
+from pipedrive_orchestration.importing.references import References, tokens_of_names
 from pipedrive_orchestration.importing.report import Estimate, Pull
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.fields import read_fields
+from pipedrive_orchestration.pipedrive.fields import Field, read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, RECENTS, RECENTS_SCOPES
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, RECENTS, RECENTS_SCOPES
 from pipedrive_orchestration.pipedrive.pagination import timestamp
 from pipedrive_orchestration.pipedrive.rights import missing_rights
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 
-async def announce_estimate(context: ImportContext, plan: PullPlan, prior: PriorState) -> list[str]:
+async def announce_estimate(
+    context: ImportContext, plan: PullPlan, prior: PriorState, names: References
+) -> list[str]:
     """Tell the listener what a planned import will cost, with what it has cost until now.
 
-    Asks once for the newest record where nothing else tells how many there are.
+    Asks once for the newest record where nothing else tells how many there are, of the records themselves
+    and of what they refer to.
 
     Returns:
         A sentence for the import's report where the day's budget does not pay it.
@@ -36,7 +41,7 @@ async def announce_estimate(context: ImportContext, plan: PullPlan, prior: Prior
         PipedriveError: see :meth:`Client.get`.
     """
     spent = context.client.usage.tokens
-    more = await _tokens_of(context, plan, prior)
+    more = await _tokens_of(context, plan, prior, names)
     left = context.client.daily_tokens_left
     context.reporter.estimated(Estimate(spent + more, left))
     if left is None or left >= more:
@@ -47,7 +52,7 @@ async def announce_estimate(context: ImportContext, plan: PullPlan, prior: Prior
     ]
 
 
-async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState) -> int:
+async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState, names: References) -> int:
     object_type = context.object_type
     if not object_type.partitioned:
         return object_type.list_cost
@@ -56,13 +61,13 @@ async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState) 
         return object_type.list_cost + object_type.archived_cost + feed
     resumes = plan.resumed_from is not None
     # Rows tell how many records there are only where every record has one.
-    rows = 0
+    records = 0
     if context.source.filters is None:
-        rows = prior.rows_left if resumes else prior.rows_in_windows
-    if rows:
-        return _tokens_for(context.source, rows)
-    newest = await newest_id(context.client, object_type)
-    return _tokens_for(context.source, newest - prior.rows if resumes else newest)
+        records = prior.rows_left if resumes else prior.rows_in_windows
+    if not records:
+        newest = await newest_id(context.client, object_type)
+        records = newest - prior.rows if resumes else newest
+    return _tokens_for(context.source, records) + await names.estimate(records)
 
 
 def savings(context: ImportContext, plan: PullPlan) -> list[str]:
@@ -95,8 +100,9 @@ async def _estimate_first_import(body: SourceBody, connection: Connection) -> Es
         listed = await read_fields(client, body.type)
         fields = understood_fields(body, listed)
         selection = await select(client, body, fields)
-        wanted_fields(body, fields, selection)
+        wanted = wanted_fields(body, fields, selection)
         records = await _cost_of_first_import(client, body)
+        records += await _cost_of_names(client, body, [*wanted, *selection.fields])
         notes = (*listed.notes, *unread_removals(body, connection))
         return Estimate(client.usage.tokens + records, client.daily_tokens_left, notes)
 
@@ -120,6 +126,22 @@ async def _cost_of_first_import(client: Client, body: SourceBody) -> int:
         return 0
     feed = RECENTS.cost if body.type.recents_item else 0
     return body.type.list_cost + body.type.archived_cost + feed
+
+
+async def _cost_of_names(client: Client, body: SourceBody, fields: Sequence[Field]) -> int:
+    """Tokens for the names behind the references of a first import, as far as properties are derived."""
+    derived = {field.derived.object_type for field in fields if field.derived is not None}
+    if not derived:
+        return 0
+    records = await newest_id(client, body.type) if body.pull_existing else 0
+    tokens = 0
+    for name in sorted(derived):
+        object_type = CATALOGUE[name]
+        if object_type.partitioned:
+            tokens += tokens_of_names(object_type, await newest_id(client, object_type), records)
+        else:
+            tokens += object_type.list_cost
+    return tokens
 
 
 async def cost_of_all(client: Client, body: PreviewBody) -> int:

@@ -87,6 +87,7 @@ class Loader:
         await self._staging.type_staged()
         rows = self._staging.take_typed()
         await self._names.look_up(rows)
+        await self._names.look_up_to_show(self._context.request, self._staging.seen)
         self._committer.note(self._names.notes)
         await self._committer.finish(rows, removed)
 

@@ -5,6 +5,9 @@ the warehouse knows names already: those of an unfiltered source of that type, a
 needed before. What has another name since then shows in the list of what has changed; the rest is looked up,
 by 100 ids a request, or by reading the whole list where that costs less.
 
+The labelled view shows names of references that nobody has asked for, too. For its sake alone no name is read
+twice, and only a few requests are made in an import.
+
 Names come as pages like all records, are typed by the same SQL, and are written with the rows that need them.
 """
 
@@ -13,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,7 +38,7 @@ from pipedrive_orchestration.importing.ranges import Range, RangeReader
 from pipedrive_orchestration.importing.staging import Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.errors import Refused
+from pipedrive_orchestration.pipedrive.errors import PipedriveError, Refused
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.pipedrive.lookup import newest_id, records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import (
@@ -49,15 +52,18 @@ from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.pipedrive.references import attributes_of
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.warehouse import ledger, references
-from pipedrive_orchestration.warehouse.references import ReferenceTable
+from pipedrive_orchestration.warehouse.references import ReferenceTable, UnfilteredSource
 from pipedrive_orchestration.warehouse.sql import literal, quoted
-from pipedrive_orchestration.warehouse.tables import ROWS, column_types
+from pipedrive_orchestration.warehouse.tables import ROWS, Column, column_types
 
 OVERLAP = timedelta(minutes=5)
 """The time before the last reading at which changes of names are read again: some become visible late."""
 
 RETRIED_AFTER = timedelta(days=1)
 """The time after which a record that was not found is looked for again: it may have become visible."""
+
+RETRIED_TO_SHOW_AFTER = timedelta(days=30)
+"""The same where only the labelled view would show it."""
 
 LOOKUPS_AT_ONCE = 6
 """Requests by ids under way at the same time."""
@@ -67,6 +73,12 @@ LEAST_WORTH_ASKING = 3
 
 MAX_TOKENS_ONE_BY_ONE = 200
 """Tokens for look-ups one by one after which a list is read instead that does not say how long it is."""
+
+MAX_REQUESTS_TO_SHOW = 5
+"""Requests for names of an object type that an import makes for the labelled view alone."""
+
+MAX_IDS_ONE_BY_ONE_TO_SHOW = 25
+"""The same where each id takes a request, of a fifth of the price."""
 
 MAX_RECHECKS = 10
 """Things with another name of which the records that refer to them are read; if there are more, all are."""
@@ -104,7 +116,8 @@ class _Names:
     """The names of one object type, in one import.
 
     Attributes:
-        columns: the columns of the import's rows that show them.
+        columns: the columns of the import's rows that hold them; none where only the labelled view does.
+        shown: the columns of references that the labelled view shows them for.
         known: a file of the names that the warehouse has.
         since: from when on changes have to be read; None where nothing is known yet.
         unknown: ids in the source's table that the warehouse has no names for.
@@ -125,6 +138,7 @@ class _Names:
     table: ReferenceTable
     staging: Staging
     columns: tuple[DerivedColumn, ...]
+    shown: tuple[Column, ...] = ()
     known: Path | None = None
     since: datetime | None = None
     unknown: list[str] = field(default_factory=list)
@@ -150,9 +164,10 @@ class _Names:
         if self.refusal is None:
             return None
         empty = ", ".join(column.column.key for column in self.columns)
+        lost = f"{empty} stay as they are" if empty else "the labelled view shows ids alone"
         return (
-            f"the names of {self.object_type.name} may not be read ({self.refusal.reason}), so {empty} stay "
-            f"as they are; an app needs the scope {' or '.join(self.object_type.scopes)} for it"
+            f"the names of {self.object_type.name} may not be read ({self.refusal.reason}), so {lost}; "
+            f"an app needs the scope {' or '.join(self.object_type.scopes)} for it"
         )
 
 
@@ -184,10 +199,11 @@ class References:
             PipedriveError: see :meth:`Client.get`; a refusal is no error.
             WarehouseError: the database cannot be opened.
         """
-        if not self._names:
+        asked = [names for names in self._names if names.columns]
+        if not asked:
             return
-        await asyncio.to_thread(self._recall, request, began)
-        await _all_of(self._refresh(names, began) for names in self._names)
+        await asyncio.to_thread(self._recall, asked, request, began)
+        await _all_of(self._refresh(names, began) for names in asked)
 
     async def look_up(self, rows: Sequence[Path]) -> None:
         """Read the names behind the references of typed rows, as far as they are not known yet.
@@ -197,6 +213,79 @@ class References:
         """
         await _all_of(self._look_up_for(names, rows) for names in self._names if not names.is_short)
 
+    async def look_up_to_show(self, request: ImportRequest, rows: Sequence[Path]) -> None:
+        """Read names that only the labelled view shows, if they are not known and it does not take much.
+
+        Args:
+            request: the import.
+            rows: typed files of everything that came with it.
+
+        Raises:
+            WarehouseError: the database cannot be opened.
+        """
+        shown = [names for names in self._names if names.shown and names.refusal is None]
+        if not rows or not shown:
+            return
+        unknown = await asyncio.to_thread(self._unknown_to_show, shown, request, rows)
+        # Nothing that is merely to be shown is worth a failure; the next import tries again.
+        with suppress(PipedriveError):
+            await _all_of(self._look_up_few(names, unknown[names.object_type.name]) for names in shown)
+
+    async def _look_up_few(self, names: _Names, ids: Sequence[str]) -> None:
+        if not ids or (names.is_short and names.is_listed):
+            return
+        one_by_one = names.object_type.paging is not Paging.CURSOR
+        few = ids[: MAX_IDS_ONE_BY_ONE_TO_SHOW if one_by_one else MAX_REQUESTS_TO_SHOW * MAX_IDS_PER_REQUEST]
+        if names.is_short:
+            await self._list(names)
+        else:
+            await self._unless_refused(names, self._read_ids(names, few))
+        if names.refusal is not None:
+            # So that it is not tried again with every import.
+            names.missing += few
+
+    def _unknown_to_show(
+        self, shown: Sequence[_Names], request: ImportRequest, rows: Sequence[Path]
+    ) -> dict[str, list[str]]:
+        warehouse = request.warehouse
+        with warehouse.reading() if warehouse.exists else duckdb.connect() as connection:
+            return {
+                names.object_type.name: self._unknown_of(connection, names, request, rows) for names in shown
+            }
+
+    def _unknown_of(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        names: _Names,
+        request: ImportRequest,
+        rows: Sequence[Path],
+    ) -> list[str]:
+        """Ids that the labelled view has no names for; what an unfiltered source has is taken over."""
+        slug = request.source.slug
+        types = column_types(connection, slug)
+        ids = [f"SELECT {_each_id(column)} AS id FROM {_rows_of(rows)}" for column in names.shown]
+        ids += [
+            f"SELECT {_each_id(column)} AS id FROM {quoted(ROWS, slug)} WHERE _is_current"
+            for column in names.shown
+            if column.key in types
+        ]
+        is_present = references.is_present(connection, names.table)
+        retried = _instant(request.started_at - RETRIED_TO_SHOW_AFTER)
+        known = []
+        if is_present:
+            known.append(f"SELECT id FROM {names.table.sql} WHERE name IS NOT NULL OR read_at >= {retried}")
+        if names.files:
+            known.append(f"SELECT _id FROM {_rows_of(names.files)} WHERE _id IS NOT NULL")
+        unless = "".join(f" AND id NOT IN ({query})" for query in known)
+        unknown = f"SELECT DISTINCT id FROM ({' UNION ALL '.join(ids)}) WHERE id IS NOT NULL{unless}"
+        source = None if names.is_short else self._unfiltered(connection, names, is_present=is_present)
+        if source is not None:
+            self._take_over(connection, names, source, f"WHERE o._id IN ({unknown})")
+            unknown += f" AND id NOT IN (SELECT _id FROM {_rows_of(names.files)} WHERE _id IS NOT NULL)"
+        missing = set(names.missing)
+        found = connection.execute(f"SELECT id::VARCHAR FROM ({unknown}) ORDER BY id").fetchall()
+        return [record_id for (record_id,) in found if record_id not in missing]
+
     async def list_short(self) -> None:
         """Read the short lists, where there is no warehouse.
 
@@ -204,6 +293,19 @@ class References:
             PipedriveError: see :meth:`Client.get`; a refusal is no error.
         """
         await _all_of(self._list(names) for names in self._names if names.is_short)
+
+    async def estimate(self, records: int) -> int:
+        """Tokens that names may still cost if so many records of the source come.
+
+        Raises:
+            PipedriveError: see :meth:`Client.get`.
+        """
+        tokens = 0
+        for names in self._names:
+            if names.columns and not names.is_short and names.known is None and not names.files:
+                names.records = await newest_id(self._client, names.object_type)
+                tokens += tokens_of_names(names.object_type, names.records, records)
+        return tokens
 
     @property
     def notes(self) -> list[str]:
@@ -306,7 +408,7 @@ class References:
             used,
         ).fetchall()
 
-    def _recall(self, request: ImportRequest, began: datetime) -> None:
+    def _recall(self, asked: Sequence[_Names], request: ImportRequest, began: datetime) -> None:
         """What the warehouse knows of names."""
         if not request.warehouse.exists:
             return
@@ -314,7 +416,7 @@ class References:
             if not ledger.is_present(connection):
                 return
             types = column_types(connection, request.source.slug)
-            for names in self._names:
+            for names in asked:
                 is_present = references.is_present(connection, names.table)
                 if is_present:
                     self._recall_known(connection, names, request.source.slug, began)
@@ -326,12 +428,14 @@ class References:
         self, connection: duckdb.DuckDBPyConnection, names: _Names, slug: str, began: datetime
     ) -> None:
         names.known = self._folder / f"{names.object_type.name}.known.parquet"
-        connection.execute(
-            f"COPY (SELECT *, name IS NULL AND read_at < $retried AS is_due FROM {names.table.sql}) "
-            f"TO {literal(str(names.known))} (FORMAT parquet)",
-            {"retried": began - RETRIED_AFTER},
-        )
         names.since = references.watermark_of(connection, names.table)
+        # Names that nobody has kept up to date count as unknown.
+        retried = _instant(began - RETRIED_AFTER)
+        is_due = "true" if names.since is None else f"name IS NULL AND read_at < {retried}"
+        connection.execute(
+            f"COPY (SELECT *, {is_due} AS is_due FROM {names.table.sql}) "
+            f"TO {literal(str(names.known))} (FORMAT parquet)"
+        )
         names.revision = references.revision_of(connection, names.table)
         names.used = references.revision_used(connection, slug, names.table)
 
@@ -339,28 +443,52 @@ class References:
         self, connection: duckdb.DuckDBPyConnection, names: _Names, *, is_present: bool
     ) -> None:
         """Take over the names that an unfiltered source has."""
-        attributes = attributes_of(names.object_type.name)
-        source = references.unfiltered_source(connection, names.object_type.name, attributes)
-        if source is None or not column_types(connection, source.slug):
+        source = self._unfiltered(connection, names, is_present=is_present)
+        if source is None:
             return
-        listed = ", ".join(["o._id", *(f"o.{quoted(key)}" for key in attributes), "o._update_time"])
         news = ""
-        if is_present:
+        if names.since is not None:
             differs = " OR ".join(
                 f"t.{quoted(name)} IS DISTINCT FROM o.{quoted(key)}"
-                for name, key in zip(names.table.attributes, attributes, strict=True)
+                for name, key in zip(
+                    names.table.attributes, attributes_of(names.object_type.name), strict=True
+                )
             )
             news = (
                 f"LEFT JOIN {names.table.sql} AS t ON t.id = o._id WHERE t.id IS NULL "
                 f"OR ((t.update_time IS NULL OR o._update_time >= t.update_time) AND ({differs}))"
             )
-        file = self._folder / f"{names.object_type.name}.unfiltered.parquet"
+        self._take_over(connection, names, source, news)
+        names.since = source.watermark
+
+    def _unfiltered(
+        self, connection: duckdb.DuckDBPyConnection, names: _Names, *, is_present: bool
+    ) -> UnfilteredSource | None:
+        """An unfiltered source whose names are no older than those that are known."""
+        if not ledger.is_present(connection):
+            return None
+        attributes = attributes_of(names.object_type.name)
+        source = references.unfiltered_source(connection, names.object_type.name, attributes)
+        if source is None or not column_types(connection, source.slug):
+            return None
+        known_until = references.watermark_of(connection, names.table) if is_present else None
+        return source if known_until is None or source.watermark >= known_until else None
+
+    def _take_over(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        names: _Names,
+        source: UnfilteredSource,
+        condition: str,
+    ) -> None:
+        keys = attributes_of(names.object_type.name)
+        listed = ", ".join(["o._id", *(f"o.{quoted(key)}" for key in keys), "o._update_time"])
+        file = names.staging.folder.next_file("parquet")
         connection.execute(
-            f"COPY (SELECT {listed} FROM {quoted(ROWS, source.slug)} AS o {news}) "
+            f"COPY (SELECT {listed} FROM {quoted(ROWS, source.slug)} AS o {condition}) "
             f"TO {literal(str(file))} (FORMAT parquet)"
         )
         names.files.append(file)
-        names.since = max(filter(None, (names.since, source.watermark)))
 
     def _unknown_in_table(
         self, connection: duckdb.DuckDBPyConnection, names: _Names, slug: str, types: Mapping[str, str]
@@ -374,7 +502,7 @@ class References:
         """Ids in some columns of rows for which there is no name yet."""
         if not columns:
             return []
-        ids = " UNION ".join(
+        ids = " UNION ALL ".join(
             f"SELECT {quoted(column)} AS id FROM {rows}" for column in dict.fromkeys(columns)
         )
         known = []
@@ -384,10 +512,10 @@ class References:
             known.append(f"SELECT _id FROM {_rows_of(names.files)} WHERE _id IS NOT NULL")
         unless = "".join(f" AND id NOT IN ({query})" for query in known)
         found = connection.execute(
-            f"SELECT id::VARCHAR FROM ({ids}) WHERE id IS NOT NULL{unless} ORDER BY id"
+            f"SELECT DISTINCT id FROM ({ids}) WHERE id IS NOT NULL{unless} ORDER BY id"
         ).fetchall()
         missing = set(names.missing)
-        return [record_id for (record_id,) in found if record_id not in missing]
+        return [record_id for record_id in (str(one) for (one,) in found) if record_id not in missing]
 
     async def _refresh(self, names: _Names, began: datetime) -> None:
         if names.is_short:
@@ -463,6 +591,7 @@ class References:
         await self._unless_refused(names, self._read_list(names))
 
     async def _read_list(self, names: _Names) -> None:
+        names.is_listed = True
         found = [page async for page in pages(self._client, names.object_type.listing, {})]
         await self._stage(names, found)
 
@@ -504,6 +633,26 @@ def tokens_of_list(object_type: ObjectType, records: int) -> int:
     return object_type.list_cost * max(1, -(-records // MAX_PAGE_SIZE))
 
 
+def tokens_of_names(object_type: ObjectType, referenced: int, records: int) -> int:
+    """Tokens for the names behind a reference: of all that there are, or of all that are needed.
+
+    Args:
+        object_type: what the reference refers to.
+        referenced: how many records of that there are at most; 0 where it is not known.
+        records: how many records refer to them.
+    """
+    by_ids = _tokens_by_ids(object_type, records)
+    return min(by_ids, tokens_of_list(object_type, referenced)) if referenced else by_ids
+
+
+def _instant(instant: datetime) -> str:
+    return f"TIMESTAMPTZ {literal(instant.isoformat())}"
+
+
+def _each_id(column: Column) -> str:
+    return f"unnest({quoted(column.key)})" if column.sql_type.endswith("[]") else quoted(column.key)
+
+
 def _rows_of(files: Iterable[Path]) -> str:
     # A file of what an unfiltered source has lacks columns that typed pages have.
     listed = ", ".join(literal(str(file)) for file in files)
@@ -512,27 +661,38 @@ def _rows_of(files: Iterable[Path]) -> str:
 
 @asynccontextmanager
 async def open_references(
-    client: Client, folder: Path, derived: Iterable[DerivedColumn], selection: Selection = EVERYTHING
+    client: Client,
+    folder: Path,
+    derived: Iterable[DerivedColumn],
+    selection: Selection = EVERYTHING,
+    shown: Iterable[Column] = (),
 ) -> AsyncIterator[References]:
-    """The names behind derived columns, and behind those that a filter looks at.
+    """The names behind derived columns, behind those that a filter looks at, and behind references.
 
     Args:
         client: the connection in use.
         folder: where pages of names are staged until they are written.
         derived: the columns.
         selection: the filter.
+        shown: columns that the labelled view shows.
     """
     by_type: dict[str, list[DerivedColumn]] = {}
     for column in (*derived, *selection.derived):
         by_type.setdefault(column.derivation.object_type, []).append(column)
+    to_show: dict[str, list[Column]] = {}
+    for reference in shown:
+        if reference.refers_to is not None:
+            to_show.setdefault(reference.refers_to, []).append(reference)
     async with AsyncExitStack() as opened:
         names = []
-        for name, columns in by_type.items():
+        for name in dict.fromkeys((*by_type, *to_show)):
             object_type, place = CATALOGUE[name], folder / f"names-of-{name}"
             place.mkdir(mode=0o700)
             transform = opened.enter_context(closing(Transform(object_type, _attributes(object_type), place)))
             staging = await opened.enter_async_context(Staging(StagingFolder(place), transform))
-            names.append(_Names(object_type, reference_table(name), staging, tuple(columns)))
+            columns, references_shown = by_type.get(name, ()), to_show.get(name, ())
+            table = reference_table(name)
+            names.append(_Names(object_type, table, staging, tuple(columns), tuple(references_shown)))
         yield References(client, names, selection, folder)
 
 

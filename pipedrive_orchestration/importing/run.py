@@ -121,7 +121,9 @@ async def _import(
         context = ImportContext(request, client, definition, reporter)
         async with (
             open_staging(context) as staging,
-            open_references(client, staging.folder.path, definition.derived, selection) as names,
+            open_references(
+                client, staging.folder.path, definition.derived, selection, definition.shown
+            ) as names,
         ):
             await names.refresh(request, context.began)
             rechecks = await names.rechecks(source.type)
@@ -131,7 +133,7 @@ async def _import(
             reconciler = Reconciler(context, visibility, staging.folder, prior)
             loader = Loader(context, plan, visibility, staging, reconciler, names, committer)
             try:
-                committer.note(await announce_estimate(context, plan, prior))
+                committer.note(await announce_estimate(context, plan, prior, names))
                 removed = await loader.load(Extraction(context, plan))
                 committer.note(savings(context, plan))
                 await loader.finish(removed)

@@ -72,6 +72,11 @@ class Derivation:
 _by_object_type = {referenced.object_type: referenced for referenced in REFERENCED.values()}
 
 
+def is_referenced(object_type: str) -> bool:
+    """Whether there are references to the records of a collection."""
+    return object_type in _by_object_type
+
+
 def attributes_of(object_type: str) -> tuple[str, ...]:
     """What is shown of a record of a collection in place of its id; the first one is its name."""
     return _by_object_type[object_type].attributes

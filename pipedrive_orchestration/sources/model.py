@@ -224,8 +224,9 @@ class PreviewBody(BaseModel):
     )
     properties: tuple[Text, ...] = Field(
         min_length=1,
-        description="Keys of the fields to import: built-in names or 40-hex custom keys.",
-        examples=[["name", "emails"]],
+        description="Keys of the fields to import: built-in names, older ones of v1 such as email, or 40-hex "
+        "custom keys; and names behind references, such as org_name.",
+        examples=[["name", "email", "org_name"]],
     )
     properties_metadata: tuple[PropertyMetadata, ...] = Field(
         default=(), description="Labels for properties."

@@ -79,7 +79,12 @@ def revision_of(connection: duckdb.DuckDBPyConnection, table: ReferenceTable) ->
 
 
 def record_names(
-    connection: duckdb.DuckDBPyConnection, table: ReferenceTable, found: str, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    table: ReferenceTable,
+    found: str,
+    now: datetime,
+    *,
+    known_only: bool = False,
 ) -> None:
     """Bring the names up to date with what was read.
 
@@ -89,6 +94,7 @@ def record_names(
         found: a query for ``id``, the attributes and ``update_time``; an older state of a record than the
             known one does not count.
         now: when they came here.
+        known_only: whether names of records that have none here are left out.
     """
     columns = ["id", *table.attributes, "update_time"]
     listed = ", ".join(map(quoted, columns))
@@ -105,11 +111,12 @@ def record_names(
         f"AND ({differs})",
         {"now": now, "revision": revision_of(connection, table) + 1},
     )
-    connection.execute(
-        f"INSERT INTO {table.sql} ({listed}, read_at, revision) SELECT {listed}, $now, 0 FROM named "
-        f"WHERE id NOT IN (SELECT id FROM {table.sql})",
-        {"now": now},
-    )
+    if not known_only:
+        connection.execute(
+            f"INSERT INTO {table.sql} ({listed}, read_at, revision) SELECT {listed}, $now, 0 FROM named "
+            f"WHERE id NOT IN (SELECT id FROM {table.sql})",
+            {"now": now},
+        )
     connection.execute("DROP TABLE named")
 
 
@@ -120,7 +127,7 @@ def record_missing(
     if not ids:
         return
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE unnamed AS SELECT unnest($ids)::{table.id_type} AS id",
+        f"CREATE OR REPLACE TEMP TABLE unnamed AS SELECT DISTINCT unnest($ids)::{table.id_type} AS id",
         {"ids": list(ids)},
     )
     connection.execute(
