@@ -75,10 +75,8 @@ MAX_TOKENS_ONE_BY_ONE = 200
 """Tokens for look-ups one by one after which a list is read instead that does not say how long it is."""
 
 MAX_REQUESTS_TO_SHOW = 5
-"""Requests for names of an object type that an import makes for the labelled view alone."""
-
-MAX_IDS_ONE_BY_ONE_TO_SHOW = 25
-"""The same where each id takes a request, of a fifth of the price."""
+"""Requests for names of an object type that an import makes for the labelled view alone; none where each
+id takes a request."""
 
 MAX_RECHECKS = 10
 """Things with another name of which the records that refer to them are read; if there are more, all are."""
@@ -234,11 +232,10 @@ class References:
     async def _look_up_few(self, names: _Names, ids: Sequence[str]) -> None:
         if not ids or (names.is_short and names.is_listed):
             return
-        one_by_one = names.object_type.paging is not Paging.CURSOR
-        few = ids[: MAX_IDS_ONE_BY_ONE_TO_SHOW if one_by_one else MAX_REQUESTS_TO_SHOW * MAX_IDS_PER_REQUEST]
+        few = ids[: MAX_REQUESTS_TO_SHOW * MAX_IDS_PER_REQUEST]
         if names.is_short:
             await self._list(names)
-        else:
+        elif names.object_type.paging is Paging.CURSOR:
             await self._unless_refused(names, self._read_ids(names, few))
         if names.refusal is not None:
             # So that it is not tried again with every import.
