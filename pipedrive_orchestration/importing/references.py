@@ -51,6 +51,7 @@ from pipedrive_orchestration.pipedrive.object_types import (
 from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.pipedrive.references import attributes_of
 from pipedrive_orchestration.pipedrive.responses import Page
+from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import ledger, references
 from pipedrive_orchestration.warehouse.references import ReferenceTable, UnfilteredSource
 from pipedrive_orchestration.warehouse.sql import literal, quoted
@@ -260,6 +261,9 @@ class References:
         """Ids that the labelled view has no names for; what an unfiltered source has is taken over."""
         slug = request.source.slug
         types = column_types(connection, slug)
+        if names.object_type.name == request.source.object_type:
+            self._take_over_own(names, rows, request.source)
+            return []
         ids = [f"SELECT {_each_id(column)} AS id FROM {_rows_of(rows)}" for column in names.shown]
         ids += [
             f"SELECT {_each_id(column)} AS id FROM {quoted(ROWS, slug)} WHERE _is_current"
@@ -282,6 +286,11 @@ class References:
         missing = set(names.missing)
         found = connection.execute(f"SELECT id::VARCHAR FROM ({unknown}) ORDER BY id").fetchall()
         return [record_id for (record_id,) in found if record_id not in missing]
+
+    def _take_over_own(self, names: _Names, rows: Sequence[Path], source: Source) -> None:
+        """Let the records that came show each other; of the others nothing is asked."""
+        if set(attributes_of(source.object_type)).issubset(source.properties):
+            names.files += rows
 
     async def list_short(self) -> None:
         """Read the short lists, where there is no warehouse.

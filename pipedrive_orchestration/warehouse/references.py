@@ -16,6 +16,7 @@ from datetime import datetime
 
 import duckdb
 
+from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.sql import quoted
 
 REFERENCES = "pipedrive_references"
@@ -64,12 +65,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, tables: Sequence[ReferenceTab
 
 def is_present(connection: duckdb.DuckDBPyConnection, table: ReferenceTable) -> bool:
     """Whether there is such a table."""
-    row = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ?",
-        [REFERENCES, table.object_type],
-    ).fetchone()
-    return bool(row and row[0])
+    return has_table(connection, REFERENCES, table.object_type)
 
 
 def revision_of(connection: duckdb.DuckDBPyConnection, table: ReferenceTable) -> int:
