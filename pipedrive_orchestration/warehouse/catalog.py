@@ -12,6 +12,8 @@ def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> 
     try:
         # An error ends the transaction in which it comes, so this one is not the connection's.
         with connection.cursor() as other:
+            # Else a name that is that of a variable of ours is taken for it where there is no such table.
+            other.execute("SET python_enable_replacements = false")
             other.execute(f"SELECT 1 FROM {quoted(schema, name)} LIMIT 0").fetchall()
     except duckdb.CatalogException:
         # Those that the connection's transaction has made are seen by it alone.

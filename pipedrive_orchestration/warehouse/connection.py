@@ -238,8 +238,6 @@ class Warehouse:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET memory_limit = '{self._memory}'")
             connection.execute("SET preserve_insertion_order = false")
-            # Else a source that is called like a variable of ours is taken for it where it has no table yet.
-            connection.execute("SET GLOBAL python_enable_replacements = false")
             yield connection
         finally:
             connection.close()

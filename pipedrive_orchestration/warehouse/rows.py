@@ -75,7 +75,8 @@ def _column_types(connection: duckdb.DuckDBPyConnection, slug: str) -> dict[str,
     # DuckDB's tables of its catalog take ten times as long, since they look at everything there is.
     try:
         rows = connection.execute(f"DESCRIBE {quoted(ROWS, slug)}").fetchall()
-    except duckdb.CatalogException:
+    except (duckdb.CatalogException, duckdb.InvalidInputException):
+        # The latter where there is a variable of the table's name, which DuckDB looks for too.
         return {}
     return {name: sql_type for name, sql_type, *_ in rows}
 
