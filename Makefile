@@ -48,8 +48,7 @@ CHAOS := chaos api/test_contract.py exactness/test_histories.py exactness/test_m
   importing/filters/test_oracle.py
 
 chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md
-	CHAOS_FULL=1 $(BIN)/pytest -n 0 pipedrive_orchestration_tests/chaos pipedrive_orchestration_tests/cli/test_trouble.py \
-		$(addprefix pipedrive_orchestration_tests/exactness/test_,moments.py drift.py reconciliation.py)
+	CHAOS_FULL=1 $(BIN)/pytest -n 0 $(addprefix pipedrive_orchestration_tests/,$(CHAOS))
 
 test-ui: $(VENV)/installed-dev ## Drive Dagster's UI in a headless browser (needs Debian's chromium)
 	$(BIN)/pytest -n 0 -m ui pipedrive_orchestration_tests/ui
