@@ -34,7 +34,7 @@ FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 BACKFILL_ENDED = {"COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
 
 
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = 240, pause: float = 0.25) -> T:
+def wait_for(what: str, look: Callable[[], T | None], seconds: float = 240, pause: float = 0.5) -> T:
     """What ``look`` finds, as soon as it finds something that is true.
 
     Raises:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import duckdb
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest, Settings, running_demo
 from pipedrive_orchestration.importing.load import SECONDS_BETWEEN_COMMITS
+from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.orchestration.live import (
     BACKFILL_ENDED,
     WINDOWS_PER_RUN,
@@ -94,23 +94,31 @@ def held_back(account: DemoServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     pages.let_go.set()
 
 
-def until_a_window_is_committed(dagster: LiveDagster, slug: str, backfill: str) -> None:
-    """Waits for the first green square; shows what Dagster said where a backfill ended without one."""
+COMMITTED = "SELECT DISTINCT \"window\" FROM import_ledger.windows WHERE source = 'deals_by_hand'"
+
+
+def committed_windows(dagster: LiveDagster) -> set[str]:
+    warehouse = Warehouse(str(dagster.warehouse))
+    if not warehouse.exists:
+        return set()
+    with warehouse.reading() as connection:
+        return {key for (key,) in connection.execute(COMMITTED).fetchall()}
+
+
+def until_a_window_is_committed(dagster: LiveDagster, backfill: str) -> None:
+    """Waits for the first commit; shows what Dagster said where a backfill ended without one."""
 
     def committed() -> bool:
-        green = bool(dagster.partitions(slug)["green"])
+        found = bool(committed_windows(dagster))
         state = dagster.backfill_state(backfill)
-        if not green and state["status"] in BACKFILL_ENDED:
+        if not found and state["status"] in BACKFILL_ENDED:
             raise AssertionError(f"{state}\n{dagster.log()[-6000:]}")
-        return green
+        return found
 
     try:
-        wait_for("committed window", committed, seconds=120)
+        wait_for("committed window", committed, seconds=120, pause=0.5)
     except TimeoutError:
         raise TimeoutError(f"{dagster.backfill_state(backfill)}\n{dagster.log()[-6000:]}") from None
-
-
-COMMITTED = "SELECT DISTINCT \"window\" FROM import_ledger.windows WHERE source = 'deals_by_hand'"
 
 
 def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
@@ -120,7 +128,7 @@ def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
     keys = dagster.partitions(slug)["all"]
     assert len(keys) == 25
     first = dagster.backfill(slug, keys, config)
-    until_a_window_is_committed(dagster, slug, first)
+    until_a_window_is_committed(dagster, first)
     dagster.ask(CANCEL, id=first)
     state = dagster.wait_for_backfill(first)
     assert state["status"] == "CANCELED"
@@ -129,9 +137,7 @@ def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
     windows = dagster.partitions(slug)
     assert windows["red"] == []
     assert 0 < len(windows["green"]) < len(keys)
-    with duckdb.connect(str(dagster.warehouse), read_only=True) as connection:
-        committed = connection.execute(COMMITTED).fetchall()
-    assert {key for (key,) in committed} == set(windows["green"])
+    assert committed_windows(dagster) == set(windows["green"])
     assert dagster.rows(slug) < truth(account, "deals")
 
     held_back.let_go.set()

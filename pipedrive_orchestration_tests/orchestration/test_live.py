@@ -100,6 +100,8 @@ def test_a_schedule_ticks_and_is_paused_for_good(created: LiveDagster) -> None:
     assert tags(run)["dagster/asset_partition_range_end"] == f"{datetime.now(UTC):%Y-%m-01}"
 
     dagster.ask(STOP, id=dagster.schedule(name)["id"])
+    # What other tests wait for is not killed with the rest.
+    wait_for("end of all runs", lambda: all(run["status"] in FINISHED for run in dagster.runs()))
     launched = neither_again(dagster)
     dagster.stop()
     dagster.start()
