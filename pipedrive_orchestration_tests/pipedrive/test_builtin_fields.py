@@ -43,7 +43,7 @@ OTHERWISE = {
 """JSON types of the files for properties that are not read as what they say."""
 
 READERS = {
-    "string": ("varchar", "text", "status", "clock", "date", "datetime", "uuid"),
+    "string": ("varchar", "text", "status", "clock", "date", "datetime", "uuid", "lead"),
     "integer": (
         "int",
         "visible_to",
@@ -122,7 +122,7 @@ def test_a_property_is_read_as_what_its_schema_says(name: str) -> None:
     assert wrong == []
 
 
-FORMATS = {"date-time": {"datetime"}, "date": {"date"}, "uuid": {"uuid"}}
+FORMATS = {"date-time": {"datetime"}, "date": {"date"}, "uuid": {"uuid", "lead"}}
 """The field types that read a text of a format."""
 
 
