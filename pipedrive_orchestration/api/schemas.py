@@ -100,6 +100,10 @@ class SourceItem(BaseModel):
     removed_count: int = Field(
         description="Rows of records that are gone at Pipedrive or left the filter.", ge=0
     )
+    quarantined_count: int = Field(
+        description="Values that did not fit their type and are set aside in `import_ledger.quarantine`.",
+        ge=0,
+    )
     watermark: datetime | None = Field(description="Up to when changes are loaded.")
     hold: HoldItem | None = Field(description="Why the first import waits for tokens, if it does.")
 
@@ -115,6 +119,7 @@ class Stopped(BaseModel):
 
     source_instance_id: UUID
     status: Status
+    message: str = Field(description="What stays of it, and how that is removed.")
     warning: str | None = None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from pipedrive_orchestration.cli.lazy import Outline, group_of
@@ -134,4 +136,6 @@ def _before_any_command() -> None:
 
 def main() -> None:
     """Entry point of the ``pipedrive-orchestration`` command."""
+    # Rows, pages, logs and Dagster's state are for their owner only, whoever makes the file.
+    os.umask(0o077)
     app()

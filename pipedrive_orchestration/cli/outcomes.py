@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipedrive_orchestration.cli.output import say
+from pipedrive_orchestration.importing import set_aside
 from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.ledger import ImportEntry
@@ -27,6 +28,7 @@ class Outcome:
         current: rows it has now.
         watermark: up to when its changes are loaded.
         state: ``imported``, ``kept`` (a static source that was imported before) or ``failed``.
+        quarantined: values of it that are set aside by now.
     """
 
     slug: str
@@ -34,6 +36,7 @@ class Outcome:
     current: int
     watermark: datetime | None
     state: str
+    quarantined: int = 0
 
 
 def outcomes_of(warehouse: Warehouse, states: Mapping[str, str]) -> list[Outcome]:
@@ -53,7 +56,8 @@ def _outcome(connection: duckdb.DuckDBPyConnection, slug: str, state: str) -> Ou
     entry = ledger.last_import(connection, slug)
     current = count_current(connection, slug) if entry else 0
     watermark = ledger.watermark_of(connection, slug)
-    return Outcome(slug, entry, current, watermark.instant if watermark else None, state)
+    quarantined = ledger.quarantined_of(connection, slug)
+    return Outcome(slug, entry, current, watermark.instant if watermark else None, state, quarantined)
 
 
 def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:
@@ -78,6 +82,7 @@ def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:
             "removed": entry.rows_removed,
             "current": outcome.current,
         },
+        "quarantined": entry.quarantined,
         "requests": entry.requests,
         "tokens": entry.tokens,
         "seconds": entry.seconds,
@@ -98,10 +103,18 @@ def show_outcomes(
     for outcome in outcomes:
         if outcome.state == "imported" and outcome.entry and outcome.entry.note:
             say(f"{outcome.slug}: {outcome.entry.note}", to=console, style="yellow")
+    say_what_is_set_aside(console, outcomes)
     for slug, reason in failed.items():
         say(f"{slug}: {reason}", to=console, style="red")
     for bad in bad_files:
         say(bad, to=console, style="red")
+
+
+def say_what_is_set_aside(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """A line for every source of which an import has just set values aside."""
+    for outcome in outcomes:
+        if outcome.state == "imported" and outcome.entry and outcome.entry.quarantined:
+            say(set_aside(outcome.slug, outcome.entry.quarantined), to=console, style="yellow")
 
 
 def imports_table(outcomes: Sequence[Outcome]) -> Table:
@@ -113,6 +126,7 @@ def imports_table(outcomes: Sequence[Outcome]) -> Table:
     for name, total in (
         ("rows", f"{sum(outcome.current for outcome in outcomes):,}"),
         ("changed", f"{sum(map(changed_rows, done)):,}"),
+        ("set aside", f"{sum(entry.quarantined for entry in done):,}"),
         ("requests", f"{sum(entry.requests for entry in done):,}"),
         ("tokens", f"{sum(entry.tokens for entry in done):,}"),
         ("seconds", f"{sum(entry.seconds for entry in done):.1f}"),
@@ -139,6 +153,7 @@ def _cells(outcome: Outcome) -> list[str | Text]:
         entry.pull,
         f"{outcome.current:,}",
         f"{changed_rows(entry):,}",
+        f"{entry.quarantined:,}",
         f"{entry.requests:,}",
         f"{entry.tokens:,}",
         f"{entry.seconds:.2f}",

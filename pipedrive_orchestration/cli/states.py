@@ -56,4 +56,9 @@ def rows_as_json(outcome: Outcome) -> dict[str, Any]:
     imported = {key: value for key, value in shown.items() if key not in ("source", "state", "watermark")}
     if outcome.entry:
         imported["finished_at"] = outcome.entry.finished_at
-    return {"rows": outcome.current, "watermark": outcome.watermark, "last_import": imported or None}
+    return {
+        "rows": outcome.current,
+        "quarantined": outcome.quarantined,
+        "watermark": outcome.watermark,
+        "last_import": imported or None,
+    }

@@ -15,6 +15,7 @@ from pipedrive_orchestration.importing.report import (
     Resumption,
     RowCounts,
     WindowReport,
+    set_aside,
 )
 from pipedrive_orchestration.importing.run import import_source
 from pipedrive_orchestration.importing.staging import StagingError
@@ -46,6 +47,7 @@ __all__ = [
     "import_source",
     "preview",
     "property_options",
+    "set_aside",
     "windows_between",
     "windows_until",
 ]

@@ -158,6 +158,14 @@ class ImportReport:
         )
 
 
+def set_aside(source: str, values: int) -> str:
+    """The sentence on values that an import has set aside."""
+    return (
+        f"{source}: {values:,} values did not fit their type and are set aside; "
+        "import_ledger.quarantine says which and why"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The progress of reading: totals since the import began, and the last ``update_time`` that was read."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock
 from sqlalchemy.exc import DBAPIError
 
 from pipedrive_orchestration.files import make_private_folder
@@ -107,7 +108,9 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
         NotLaidOutError: as `use_home` does.
     """
     use_home(settings)
-    return dg.DagsterInstance.get()
+    # Two processes that make the tables of a fresh storage at once would be in each other's way.
+    with FileLock(settings.state.resolve() / "opening.lock", thread_local=False):
+        return dg.DagsterInstance.get()
 
 
 def use_home(settings: Settings) -> None:

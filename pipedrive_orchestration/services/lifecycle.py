@@ -6,13 +6,14 @@ done here, in Dagster's UI or with an editor is the same thing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import Estimate, estimate_first_import
+from pipedrive_orchestration.importing import Estimate, estimate_first_import, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
@@ -28,6 +29,8 @@ from pipedrive_orchestration.services.web_server import (
     launch,
 )
 from pipedrive_orchestration.sources import Hold, Source, SourceBody
+from pipedrive_orchestration.sources.store import DELETED
+from pipedrive_orchestration.warehouse.tables import HISTORY, LABELED, ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,39 @@ def add_source(
     source = deployment.store.create(body, slug, appraisal.hold)
     # A schedule of the same name that was stopped once must not be stopped now.
     deployment.schedules.reset(deployment.names.schedule(source.slug))
-    created = CreatedSource(source, appraisal.hold).with_warning(*appraisal.notes)
+    created = CreatedSource(source, appraisal.hold).with_warning(*appraisal.notes, *_note_on_windows(source))
     if created.imports_nothing:
         return created.with_warning(
             "Nothing will be imported: the source is static and pull_existing is false."
         )
     return created
+
+
+MANY_WINDOWS = 1_000
+"""More windows than Dagster shows quickly."""
+
+
+def _note_on_windows(source: Source) -> Iterator[str]:
+    if not source.type.partitioned:
+        return
+    windows = len(windows_until(source, datetime.now(UTC)))
+    if windows > MANY_WINDOWS:
+        yield (
+            f"The source has {windows:,} {source.options.partitions} windows: Dagster's pages of it are slow "
+            "and a backfill is many runs. Monthly windows, or a later options.partitions_start, bring the "
+            "same rows; they cannot be changed later."
+        )
+
+
+def remains_of(source: Source) -> str:
+    """What stays of a source that is deleted, and how it is removed."""
+    schemas = [ROWS, *([HISTORY] if source.options.history else [])]
+    tables = [f"{schema}.{source.slug}" for schema in schemas]
+    removal = [f"DROP VIEW {LABELED}.{source.slug}", *(f"DROP TABLE {table}" for table in tables)]
+    return (
+        f"Its rows stay in {' and '.join(tables)}, its file in sources/{DELETED}/{source.slug}.yaml, and its "
+        f"slug is taken while that file is there. To remove the rows, run in DuckDB: {'; '.join(removal)};"
+    )
 
 
 def start_first_import(deployment: Deployment, created: CreatedSource) -> None:

@@ -250,13 +250,17 @@ class Warehouse:
                 try:
                     config = new_file_config(self.path, self._storage_version)
                     with known_version(self._storage_version):
-                        return duckdb.connect(self.database, read_only=read_only, config=config)
+                        connection = duckdb.connect(self.database, read_only=read_only, config=config)
                 except duckdb.Error as error:
                     if "Could not set lock" not in str(error):
                         raise self._unusable(error) from error
                     holder = holder_in(str(error))
                     if pause > waiting.left:
                         raise self._busy(holder) from error
+                else:
+                    if config and self.path:
+                        self.path.chmod(0o600)
+                    return connection
                 waiting.for_(holder)
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads waiters, guards nothing
                 pause = min(pause * 2, 1.0)

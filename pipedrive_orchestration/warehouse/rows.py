@@ -191,6 +191,7 @@ class Counts:
     current: int = 0
     removed: int = 0
     watermark: datetime | None = None
+    quarantined: int = 0
 
 
 def read_counts(connection: duckdb.DuckDBPyConnection, slug: str) -> Counts:
@@ -199,7 +200,8 @@ def read_counts(connection: duckdb.DuckDBPyConnection, slug: str) -> Counts:
         return Counts()
     row = connection.execute(
         "SELECT count(*) FILTER (_is_current), count(*) FILTER (NOT _is_current), "
-        "(SELECT max(watermark) FROM import_ledger.watermarks WHERE source = $slug) "
+        "(SELECT max(watermark) FROM import_ledger.watermarks WHERE source = $slug), "
+        "(SELECT count(*) FROM import_ledger.quarantine WHERE source = $slug) "
         f"FROM {quoted(ROWS, slug)}",
         {"slug": slug},
     ).fetchone()

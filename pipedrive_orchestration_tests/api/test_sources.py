@@ -51,6 +51,15 @@ def test_a_created_source_is_a_file_with_the_body_that_was_posted(api: Api) -> N
     assert tick.minute in (0, 30)
 
 
+def test_more_windows_than_dagster_shows_quickly_are_a_warning(api: Api) -> None:
+    many = {"partitions": "daily", "partitions_start": "2015-01"}
+    body = DEALS | {"name": "Many windows", "options": many}
+    warned = api.post(IMPORT, json=body).json()["data"]["warning"]
+    assert "daily windows: Dagster's pages of it are slow" in warned
+    few = api.post(IMPORT, json=DEALS | {"name": "Few windows"}).json()["data"]["warning"]
+    assert "windows" not in few
+
+
 def test_a_file_that_is_added_by_hand_appears(api: Api) -> None:
     (api.store.folder / "by_hand.yaml").write_text(yaml.safe_dump(STAGES | {"name": "By hand"}))
     (api.store.folder / "broken.yaml").write_text("name: [")
@@ -67,6 +76,7 @@ def test_a_static_source_is_active_until_it_has_been_imported(api: Api) -> None:
     after = shown(api, str(source.id))
     assert after["status"] == "completed"
     assert after["row_count"] > 0
+    assert after["quarantined_count"] == 0
     assert after["watermark"]
 
 
@@ -155,6 +165,8 @@ def test_a_deleted_source_keeps_its_rows_and_its_slug(api: Api) -> None:
     assert rows["total_count"] > 0
     answer = api.call("DELETE", f"/sources/{source.id}").json()["data"]
     assert (answer["source_instance_id"], answer["status"]) == (str(source.id), "deleted")
+    assert "Its rows stay in pipedrive.to_be_deleted" in answer["message"]
+    assert "DROP TABLE pipedrive.to_be_deleted;" in answer["message"]
     assert "to_be_deleted_schedule" in api.context.deployment.schedules.stopped()
     assert source.slug not in [present.slug for present in api.store.load().sources]
 

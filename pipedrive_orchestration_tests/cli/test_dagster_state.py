@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,11 @@ def test_a_folder_whose_name_dagster_cannot_use(
         assert str(folder) in ended.err
         assert "Rename the folder" in ended.err
         assert not (folder / ".state").exists()
+
+
+def test_several_processes_open_a_fresh_state_at_once(project: Project) -> None:
+    project.write("pipelines", PIPELINES)
+    project.reach("http://127.0.0.1:9", "a" * 40)
+    with ThreadPoolExecutor() as threads:
+        ends = list(threads.map(lambda _: project.execute("list"), range(3)))
+    assert [(ended.code, ended.err) for ended in ends] == [(0, "")] * 3

@@ -35,7 +35,12 @@ from pipedrive_orchestration.api.schemas import (
 )
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.errors import StatusConflictError
-from pipedrive_orchestration.services.lifecycle import STOPPED_ALREADY, remove_source, switch_source
+from pipedrive_orchestration.services.lifecycle import (
+    STOPPED_ALREADY,
+    remains_of,
+    remove_source,
+    switch_source,
+)
 from pipedrive_orchestration.services.reloads import Reloads
 from pipedrive_orchestration.services.status import (
     SourceState,
@@ -162,7 +167,9 @@ def delete_source(context: Context, reloads: CodeLocation, found: FoundSource, _
     """Stops its schedule and puts its file aside. Its rows are kept; deleting again changes nothing."""
     source = found.source
     warning = None if found.deleted else _deleted(context.deployment, reloads, source)
-    stopped = Stopped(source_instance_id=source.id, status=Status.DELETED, warning=warning)
+    stopped = Stopped(
+        source_instance_id=source.id, status=Status.DELETED, message=remains_of(source), warning=warning
+    )
     return answer(stopped.model_dump(mode="json", exclude_none=True))
 
 
@@ -206,6 +213,7 @@ def _item(state: SourceState, counts: Counts) -> SourceItem:
         next_tick=state.next_tick,
         row_count=counts.current,
         removed_count=counts.removed,
+        quarantined_count=counts.quarantined,
         watermark=counts.watermark,
         hold=HoldItem(estimated_tokens=hold.estimated_tokens, budget=hold.budget, until=hold.until)
         if hold

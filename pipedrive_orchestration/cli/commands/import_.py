@@ -11,7 +11,7 @@ from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import exit_code_of_import, explained
 from pipedrive_orchestration.cli.imports import chosen_sources, import_sources
-from pipedrive_orchestration.cli.outcomes import as_json, show_outcomes
+from pipedrive_orchestration.cli.outcomes import as_json, say_what_is_set_aside, show_outcomes
 from pipedrive_orchestration.cli.output import err, out, print_json
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.orchestration.in_process import ImportArguments
@@ -72,6 +72,7 @@ def import_(
     if json:
         shown = [as_json(outcome, failed.get(outcome.slug)) for outcome in outcomes]
         print_json(shown[0] if len(shown) == 1 and slugs else shown)
+        say_what_is_set_aside(err, outcomes)
         show_outcomes(err, [], failed, chosen.bad_files)
     else:
         show_outcomes(out, outcomes, failed, chosen.bad_files)

@@ -67,6 +67,8 @@ def _facts(state: SourceState, outcome: Outcome) -> Iterator[tuple[str, Text | s
     yield "table", f"{ROWS}.{source.slug}, under labels {LABELED}.{source.slug}"
     if entry:
         yield "rows", f"{outcome.current:,} current"
+        if outcome.quarantined:
+            yield "set aside", f"{outcome.quarantined:,} values; import_ledger.quarantine says which and why"
         yield (
             "last import",
             f"{entry.pull}, {minute(entry.finished_at)} UTC, {entry.tokens:,} tokens, {entry.seconds:.1f} s",

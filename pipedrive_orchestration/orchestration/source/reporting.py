@@ -19,6 +19,7 @@ from pipedrive_orchestration.importing import (
     RowCounts,
     Window,
     WindowReport,
+    set_aside,
 )
 from pipedrive_orchestration.orchestration.cosmetics import reason_of, shown
 from pipedrive_orchestration.orchestration.in_process import tell_listener
@@ -280,14 +281,6 @@ def _named(windows: Sequence[Window]) -> str:
     if len(windows) == 1:
         return f"window {windows[0].key}"
     return f"{len(windows):,} windows ({windows[0].key} to {windows[-1].key})"
-
-
-def set_aside(source: str, values: int) -> str:
-    """The sentence on values that an import has set aside."""
-    return (
-        f"{source}: {values:,} values did not fit their type and are set aside; "
-        "import_ledger.quarantine says which and why"
-    )
 
 
 def _announcement(estimate: Estimate) -> str:
