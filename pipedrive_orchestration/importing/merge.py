@@ -194,6 +194,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
         f"""
         CREATE TEMP TABLE verdicts AS
         SELECT i._id, {terms.window_key} AS bucket{known},
+            i._removal IS NOT DISTINCT FROM 'deleted' AS is_deleted,
             CASE
                 WHEN t._id IS NULL THEN CASE WHEN {enters} THEN 'insert' ELSE 'pass' END
                 WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
@@ -390,7 +391,8 @@ def _any(connection: duckdb.DuckDBPyConnection, condition: str) -> bool:
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str | None, RowCounts]:
     rows = connection.execute(
         """
-        SELECT bucket, count(*), count(*) FILTER (WHERE verdict = 'insert'),
+        SELECT bucket, count(*) FILTER (WHERE NOT is_deleted OR verdict = 'remove'),
+            count(*) FILTER (WHERE verdict = 'insert'),
             count(*) FILTER (WHERE verdict = 'update'), count(*) FILTER (WHERE verdict = 'remove')
         FROM verdicts GROUP BY bucket
         """

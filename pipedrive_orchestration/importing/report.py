@@ -24,8 +24,9 @@ class Pull(StrEnum):
 class RowCounts:
     """Rows of one window or one import.
 
-    ``read`` counts records that came, each once; ``inserted``, ``updated`` and ``removed`` count rows of
-    the table that changed; ``current`` is how many current rows the table had afterwards.
+    ``read`` counts records that came, each once, without deleted ones that are no news; ``inserted``,
+    ``updated`` and ``removed`` count rows of the table that changed; ``current`` is how many current rows the
+    table had afterwards.
     """
 
     read: int = 0
