@@ -17,6 +17,8 @@ from pipedrive_orchestration.importing import ImportReport, Pull, preview, prope
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import FilterGroup, InvalidBodyError, Source, SourceBody
+from pipedrive_orchestration.workflows.model import Workflow, WorkflowFile
+from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.accounts import UPDATED, account
@@ -607,3 +609,36 @@ def test_changes_pulls_name_what_new_records_refer_to(own_trial: Trial) -> None:
     report: ImportReport = trial.changes(what)
     assert trial.rows(what)[str(person["id"])]["org_name"] == "Founded just now"
     assert report.pull is Pull.CHANGES
+
+
+def test_workflows_take_emails_and_names_and_follow_what_is_renamed(own_trial: Trial) -> None:
+    trial = own_trial
+    what = trial.source("persons", properties=("email", "org_id", "org_name"), options=ONE_WINDOW)
+    mapping = {"input.email": "email", "input.company": "org_name", "input.number": "org_id"}
+    content = {
+        "name": "Outreach",
+        "inputs": [
+            {"name": "email", "type": "email"},
+            {"name": "company", "type": "string"},
+            {"name": "number", "type": "string"},
+        ],
+        "syncs": [{"source": "persons", "field_mapping": mapping}],
+    }
+    workflow = Workflow.of("outreach", WorkflowFile.parse(content))
+    trial.windows(what)
+    run_sync(trial.warehouse, workflow, what)
+    organization, name = trial.ask(
+        "SELECT org_id, org_name FROM pipedrive.persons WHERE org_name IS NOT NULL LIMIT 1"
+    )[0]
+    person = trial.ask("SELECT _id FROM pipedrive.persons WHERE org_id = ? LIMIT 1", organization)[0][0]
+    shown = "SELECT email, company, number FROM workflows.outreach WHERE _record_id = ?"
+    [primary] = trial.ask(
+        'SELECT coalesce(list_filter(email, lambda c: c."primary")[1].value, email[1].value) '
+        "FROM pipedrive.persons WHERE _id = ?",
+        person,
+    )
+    assert trial.ask(shown, str(person)) == [(primary[0], name, str(organization))]
+    rename(trial, "organizations", organization, "Another name")
+    trial.changes(what)
+    run_sync(trial.warehouse, workflow, what)
+    assert trial.ask(shown, str(person)) == [(primary[0], "Another name", str(organization))]
