@@ -622,7 +622,7 @@ def test_workflows_take_emails_and_names_and_follow_what_is_renamed(own_trial: T
             {"name": "company", "type": "string"},
             {"name": "number", "type": "string"},
         ],
-        "syncs": [{"source": "persons", "field_mapping": mapping}],
+        "syncs": [{"source": "persons", "field_mapping": mapping, "on_update": "update"}],
     }
     workflow = Workflow.of("outreach", WorkflowFile.parse(content))
     trial.windows(what)
