@@ -65,7 +65,7 @@ def write_rows(warehouse: Warehouse, slug: str, rows: int) -> None:
     begun = datetime.now(UTC) - timedelta(days=1)
     with warehouse.writing() as connection:
         ledger.prepare(connection)
-        prepare_table(connection, slug, "BIGINT", columns)
+        prepare_table(connection, slug, "BIGINT", columns, begun)
         for commit in range(COMMITS):
             connection.execute(
                 f"INSERT INTO {quoted(ROWS, slug)} (_id, {named}, _update_time, _first_imported_at, "

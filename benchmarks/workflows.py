@@ -12,6 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,7 +92,7 @@ def _workflow(slug: str, on_update: str) -> Workflow:
 def _fill(warehouse: Warehouse, records: int) -> None:
     with warehouse.writing() as connection:
         ledger.prepare(connection)
-        prepare_table(connection, "persons", "BIGINT", _COLUMNS)
+        prepare_table(connection, "persons", "BIGINT", _COLUMNS, datetime.now(UTC))
         connection.execute(_FILL, {"records": records})
         connection.execute(
             "INSERT INTO import_ledger.imports (source, status, started_at, finished_at) "

@@ -15,7 +15,9 @@ from xdist.scheduler import LoadFileScheduling
 
 from pipedrive_orchestration import settings
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
-from pipedrive_orchestration_tests.clocks import PRESENT
+from pipedrive_orchestration_tests.clocks import INSTANT, PRESENT, set_clock
+
+set_clock()
 
 if TYPE_CHECKING:
     from pipedrive_orchestration_tests.orchestration.live import LiveDagster
@@ -61,7 +63,7 @@ def fresh_demo() -> Iterator[FreshDemo]:
 @pytest.fixture(scope="session")
 def live_account() -> Iterator[DemoServer]:
     """The account that `live_dagster` imports from."""
-    with running_demo(Settings(scale=0.05, burst=0)) as account:
+    with running_demo(account_settings(scale=0.05)) as account:
         yield account
 
 
@@ -75,6 +77,13 @@ def live_dagster(live_account: DemoServer, tmp_path_factory: pytest.TempPathFact
     live.start()
     yield live
     live.stop()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Says by which clock the tests run, and how to run them by it again."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"The tests' clock begins at {INSTANT}={PRESENT.isoformat()}")
 
 
 class TestsThatWaitShareProcesses(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types

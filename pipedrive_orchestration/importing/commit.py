@@ -189,7 +189,7 @@ class Committer:
         references.prepare(connection, _reference_tables(definition))
         ledger.record_interruptions(connection, source.slug, alive=imports_alive(request.staging))
         notes = record_fields(connection, object_type.name, map(_ledger_field, definition.fields), now)
-        notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns)
+        notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns, now)
         prepare_labeled_view(connection, source.slug, object_type.name, definition.shown)
         if source.options.history:
             at_pipedrive = self._context.clock.at_pipedrive(now)

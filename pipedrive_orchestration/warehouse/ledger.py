@@ -523,6 +523,7 @@ def set_aside(
     property_key: str,
     field_type: str,
     reason: str,
+    now: datetime,
 ) -> int:
     """Put values of one property into quarantine.
 
@@ -533,14 +534,21 @@ def set_aside(
         property_key: the property.
         field_type: Pipedrive's word for what they should have been.
         reason: why they are there.
+        now: the present instant.
 
     Returns:
         How many there were.
     """
     row = connection.execute(
         "INSERT INTO import_ledger.quarantine "
-        "SELECT $source, v.record_id, $property_key, $field_type, v.value, $reason, NULL, now() "
+        "SELECT $source, v.record_id, $property_key, $field_type, v.value, $reason, NULL, $now "
         f"FROM ({values}) AS v(record_id, value)",
-        {"source": source, "property_key": property_key, "field_type": field_type, "reason": reason},
+        {
+            "source": source,
+            "property_key": property_key,
+            "field_type": field_type,
+            "reason": reason,
+            "now": now,
+        },
     ).fetchone()
     return int(row[0]) if row else 0

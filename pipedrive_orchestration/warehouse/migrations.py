@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import duckdb
 
@@ -57,8 +58,8 @@ def stamp(connection: duckdb.DuckDBPyConnection) -> None:
     """Record that the tables are of the present version."""
     connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (version INTEGER, since TIMESTAMPTZ)")
     connection.execute(
-        f"INSERT INTO {_TABLE} SELECT $version, now() WHERE $version NOT IN (SELECT version FROM {_TABLE})",
-        {"version": VERSION},
+        f"INSERT INTO {_TABLE} SELECT $version, $now WHERE $version NOT IN (SELECT version FROM {_TABLE})",
+        {"version": VERSION, "now": datetime.now(UTC)},
     )
 
 

@@ -89,7 +89,7 @@ VERSION_COLUMNS = {
 
 
 def prepare_table(
-    connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column]
+    connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column], now: datetime
 ) -> list[str]:
     """Make the source's table, or add the columns it lacks.
 
@@ -99,7 +99,7 @@ def prepare_table(
     Returns:
         What was changed in an existing table, one sentence each.
     """
-    return _prepare(connection, ROWS, slug, id_type, columns, SYSTEM_COLUMNS)
+    return _prepare(connection, ROWS, slug, id_type, columns, SYSTEM_COLUMNS, now)
 
 
 def prepare_history(
@@ -122,7 +122,7 @@ def prepare_history(
         now: the present instant, by Pipedrive's clock.
     """
     is_new = not column_types(connection, slug, HISTORY)
-    _prepare(connection, HISTORY, slug, id_type, columns, VERSION_COLUMNS)
+    _prepare(connection, HISTORY, slug, id_type, columns, VERSION_COLUMNS, now)
     history, rows = quoted(HISTORY, slug), quoted(ROWS, slug)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(AT)}")
     connection.execute(
@@ -157,6 +157,7 @@ def _prepare(
     id_type: str,
     columns: Sequence[Column],
     system_columns: dict[str, tuple[str, str]],
+    now: datetime,
 ) -> list[str]:
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
     table = quoted(schema, slug)
@@ -166,7 +167,7 @@ def _prepare(
         definitions += [f"{quoted(column.key)} {column.sql_type}" for column in columns]
         definitions += [f"{name} {sql_type}" for name, (sql_type, _) in system_columns.items()]
         connection.execute(f"CREATE TABLE {table} ({', '.join(definitions)})")
-    changes = _migrate(connection, schema, slug, existing, columns) if existing else []
+    changes = _migrate(connection, schema, slug, existing, columns, now) if existing else []
     comments = {"_id": "Pipedrive's id"} | {name: comment for name, (_, comment) in system_columns.items()}
     _comment(connection, schema, slug, comments | {column.key: column.comment for column in columns})
     return changes
@@ -178,6 +179,7 @@ def _migrate(
     slug: str,
     existing: dict[str, str],
     columns: Sequence[Column],
+    now: datetime,
 ) -> list[str]:
     changes = []
     table = quoted(schema, slug)
@@ -188,7 +190,7 @@ def _migrate(
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {column.sql_type}")
             changes.append(f"column {column.key} added as {column.sql_type}")
         elif had != column.sql_type and not same_type(connection, had, column.sql_type):
-            lost = _retype(connection, schema, slug, column, had)
+            lost = _retype(connection, schema, slug, column, had, now)
             changes.append(
                 f"column {column.key} changed from {had} to {column.sql_type}"
                 + (f"; {lost} values did not fit and are in quarantine" if lost else "")
@@ -196,7 +198,9 @@ def _migrate(
     return changes
 
 
-def _retype(connection: duckdb.DuckDBPyConnection, schema: str, slug: str, column: Column, had: str) -> int:
+def _retype(
+    connection: duckdb.DuckDBPyConnection, schema: str, slug: str, column: Column, had: str, now: datetime
+) -> int:
     """Give a column another type. Returns how many values could not be taken along."""
     table, name = quoted(schema, slug), quoted(column.key)
     converted = _converted(name, had, column.sql_type)
@@ -208,6 +212,7 @@ def _retype(connection: duckdb.DuckDBPyConnection, schema: str, slug: str, colum
         property_key=column.key,
         field_type=column.field_type,
         reason=f"did not fit {column.field_type} when the field became that",
+        now=now,
     )
     connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {column.sql_type} USING {converted}")
     return lost

@@ -1,7 +1,8 @@
 """The queue of runs, which any consumer claims, completes and fails.
 
 A consumer claims runs for the length of a lease. What it has claimed is its own until then; what it has
-not finished by then is claimed by somebody else. Everything here runs inside the caller's transaction.
+not finished by then is claimed by somebody else. Everything here runs inside the caller's transaction, and
+by the clock of the database, as what other consumers do in SQL does.
 """
 
 from __future__ import annotations
@@ -181,13 +182,12 @@ def _queue(connection: duckdb.DuckDBPyConnection, plan: SyncPlan, trigger: str, 
         """
         INSERT INTO workflows._runs (run_id, workflow, row_id, row_seq, sync_id, trigger, status, queued_at,
             available_at, attempts)
-        SELECT uuid(), $workflow, row_id, row_seq, $sync_id, $trigger, 'queued', $now, $now, 0 FROM due
+        SELECT uuid(), $workflow, row_id, row_seq, $sync_id, $trigger, 'queued', now(), now(), 0 FROM due
         """,
         {
             "workflow": plan.workflow.slug,
             "sync_id": plan.sync_id,
             "trigger": trigger,
-            "now": plan.now,
         },
     )
     queued = connection.execute(

@@ -24,7 +24,7 @@ def write_table(warehouse: Warehouse, slug: str, commits: Iterable[int], *, remo
     """
     with warehouse.writing() as connection:
         ledger.prepare(connection)
-        prepare_table(connection, slug, "BIGINT", COLUMNS)
+        prepare_table(connection, slug, "BIGINT", COLUMNS, FIRST_COMMIT)
         fields = [LedgerField(column.key, column.label, column.field_type, False) for column in COLUMNS]
         record_fields(connection, "deals", fields, FIRST_COMMIT)
         table = quoted(ROWS, slug)

@@ -12,13 +12,14 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.orchestration import PipedriveResource, WarehouseResource
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.instances import dagster_instance
 
 MakeSource = Callable[..., Source]
 
 
 def source(**changes: Any) -> Source:
-    """A valid source; created late enough for a grid of few windows."""
+    """A valid source of 2026, whose windows begin with 2024-10; the time of its tests is the year's end."""
     body: dict[str, Any] = {
         "name": "All deals",
         "object_type": "deals",
@@ -30,6 +31,11 @@ def source(**changes: Any) -> Source:
         "created_at": "2026-10-20T12:00:00Z",
     }
     return Source.parse(body | changes)
+
+
+def new_source(**changes: Any) -> Source:
+    """That source, but created at `PRESENT`; it has 25 windows."""
+    return source(**{"created_at": PRESENT} | changes)
 
 
 @pytest.fixture

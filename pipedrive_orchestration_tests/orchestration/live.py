@@ -20,6 +20,7 @@ import yaml
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.web_server import reload_sources
+from pipedrive_orchestration_tests.clocks import STARTUP
 from pipedrive_orchestration_tests.orchestration.live_project import SOURCES, WORKFLOWS
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,8 @@ class LiveDagster:
             "PIPEDRIVE_API_TOKEN": account.token,
             "PIPEDRIVE_PROJECT": str(self.project),
             "PIPEDRIVE_WAREHOUSE": str(self.warehouse),
-            "PYTHONPATH": f"{Path(__file__).with_name('quick_daemon')}{os.pathsep}{ROOT}",
+            "PYTHONPATH": f"{STARTUP}{os.pathsep}{ROOT}",
+            "TEST_QUICK_DAEMON": "1",
             **environment,
         }
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,13 @@ from pipedrive_orchestration.orchestration import (
 )
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.conftest import FreshDemo
-from pipedrive_orchestration_tests.orchestration.conftest import source
+from pipedrive_orchestration_tests.orchestration.conftest import new_source, source
+
+_FIRST, *_, _CURRENT = [window.key for window in windows_until(new_source(), PRESENT)]
+ALL = (_FIRST, _CURRENT)
+NEWEST = (_CURRENT, _CURRENT)
 
 
 def run(
@@ -91,7 +96,7 @@ def test_the_asset_of_a_source_says_what_it_is() -> None:
 def test_every_window_is_reported_once_with_its_figures(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    result = run(source(), instance, resources, ("2024-10-01", "2026-10-01"))
+    result = run(new_source(), instance, resources, ALL)
     assert result.success
     events = materializations(result, instance)
     assert len(events) == 25
@@ -101,7 +106,7 @@ def test_every_window_is_reported_once_with_its_figures(
     assert sum(metadata["window_rows_inserted"] for _, metadata in events) <= count
     assert not any("rows_inserted" in metadata for _, metadata in events[:-1])
     key, metadata = events[-1]
-    assert key == "2026-10-01"
+    assert key == NEWEST[0]
     assert metadata["dagster/partition_row_count"] == metadata["window_rows_read"]
     assert metadata["dagster/table_name"] == "pipedrive.all_deals"
     assert metadata["pull"] == "window"
@@ -120,9 +125,8 @@ def test_every_window_is_reported_once_with_its_figures(
 def test_a_pull_of_changes_reports_the_windows_it_reaches_over(
     demo: DemoServer, instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    now = datetime.now(UTC)
-    young = source(created_at=now - timedelta(days=2))
-    first, *_, before, current = [window.key for window in windows_until(young, now)]
+    young = new_source(created_at=PRESENT - timedelta(days=2))
+    first, *_, before, current = [window.key for window in windows_until(young, PRESENT)]
     assert run(young, instance, resources, (first, current)).success
     result = run(young, instance, resources, (before, current), pull="changes")
     assert result.success
@@ -138,8 +142,8 @@ def test_a_pull_of_changes_reports_the_windows_it_reaches_over(
 def test_a_pull_of_changes_that_has_to_read_everything_reports_every_window_once(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    old = source(created_at="2026-01-15T00:00:00Z")
-    keys = [window.key for window in windows_until(old, datetime.now(UTC))]
+    old = new_source(created_at=PRESENT - timedelta(days=300))
+    keys = [window.key for window in windows_until(old, PRESENT)]
     assert run(old, instance, resources, (keys[-1], keys[-1]), pull="changes").success
     changed = old.model_copy(update={"properties": ("id", "title", "currency")})
     result = run(changed, instance, resources, (keys[-1], keys[-1]), pull="changes")
@@ -152,10 +156,9 @@ def test_a_pull_of_changes_that_has_to_read_everything_reports_every_window_once
 def test_the_first_tick_after_a_pause_heals_it(
     demo: DemoServer, instance: dg.DagsterInstance, resources: dict[str, Any], days: int, heals_by: str
 ) -> None:
-    now = datetime.now(UTC)
     stopped_at = demo.account.clock.now() - timedelta(days=days)
-    paused = source(created_at=now - timedelta(days=days + 1))
-    keys = [window.key for window in windows_until(paused, now)]
+    paused = new_source(created_at=PRESENT - timedelta(days=days + 1))
+    keys = [window.key for window in windows_until(paused, PRESENT)]
     assert run(paused, instance, resources, (keys[0], keys[-1])).success
     with resources["warehouse"].warehouse().writing() as connection:
         connection.execute("UPDATE import_ledger.watermarks SET watermark = ?", [stopped_at])
@@ -165,7 +168,7 @@ def test_the_first_tick_after_a_pause_heals_it(
     asset = build_source_asset(paused)
     schedule = build_source_schedule(paused, asset)
     assert schedule is not None
-    with dg.build_schedule_context(instance=instance, scheduled_execution_time=now) as context:
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=PRESENT) as context:
         (request,) = schedule.evaluate_tick(context).run_requests or []
     result = dg.materialize(
         [asset], instance=instance, resources=resources, tags=request.tags, run_config=request.run_config
@@ -179,7 +182,7 @@ def test_the_first_tick_after_a_pause_heals_it(
 
 
 def test_a_snapshot_is_one_materialisation(instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:
-    configured = source(object_type="stages", slug="stages", properties=["id", "name"])
+    configured = new_source(object_type="stages", slug="stages", properties=["id", "name"])
     result = run(configured, instance, resources)
     assert result.success
     ((partition, metadata),) = materializations(result, instance)
@@ -190,14 +193,13 @@ def test_a_snapshot_is_one_materialisation(instance: dg.DagsterInstance, resourc
 def test_windows_that_were_committed_stay_green_when_the_run_fails(
     instance: dg.DagsterInstance, resources: dict[str, Any], fresh_demo: FreshDemo
 ) -> None:
-    windows = ("2024-10-01", "2026-10-01")
     rich = fresh_demo(scale=0.3)
     resources["pipedrive"] = PipedriveResource(url=rich.url, token=rich.token)
-    needed = totals(run(source(slug="rich"), instance, resources, windows), instance)["tokens"]
-    poor = fresh_demo(scale=0.3, daily_tokens=needed - 25)
+    needed = totals(run(new_source(slug="rich"), instance, resources, ALL), instance)["tokens"]
+    poor = fresh_demo(scale=0.3, daily_tokens=needed - 10)  # too few for the last page
     resources["pipedrive"] = PipedriveResource(url=poor.url, token=poor.token)
-    asset = build_source_asset(source())
-    result = run(source(), instance, resources, windows)
+    asset = build_source_asset(new_source())
+    result = run(new_source(), instance, resources, ALL)
     assert not result.success
     assert "daily token budget" in failure(result)
     status = get_and_update_asset_status_cache_value(instance, asset.key, asset.partitions_def)
@@ -215,8 +217,7 @@ def test_windows_that_were_committed_stay_green_when_the_run_fails(
 
 
 def test_a_run_may_deviate_from_the_body(instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:
-    windows = ("2026-10-01", "2026-10-01")
-    assert run(source(), instance, resources, windows, properties=["id", "currency"]).success
+    assert run(new_source(), instance, resources, NEWEST, properties=["id", "currency"]).success
     names = [name for name, *_ in rows(resources, "DESCRIBE pipedrive.all_deals")]
     assert "currency" in names
     assert "title" not in names
@@ -235,7 +236,7 @@ def test_a_run_may_deviate_from_the_body(instance: dg.DagsterInstance, resources
 def test_a_config_that_is_no_body_fails_with_its_problems(
     instance: dg.DagsterInstance, resources: dict[str, Any], config: dict[str, Any], message: str
 ) -> None:
-    result = run(source(), instance, resources, ("2026-10-01", "2026-10-01"), **config)
+    result = run(new_source(), instance, resources, NEWEST, **config)
     assert not result.success
     assert re.search(message, failure(result))
 
@@ -245,7 +246,7 @@ def test_a_config_of_the_wrong_shape_is_refused_before_the_run(
     instance: dg.DagsterInstance, resources: dict[str, Any], config: dict[str, Any]
 ) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError):
-        run(source(), instance, resources, ("2026-10-01", "2026-10-01"), **config)
+        run(new_source(), instance, resources, NEWEST, **config)
 
 
 def test_a_missing_or_refused_token_fails_clearly_and_is_never_shown(
@@ -254,7 +255,7 @@ def test_a_missing_or_refused_token_fails_clearly_and_is_never_shown(
     secret = "0123456789abcdef0123456789abcdef01234567"
     for token in ("", secret):
         resources["pipedrive"] = PipedriveResource(url=demo.url, token=token)
-        result = run(source(), instance, resources, ("2026-10-01", "2026-10-01"))
+        result = run(new_source(), instance, resources, NEWEST)
         assert not result.success
         assert "User is not connected to 'pipedrive'." in failure(result)
         assert secret not in "".join(str(record) for record in instance.all_logs(result.run_id))
@@ -265,7 +266,7 @@ def test_a_missing_or_refused_token_fails_clearly_and_is_never_shown(
 def test_the_resource_closes_its_connection_when_the_block_raises(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    assert run(source(object_type="stages", properties=["id"]), instance, resources).success
+    assert run(new_source(object_type="stages", properties=["id"]), instance, resources).success
     with pytest.raises(duckdb.Error), resources["warehouse"].get_connection() as connection:
         connection.execute("SELECT * FROM nowhere")
     with duckdb.connect(resources["warehouse"].database) as writer:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipedrive_orchestration.demo import DemoServer, LoggedRequest, Settings, running_demo
+from pipedrive_orchestration.demo import DemoServer, LoggedRequest, running_demo
 from pipedrive_orchestration.importing.load import SECONDS_BETWEEN_COMMITS
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.orchestration.live import (
     BACKFILL_ENDED,
     WINDOWS_PER_RUN,
@@ -28,7 +29,7 @@ CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { 
 @pytest.fixture(scope="module")
 def account() -> Iterator[DemoServer]:
     """An account with three pages of deals."""
-    with running_demo(Settings(scale=0.45, burst=0)) as account:
+    with running_demo(account_settings(scale=0.45)) as account:
         yield account
 
 

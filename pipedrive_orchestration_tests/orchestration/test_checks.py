@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import duckdb
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.orchestration import build_source_asset
 from pipedrive_orchestration.sources import Options, Source
-from pipedrive_orchestration_tests.orchestration.conftest import source
+from pipedrive_orchestration_tests.clocks import PRESENT
+from pipedrive_orchestration_tests.orchestration.conftest import new_source
 
-SHORT = {"options": {"partitions_start": "2026-10"}}
+LATER = f"TIMESTAMPTZ '{PRESENT + timedelta(hours=1)}'"
+SHORT = {"options": {"partitions_start": f"{PRESENT - timedelta(days=45):%Y-%m}"}}
 
 
 def young(**changes: Any) -> Source:
-    return source(created_at=datetime.now(UTC), **{**SHORT, **changes})
+    return new_source(**{**SHORT, **changes})
 
 
 def imported(
@@ -25,7 +27,7 @@ def imported(
 ) -> dict[str, dg.AssetCheckEvaluation]:
     """Imports all windows; returns what the checks say by name."""
     asset = build_source_asset(configured)
-    keys = [window.key for window in windows_until(configured, datetime.now(UTC))]
+    keys = [window.key for window in windows_until(configured, PRESENT)]
     tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
     result = dg.materialize(
         [asset],
@@ -117,11 +119,11 @@ def test_checks_run_by_themselves_see_what_is_wrong(
     write(
         resources,
         "INSERT INTO import_ledger.quarantine VALUES "
-        "('all_deals', '1', 'value', 'double', 'secret value', 'not a number', NULL, now())",
+        f"('all_deals', '1', 'value', 'double', 'secret value', 'not a number', NULL, {LATER})",
     )
     write(
         resources,
-        "UPDATE import_ledger.watermarks SET by_our_clock = now() - INTERVAL 2 DAY",
+        f"UPDATE import_ledger.watermarks SET by_our_clock = {LATER} - INTERVAL 2 DAY",
     )
     evaluations = checked(young(), instance, resources)
     assert not evaluations["unique_ids"].passed
@@ -136,13 +138,15 @@ def test_checks_run_by_themselves_see_what_is_wrong(
     assert evaluations["freshness"].severity is dg.AssetCheckSeverity.ERROR
 
 
-FIELD = "FROM import_ledger.fields WHERE key = 'title'"
+TITLE = "FROM import_ledger.fields WHERE key = 'title'"
 DRIFTS = {
-    "UPDATE import_ledger.fields SET valid_to = now() WHERE key = 'title'": "gone at Pipedrive",
-    f"INSERT INTO import_ledger.fields SELECT * REPLACE ('enum' AS field_type, now() AS valid_from) {FIELD}":
+    f"UPDATE import_ledger.fields SET valid_to = {LATER} WHERE key = 'title'": "gone at Pipedrive",
+    f"INSERT INTO import_ledger.fields SELECT * REPLACE ('enum' AS field_type, {LATER} AS valid_from) "
+    f"{TITLE}":
         "was varchar, is enum",
-    f"INSERT INTO import_ledger.fields SELECT * REPLACE ('New' AS label, now() AS valid_from) {FIELD}": None,
-    "UPDATE import_ledger.fields SET valid_to = now() WHERE key = 'currency'": None,
+    f"INSERT INTO import_ledger.fields SELECT * REPLACE ('New' AS label, {LATER} AS valid_from) "
+    f"{TITLE}": None,
+    f"UPDATE import_ledger.fields SET valid_to = {LATER} WHERE key = 'currency'": None,
 }  # fmt: skip
 
 
@@ -168,7 +172,7 @@ def test_rows_that_no_record_stands_behind_break_the_count(
     write(
         resources,
         "INSERT INTO pipedrive.all_deals BY NAME SELECT 0 AS _id, true AS _is_current, "
-        "TIMESTAMPTZ '2099-01-01' AS _update_time, now() + INTERVAL 1 DAY AS _imported_at",
+        f"TIMESTAMPTZ '2099-01-01' AS _update_time, {LATER} + INTERVAL 1 DAY AS _imported_at",
     )
     evaluation = imported(young(), instance, resources)["count_reconciliation"]
     assert not evaluation.passed

@@ -18,7 +18,7 @@ import duckdb
 import pytest
 import yaml
 
-from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration.demo import DemoServer, running_demo
 from pipedrive_orchestration.orchestration import PipedriveProject, PipedriveResource, WarehouseResource
 from pipedrive_orchestration.orchestration import defs as defs_module
 from pipedrive_orchestration.orchestration.attributes import ConnectionAttributes, WarehouseAttributes
@@ -27,7 +27,8 @@ from pipedrive_orchestration.services.deployment import store_of
 from pipedrive_orchestration.services.names import LOCATION, DagsterNames
 from pipedrive_orchestration.sources import Hold, Source, SourceStore
 from pipedrive_orchestration.workflows import Workflow
-from pipedrive_orchestration_tests.conftest import SMALL
+from pipedrive_orchestration_tests.clocks import PRESENT, STARTUP
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.instances import dagster_instance
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ class DgProject:
             "DAGSTER_HOME": str(self._home),
             "DAGSTER_DG_UPDATE_CHECK_ENABLED": "0",
             "DAGSTER_DISABLE_TELEMETRY": "true",
-            "PYTHONPATH": os.pathsep.join([str(self.folder / "src"), str(ROOT)]),
+            "PYTHONPATH": os.pathsep.join([str(STARTUP), str(self.folder / "src"), str(ROOT)]),
         }
         ended = subprocess.run(
             [sys.executable, "-m", "pipedrive_orchestration_tests.orchestration.dg_commands"],
@@ -153,8 +154,8 @@ def files_of(project: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def accounts() -> Iterator[dict[str, DemoServer]]:
     with (
-        running_demo(Settings(seed=2, scale=SMALL, burst=0)) as acme,
-        running_demo(Settings(seed=3, scale=SMALL, burst=0)) as gx,
+        running_demo(account_settings(seed=2)) as acme,
+        running_demo(account_settings(seed=3)) as gx,
     ):
         yield {"acme": acme, "gx": gx}
 
@@ -243,9 +244,8 @@ def first_imports(
 
 
 def tick(repository: dg.RepositoryDefinition, name: str, instance: dg.DagsterInstance) -> dg.RunRequest:
-    now = datetime.now(UTC)
     with dg.build_schedule_context(
-        instance=instance, repository_def=repository, scheduled_execution_time=now
+        instance=instance, repository_def=repository, scheduled_execution_time=PRESENT
     ) as context:
         (request,) = repository.get_schedule_def(name).evaluate_tick(context).run_requests or []
     return request

@@ -119,7 +119,8 @@ def test_a_failed_import_is_tried_again_later_and_a_cancelled_one_is_not(
 ) -> None:
     (request,), _, _ = tick(instance, source())
     launched(instance, request, "FAILURE")
-    now = datetime.now(UTC)
+    (record,) = instance.get_run_records()
+    now = record.update_timestamp.replace(tzinfo=UTC)  # by the clock of SQLite
     assert tick(instance, source(), at=now + RETRY_AFTER / 2)[0] == []
     (again,), _, _ = tick(instance, source(), at=now + RETRY_AFTER + timedelta(minutes=1))
     assert again.run_key == f"{source().id}/2"

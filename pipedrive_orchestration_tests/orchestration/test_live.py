@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration.demo import DemoServer, running_demo
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.orchestration.live import FINISHED, LiveDagster, config_of, truth, wait_for
 from pipedrive_orchestration_tests.orchestration.live_project import active
 
@@ -27,7 +28,7 @@ INITIAL = "pipedrive/initial_import"
 
 @pytest.fixture(scope="module")
 def slow_account() -> Iterator[DemoServer]:
-    with running_demo(Settings(scale=0.05, burst=0, latency_ms=20_000)) as account:
+    with running_demo(account_settings(scale=0.05, latency_ms=20_000)) as account:
         yield account
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from pipedrive_orchestration.demo import Settings, running_demo
+from pipedrive_orchestration.demo import running_demo
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.orchestration.live import FINISHED, ROOT, LiveDagster, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -26,7 +27,7 @@ def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
     """The template project, imported by the sensor that imports new sources, and one bad file."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium; on Debian: apt-get install chromium")
-    with running_demo(Settings(scale=0.5, burst=0)) as account:
+    with running_demo(account_settings(scale=0.5)) as account:
         live = LiveDagster(tmp_path_factory.mktemp("ui"), account)
         shutil.copytree(ROOT / "project" / "sources", live.project / "sources", dirs_exist_ok=True)
         live.start()

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pipedrive_orchestration_tests.clocks import STARTUP
+
 REPOSITORY = Path(__file__).parents[2]
 CACHE = REPOSITORY / ".duckdb_versions"
 
@@ -37,7 +39,7 @@ def fetch(requirement: str) -> Path:
 
 def environment_with(folder: Path) -> dict[str, str]:
     """The environment of a process that is to import DuckDB from a folder."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(REPOSITORY)])}
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(STARTUP), str(folder), str(REPOSITORY)])}
 
 
 _CONTENT = """

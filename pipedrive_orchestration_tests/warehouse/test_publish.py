@@ -6,7 +6,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration.warehouse.publish import KeptPublished, Publisher, PublishingError
 from pipedrive_orchestration_tests.chaos.test_resources import own_mounts
+from pipedrive_orchestration_tests.clocks import machine_clock
 from pipedrive_orchestration_tests.orchestration.conftest import instance, source
 from pipedrive_orchestration_tests.warehouse.processes import let_go, python, wait_until_ready
 
@@ -250,6 +251,14 @@ def test_a_full_disk_fails_nothing_but_the_publication(warehouse: Warehouse, tmp
     assert there == still_there == ["published.duckdb"]
 
 
+@pytest.fixture
+def time_of_files() -> Iterator[None]:
+    """The clock by which a file tells since when it is there."""
+    with machine_clock():
+        yield
+
+
+@pytest.mark.usefixtures("time_of_files")
 def test_merges_that_follow_soon_are_held_back(warehouse: Warehouse, path: Path) -> None:
     kept = KeptPublished(Publisher(warehouse, path, every=3600))
     assert kept.copy is None
@@ -287,6 +296,7 @@ def tick(settings: Settings) -> str:
     return str(skipped.skip_message)
 
 
+@pytest.mark.usefixtures("time_of_files")
 def test_the_sensor_publishes_what_runs_held_back_once_it_is_due(warehouse: Warehouse, path: Path) -> None:
     assert build_publishing_sensors() == []
     settings = Settings(warehouse=warehouse.database, publish=path, publish_every=3600)

@@ -9,6 +9,7 @@ import duckdb
 
 from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
 from pipedrive_orchestration.warehouse.tables import Column, prepare_table
+from pipedrive_orchestration_tests.clocks import PRESENT
 
 CONTACTS = 'STRUCT(value VARCHAR, label VARCHAR, "primary" BOOLEAN)[]'
 COLUMNS = (
@@ -29,7 +30,7 @@ class SourceTable:
         """The first import begins, and has come to its end unless told otherwise."""
         with self.warehouse.writing() as connection:
             ledger.prepare(connection)
-            prepare_table(connection, self.slug, "BIGINT", COLUMNS)
+            prepare_table(connection, self.slug, "BIGINT", COLUMNS, PRESENT)
             if is_imported:
                 self._finish_import(connection)
         return self
