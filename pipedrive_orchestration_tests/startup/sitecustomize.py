@@ -3,6 +3,8 @@
 Nothing of the project is imported here: what a process loads, and when, is for the tests to see.
 """
 
+# ruff: noqa: PLC0415  # each process imports what it needs of this and no more
+
 from __future__ import annotations
 
 import os
@@ -16,22 +18,42 @@ QUICK_DAEMON = "TEST_QUICK_DAEMON"
 """The variable that lets a backfill daemon look every 2 s; Dagster has no setting for its 30 s."""
 
 
+def _runs(program: str) -> bool:
+    return any(program in argument for argument in sys.orig_argv)
+
+
 def _set_clock(seconds: float) -> None:
     sys.modules["pytest"] = None  # type: ignore[assignment]  # time-machine has a fixture, which is not for here
     try:
-        from datetime import timedelta  # noqa: PLC0415
+        from datetime import timedelta
 
-        import time_machine  # noqa: PLC0415
+        import time_machine
     finally:
         del sys.modules["pytest"]
     time_machine.travel(timedelta(seconds=seconds)).start()
     time.time()  # from which on it ticks
 
 
+def _leave_deadlines_alone() -> None:
+    """Lets gRPC's deadlines be instants of the machine's clock, by which its compiled part goes."""
+    from importlib import import_module
+    from types import SimpleNamespace
+    from typing import Any
+
+    from time_machine import escape_hatch
+
+    machine_time = SimpleNamespace(**vars(time) | {"time": escape_hatch.time.time})
+    for name in ("_channel", "_common", "_server", "_utilities", "aio._utils"):
+        module: Any = import_module(f"grpc.{name}")
+        module.time = machine_time
+
+
 if AHEAD in os.environ:
     _set_clock(float(os.environ[AHEAD]))
+    if _runs("dagster") or _runs("multiprocessing.spawn"):  # as a run of Dagster's is
+        _leave_deadlines_alone()
 
-if QUICK_DAEMON in os.environ and any("dagster._daemon" in argument for argument in sys.orig_argv):
+if QUICK_DAEMON in os.environ and _runs("dagster._daemon"):
     from dagster._daemon import controller
 
     controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
