@@ -71,7 +71,7 @@ def created(dagster: LiveDagster) -> LiveDagster:
 
 def test_the_create_job_writes_a_source_that_is_there_at_once(created: LiveDagster) -> None:
     assert (created.project / "sources" / "all_persons.yaml").exists()
-    wait_for("new source", lambda: "all_persons" in created.slugs(), seconds=10)
+    wait_for("new source", lambda: "all_persons" in created.slugs(), seconds=60)
     assert created.schedule("all_persons_schedule")["status"] == "RUNNING"
     first = wait_for("its first import", lambda: initial_run(created, "all_persons"))
     assert first["status"] == "SUCCESS"
