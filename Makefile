@@ -9,7 +9,7 @@ endif
 CLI := $(BIN)/pipedrive-orchestration
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev import test lint types tests chaos test-ui test-duckdb wheel wheel-test bench fidelity constraints clean
+.PHONY: help demo dev import test lint types tests test-instant chaos test-ui test-duckdb wheel wheel-test bench fidelity constraints clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,11 @@ CHAOS := chaos api/test_contract.py cli/test_trouble.py importing/filters/test_o
 
 chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md
 	CHAOS_FULL=1 $(BIN)/pytest -n 0 $(addprefix pipedrive_orchestration_tests/,$(CHAOS))
+
+# TEST_INSTANT=2028-02-29T23:59:30 repeats an instant that was printed.
+test-instant: $(VENV)/installed-dev ## What depends on the calendar, at a random instant
+	TEST_INSTANT=$(or $(TEST_INSTANT),random) $(BIN)/pytest -n 2 $(addprefix pipedrive_orchestration_tests/,\
+	    test_any_instant.py demo/test_lists.py exactness/test_object_types.py orchestration/test_assets.py)
 
 test-ui: $(VENV)/installed-dev ## Drive Dagster's UI in a headless browser (needs Debian's chromium)
 	$(BIN)/pytest -n 0 -m ui pipedrive_orchestration_tests/ui

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -18,12 +18,14 @@ from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.run_requests import MANY_WINDOWS, request_of_first_import
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
 from pipedrive_orchestration_tests.importing.canned import TOKEN, page, serving
 from pipedrive_orchestration_tests.importing.test_field_types import NESTED, TEXTS
-from pipedrive_orchestration_tests.orchestration.conftest import source
+from pipedrive_orchestration_tests.orchestration.conftest import new_source
 from pipedrive_orchestration_tests.orchestration.test_assets import (
+    ALL,
     failure,
     materializations,
     rows,
@@ -31,7 +33,6 @@ from pipedrive_orchestration_tests.orchestration.test_assets import (
     totals,
 )
 
-WINDOWS = ("2024-10-01", "2026-10-01")
 POOR = 420
 """Tokens a day that pay for a part of an account of scale 0.3, read in small pages."""
 
@@ -81,9 +82,9 @@ def test_windows_that_were_cancelled_then_failed_then_read_are_all_green(
 ) -> None:
     poor = fresh_demo(scale=0.3, daily_tokens=POOR)
     resources["pipedrive"] = PipedriveResource(url=poor.url, token=poor.token)
-    asset = build_source_asset(source())
+    asset = build_source_asset(new_source())
     with listening(cancels_after_a_commit):
-        cancelled = run(source(), instance, resources, WINDOWS)
+        cancelled = run(new_source(), instance, resources, ALL)
     first, red = states(asset, instance)
     assert first
     assert len(first | red) == 25
@@ -95,7 +96,7 @@ def test_windows_that_were_cancelled_then_failed_then_read_are_all_green(
     green = first
     ends: list[dg.ExecuteInProcessResult] = []
     while not ends or not ends[-1].success:
-        ends.append(run(source(), instance, resources, WINDOWS))
+        ends.append(run(new_source(), instance, resources, ALL))
         before = green
         green, red = states(asset, instance)
         assert green >= before
@@ -122,7 +123,7 @@ def test_a_failure_that_was_foreseen_is_a_sentence_without_a_stack(
 ) -> None:
     poor = fresh_demo(scale=0.3, daily_tokens=POOR)
     resources["pipedrive"] = PipedriveResource(url=poor.url, token=poor.token)
-    result = run(source(), instance, resources, WINDOWS)
+    result = run(new_source(), instance, resources, ALL)
     (event,) = [event for event in result.all_events if event.is_step_failure]
     error = event.step_failure_data.error
     assert error is not None
@@ -137,12 +138,12 @@ def test_checks_keep_their_verdict_while_pipedrive_cannot_be_reached(
 ) -> None:
     reachable = resources["pipedrive"]
     unconnected = {**resources, "pipedrive": PipedriveResource(url=reachable.url, token="")}
-    asset = build_source_asset(source())
-    assert "User is not connected" in failure(run(source(), instance, unconnected, WINDOWS))
+    asset = build_source_asset(new_source())
+    assert "User is not connected" in failure(run(new_source(), instance, unconnected, ALL))
     assert set(verdicts(asset, instance).values()) == {True}, "nothing was imported, so nothing is wrong"
-    assert run(source(), instance, resources, WINDOWS).success
+    assert run(new_source(), instance, resources, ALL).success
     before = verdicts(asset, instance)
-    assert not run(source(), instance, unconnected, WINDOWS).success
+    assert not run(new_source(), instance, unconnected, ALL).success
     assert verdicts(asset, instance) == before
 
 
@@ -184,11 +185,11 @@ def test_seven_hundred_fields_of_all_types_and_odd_names_do_not_fail_a_run(
     found = [
         deal(number, {key: value(number, key) for key in keys[number % 7 :: 7]}) for number in range(1, 142)
     ]
-    wide = source(properties=["id", "title", *keys], name="x" * 5_000)
+    wide = new_source(properties=["id", "title", *keys], name="x" * 5_000)
     listed = {"success": True, "data": fields, "additional_data": {"next_cursor": None}}
     with serving({**account("deals", found), "/api/v2/dealFields": page(listed)}) as served:
         resources["pipedrive"] = PipedriveResource(url=served.url, token=TOKEN)
-        result = run(wide, instance, resources, WINDOWS)
+        result = run(wide, instance, resources, ALL)
     assert result.success, failure(result)
     newest = totals(result, instance)
     assert newest["dagster/row_count"] == 141
@@ -205,7 +206,7 @@ def test_a_listener_that_fails_does_not_fail_a_run(
         raise ZeroDivisionError(type(event).__name__)
 
     with listening(fails):
-        result = run(source(), instance, resources, WINDOWS)
+        result = run(new_source(), instance, resources, ALL)
     assert result.success
     assert "The signs of progress are left out: Estimate" in logged(result, instance)
 
@@ -214,7 +215,7 @@ def test_a_look_at_a_damaged_table_is_left_out_with_a_warning(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     """The view under labels is somebody's table, so that neither the preview nor a new view can be made."""
-    stages = source(object_type="stages", properties=["id", "name"], slug="stages")
+    stages = new_source(object_type="stages", properties=["id", "name"], slug="stages")
     assert run(stages, instance, resources).success
     with resources["warehouse"].warehouse().writing() as connection:
         connection.execute("DROP VIEW pipedrive_labeled.stages")
@@ -235,16 +236,16 @@ def test_a_look_at_a_damaged_table_is_left_out_with_a_warning(
 
 
 def daily(**changes: Any) -> Source:
-    return source(options={"partitions": "daily", "partitions_start": "2015-01"}, **changes)
+    return new_source(options={"partitions": "daily", "partitions_start": "2015-01"}, **changes)
 
 
 def test_thousands_of_windows_are_read_in_one_run_that_names_none(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     many = daily(pull_mode="static")
-    keys = [window.key for window in windows_until(many, datetime.now(UTC))]
+    keys = [window.key for window in windows_until(many, PRESENT)]
     assert len(keys) > 4_000
-    request = request_of_first_import(many, datetime.now(UTC), instance, DEFAULT_NAMES, "")
+    request = request_of_first_import(many, PRESENT, instance, DEFAULT_NAMES, "")
     assert not any("partition" in tag for tag in request.tags)
     asset = build_source_asset(many)
     result = dg.materialize([asset], instance=instance, resources=resources, tags=request.tags)
@@ -261,18 +262,19 @@ def test_thousands_of_windows_are_read_in_one_run_that_names_none(
 
 def test_a_backfill_of_many_windows_is_several_runs() -> None:
     assert build_source_asset(daily()).backfill_policy == dg.BackfillPolicy.multi_run(MANY_WINDOWS)
-    assert build_source_asset(source()).backfill_policy == dg.BackfillPolicy.single_run()
+    assert build_source_asset(new_source()).backfill_policy == dg.BackfillPolicy.single_run()
 
 
 def test_windows_are_chosen_by_the_config_of_a_run_that_names_none(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    asset = build_source_asset(source())
-    config = {"windows": {"first": "2026-08", "last": "2026-09-01"}}
+    asset = build_source_asset(new_source())
+    first, last = [window.key for window in windows_until(new_source(), PRESENT)][-4:-2]
+    config = {"windows": {"first": first[: len("2026-08")], "last": last}}
     result = dg.materialize(
         [asset],
         instance=instance,
         resources=resources,
         run_config={"ops": {asset.op.name: {"config": config}}},
     )
-    assert [key for key, _ in materializations(result, instance)] == ["2026-08-01", "2026-09-01"]
+    assert [key for key, _ in materializations(result, instance)] == [first, last]
