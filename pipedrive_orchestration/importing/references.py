@@ -126,6 +126,7 @@ class _Names:
         watermark: up to when changes are among what was read, until it is written.
         revision: of the names that the warehouse had, and has after every commit of this import if nobody
             else has changed them; None if that is not known any more.
+        recalled: the revision of the names that the warehouse had when the import began.
         used: the revision by which the source's filter was last evaluated.
         refusal: why nothing more of them can be read.
         spent: tokens of look-ups.
@@ -146,6 +147,7 @@ class _Names:
     written: tuple[int, int] = (0, 0)
     watermark: datetime | None = None
     revision: int | None = 0
+    recalled: int = 0
     used: int | None = None
     refusal: Refused | None = None
     spent: int = 0
@@ -353,9 +355,7 @@ class References:
         for names in self._filtered_by():
             before, after = revisions[names.table.object_type]
             # What somebody else has changed meanwhile is looked at by the next import.
-            revision = after if names.revision == before else names.used
-            if revision is not None:
-                yield names.table, revision
+            yield names.table, after if names.revision == before else names.recalled
 
     async def rechecks(self, object_type: ObjectType) -> list[Recheck] | None:
         """What has to be read again as names have changed on which the filter depends.
@@ -442,7 +442,7 @@ class References:
             f"COPY (SELECT *, {is_due} AS is_due FROM {names.table.sql}) "
             f"TO {literal(str(names.known))} (FORMAT parquet)"
         )
-        names.revision = references.revision_of(connection, names.table)
+        names.revision = names.recalled = references.revision_of(connection, names.table)
         names.used = references.revision_used(connection, slug, names.table)
 
     def _recall_unfiltered(
