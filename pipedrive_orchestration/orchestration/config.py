@@ -20,8 +20,8 @@ from pydantic.fields import FieldInfo
 
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
-from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source, SourceBody
-from pipedrive_orchestration.sources.model import Options
+from pipedrive_orchestration.sources import PreviewBody, Source, SourceBody
+from pipedrive_orchestration.sources.model import Options, refuse_change_of_fixed
 
 _ANYTHING = dg.Permissive()  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
 
@@ -149,10 +149,27 @@ _OF_A_RUN = {
 }
 
 
-def body_schema() -> dict[str, dg.Field]:
+def body_schema(model: type[PreviewBody]) -> dict[str, dg.Field]:
     """The config schema of a job that takes a body: strict at every level, nothing filled in."""
-    object_type = dg.Field(OBJECT_TYPE, description=SourceBody.model_fields["object_type"].description)
-    return {**_shape([SourceBody]), "object_type": object_type}
+    object_type = dg.Field(OBJECT_TYPE, description=model.model_fields["object_type"].description)
+    return {**_shape([model]), "object_type": object_type}
+
+
+def with_example(schema: Mapping[str, dg.Field], example: Mapping[str, Any]) -> dict[str, dg.Field]:
+    """The schema with the values of an example as defaults, which the Launchpad shows.
+
+    Args:
+        schema: of a job.
+        example: a config that fits it.
+    """
+    shown = {
+        name: dg.Field(
+            schema[name].config_type, default_value=value, is_required=False,
+            description=schema[name].description,
+        )
+        for name, value in example.items()
+    }  # fmt: skip
+    return {**shown, **{name: field for name, field in schema.items() if name not in shown}}
 
 
 def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
@@ -164,24 +181,9 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     body = {field: config[field] for field in SourceBody.model_fields}
     identity = {"slug": source.slug, "id": source.id, "created_at": source.created_at}
     changed = Source.parse(body | identity)
-    problems = [
-        Problem(field, "fixed", "Was fixed when the source was created; create another source instead.")
-        for field in _FIXED
-        if _at(_values(changed), field) != _at(_values(source), field)
-    ]
-    if problems:
-        raise InvalidBodyError(problems)
+    refuse_change_of_fixed(source, changed)
     return changed
-
-
-_FIXED = ("object_type", "options.partitions", "options.partitions_start")
 
 
 def _values(source: Source) -> dict[str, Any]:
     return source.model_dump(mode="json", include=set(SourceBody.model_fields))
-
-
-def _at(values: Mapping[str, Any], path: str) -> Any:
-    for part in path.split("."):
-        values = values[part]
-    return values

@@ -1,21 +1,48 @@
-"""What the Launchpad can do with a body: try it, create a source from it, and look up properties."""
+"""What the Launchpad can do: try a body, make or change a source, look up properties, and sync at once.
 
-from collections.abc import Mapping, Sequence
+Each job opens with an example. Those that change a source name one that no project has, so that launching
+the example does nothing but list the sources.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
-from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema
+from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema, with_example
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.services.lifecycle import appraise
-from pipedrive_orchestration.services.names import DagsterNames
-from pipedrive_orchestration.services.web_server import ReloadError, reload_location
-from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Source, SourceBody
+from pipedrive_orchestration.services.dagster_internals import ExampleMapping, location_of
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.errors import StatusConflictError
+from pipedrive_orchestration.services.lifecycle import (
+    appraise,
+    edit_source,
+    pause_source,
+    remains_of,
+    remove_source,
+    resume_source,
+)
+from pipedrive_orchestration.services.names import LOCATION, DagsterNames
+from pipedrive_orchestration.services.run_requests import request_of_changes
+from pipedrive_orchestration.services.status import SourceState
+from pipedrive_orchestration.services.web_server import LaunchError, ReloadError, launch, reload_location
+from pipedrive_orchestration.sources import (
+    InvalidBodyError,
+    OldFileError,
+    PreviewBody,
+    Problem,
+    Source,
+    SourceBody,
+    UnknownSourceError,
+)
+from pipedrive_orchestration.sources.store import DELETED
+from pipedrive_orchestration.workflows import WorkflowStore
+from pipedrive_orchestration.workflows.store import UnknownWorkflowError
 
 PREVIEW_ROWS = 20
 """How many rows of a preview the run page shows."""
@@ -23,15 +50,44 @@ PREVIEW_ROWS = 20
 
 def build_jobs(project: ProjectContext = ALONE) -> list[dg.JobDefinition]:
     """The jobs of a project, each of which takes a body as its run config."""
-    return [_create_job(project), _preview_job(project), _options_job(project)]
+    return [
+        _create_job(project),
+        _preview_job(project),
+        _options_job(project),
+        _edit_job(project),
+        _pause_job(project),
+        _resume_job(project),
+        _delete_job(project),
+        _sync_job(project),
+    ]
+
+
+_PREVIEW_EXAMPLE: dict[str, Any] = {
+    "object_type": "deals",
+    "properties": ["title", "value", "currency", "status", "org_name"],
+    "filters": {"conditions": [{"variable": "status", "condition": "equals", "values": ["open"]}]},
+}
+_BODY_EXAMPLE: dict[str, Any] = {
+    "name": "Open deals",
+    **_PREVIEW_EXAMPLE,
+    "pull_mode": "active",
+    "schedule": "*/30 * * * *",
+}
+_NO_SOURCE = "name-of-a-source"
+"""Stands for a slug in examples; no source can be called so."""
 
 
 def _job_of(
-    op: dg.OpDefinition, name: str, schema: Mapping[str, dg.Field], description: str
+    op: dg.OpDefinition,
+    name: str,
+    schema: Mapping[str, dg.Field],
+    description: str,
+    example: Mapping[str, Any],
 ) -> dg.JobDefinition:
     """A job of one op whose run config is the op's own, instead of something below its name."""
-    mapping = dg.ConfigMapping(
-        config_schema=dict(schema), config_fn=lambda body: {"ops": {op.name: {"config": dict(body)}}}
+    mapping = ExampleMapping(
+        config_schema=with_example(schema, example),
+        config_fn=lambda body: {"ops": {op.name: {"config": body}}},
     )
     graph = dg.GraphDefinition(name=name, node_defs=[op])
     return graph.to_job(
@@ -39,16 +95,26 @@ def _job_of(
     )
 
 
-_EXPECTED_ERRORS = (InvalidBodyError, OldFileError, OSError, PipedriveError, StagingError)
+_EXPECTED_ERRORS = (
+    InvalidBodyError,
+    LaunchError,
+    OldFileError,
+    OSError,
+    PipedriveError,
+    StagingError,
+    StatusConflictError,
+    UnknownSourceError,
+    UnknownWorkflowError,
+)
 """What can go wrong in ways whose message says all there is to know."""
 
 
-def _body_of(context: dg.OpExecutionContext) -> SourceBody:
-    return SourceBody.parse(context.op_config, created_on=datetime.now(UTC).date())
+def _body_of(config: Any) -> SourceBody:
+    return SourceBody.parse(config, created_on=datetime.now(UTC).date())
 
 
 def _preview_job(project: ProjectContext) -> dg.JobDefinition:
-    schema = body_schema()
+    schema = body_schema(PreviewBody)
 
     @dg.op(
         name=project.names.own("read_preview"),
@@ -58,7 +124,7 @@ def _preview_job(project: ProjectContext) -> dg.JobDefinition:
     )
     def read_preview(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
-            body = _body_of(context)
+            body = PreviewBody.parse(context.op_config)
             found = preview(body, connection=project.pipedrive(context.resources).connection())
         matching = f"{found.total_results:,} of the records that were read match"
         more = "; there are more than were read" if found.capped else ""
@@ -70,6 +136,7 @@ def _preview_job(project: ProjectContext) -> dg.JobDefinition:
         project.names.own("preview_import_source"),
         schema,
         "Shows which records a body would import, and what that would cost. Writes nothing.",
+        _PREVIEW_EXAMPLE,
     )
 
 
@@ -97,7 +164,7 @@ def _plain(value: Any) -> Any:
 
 
 def _create_job(project: ProjectContext) -> dg.JobDefinition:
-    schema = body_schema()
+    schema = body_schema(SourceBody)
 
     @dg.op(
         name=project.names.own("write_source_file"),
@@ -107,7 +174,7 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
     )
     def write_source_file(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
-            body = _body_of(context)
+            body = _body_of(context.op_config)
             appraisal = appraise(body, project.pipedrive(context.resources).connection())
             source = project.store(context.instance).create(body, hold=appraisal.hold)
         # A schedule of the same name that was stopped once must not be stopped now.
@@ -115,31 +182,244 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
         context.log.info(f"Wrote sources/{source.slug}.yaml")
         for note in filter(None, (appraisal.hold, *appraisal.notes)):
             context.log.warning(str(note))
-        try:
-            reload_location(context.run)
-            shown = "The code location shows the source."
-        except ReloadError as error:
-            shown = str(error)
-            context.log.warning(shown)
-        context.add_output_metadata(_metadata_of_created(source, project.names, shown))
+        shown = _reloaded(context, "The code location shows the source.")
+        context.add_output_metadata(
+            {**_metadata_of_source(source, project.names), "definitions": dg.MetadataValue.text(shown)}
+        )
 
     return _job_of(
         write_source_file,
         project.names.own("create_import_source"),
         schema,
         "Writes a source's file and reloads the code location; its first import starts by itself.",
+        _BODY_EXAMPLE,
     )
 
 
-def _metadata_of_created(source: Source, names: DagsterNames, shown: str) -> dict[str, dg.MetadataValue]:
+def _reloaded(context: dg.OpExecutionContext, done: str) -> str:
+    """What became of the reload of the code location: ``done``, or why it was not reloaded."""
+    try:
+        reload_location(context.run)
+    except ReloadError as error:
+        context.log.warning(str(error))
+        return str(error)
+    return done
+
+
+def _metadata_of_source(source: Source, names: DagsterNames) -> dict[str, dg.MetadataValue]:
     return {
         "source": dg.MetadataValue.asset(names.asset_key(source.slug)),
         "id": dg.MetadataValue.text(str(source.id)),
         "created_at": dg.MetadataValue.timestamp(source.created_at),
         "table": dg.MetadataValue.text(table_name(source)),
         "body": dg.MetadataValue.json(source.body),
-        "definitions": dg.MetadataValue.text(shown),
     }
+
+
+_SLUG = dg.Field(str, description="The source: its file's name without .yaml.")
+_SLUG_SCHEMA = {"source": _SLUG}
+_SLUG_EXAMPLE = {"source": _NO_SOURCE}
+
+
+def _deployment_of(context: dg.OpExecutionContext, project: ProjectContext) -> Deployment:
+    return Deployment(
+        store=project.store(context.instance),
+        instance=context.instance,
+        dagster_url=project.settings.dagster_url,
+        names=project.names,
+        location=location_of(context) or LOCATION,
+    )
+
+
+def _edit_job(project: ProjectContext) -> dg.JobDefinition:
+    body = dg.Field(body_schema(SourceBody), description="The whole body that the source is to have.")
+    schema = {**_SLUG_SCHEMA, "body": body}
+
+    @dg.op(
+        name=project.names.own("replace_body_of_source"),
+        config_schema=schema,
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={project.pipedrive_key},
+    )
+    def replace_body_of_source(context: dg.OpExecutionContext) -> None:
+        with foreseen(*_EXPECTED_ERRORS):
+            deployment = _deployment_of(context, project)
+            source = deployment.store.load().find(context.op_config["source"])
+            connection = project.pipedrive(context.resources).connection()
+            edited = edit_source(
+                deployment, source, _body_of(context.op_config["body"]), connection=connection
+            )
+        changed = ", ".join(edited.changed) or "nothing"
+        context.log.info(f"Wrote sources/{source.slug}.yaml; changed: {changed}")
+        for note in edited.notes:
+            context.log.warning(note)
+        context.add_output_metadata(
+            {
+                "changed": dg.MetadataValue.text(changed),
+                **_metadata_of_source(edited.source, project.names),
+                "definitions": dg.MetadataValue.text(
+                    _reloaded(context, "The code location shows the source as it is now.")
+                ),
+            }
+        )
+
+    return _job_of(
+        replace_body_of_source,
+        project.names.own("edit_source"),
+        schema,
+        "Replaces the body of a source after the checks that creating one makes. Id, table and rows stay; "
+        "object type and windows cannot change.",
+        _SLUG_EXAMPLE | {"body": _BODY_EXAMPLE},
+    )
+
+
+def _job_of_source(
+    project: ProjectContext,
+    name: str,
+    description: str,
+    change: Callable[[dg.OpExecutionContext, Deployment, Source], dict[str, dg.MetadataValue]],
+) -> dg.JobDefinition:
+    """A job that does something to one source, which its config names.
+
+    Args:
+        project: whose job it is.
+        name: of the job.
+        description: what it does.
+        change: does it, and gives what the run's page shows.
+    """
+
+    @dg.op(name=project.names.own(f"{name}_by_slug"), config_schema=_SLUG_SCHEMA, out=dg.Out(dg.Nothing))
+    def change_source(context: dg.OpExecutionContext) -> None:
+        with foreseen(*_EXPECTED_ERRORS):
+            deployment = _deployment_of(context, project)
+            source = deployment.store.load().find(context.op_config["source"])
+            metadata = change(context, deployment, source)
+        context.add_output_metadata(metadata)
+
+    return _job_of(change_source, project.names.own(name), _SLUG_SCHEMA, description, _SLUG_EXAMPLE)
+
+
+def _pause_job(project: ProjectContext) -> dg.JobDefinition:
+    def pause(
+        context: dg.OpExecutionContext, deployment: Deployment, source: Source
+    ) -> dict[str, dg.MetadataValue]:
+        return _metadata_of_state(context, pause_source(deployment, source), project.names)
+
+    return _job_of_source(
+        project,
+        "pause_source",
+        "Stops the schedule of a source, as the switch of its schedule does.",
+        pause,
+    )
+
+
+def _resume_job(project: ProjectContext) -> dg.JobDefinition:
+    def resume(
+        context: dg.OpExecutionContext, deployment: Deployment, source: Source
+    ) -> dict[str, dg.MetadataValue]:
+        return _metadata_of_state(context, resume_source(deployment, source), project.names)
+
+    return _job_of_source(
+        project,
+        "resume_source",
+        "Starts the schedule of a source, and its first import if that waits for tokens.",
+        resume,
+    )
+
+
+def _metadata_of_state(
+    context: dg.OpExecutionContext, state: SourceState, names: DagsterNames
+) -> dict[str, dg.MetadataValue]:
+    status = state.status.value.replace("_", " ")
+    context.log.info(f"{state.source.slug} is {status}")
+    metadata: dict[str, dg.MetadataValue] = {
+        "source": dg.MetadataValue.asset(names.asset_key(state.source.slug)),
+        "status": dg.MetadataValue.text(status),
+    }
+    if state.next_tick is not None:
+        metadata["next_tick"] = dg.MetadataValue.timestamp(state.next_tick)
+    return metadata
+
+
+def _delete_job(project: ProjectContext) -> dg.JobDefinition:
+    def delete(
+        context: dg.OpExecutionContext, deployment: Deployment, source: Source
+    ) -> dict[str, dg.MetadataValue]:
+        warning = remove_source(deployment, source)
+        context.log.info(f"Moved sources/{source.slug}.yaml to sources/{DELETED}")
+        if warning is not None:
+            context.log.warning(warning)
+        return {
+            "deleted": dg.MetadataValue.text(source.slug),
+            "what_stays": dg.MetadataValue.text(remains_of(source)),
+            "definitions": dg.MetadataValue.text(
+                _reloaded(context, "The code location does not show the source any more.")
+            ),
+        }
+
+    return _job_of_source(
+        project,
+        "delete_source",
+        "Stops a source and puts its file aside; its rows stay, and the run says how to remove them.",
+        delete,
+    )
+
+
+_SYNC_SCHEMA = {
+    "source": dg.Field(
+        dg.Noneable(str),
+        is_required=False,
+        description="Pull what changed of this source; workflows that it is synced to follow by themselves.",
+    ),
+    "workflow": dg.Field(
+        dg.Noneable(str),
+        is_required=False,
+        description="Bring what is new in the sources of this workflow into its table, without a pull.",
+    ),
+}
+
+
+def _sync_job(project: ProjectContext) -> dg.JobDefinition:
+    @dg.op(name=project.names.own("launch_sync"), config_schema=_SYNC_SCHEMA, out=dg.Out(dg.Nothing))
+    def launch_sync(context: dg.OpExecutionContext) -> None:
+        with foreseen(*_EXPECTED_ERRORS):
+            deployment = _deployment_of(context, project)
+            requests = _requests_of_sync(context.op_config, deployment)
+            runs = {
+                name: launch(deployment.dagster_url, request, deployment.location)
+                for name, request in requests.items()
+            }
+        context.add_output_metadata({name: dg.MetadataValue.dagster_run(run) for name, run in runs.items()})
+
+    return _job_of(
+        launch_sync,
+        project.names.own("sync_now"),
+        _SYNC_SCHEMA,
+        "Pulls what changed of a source now, or syncs a workflow now, in a run of its own.",
+        {"source": _NO_SOURCE},
+    )
+
+
+def _requests_of_sync(config: Mapping[str, Any], deployment: Deployment) -> dict[str, dg.RunRequest]:
+    """The runs that a sync asks for: of a source, of a workflow, or of both.
+
+    Raises:
+        InvalidBodyError: it names neither.
+        UnknownSourceError: there is no such source.
+        UnknownWorkflowError: there is no such workflow.
+    """
+    names, requests = deployment.names, {}
+    if slug := config.get("source"):
+        source = deployment.store.load().find(slug)
+        requests["run_of_source"] = request_of_changes(
+            source, datetime.now(UTC), deployment.instance, names, run_key=""
+        )
+    if slug := config.get("workflow"):
+        workflow = WorkflowStore(deployment.store.project).load().find(slug)
+        requests["run_of_workflow"] = dg.RunRequest(asset_selection=[names.workflow_key(workflow.slug)])
+    if not requests:
+        raise InvalidBodyError([Problem("source", "missing", "Name a source, a workflow, or both.")])
+    return requests
 
 
 _OPTIONS_SCHEMA = {
@@ -177,6 +457,7 @@ def _options_job(project: ProjectContext) -> dg.JobDefinition:
         project.names.own("resolve_property_options"),
         _OPTIONS_SCHEMA,
         "Lists the properties that an object type has in the account, with their labels and options.",
+        {"context": {"object_type": "deals"}},
     )
 
 

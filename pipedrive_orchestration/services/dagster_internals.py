@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
@@ -52,6 +53,7 @@ __all__ = [
     "REPOSITORY",
     "Cancellation",
     "CheckRunHealthResult",
+    "ExampleMapping",
     "ForeseenFailure",
     "InstanceKeyValues",
     "ScheduleStates",
@@ -190,6 +192,22 @@ def stored_snapshot(key: str) -> tuple[str, bytes] | None:
         except (OSError, ValueError):
             return None
         return version, path.read_bytes()
+
+
+# --- Examples in the Launchpad --------------------------------------------------------------------------
+# The Launchpad opens a job with the defaults of its schema. There is no other place for an example beside a
+# mapping, and a default would stand in for what a run's config leaves out.
+
+
+class ExampleMapping(dg.ConfigMapping):
+    """A mapping whose schema has an example as its defaults, none of which a run ever takes.
+
+    The op that the config is mapped to has the same schema without them, and refuses what is missing.
+    """
+
+    def resolve_from_unvalidated_config(self, config: Any) -> Any:
+        """The config of the op, from that of a run as it was written."""
+        return self.config_fn(config)
 
 
 # --- Schedules --------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from pipedrive_orchestration.services.web_server import (
     launch,
 )
 from pipedrive_orchestration.sources import Hold, Source, SourceBody
+from pipedrive_orchestration.sources.model import refuse_change_of_fixed
 from pipedrive_orchestration.sources.store import DELETED
 from pipedrive_orchestration.warehouse.tables import HISTORY, LABELED, ROWS
 
@@ -183,6 +184,44 @@ def _hold(body: SourceBody, estimate: Estimate) -> Hold | None:
     if most is not None and most < tokens:
         return Hold(tokens, most)
     return Hold(tokens, left, next_budget()) if left is not None and left < tokens else None
+
+
+@dataclass(frozen=True, slots=True)
+class EditedSource:
+    """A source whose body has been replaced.
+
+    Attributes:
+        changed: the fields of the body that are not what they were.
+        notes: what the connected user, or app, may not read.
+    """
+
+    source: Source
+    changed: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def edit_source(
+    deployment: Deployment, source: Source, body: SourceBody, *, connection: Connection
+) -> EditedSource:
+    """Replace the body of a source. Dagster shows what it was before until the next reload.
+
+    Args:
+        deployment: where it lives.
+        source: as it is now.
+        body: what was validated with ``created_on`` today; the whole of it.
+        connection: the account, which is asked whether it has the fields.
+
+    Raises:
+        InvalidBodyError: the body does not fit the account, or changes what is fixed; nothing was written.
+        PipedriveError: the account cannot be read; nothing was written.
+        UnknownSourceError: the file has gone meanwhile.
+        OSError: the folder cannot be written; the source is as it was.
+    """
+    refuse_change_of_fixed(source, body)
+    notes = appraise(body, connection).notes
+    after = deployment.store.replace(source, body)
+    changed = [name for name in SourceBody.model_fields if getattr(after, name) != getattr(source, name)]
+    return EditedSource(after, tuple(changed), notes)
 
 
 class Switch(StrEnum):

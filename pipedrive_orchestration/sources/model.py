@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -406,6 +407,24 @@ def _instant(value: Any) -> Any:
     if not 2000 <= instant.year < 2100:
         raise refusal("invalid_instant", f"`{value}` is not an instant of this century.")
     return instant.astimezone(UTC)
+
+
+_FIXED = ("object_type", "options.partitions", "options.partitions_start")
+
+
+def refuse_change_of_fixed(source: SourceBody, changed: SourceBody) -> None:
+    """Refuse a body that changes what is fixed when a source is created, its windows above all.
+
+    Raises:
+        InvalidBodyError: it does; names everything that it changes.
+    """
+    problems = [
+        Problem(field, "fixed", "Was fixed when the source was created; create another source instead.")
+        for field in _FIXED
+        if attrgetter(field)(changed) != attrgetter(field)(source)
+    ]
+    if problems:
+        raise InvalidBodyError(problems)
 
 
 class SourceFile(SourceBody):

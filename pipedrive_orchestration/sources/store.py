@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import yaml
 
-from pipedrive_orchestration.files import create_content
+from pipedrive_orchestration.files import create_content, replace_content
 from pipedrive_orchestration.sources.first_seen import FirstSeen
 from pipedrive_orchestration.sources.holds import Hold, Holds
 from pipedrive_orchestration.sources.key_values import KeyValues
@@ -25,6 +25,7 @@ from pipedrive_orchestration.sources.model import (
     id_of_slug,
     is_slug,
     misnamed,
+    refuse_change_of_fixed,
 )
 from pipedrive_orchestration.sources.old_files import OldFileError
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
@@ -128,6 +129,22 @@ class SourceStore:
                 break
         self._first_seen.record([chosen], source.created_at)
         return source
+
+    def replace(self, source: Source, body: SourceBody) -> Source:
+        """Writes another body into a source's file; id and instant of creation stay, comments do not.
+
+        Raises:
+            InvalidBodyError: The body changes what is fixed at creation, or a file cannot hold it.
+            UnknownSourceError: The file has gone meanwhile.
+            OSError: The folder cannot be written; the file is as it was.
+        """
+        refuse_change_of_fixed(source, body)
+        changed = _with_identity(body, source.slug, source.id, source.created_at)
+        content = _as_yaml(changed, body)
+        if source.slug not in self._files.slugs():
+            raise UnknownSourceError(not_there("source", source.slug, self.load().sources))
+        replace_content(self._files.file_of(source.slug), content.encode(), mode=0o644)
+        return changed
 
     def delete(self, slug: str) -> None:
         """Moves a source's file to the folder of deleted ones; nothing where it has gone already.
