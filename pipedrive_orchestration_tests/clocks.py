@@ -24,13 +24,16 @@ STARTUP = Path(__file__).with_name("startup")
 
 USUAL = datetime(2026, 5, 20, 10, tzinfo=UTC)
 
+_LONGEST_RUN = timedelta(hours=1)
 _EARLIEST, _LATEST = datetime(2022, 1, 1, tzinfo=UTC), datetime(2034, 12, 31, tzinfo=UTC)
 
 
 def _chosen(text: str) -> datetime:
     if text == "random":
         span = (_LATEST - _EARLIEST).total_seconds()
-        return _EARLIEST + timedelta(seconds=int(random.SystemRandom().uniform(0, span)))
+        instant = _EARLIEST + timedelta(seconds=int(random.SystemRandom().uniform(0, span)))
+        # A month that ended during the run would bring every source a window that no test has asked for.
+        return instant if (instant + _LONGEST_RUN).month == instant.month else instant - _LONGEST_RUN
     instant = datetime.fromisoformat(text)
     return instant.replace(tzinfo=instant.tzinfo or UTC)
 
