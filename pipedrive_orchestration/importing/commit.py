@@ -334,6 +334,7 @@ class Committer:
             seconds=(now - request.started_at).total_seconds(),
             note="; ".join(notes) or None,
             quarantined=self.totals.quarantined,
+            reconciles=request.reconciles,
         )
 
     def _window_key(self) -> str:

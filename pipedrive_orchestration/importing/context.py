@@ -32,6 +32,7 @@ class ImportRequest:
         accept_user: whether rows that the connected user does not see are removed, whoever saw them before.
         import_id: the import's name in the ledger.
         started_at: when it began, by our clock.
+        reconciles: the import of changes after which it reads windows again that are in doubt.
     """
 
     source: Source
@@ -43,6 +44,7 @@ class ImportRequest:
     accept_user: bool
     import_id: uuid.UUID
     started_at: datetime
+    reconciles: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

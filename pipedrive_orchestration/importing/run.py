@@ -93,6 +93,7 @@ async def _import_and_reconcile(
         windows=tuple(sorted((each.window for each in doubtful), key=lambda window: window.key)),
         import_id=uuid.uuid4(),
         started_at=clock(),
+        reconciles=request.import_id,
     )
     notes = [f"reads {each.window.key} again: {each.reason}" for each in doubtful]
     for note in notes:

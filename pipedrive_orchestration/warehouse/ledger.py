@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import reduce
 
 import duckdb
 
@@ -27,7 +28,7 @@ CREATE TABLE IF NOT EXISTS import_ledger.imports (
     definition VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, status VARCHAR,
     requests BIGINT, tokens BIGINT, bytes BIGINT,
     rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT,
-    seconds DOUBLE, note VARCHAR, quarantined BIGINT
+    seconds DOUBLE, note VARCHAR, quarantined BIGINT, reconciles UUID
 );
 CREATE TABLE IF NOT EXISTS import_ledger.windows (
     import_id UUID, source VARCHAR, "window" VARCHAR, pull_started_at TIMESTAMPTZ,
@@ -68,6 +69,7 @@ class ImportEntry:
         windows: those asked for.
         definition: what they were pulled for.
         quarantined: values that the import has set aside.
+        reconciles: the import of changes after which this one read windows again that were in doubt.
     """
 
     import_id: uuid.UUID
@@ -89,6 +91,24 @@ class ImportEntry:
     seconds: float
     note: str | None
     quarantined: int
+    reconciles: uuid.UUID | None = None
+
+    def with_reconciliation(self, later: ImportEntry) -> ImportEntry:
+        """This import and the one that read windows again after it, as one."""
+        return replace(
+            self,
+            finished_at=later.finished_at,
+            requests=self.requests + later.requests,
+            tokens=self.tokens + later.tokens,
+            bytes=self.bytes + later.bytes,
+            rows_read=self.rows_read + later.rows_read,
+            rows_inserted=self.rows_inserted + later.rows_inserted,
+            rows_updated=self.rows_updated + later.rows_updated,
+            rows_removed=self.rows_removed + later.rows_removed,
+            seconds=self.seconds + later.seconds,
+            note="; ".join(filter(None, (self.note, later.note))) or None,
+            quarantined=self.quarantined + later.quarantined,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +204,28 @@ def record_interruptions(
 
 
 def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEntry | None:
-    """The source's newest import that succeeded, if any."""
+    """The source's newest import that succeeded, if any, with what it has read again after it."""
     if not is_present(connection):
         return None
     names = ", ".join(ImportEntry.__slots__)
-    row = connection.execute(
-        f"SELECT {names} FROM import_ledger.imports WHERE source = ? AND status = 'succeeded' "
-        "ORDER BY finished_at DESC LIMIT 1",
+    rows = connection.execute(
+        f"""
+        WITH newest AS (
+            FROM import_ledger.imports WHERE source = ? AND status = 'succeeded' AND reconciles IS NULL
+            ORDER BY finished_at DESC LIMIT 1
+        )
+        SELECT {names} FROM newest
+        UNION ALL BY NAME
+        SELECT {names} FROM import_ledger.imports
+        WHERE status = 'succeeded' AND reconciles IN (SELECT import_id FROM newest)
+        ORDER BY reconciles NULLS FIRST
+        """,
         [source],
-    ).fetchone()
-    return ImportEntry(*row) if row else None
+    ).fetchall()
+    if not rows:
+        return None
+    entry, *later = (ImportEntry(*row) for row in rows)
+    return reduce(ImportEntry.with_reconciliation, later, entry)
 
 
 @dataclass(frozen=True, slots=True)

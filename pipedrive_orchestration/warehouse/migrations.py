@@ -9,7 +9,7 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.catalog import has_table
 
-VERSION = 4
+VERSION = 5
 """Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
 
 _TABLE = "import_ledger.schema_version"
@@ -92,10 +92,15 @@ def _keep_what_was_set_aside(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _tell_what_reconciles(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("ALTER TABLE import_ledger.imports ADD COLUMN IF NOT EXISTS reconciles UUID")
+
+
 _STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     _keep_definitions,
     _keep_states_of_windows,
     _keep_our_time,
     _keep_what_was_set_aside,
+    _tell_what_reconciles,
 )
 """The step at index ``n`` leads from version ``n`` to the next."""

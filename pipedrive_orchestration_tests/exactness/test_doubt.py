@@ -10,6 +10,7 @@ import pytest
 
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.sources import Options
+from pipedrive_orchestration.warehouse import ledger
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
@@ -55,6 +56,12 @@ def test_what_no_feed_tells_of_is_seen_within_the_time_of_reconciliation(
     trial.demo.account.clock.advance(WEEK)
     report = trial.changes(source)
     assert reasons(report.notes) >= {"last read 7 days ago"}
+    # To whoever asks later it is one import, as it was to whoever ran it.
+    with trial.warehouse.reading() as connection:
+        entry = ledger.last_import(connection, source.slug)
+    assert entry is not None
+    assert (entry.pull, entry.requests, entry.tokens) == ("changes", report.requests, report.tokens)
+    assert (entry.rows_read, entry.rows_removed) == (report.rows.read, report.rows.removed)
     # Nothing says that it was deleted, so it may as well be hidden from this user.
     assert trial.rows(source)[str(victim)]["_removal"] == "invisible"
     assert [each for each in trial.differences(source) if not each.startswith(f"{victim}._removal")] == []
