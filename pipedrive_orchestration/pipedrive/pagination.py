@@ -40,7 +40,9 @@ Resumption = Callable[[Page], Mapping[str, str]]
 does."""
 
 
-def page_reader(paging: Paging, *, may_be_empty: bool = False) -> Callable[[bytes], Page]:
+def page_reader(
+    paging: Paging, *, may_be_empty: bool = False, must_have_records: bool = False, doubts_null: bool = False
+) -> Callable[[bytes], Page]:
     """Opens the answers to one request.
 
     A full page by cursor that does not say whether there is more is asked for once more: without a cursor
@@ -50,9 +52,12 @@ def page_reader(paging: Paging, *, may_be_empty: bool = False) -> Callable[[byte
         paging: of the list.
         may_be_empty: whether an unpaged list that answers ``data: null`` twice has no records: such answers
             were observed where there are none (docs/pipedrive-api.md#pagination).
+        must_have_records: whether a paged list cannot have ended, so that ``data: null`` is no end of it.
+        doubts_null: whether a paged list that ends with ``data: null`` is asked for once more.
 
     Raises:
         BrokenBody: see :func:`open_page`.
+        NoRecords: likewise.
         OddBody: likewise; also the first answer of that kind.
     """
     doubted = False
@@ -68,6 +73,9 @@ def page_reader(paging: Paging, *, may_be_empty: bool = False) -> Callable[[byte
                 doubted = True
                 raise
             return Page([])
+        if page.is_null and (must_have_records or (doubts_null and not doubted)):
+            doubted = True
+            raise NoRecords("the body has no records (data: null)")
         without_end = page.more is None and page.goes_on(MAX_PAGE_SIZE)
         if without_end and paging is Paging.CURSOR and not doubted:
             doubted = True
@@ -118,7 +126,9 @@ def range_pages(
     if since is not None:
         bounded["updated_since"] = timestamp(since)
     if listing.paging is Paging.OFFSET:
-        return keyset_pages(client, listing, bounded | {"sort": "update_time ASC"})
+        # What does not come in a reading of everything is taken for gone.
+        query = bounded | {"sort": "update_time ASC"}
+        return keyset_pages(client, listing, query, doubts_null=since is None)
     # Without a lower bound there must be no upper one either: an upper bound hides records that
     # have no update_time, and those come first.
     if listing.bounds is Bounds.BOTH and since is not None and until is not None:
@@ -213,12 +223,14 @@ def timestamp(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def keyset_pages(client: Client, listing: Listing, query: Query) -> AsyncIterator[Page]:
+def keyset_pages(
+    client: Client, listing: Listing, query: Query, *, doubts_null: bool = False
+) -> AsyncIterator[Page]:
     """A v1 list in ascending ``update_time``, by following ``updated_since`` instead of the offset.
 
     Takes and raises what :func:`shifting_pages` does.
     """
-    return shifting_pages(client, listing, query, from_its_end=_updated_since)
+    return shifting_pages(client, listing, query, from_its_end=_updated_since, doubts_null=doubts_null)
 
 
 async def shifting_pages(
@@ -228,6 +240,7 @@ async def shifting_pages(
     *,
     from_its_end: Resumption = lambda _: {},
     suffices: Callable[[Page], bool] = lambda _: False,
+    doubts_null: bool = False,
 ) -> AsyncIterator[Page]:
     """A v1 list that may shift while it is read.
 
@@ -242,6 +255,7 @@ async def shifting_pages(
         query: filters, bounds and order.
         from_its_end: the bound that makes the list begin where a page ends.
         suffices: whether nothing that comes after a page is wanted.
+        doubts_null: see :func:`page_reader`.
 
     Raises:
         EndlessList: a page has nothing new and says that there is more, or the list never stops shifting.
@@ -255,7 +269,10 @@ async def shifting_pages(
             listing.path,
             {**asked, "limit": MAX_PAGE_SIZE, "start": start},
             cost=listing.cost,
-            read=page_reader(Paging.OFFSET),
+            # The record that gave the bound has to come again at least.
+            read=page_reader(
+                Paging.OFFSET, must_have_records=not start and asked != query, doubts_null=doubts_null
+            ),
         )
         yield page
         ids = page.ids()

@@ -85,12 +85,14 @@ class Page:
         next: what the parameter that asks for the next page must carry, where the body says so.
         more: whether the list goes on, as the body says; None where it does not say.
         has_line_feeds: whether the body is laid out in lines.
+        is_null: whether the body says ``data: null`` for no records.
     """
 
     records: list[msgspec.Raw]
     next: str | int | None = None
     more: bool | None = False
     has_line_feeds: bool = False
+    is_null: bool = False
 
     def lines(self) -> bytes:
         """The records one per line: a line feed in JSON is blank space, so none is lost."""
@@ -165,7 +167,13 @@ def open_page(body: bytes, paging: Paging) -> Page:
     following, more = _continuation(envelope.additional_data, paging)
     if envelope.data is None and not (paging is Paging.OFFSET and more is False):
         raise NoRecords("the body has no records (data: null)")
-    return Page(envelope.data or [], following, more, has_line_feeds=b"\n" in body)
+    return Page(
+        envelope.data or [],
+        following,
+        more,
+        has_line_feeds=b"\n" in body,
+        is_null=envelope.data is None,
+    )
 
 
 def _opened(body: bytes) -> _Envelope:
