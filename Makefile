@@ -44,8 +44,8 @@ tests: $(VENV)/installed-dev
 	$(BIN)/pytest
 
 # Where sizes depend on CHAOS_FULL.
-CHAOS := chaos api/test_contract.py cli/test_trouble.py importing/filters/test_oracle.py \
-  $(addprefix exactness/test_,drift.py histories.py moments.py reconciliation.py skew.py)
+CHAOS := chaos exactness api/test_contract.py cli/test_trouble.py importing/test_long_records.py \
+  $(addprefix importing/filters/test_,oracle.py pushdown.py segments.py)
 
 chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md
 	CHAOS_FULL=1 $(BIN)/pytest -n 0 $(addprefix pipedrive_orchestration_tests/,$(CHAOS))

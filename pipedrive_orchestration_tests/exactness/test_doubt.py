@@ -11,6 +11,7 @@ import pytest
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.sources import Options
 from pipedrive_orchestration.warehouse import ledger
+from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
@@ -18,6 +19,9 @@ from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, rows, run, source
 
 WEEK = timedelta(days=7, hours=1)
+
+FEW = {"properties": ("id", "add_time", "update_time")}
+"""A source that is quickly read."""
 
 
 def vanish(trial: Trial, object_type: str) -> int:
@@ -36,19 +40,19 @@ def reasons(notes: tuple[str, ...]) -> set[str]:
 
 def test_a_tick_reads_nothing_again_that_was_read_lately(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    source = trial.source("persons")
+    source = trial.source("persons", **FEW)
     trial.windows(source)
     report = trial.changes(source)
     assert reasons(report.notes) == set()
     assert report.requests == 3
 
 
-@pytest.mark.parametrize("object_type", ["persons", "deals", "products", "notes"])
+@pytest.mark.parametrize("object_type", sample(["persons", "deals", "products", "notes"], "deals", "notes"))
 def test_what_no_feed_tells_of_is_seen_within_the_time_of_reconciliation(
     fresh_trial: FreshTrial, object_type: str
 ) -> None:
     trial = fresh_trial()
-    source = trial.source(object_type)
+    source = trial.source(object_type, **FEW)
     trial.windows(source)
     victim = vanish(trial, object_type)
     trial.changes(source)
@@ -70,7 +74,7 @@ def test_what_no_feed_tells_of_is_seen_within_the_time_of_reconciliation(
 
 def test_reconciliation_can_be_switched_off(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    source = trial.source("persons", options=Options(reconcile="never"))
+    source = trial.source("persons", options=Options(reconcile="never"), **FEW)
     trial.windows(source)
     trial.demo.account.clock.advance(timedelta(days=29))
     assert reasons(trial.changes(source).notes) == set()
@@ -99,7 +103,7 @@ def _status(value: str) -> dict[str, Any]:
 
 def test_ticks_spend_a_tenth_of_what_is_left_and_come_to_an_end(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial(scale=0.5, daily_tokens=1500)
-    source = trial.source("persons")
+    source = trial.source("persons", **FEW)
     trial.windows(source)
     trial.demo.account.clock.advance(WEEK)
     victim = vanish(trial, "persons")

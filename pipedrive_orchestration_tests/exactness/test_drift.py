@@ -61,7 +61,7 @@ class Moving:
 
 
 @settings(
-    max_examples=size("EXACTNESS_SKEWS", 40 if FULL else 4),
+    max_examples=size("EXACTNESS_SKEWS", 40 if FULL else 2),
     derandomize=not FULL,
     database=None,
     deadline=None,

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 
 LONG_AGO = timedelta(days=40)
 
 
-@pytest.mark.parametrize("object_type", ["persons", "deals", "notes"])
+@pytest.mark.parametrize("object_type", sample(["persons", "deals", "notes"], "deals"))
 def test_a_gap_longer_than_pipedrive_remembers(fresh_trial: FreshTrial, object_type: str) -> None:
     """What was deleted in the gap is purged, and no feed or list tells of it any more."""
     trial = fresh_trial()
@@ -63,7 +64,7 @@ def test_archived_records_that_are_asked_for_later(fresh_trial: FreshTrial) -> N
 
 def test_records_added_before_a_source_that_starts_empty_stay_out(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    source = trial.source("persons", pull_existing=False)
+    source = trial.source("persons", pull_existing=False, properties=("id", "add_time", "update_time"))
     before = {str(record["id"]) for record in trial.demo.account.records("persons")}
     churn = Churn(trial.demo, seed=5, families=("persons",))
     for pull in (trial.changes, trial.windows, trial.changes):

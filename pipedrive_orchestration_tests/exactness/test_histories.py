@@ -29,7 +29,7 @@ from pipedrive_orchestration_tests.exactness.hidden_records import Record, hide,
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.exactness.versions import Past, broken_versions
 
-PASTS = size("CHAOS_PASTS", 300 if FULL else 3)
+PASTS = size("CHAOS_PASTS", 300 if FULL else 2)
 """Histories that are tried."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from pipedrive_orchestration.importing import ImportEvent, Window, WindowReport
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
@@ -30,12 +31,12 @@ def ids_in(trial: Trial, source: Source, window: Window) -> frozenset[str]:
     )
 
 
-@pytest.mark.parametrize("object_type", ["persons", "notes"])
+@pytest.mark.parametrize("object_type", sample(["persons", "notes"], "persons"))
 def test_a_window_is_reported_once_all_its_rows_are_committed(
     fresh_trial: FreshTrial, object_type: str
 ) -> None:
     trial = fresh_trial()
-    source = trial.source(object_type)
+    source = trial.source(object_type, properties=("id", "add_time", "update_time"))
     checked = []
 
     def check(event: ImportEvent) -> None:
@@ -51,7 +52,7 @@ def test_a_window_is_reported_once_all_its_rows_are_committed(
     assert sum(checked) + 4 >= len(members(trial.demo.account, source))
 
 
-@pytest.mark.parametrize("event", [1, 4, 29])
+@pytest.mark.parametrize("event", sample([1, 4, 29], 1, 29))
 def test_an_import_that_ended_at_any_event_is_gone_on_with(fresh_trial: FreshTrial, event: int) -> None:
     trial = fresh_trial()
     source = trial.source("persons")
@@ -89,7 +90,7 @@ def test_a_commit_that_fails_leaves_nothing_of_itself(fresh_trial: FreshTrial, a
 
 def test_changes_that_were_not_committed_do_not_move_the_watermark(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    source = trial.source("organizations")
+    source = trial.source("organizations", properties=("id", "name", "update_time"))
     trial.windows(source)
     before = trial.changes(source).watermark
     Churn(trial.demo, seed=7).steps(30)
@@ -106,7 +107,7 @@ def test_changes_that_were_not_committed_do_not_move_the_watermark(fresh_trial: 
 def test_a_budget_that_runs_out_again_and_again(fresh_trial: FreshTrial) -> None:
     """Each day pays for a part of the import; what is committed is not paid for twice."""
     trial = fresh_trial(daily_tokens=65)
-    source = trial.source("activities")
+    source = trial.source("activities", properties=("id", "subject", "update_time"))
     churn = Churn(trial.demo, seed=8)
     committed: list[str] = []
 

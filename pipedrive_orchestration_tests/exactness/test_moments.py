@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +13,7 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.conftest import BetweenRequests, FreshTrial
 from pipedrive_orchestration_tests.exactness.test_costs import with_many
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -89,7 +89,7 @@ EVERYTHING = [
 
 @pytest.mark.parametrize(
     ("object_type", "include_archived", "missing"),
-    EVERYTHING if os.environ.get("CHAOS_FULL") else EVERYTHING[:3],
+    sample(EVERYTHING, *EVERYTHING[:2]),
 )
 def test_after_every_request_of_a_pull(
     fresh_trial: FreshTrial,

@@ -33,7 +33,7 @@ from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInT
 from pipedrive_orchestration_tests.exactness.hidden_changes import HIDDEN, TITLES, hide_change
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
-HISTORIES = size("EXACTNESS_HISTORIES", 40 if FULL else 3)
+HISTORIES = size("EXACTNESS_HISTORIES", 40 if FULL else 2)
 
 IMPATIENT = Patience(deadline=0, first_deadline=0, attempt=20, blocked=0, odd=0, refused=0)
 """No second try: what is asked for again within an import is tried in ``chaos/test_faults.py``."""

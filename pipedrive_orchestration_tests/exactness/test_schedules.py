@@ -21,12 +21,13 @@ from pipedrive_orchestration.demo import running_demo
 from pipedrive_orchestration.importing import ImportEvent
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.chaos.sizes import FULL, size
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
-SCHEDULES = int(os.environ.get("EXACTNESS_SCHEDULES", "5"))
+SCHEDULES = size("EXACTNESS_SCHEDULES", 5 if FULL else 3)
 
 
 @dataclass(frozen=True)

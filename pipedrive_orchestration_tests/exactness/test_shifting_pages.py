@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.demo import LoggedRequest
+from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import BetweenRequests, FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -30,11 +31,11 @@ def many_in_one_second(trial: Trial, object_type: str, count: int) -> list[Any]:
     return sorted(ids)
 
 
-@pytest.mark.parametrize("object_type", IN_ONE_SECOND)
+@pytest.mark.parametrize("object_type", sample(IN_ONE_SECOND, "persons", "leads"))
 def test_more_records_in_one_second_than_fit_on_two_pages(fresh_trial: FreshTrial, object_type: str) -> None:
     trial = fresh_trial()
     many_in_one_second(trial, object_type, 1_150)
-    source = trial.source(object_type)
+    source = trial.source(object_type, properties=("id", "add_time", "update_time"))
     report = trial.windows(source)
     assert report.rows.current > 1_150
     assert trial.differences(source) == []
@@ -43,7 +44,7 @@ def test_more_records_in_one_second_than_fit_on_two_pages(fresh_trial: FreshTria
 
 
 @pytest.mark.usefixtures("small_pages")
-@pytest.mark.parametrize("object_type", ["persons", "notes"])
+@pytest.mark.parametrize("object_type", sample(["persons", "notes"], "notes"))
 def test_records_that_leave_a_crowded_second_while_it_is_read(
     fresh_trial: FreshTrial, between_requests: BetweenRequests, object_type: str
 ) -> None:
@@ -59,7 +60,7 @@ def test_records_that_leave_a_crowded_second_while_it_is_read(
             method = "PUT" if object_type == "notes" else "PATCH"
             trial.demo.write(method, f"{path}/{next(unread)}", {title: "Changed while it was read"})
 
-    source = trial.source(object_type)
+    source = trial.source(object_type, properties=("id", title, "update_time"))
     with between_requests(trial.demo, change_one):
         trial.windows(source)
     trial.changes(source)
@@ -67,7 +68,7 @@ def test_records_that_leave_a_crowded_second_while_it_is_read(
 
 
 @pytest.mark.usefixtures("small_pages")
-@pytest.mark.parametrize("object_type", ["persons", "notes"])
+@pytest.mark.parametrize("object_type", sample(["persons", "notes"], "persons"))
 def test_deletions_in_a_feed_that_shifts_while_it_is_read(
     fresh_trial: FreshTrial, between_requests: BetweenRequests, object_type: str
 ) -> None:
@@ -93,7 +94,7 @@ def test_deletions_in_a_feed_that_shifts_while_it_is_read(
 
 
 @pytest.mark.usefixtures("small_pages")
-@pytest.mark.parametrize("object_type", ["deals", "leads"])
+@pytest.mark.parametrize("object_type", sample(["deals", "leads"], "deals"))
 def test_writes_between_all_requests(
     fresh_trial: FreshTrial, between_requests: BetweenRequests, object_type: str
 ) -> None:

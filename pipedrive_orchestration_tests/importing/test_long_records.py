@@ -6,7 +6,11 @@ import hashlib
 import random
 from pathlib import Path
 
+import pytest
+
+from pipedrive_orchestration.importing import staging
 from pipedrive_orchestration.importing.staging import BYTES_PER_BATCH, PAGES_PER_BATCH, StagingFolder, batches
+from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.importing.accounts import account, deal
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import query, run, source
@@ -29,10 +33,14 @@ def digests(texts: dict[int, str]) -> list[tuple[int, str]]:
     ]
 
 
-def test_a_page_longer_than_a_batch_lands_and_changes_as_it_is(tmp_path: Path) -> None:
+def test_a_page_longer_than_a_batch_lands_and_changes_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorter = 1 if FULL else 10
+    monkeypatch.setattr(staging, "BYTES_PER_BATCH", BYTES_PER_BATCH // shorter)
     deals = source("deals", ["id", "title"])
-    texts = long_texts(1, [100_000] * 500 + [2_000_000] * 15)
-    assert sum(map(len, texts.values())) > BYTES_PER_BATCH
+    texts = long_texts(1, [100_000 // shorter] * 500 + [2_000_000 // shorter] * 15)
+    assert sum(map(len, texts.values())) > staging.BYTES_PER_BATCH
     with serving(account("deals", [deal(number, title=text) for number, text in texts.items()])) as served:
         run(deals, served.connection, tmp_path)
     assert query(tmp_path, DIGESTS) == digests(texts)

@@ -9,6 +9,7 @@ import pytest
 
 from pipedrive_orchestration.importing import UnfitSourceError
 from pipedrive_orchestration.sources import FilterGroup
+from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -162,7 +163,7 @@ def test_a_stage_is_known_by_its_name_until_it_is_renamed(fresh_trial: FreshTria
 
 
 @pytest.mark.usefixtures("small_pages")
-@pytest.mark.parametrize("filters", [OPEN, DEAR_OR_OWNED])
+@pytest.mark.parametrize("filters", sample([OPEN, DEAR_OR_OWNED], DEAR_OR_OWNED))
 def test_the_segment_is_exact_while_users_write(fresh_trial: FreshTrial, filters: dict[str, Any]) -> None:
     trial = fresh_trial()
     source = trial.source("deals", filters=FilterGroup.model_validate(filters), options=ONE_WINDOW)
