@@ -1,4 +1,4 @@
-"""Demo accounts for all tests, and the one Dagster that really runs."""
+"""Demo accounts for all tests, and how those are dealt out to processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from xdist.remote import Producer
@@ -18,9 +18,6 @@ from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration_tests.clocks import INSTANT, PRESENT, set_clock
 
 set_clock()
-
-if TYPE_CHECKING:
-    from pipedrive_orchestration_tests.orchestration.live import LiveDagster
 
 # The tests start dozens of processes, and each of them would compile the same modules again.
 sys.dont_write_bytecode = False
@@ -60,25 +57,6 @@ def fresh_demo() -> Iterator[FreshDemo]:
         yield start
 
 
-@pytest.fixture(scope="session")
-def live_account() -> Iterator[DemoServer]:
-    """The account that `live_dagster` imports from."""
-    with running_demo(account_settings(scale=0.05)) as account:
-        yield account
-
-
-@pytest.fixture(scope="session")
-def live_dagster(live_account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
-    """A Dagster that really runs, for all tests that need one: each works on sources of its own."""
-    # Most processes of the tests spare themselves the import of Dagster.
-    from pipedrive_orchestration_tests.orchestration.live import new_live_dagster  # noqa: PLC0415
-
-    live = new_live_dagster(tmp_path_factory.mktemp("live"), live_account)
-    live.start()
-    yield live
-    live.stop()
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Says by which clock the tests run, and how to run them by it again."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -98,10 +76,8 @@ class TestsThatWaitShareProcesses(LoadFileScheduling):  # type: ignore[misc]  # 
 
 
 def _what_it_waits_for(file: str) -> str | None:
-    folder, name = Path(file).parts[-2:]
-    if folder == "end_to_end":
-        return "commands"
-    return "Dagster" if folder in {"api", "orchestration"} and "live" in name else None
+    folder = Path(file).parts[-2]
+    return {"end_to_end": "commands", "live": "Dagster"}.get(folder)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsThatWaitShareProcesses:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy.pool import NullPool
 
 OPEN_STORAGE = DagsterSqliteStorage.__init__
+OPEN_EVENTS = sqlite_event_log.SqliteEventLogStorage._initdb
 READ_REVISIONS = ScriptDirectory.from_config
 
 ENGINES_KEPT = 64
@@ -39,15 +41,17 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
 
 
 def hasten_storage() -> None:
-    """Keeps what Dagster's storage would make anew in this process, which spares a quarter of a run's time.
+    """Keeps what Dagster's storage would make anew in this process, which spares half of a run's time.
 
     That is an engine for every statement, which compiles it, and for every database some eighty files of
-    revisions. The databases of a new instance are copies of empty ones.
+    revisions. The databases of a new instance and of a run are copies of empty ones. Nothing waits for the
+    disk, which matters where the power fails and to no process that is killed.
     """
     for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
         module.create_engine = _engine_of  # type: ignore[attr-defined]  # not told as exported
     ScriptDirectory.from_config = _revisions_of  # type: ignore[method-assign]
     DagsterSqliteStorage.__init__ = _open_storage  # type: ignore[method-assign, assignment]
+    sqlite_event_log.SqliteEventLogStorage._initdb = _open_events  # type: ignore[method-assign]
 
 
 def _engine_of(
@@ -59,7 +63,16 @@ def _engine_of(
 
 @lru_cache(ENGINES_KEPT)
 def _kept_engine(url: str, connect_args: tuple[tuple[str, Any], ...]) -> sqlalchemy.Engine:
-    return sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=dict(connect_args))
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=dict(connect_args))
+    sqlalchemy.event.listen(engine, "connect", without_waits)
+    return engine
+
+
+def without_waits(connection: sqlite3.Connection, _record: object) -> None:
+    """Leaves it to the system when what a connection writes gets to the disk."""
+    # What is no database is found by the statement that the connection was made for.
+    with suppress(sqlite3.DatabaseError):
+        connection.execute("PRAGMA synchronous = OFF").close()
 
 
 def _revisions_of(config: Config) -> ScriptDirectory:
@@ -81,6 +94,17 @@ def _open_storage(storage: DagsterSqliteStorage, base_dir: str, inst_data: Any =
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(database, copy)
     OPEN_STORAGE(storage, base_dir, inst_data)
+
+
+def _open_events(
+    storage: sqlite_event_log.SqliteEventLogStorage, engine: sqlalchemy.Engine, for_index_shard: bool = False
+) -> None:
+    file = Path(engine.url.database or "")
+    if for_index_shard or file.exists():
+        OPEN_EVENTS(storage, engine, for_index_shard)
+    else:
+        (index,) = _empty_storage().rglob("index.db")
+        shutil.copyfile(index, file)
 
 
 @cache

@@ -61,3 +61,9 @@ WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
 
 FILTERS = size("CHAOS_FILTERS", 400 if FULL else 20)
 """Filters that are compared with a plain evaluation, and a tenth as many for every kind of property."""
+
+FIELDS = size("CHAOS_FIELDS", 700 if FULL else 150)
+"""Fields of an account whose fields have odd names, of all types."""
+
+DAYS_OF_WINDOWS = 4_200 if FULL else 550
+"""Days that have a window each, in a run of many windows."""

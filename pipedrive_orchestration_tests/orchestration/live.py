@@ -18,7 +18,7 @@ import httpx
 import yaml
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.services.names import DEFAULT_NAMES
+from pipedrive_orchestration.services.names import DEFAULT_NAMES, INITIAL_IMPORT_TAG, SOURCE_TAG
 from pipedrive_orchestration.services.web_server import reload_sources
 from pipedrive_orchestration_tests.clocks import STARTUP
 from pipedrive_orchestration_tests.orchestration.live_project import SOURCES, WORKFLOWS
@@ -59,6 +59,11 @@ def truth(account: DemoServer, collection: str) -> set[int]:
         for record in account.account.records(collection)
         if not any(record.get(flag) for flag in gone)
     }
+
+
+def tags(run: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a run as Dagster tells them."""
+    return {tag["key"]: tag["value"] for tag in run["tags"]}
 
 
 def free_port() -> int:
@@ -192,6 +197,12 @@ class LiveDagster:
         """All runs with some tags, newest first."""
         wanted = [{"key": key, "value": value} for key, value in tags.items()]
         return list(self.ask(RUNS, f={"tags": wanted} if wanted else {})["results"])
+
+    def first_import(self, slug: str) -> dict[str, Any] | None:
+        """The run that has imported a source for the first time, once it has ended."""
+        runs = [run for run in self.runs(**{SOURCE_TAG: slug}) if INITIAL_IMPORT_TAG in tags(run)]
+        assert len(runs) <= 1
+        return runs[0] if runs and runs[0]["status"] in FINISHED else None
 
     def run(self, run_id: str) -> dict[str, Any]:
         return dict(self.ask(RUN, id=run_id))

@@ -21,10 +21,14 @@ def active(object_type: str, **changes: Any) -> dict[str, Any]:
 
 
 SOURCES: Mapping[str, Mapping[str, Any]] = {
-    "deals": active("deals"),
-    "stages": active("stages", properties=["id", "name"]),
     "persons": active("persons", properties=["name", "emails"]),
 }
+
+BY_HAND: Mapping[str, Mapping[str, Any]] = {
+    slug: {"name": slug, "object_type": object_type, "properties": ["id"], "pull_mode": "static"}
+    for slug, object_type in {"deals_by_hand": "deals", "stages": "stages"}.items()
+}
+"""Sources that are written while nothing is imported by itself."""
 
 CAPITALS = {
     "name": "Capitals",

@@ -18,6 +18,7 @@ from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.run_requests import MANY_WINDOWS, request_of_first_import
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.chaos.sizes import DAYS_OF_WINDOWS, FIELDS
 from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
@@ -153,11 +154,11 @@ ODD_LABELS = [
 ]  # fmt: skip
 
 
-def test_seven_hundred_fields_of_all_types_and_odd_names_do_not_fail_a_run(
+def test_hundreds_of_fields_of_all_types_and_odd_names_do_not_fail_a_run(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     kinds = [*NESTED, *TEXTS, "json", "of_the_future"]
-    keys = [f"{number:040x}" for number in range(700)]
+    keys = [f"{number:040x}" for number in range(FIELDS)]
     kind_of = {key: kinds[number % len(kinds)] for number, key in enumerate(keys)}
     fields = [
         field(
@@ -193,7 +194,7 @@ def test_seven_hundred_fields_of_all_types_and_odd_names_do_not_fail_a_run(
     assert result.success, failure(result)
     newest = totals(result, instance)
     assert newest["dagster/row_count"] == 141
-    assert len(newest["dagster/column_schema"].columns) > 700
+    assert len(newest["dagster/column_schema"].columns) > FIELDS
     assert "more columns" in newest["preview"]
     assert newest["quarantined"] > 0
     assert any(f"{newest['quarantined']:,} values did not fit" in line for line in logged(result, instance))
@@ -236,15 +237,16 @@ def test_a_look_at_a_damaged_table_is_left_out_with_a_warning(
 
 
 def daily(**changes: Any) -> Source:
-    return new_source(options={"partitions": "daily", "partitions_start": "2015-01"}, **changes)
+    start = f"{PRESENT - timedelta(days=DAYS_OF_WINDOWS):%Y-%m}"
+    return new_source(options={"partitions": "daily", "partitions_start": start}, **changes)
 
 
-def test_thousands_of_windows_are_read_in_one_run_that_names_none(
+def test_many_windows_are_read_in_one_run_that_names_none(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     many = daily(pull_mode="static")
     keys = [window.key for window in windows_until(many, PRESENT)]
-    assert len(keys) > 4_000
+    assert len(keys) > 2 * MANY_WINDOWS
     request = request_of_first_import(many, PRESENT, instance, DEFAULT_NAMES, "")
     assert not any("partition" in tag for tag in request.tags)
     asset = build_source_asset(many)

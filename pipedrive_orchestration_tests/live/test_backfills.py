@@ -12,6 +12,7 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest, running_demo
 from pipedrive_orchestration.importing.load import SECONDS_BETWEEN_COMMITS
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.orchestration.live import (
     BACKFILL_ENDED,
@@ -27,31 +28,23 @@ CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { 
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[DemoServer]:
+def deals_account() -> Iterator[DemoServer]:
     """An account with three pages of deals."""
     with running_demo(account_settings(scale=0.45)) as account:
         yield account
 
 
-@pytest.fixture(scope="module")
-def dagster(live_dagster: LiveDagster) -> Iterator[LiveDagster]:
-    # Otherwise the sources below would be imported before anybody launches a backfill.
-    live_dagster.switch_sensor("initial_import_sensor", on=False)
-    long_ago = f"{datetime.now(UTC) - timedelta(days=31 * (WINDOWS_PER_RUN + 10)):%Y-%m}"
-    body = {"properties": ["id", "add_time"], "pull_mode": "static"}
-    live_dagster.write(
-        "organizations", name="Organizations", object_type="organizations",
-        options={"partitions_start": long_ago}, **body,
-    )  # fmt: skip
-    live_dagster.write("deals_by_hand", name="Deals", object_type="deals", **body)
-    live_dagster.reload()
-    yield live_dagster
-    live_dagster.switch_sensor("initial_import_sensor", on=True)
-
-
+@in_full
 def test_a_backfill_in_several_runs_that_share_the_database(
-    dagster: LiveDagster, live_account: DemoServer
+    created: LiveDagster, account: DemoServer
 ) -> None:
+    dagster = created
+    long_ago = f"{datetime.now(UTC) - timedelta(days=31 * (WINDOWS_PER_RUN + 10)):%Y-%m}"
+    dagster.write(
+        "organizations", name="Organizations", object_type="organizations", properties=["id", "add_time"],
+        pull_mode="static", options={"partitions_start": long_ago},
+    )  # fmt: skip
+    dagster.reload()
     keys = dagster.partitions("organizations")["all"]
     runs = -(-len(keys) // WINDOWS_PER_RUN)
     assert runs > 1
@@ -59,7 +52,7 @@ def test_a_backfill_in_several_runs_that_share_the_database(
     assert state["status"] == "COMPLETED_SUCCESS"
     assert [run["status"] for run in state["runs"]] == ["SUCCESS"] * runs
     assert dagster.partitions("organizations")["green"] == keys
-    assert dagster.rows("organizations") == truth(live_account, "organizations")
+    assert dagster.rows("organizations") == truth(account, "organizations")
 
 
 class PagesHeldBack:
@@ -88,9 +81,9 @@ class PagesHeldBack:
 
 
 @pytest.fixture
-def held_back(account: DemoServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PagesHeldBack]:
-    pages = PagesHeldBack(account)
-    monkeypatch.setattr(account.account, "log", pages)
+def held_back(deals_account: DemoServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PagesHeldBack]:
+    pages = PagesHeldBack(deals_account)
+    monkeypatch.setattr(deals_account.account, "log", pages)
     yield pages
     pages.let_go.set()
 
@@ -123,9 +116,9 @@ def until_a_window_is_committed(dagster: LiveDagster, backfill: str) -> None:
 
 
 def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
-    dagster: LiveDagster, account: DemoServer, held_back: PagesHeldBack
+    created: LiveDagster, deals_account: DemoServer, held_back: PagesHeldBack
 ) -> None:
-    slug, config = "deals_by_hand", config_of(account)
+    dagster, slug, config = created, "deals_by_hand", config_of(deals_account)
     keys = dagster.partitions(slug)["all"]
     assert len(keys) == 25
     first = dagster.backfill(slug, keys, config)
@@ -139,7 +132,7 @@ def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
     assert windows["red"] == []
     assert 0 < len(windows["green"]) < len(keys)
     assert committed_windows(dagster) == set(windows["green"])
-    assert dagster.rows(slug) < truth(account, "deals")
+    assert dagster.rows(slug) < truth(deals_account, "deals")
 
     held_back.let_go.set()
     rest = [key for key in keys if key not in windows["green"]]
@@ -147,4 +140,4 @@ def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
     assert state["status"] == "COMPLETED_SUCCESS"
     assert len(state["runs"]) == 1
     assert dagster.partitions(slug) == {"all": keys, "green": keys, "red": []}
-    assert dagster.rows(slug) == truth(account, "deals")
+    assert dagster.rows(slug) == truth(deals_account, "deals")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from shutil import which
 from typing import Any
 
 import httpx
@@ -20,23 +17,14 @@ from pipedrive_orchestration.api.keys import Scope, new_key
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, previewed
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.end_to_end.conftest import COMMAND
-from pipedrive_orchestration_tests.orchestration.live import ROOT, LiveDagster, wait_for
+from pipedrive_orchestration_tests.orchestration.live import LiveDagster, wait_for
 
 SECRET, KEY = new_key("client", Scope)
 IMPORT = "/sources/import_from_pipedrive"
 STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename
     ... on PythonError { message } } }"""
-
-
-@pytest.fixture(scope="module")
-def account(live_account: DemoServer) -> DemoServer:
-    return live_account
-
-
-@pytest.fixture(scope="module")
-def dagster(live_dagster: LiveDagster) -> LiveDagster:
-    return live_dagster
 
 
 @contextmanager
@@ -156,6 +144,7 @@ def test_a_client_that_knows_nothing(client: httpx.Client, dagster: LiveDagster,
     assert data_of(client.get(f"{path}/data"))["total_count"] == expected
 
 
+@in_full
 def test_two_clients_that_create_at_once_both_see_their_sources(
     client: httpx.Client, dagster: LiveDagster
 ) -> None:
@@ -175,6 +164,7 @@ def test_two_clients_that_create_at_once_both_see_their_sources(
     assert slugs <= dagster.slugs()
 
 
+@in_full
 def test_a_process_killed_between_the_file_and_the_reload_leaves_a_source_that_is_imported(
     dagster: LiveDagster,
 ) -> None:
@@ -194,29 +184,6 @@ def test_a_process_killed_between_the_file_and_the_reload_leaves_a_source_that_i
         (found,) = [one for one in data_of(client.get("/sources")) if one["slug"] == "open_deals"]
         path = f"/sources/{found['source_instance_id']}"
         wait_for("first import", lambda: data_of(client.get(path))["row_count"], seconds=120)
-
-
-@pytest.mark.skipif(not (which("curl") and which("jq")), reason="the tutorial is made of curl and jq")
-def test_the_tutorial_runs_as_it_is_written(client: httpx.Client, tmp_path: Path) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
-    script = "set -e\n" + "".join(blocks).replace(
-        "http://127.0.0.1:8000/api/v1", str(client.base_url).rstrip("/")
-    )
-    # The tutorial has no keys; its reader here has one.
-    (tmp_path / ".curlrc").write_text(f'header = "Authorization: Bearer {SECRET}"\n')
-    done = subprocess.run(
-        ["bash", "-c", script],
-        env=os.environ | {"CURL_HOME": str(tmp_path)},
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert '{"total_results":' in done.stdout
-    assert "Did you mean `persons`?" in done.stdout
-    assert '"reference":"{{input.first_name}}"' in done.stdout
-    assert '{"state":"synced",' in done.stdout
-    assert '{"status":"paused","next_tick":null}\n{"status":"active","next_tick":"' in done.stdout
-    assert '"deleted"\n' in done.stdout
-    assert "402\nThe first import costs up to" in done.stdout
 
 
 def test_the_access_log_of_the_process_holds_no_secret(dagster: LiveDagster, account: DemoServer) -> None:

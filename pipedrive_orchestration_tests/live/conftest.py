@@ -1,0 +1,46 @@
+"""The one Dagster that really runs, for all tests of this folder: it ends with the last of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipedrive_orchestration.demo import DemoServer, running_demo
+from pipedrive_orchestration_tests.conftest import account_settings
+from pipedrive_orchestration_tests.orchestration.live import LiveDagster, new_live_dagster, wait_for
+from pipedrive_orchestration_tests.orchestration.live_project import BY_HAND, active
+
+
+@pytest.fixture(scope="package")
+def account() -> Iterator[DemoServer]:
+    """The account that `dagster` imports from."""
+    with running_demo(account_settings(scale=0.05)) as account:
+        yield account
+
+
+@pytest.fixture(scope="package")
+def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
+    """A Dagster that really runs; each test works on sources of its own."""
+    live = new_live_dagster(tmp_path_factory.mktemp("live"), account)
+    live.start()
+    yield live
+    live.stop()
+
+
+@pytest.fixture(scope="package")
+def created(dagster: LiveDagster) -> LiveDagster:
+    """With a source that the job of the UI has created, and with the files that were written before it.
+
+    From here on nothing is imported unless somebody asks for it.
+    """
+    wait_for("first import", lambda: dagster.first_import("persons"))
+    dagster.switch_sensor("initial_import_sensor", on=False)
+    for slug, body in BY_HAND.items():
+        dagster.write(slug, **body)
+    dagster.write("broken", **active("personz"))
+    assert not dagster.slugs() & BY_HAND.keys()
+    run = dagster.launch("create_import_source", active("pipelines", name="All pipelines"))
+    assert dagster.wait_for_run(run) == "SUCCESS"
+    wait_for("new source", lambda: "all_pipelines" in dagster.slugs(), seconds=10)
+    return dagster
