@@ -127,11 +127,11 @@ def test_a_killed_worker_is_marked_and_its_source_runs_again(
     created: LiveDagster, slow_account: DemoServer
 ) -> None:
     dagster, slow = created, config_of(slow_account)
-    run = dagster.launch("__ASSET_JOB", slow, assets=["stages"], tags={"pipedrive/source": "stages"})
+    run = dagster.launch("__ASSET_JOB", slow, assets=["stages_by_hand"], tags={SOURCE_TAG: "stages_by_hand"})
     worker = wait_for("worker", lambda: worker_of(dagster, run))
     os.kill(worker, signal.SIGKILL)
     assert dagster.wait_for_run(run) == "FAILURE"
-    again = dagster.launch("__ASSET_JOB", {}, assets=["stages"], tags={"pipedrive/source": "stages"})
+    again = dagster.launch("__ASSET_JOB", {}, assets=["stages_by_hand"], tags={SOURCE_TAG: "stages_by_hand"})
     assert dagster.wait_for_run(again) == "SUCCESS"
 
 

@@ -26,7 +26,7 @@ SOURCES: Mapping[str, Mapping[str, Any]] = {
 
 BY_HAND: Mapping[str, Mapping[str, Any]] = {
     slug: {"name": slug, "object_type": object_type, "properties": ["id"], "pull_mode": "static"}
-    for slug, object_type in {"deals_by_hand": "deals", "stages": "stages"}.items()
+    for slug, object_type in {"deals_by_hand": "deals", "stages_by_hand": "stages"}.items()
 }
 """Sources that are written while nothing is imported by itself."""
 
