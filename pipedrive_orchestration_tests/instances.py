@@ -51,7 +51,7 @@ def hasten_storage() -> None:
         module.create_engine = _engine_of  # type: ignore[attr-defined]  # not told as exported
     ScriptDirectory.from_config = _revisions_of  # type: ignore[method-assign]
     DagsterSqliteStorage.__init__ = _open_storage  # type: ignore[method-assign, assignment]
-    sqlite_event_log.SqliteEventLogStorage._initdb = _open_events  # type: ignore[method-assign]
+    sqlite_event_log.SqliteEventLogStorage._initdb = _open_events  # type: ignore[method-assign, assignment]
 
 
 def _engine_of(
