@@ -47,6 +47,57 @@ def last_fields(
     return {key: LedgerField(key, label, field_type, is_custom) for key, label, field_type, is_custom in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A change of a field of the account.
+
+    Attributes:
+        at: when an import found it.
+        label: of the field, after the change.
+        what: ``added``, ``renamed``, ``retyped``, ``gone`` or ``back``.
+        before, after: label or type, where it was renamed or retyped.
+    """
+
+    at: datetime
+    key: str
+    label: str
+    what: str
+    before: str | None
+    after: str | None
+
+
+def field_changes(connection: duckdb.DuckDBPyConnection, object_type: str, count: int) -> list[FieldChange]:
+    """The last changes of an object type's fields, newest first; what was there at first is no change."""
+    rows = connection.execute(
+        """
+        WITH known AS (
+            SELECT *, min(valid_from) OVER () AS first,
+                lag(label) OVER field AS label_before, lag(field_type) OVER field AS type_before,
+                lag(valid_to) OVER field AS ended_before, lead(valid_from) OVER field AS next_from
+            FROM import_ledger.fields WHERE object_type = $object_type
+            WINDOW field AS (PARTITION BY key ORDER BY valid_from)
+        ), changes AS (
+            SELECT valid_from AS found_at, key, label, 'added' AS what, NULL AS before, NULL AS after
+            FROM known WHERE valid_from > first AND ended_before IS NULL
+            UNION ALL
+            SELECT valid_from, key, label, 'back', NULL, NULL FROM known WHERE ended_before < valid_from
+            UNION ALL
+            SELECT valid_from, key, label, 'renamed', label_before, label
+            FROM known WHERE ended_before = valid_from AND label <> label_before
+            UNION ALL
+            SELECT valid_from, key, label, 'retyped', type_before, field_type
+            FROM known WHERE ended_before = valid_from AND field_type <> type_before
+            UNION ALL
+            SELECT valid_to, key, label, 'gone', NULL, NULL
+            FROM known WHERE valid_to IS NOT NULL AND (next_from IS NULL OR next_from > valid_to)
+        )
+        SELECT * FROM changes ORDER BY found_at DESC, key, what LIMIT $count
+        """,
+        {"object_type": object_type, "count": count},
+    ).fetchall()
+    return [FieldChange(*row) for row in rows]
+
+
 def record_fields(
     connection: duckdb.DuckDBPyConnection, object_type: str, fields: Iterable[LedgerField], now: datetime
 ) -> list[str]:

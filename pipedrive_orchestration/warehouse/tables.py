@@ -277,6 +277,31 @@ def prepare_labeled_view(
     )
 
 
+def newest_labeled(connection: duckdb.DuckDBPyConnection, slug: str, count: int) -> str:
+    """SQL of the rows of the view that Pipedrive changed last, in that order.
+
+    The view does not show when that was, so its own query is asked for no more than those rows.
+    """
+    row = connection.execute(
+        "SELECT sql FROM duckdb_views() WHERE schema_name = ? AND view_name = ? "
+        "AND database_name = current_database()",
+        [LABELED, slug],
+    ).fetchone()
+    if row is None:
+        raise NotImportedError(slug)
+    # DuckDB writes lambdas with an arrow for files of its older versions, and reads that only if told to.
+    connection.execute("SET SESSION lambda_syntax = 'ENABLE_SINGLE_ARROW'")
+    _, _, query = row[0].rstrip("; \n").partition(" AS ")
+    # Their ids are constants: a join would hold all columns of all rows in memory.
+    ids = connection.execute(
+        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _is_current "
+        "ORDER BY _update_time DESC NULLS LAST, _id DESC LIMIT ?",
+        [count],
+    ).fetchall()
+    chosen = f"r._id IN ({', '.join(literal(id_) for (id_,) in ids)})" if ids else "false"
+    return f"{query} AND {chosen} ORDER BY r._update_time DESC NULLS LAST, r._id DESC"
+
+
 def _values(column: Column) -> list[tuple[str, str]]:
     """What the view shows of a column: labels, and the SQL of the values."""
     if not column.refers_to:

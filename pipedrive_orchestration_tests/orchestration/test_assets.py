@@ -115,7 +115,10 @@ def test_every_window_is_reported_once_with_its_figures(
     assert columns["value"].type == "DOUBLE"
     assert columns["title"].description == "Title (varchar)"
     assert metadata["preview"].startswith("| ID | Title | Value | Status | ")
-    assert "█" in metadata["rows_over_windows"]
+    assert re.fullmatch(
+        r"!\[Rows by the month [^\]]+\]\(data:image/svg\+xml;base64,[\w+/=]+\)", metadata["rows_over_windows"]
+    )
+    assert metadata["summary"] == f"{count:,} added"
     assert metadata["dagster/row_count"] == count
     assert metadata["rows_inserted"] == count
     assert metadata["requests"] > 0
@@ -137,6 +140,8 @@ def test_a_pull_of_changes_reports_the_windows_it_reaches_over(
     assert about_newest["watermark"] == pytest.approx(at_pipedrive.timestamp(), abs=3_600)
     assert about_newest["tokens"] >= 10
     assert "tokens" not in about_older
+    assert about_newest["summary"] == "nothing changed"
+    assert "rows_over_windows" not in about_newest
 
 
 def test_a_pull_of_changes_that_has_to_read_everything_reports_every_window_once(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import httpx
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
@@ -280,3 +281,31 @@ def test_windows_are_chosen_by_the_config_of_a_run_that_names_none(
         run_config={"ops": {asset.op.name: {"config": config}}},
     )
     assert [key for key, _ in materializations(result, instance)] == [first, last]
+
+
+def test_an_import_says_in_words_what_it_did_and_shows_what_is_gone(
+    instance: dg.DagsterInstance, resources: dict[str, Any], fresh_demo: FreshDemo
+) -> None:
+    demo = fresh_demo()
+    resources["pipedrive"] = PipedriveResource(url=demo.url, token=demo.token)
+    persons = new_source(object_type="persons", properties=["name", "org_name"], slug="persons")
+    assert run(persons, instance, resources, ALL).success
+    alive = [one for one in demo.account.records("persons") if not one["is_deleted"]]
+    gone, renamed = alive[0], alive[1]
+    demo.account.clock.advance(timedelta(minutes=10))
+    with httpx.Client(base_url=demo.url, headers={"x-api-token": demo.token}) as client:
+        client.delete(f"/api/v2/persons/{gone['id']}").raise_for_status()
+        client.patch(f"/api/v2/persons/{renamed['id']}", json={"name": "Zoë New"}).raise_for_status()
+    newest = totals(run(persons, instance, resources, ALL, pull="changes"), instance)
+    assert newest["summary"] == "1 changed, 1 deleted"
+    assert next(iter(newest)) == "summary"
+    header, _, *rows = newest["removed_rows"].splitlines()
+    assert header == "| id | name | reason | removed (UTC) |"
+    (row,) = rows
+    assert row.startswith(f"| {gone['id']} | ")
+    assert "| deleted |" in row
+    header, _, first, *others = newest["preview"].splitlines()
+    assert header.startswith("| Name | Organization")
+    assert first.startswith("| Zoë New | "), "the newest change comes first"
+    assert len(others) == 19
+    assert newest["rows_over_windows"].startswith("![Rows by the month")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipedrive_orchestration.demo import running_demo
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.orchestration.live import FINISHED, ROOT, LiveDagster, wait_for
 
@@ -29,6 +31,8 @@ def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDagster]:
         pytest.skip("there is no chromium; on Debian: apt-get install chromium")
     with running_demo(account_settings(scale=0.5)) as account:
         live = LiveDagster(tmp_path_factory.mktemp("ui"), account)
+        # By which a run launches another.
+        live.environment["PIPEDRIVE_DAGSTER_URL"] = live.url
         shutil.copytree(ROOT / "project" / "sources", live.project / "sources", dirs_exist_ok=True)
         live.start()
         expected = len(list((live.project / "sources").iterdir()))
@@ -53,6 +57,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, dagster: LiveDagster) -> Iterator[Page]:
     context = browser.new_context(base_url=dagster.url, viewport={"width": 1280, "height": 800})
+    # The browser has the clock of the tests as well, so that what has just been is not months ago.
+    context.clock.set_fixed_time(PRESENT + timedelta(minutes=10))
     page = context.new_page()
     page.set_default_timeout(30_000)
     yield page

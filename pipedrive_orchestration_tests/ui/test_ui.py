@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.orchestration.live import LiveDagster, wait_for
 from pipedrive_orchestration_tests.ui.conftest import Shoot
 
@@ -15,22 +16,72 @@ pytestmark = pytest.mark.ui
 LOCATION = "/locations/pipedrive_orchestration"
 
 
-def test_the_lineage_shows_the_object_types_and_their_sources(page: Page) -> None:
+CHECKS = (
+    "count_reconciliation",
+    "freshness",
+    "matches_definition",
+    "quarantine_empty",
+    "schema_drift",
+    "unique_ids",
+    "windows_reconciled",
+)
+
+
+def test_the_lineage_shows_the_account_and_what_hangs_on_it(page: Page, shoot: Shoot) -> None:
     page.goto("/asset-groups")
     for group in ("deals", "persons", "activities", "pipelines"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
+    page.goto("/assets/pipedrive/open_deals?view=lineage&lineageScope=neighbors")
+    for name in ("account", "open_deals", "stages", "status"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
+    expect(page.get_by_text(re.compile("^Loading"))).to_have_count(0)
+    shoot("lineage")
     page.goto(f"{LOCATION}/asset-groups/deals")
     for source in ("all_deals", "open_deals"):
         expect(page.get_by_text(source, exact=True).first).to_be_visible()
     expect(page.get_by_text(re.compile("^Loading"))).to_have_count(0)
 
 
-def test_the_catalog_lists_every_source_as_imported(page: Page, shoot: Shoot) -> None:
+def expect_picture(page: Page, alternative: str) -> None:
+    """Expects an image that the browser has drawn."""
+    picture = page.get_by_alt_text(re.compile(alternative))
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 300
+
+
+def test_the_catalog_lists_every_source_as_imported(page: Page) -> None:
     page.goto("/assets")
     expect(page.get_by_role("link", name="open_deals").first).to_be_visible()
     expect(page.get_by_text("25 partitions")).to_have_count(6)
-    expect(page.get_by_text("Materialized", exact=True)).to_have_count(3)
-    shoot("catalog")
+
+
+def test_the_status_says_how_every_source_is(page: Page, shoot: Shoot) -> None:
+    page.goto("/assets/status?view=events")
+    expect(page.get_by_text(re.compile(r"^\d+ sources")).first).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("columnheader", name="last success (UTC)")).to_be_visible()
+    expect(page.get_by_role("cell", name="open_deals", exact=True)).to_be_visible()
+    shoot("status")
+    expect_picture(page, "^Rows of each source that changed")
+
+
+def test_the_windows_of_a_source_show_its_rows_in_words_and_as_a_picture(page: Page, shoot: Shoot) -> None:
+    page.goto("/assets/pipedrive/all_persons?view=partitions")
+    expect(page.get_by_text("Materialized (25)")).to_be_visible()
+    # In the list; the axis above it has one as well, and a hidden one is there to measure it.
+    page.get_by_text(f"{PRESENT:%Y-%m}-01", exact=True).locator("visible=true").last.click()
+    expect(page.get_by_text(re.compile(r"^[\d,]+ added"))).to_be_visible()
+    shoot("partitions")
+    expect_picture(page, "^Rows by the month")
+    expect(page.get_by_role("columnheader", name="Email", exact=True)).to_be_visible()
+
+
+def test_a_run_says_what_it_did(page: Page, dagster: LiveDagster, shoot: Shoot) -> None:
+    key = ["pipedrive", "all_persons"]
+    run = next(run for run in dagster.runs() if [asset["path"] for asset in run["assetSelection"]] == [key])
+    page.goto(f"/runs/{run['runId']}")
+    expect(page.get_by_text("RUN_SUCCESS")).to_be_visible()
+    expect(page.get_by_text(re.compile("all_persons: .* records read")).first).to_be_visible()
+    shoot("run")
 
 
 def test_the_page_of_a_source_shows_rows_columns_checks_and_its_schedule(page: Page, shoot: Shoot) -> None:
@@ -42,20 +93,23 @@ def test_the_page_of_a_source_shows_rows_columns_checks_and_its_schedule(page: P
     expect(page.get_by_text("pipedrive.all_persons", exact=True).first).to_be_visible()
     shoot("asset")
     page.goto("/assets/pipedrive/all_persons?view=checks")
-    for check in ("unique_ids", "quarantine_empty", "schema_drift", "freshness", "count_reconciliation"):
+    for check in CHECKS:
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
-    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(5)
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(CHECKS))
 
 
-def test_a_backfill_is_launched_by_clicking(page: Page, dagster: LiveDagster, shoot: Shoot) -> None:
+def test_a_backfill_is_launched_by_clicking(page: Page, dagster: LiveDagster) -> None:
     page.goto("/assets/pipedrive/open_deals?view=partitions")
     expect(page.get_by_text("Materialized (25)")).to_be_visible()
     page.get_by_role("button", name="Materialize…").click()
-    page.get_by_text("Show all partitions").click()
+    # The dialog shows the last 90 days first where windows lie in them.
+    every = page.get_by_text("Show all partitions")
+    expect(every.or_(page.get_by_text("All time")).first).to_be_visible()
+    if every.count():
+        every.click()
     page.get_by_role("button", name="All", exact=True).last.click()
     expect(page.get_by_text("25 partitions", exact=True)).to_be_visible()
     expect(page.get_by_text("Backfills all partitions in a single run.")).to_be_visible()
-    shoot("backfill")
     page.get_by_role("button", name=re.compile("Launch")).last.click()
 
     def backfilled() -> bool:
@@ -83,10 +137,8 @@ def test_a_schedule_is_switched_off_and_on(page: Page, dagster: LiveDagster) -> 
     wait_for_status("RUNNING")
 
 
-BODY = """name: Won deals
-object_type: deals
-properties: [title, value, currency, status, won_time]
-pull_mode: static
+BODY = """object_type: deals
+properties: [title, value, currency, status, won_time, org_name]
 filters:
   conditions:
     - {variable: status, condition: equals, values: [won]}
@@ -94,22 +146,50 @@ filters:
 """
 
 
+def write(page: Page, config: str) -> None:
+    """Puts a config into the editor of the Launchpad."""
+    page.locator(".CodeMirror").first.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(config)
+
+
+def launch(page: Page) -> None:
+    """Launches what the Launchpad holds, and waits for the page of the run."""
+    expect(page.get_by_text("No errors")).to_be_visible()
+    page.get_by_role("button", name="Launch Run").click()
+    page.wait_for_url("**/runs/**")
+
+
 def test_the_launchpad_previews_a_body(page: Page, shoot: Shoot) -> None:
     page.goto(f"{LOCATION}/jobs/preview_import_source/playground")
     editor = page.locator(".CodeMirror").first
-    editor.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text(BODY + "colour: red\n")
+    expect(editor).to_contain_text("org_name")
+    write(page, BODY + "colour: red\n")
     expect(page.get_by_text('unexpected config entry "colour"')).to_be_visible()
-    editor.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text(BODY)
-    expect(page.get_by_text("No errors")).to_be_visible()
-    expect(page.get_by_text("The last day (UTC) on which the schedule fires", exact=False)).to_be_visible()
-    page.get_by_role("button", name="Launch Run").click()
-    page.wait_for_url("**/runs/**")
+    write(page, BODY)
+    launch(page)
     expect(page.get_by_text("RUN_SUCCESS")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("total_results")).to_be_visible()
     page.get_by_text("[Show Markdown]").first.click()
     expect(page.get_by_role("columnheader", name="Won time")).to_be_visible()
     shoot("preview")
+
+
+def test_jobs_pause_resume_sync_and_refuse(page: Page, dagster: LiveDagster) -> None:
+    page.goto(f"{LOCATION}/jobs/pause_source/playground")
+    expect(page.locator(".CodeMirror").first).to_contain_text("name-of-a-source")
+    launch(page)
+    expect(page.get_by_text(re.compile("There is no source `name-of-a-source`")).first).to_be_visible()
+    for job, status in (("pause_source", "STOPPED"), ("resume_source", "RUNNING")):
+        page.goto(f"{LOCATION}/jobs/{job}/playground")
+        write(page, "source: all_deals\n")
+        launch(page)
+        expect(page.get_by_text("RUN_SUCCESS")).to_be_visible(timeout=60_000)
+        assert dagster.schedule("all_deals_schedule")["status"] == status
+    page.goto(f"{LOCATION}/jobs/sync_now/playground")
+    write(page, "source: all_deals\n")
+    launch(page)
+    expect(page.get_by_text("run_of_source")).to_be_visible(timeout=60_000)
+    key = ["pipedrive", "all_deals"]
+    synced = dagster.runs(**{"pipedrive/pull": "changes"})
+    assert key in [asset["path"] for run in synced for asset in run["assetSelection"] or []]

@@ -194,7 +194,6 @@ def metadata_of(source: Source) -> dict[str, dg.MetadataValue]:
     page = "".join(word.capitalize() for word in source.object_type.split("_"))
     return {
         "body": dg.MetadataValue.json(source.body),
-        "id": dg.MetadataValue.text(str(source.id)),
         "created_at": dg.MetadataValue.timestamp(source.created_at),
         "dagster/table_name": dg.MetadataValue.text(table_name(source)),
         "labeled_view": dg.MetadataValue.text(f"{LABELED}.{source.slug}"),

@@ -25,6 +25,7 @@ from pipedrive_orchestration.orchestration.cosmetics import reason_of, shown
 from pipedrive_orchestration.orchestration.in_process import tell_listener
 from pipedrive_orchestration.orchestration.sensors.publish import metadata_of_copy
 from pipedrive_orchestration.orchestration.source.table_metadata import (
+    in_words,
     plain_markdown,
     table_metadata,
     table_name,
@@ -127,7 +128,9 @@ class RunLog:
             *earlier, newest = self._requested
             covered = [window for window in earlier if window.key not in self._reported]
             self._materialize_windows({window: self._own_metadata(window) for window in covered})
-            self._materialize(newest.key, (self._newest or self._own_metadata(newest)) | totals)
+            # What the import did in words comes first, and stays there.
+            own = self._newest or self._own_metadata(newest)
+            self._materialize(newest.key, totals | own | totals)
 
     def report_committed_windows(self) -> None:
         """Reports windows that are committed, by this run or an interrupted one before it, and not told of.
@@ -262,19 +265,22 @@ class RunLog:
             "dagster/uri": dg.MetadataValue.text(self._warehouse.database),
             "pull": dg.MetadataValue.text(self._pull.value),
             **_metadata_of_import(report),
-            **self._look(),
         }
+        news = report.pull is Pull.WINDOW or report.rows.changed or report.reconciled
+        looked = self._look(report.rows if news else None)
+        summary = looked.pop("summary", dg.MetadataValue.text(in_words(report.rows)))
+        totals = {"summary": summary, **totals, **looked}
         if self._estimate:
             totals["estimated_tokens"] = dg.MetadataValue.int(self._estimate.tokens)
         if self._resumed:
             totals["resumed_windows"] = dg.MetadataValue.int(self._resumed)
         return totals
 
-    def _look(self) -> dict[str, dg.MetadataValue]:
+    def _look(self, news: RowCounts | None = None) -> dict[str, dg.MetadataValue]:
         self._looked_at = time.monotonic()
         log = self._context.log
         copy = shown(log, "facts of the published copy", lambda: metadata_of_copy(self._published))
-        return table_metadata(log, self._warehouse, self._source) | (copy or {})
+        return table_metadata(log, self._warehouse, self._source, news) | (copy or {})
 
 
 def _named(windows: Sequence[Window]) -> str:
