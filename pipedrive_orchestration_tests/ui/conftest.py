@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, dagster: LiveDagster) -> Iterator[Page]:
     context = browser.new_context(base_url=dagster.url, viewport={"width": 1280, "height": 800})
     # The browser has the clock of the tests as well, so that what has just been is not months ago.
-    context.clock.set_fixed_time(PRESENT + timedelta(minutes=10))
+    context.clock.install(time=PRESENT + timedelta(minutes=10))
     page = context.new_page()
     page.set_default_timeout(30_000)
     yield page
