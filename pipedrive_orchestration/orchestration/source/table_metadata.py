@@ -20,6 +20,7 @@ from pipedrive_orchestration.warehouse.field_history import field_changes
 from pipedrive_orchestration.warehouse.tables import LABELED, ROWS, column_types, newest_labeled
 
 PREVIEW_ROWS = 20
+SORTED_COLUMNS = 150
 UNSORTED_ROWS = 5
 PREVIEW_COLUMNS = 20
 MAX_CELL = 60
@@ -161,15 +162,12 @@ def _preview(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
     labels = [column[0] for column in connection.execute(f"SELECT * FROM {view} LIMIT 0").description or []]
     # A cell is cut where it is read: some hold megabytes, and there may be hundreds of columns.
     cells = ", ".join(f"left({quoted(label)}::VARCHAR, {MAX_CELL + 1})" for label in labels[:PREVIEW_COLUMNS])
-    note = ""
-    try:
-        newest = newest_labeled(connection, source.slug, PREVIEW_ROWS)
-        rows = connection.execute(f"SELECT {cells} FROM ({newest})").fetchall()
-    except duckdb.OutOfMemoryException:
-        # Hundreds of columns of long texts cannot be sorted, but the first of them can be shown.
-        rows = connection.execute(f"SELECT {cells} FROM {view} LIMIT {UNSORTED_ROWS}").fetchall()
-        note = "\n\nsome of the rows: they are too long to find the newest"
-    table = markdown_table(labels[:PREVIEW_COLUMNS], rows) + note
+    # To sort hundreds of columns of long texts takes more memory than a look may use.
+    is_wide = len(labels) > SORTED_COLUMNS
+    newest = newest_labeled(connection, source.slug, PREVIEW_ROWS)
+    chosen = f"{view} LIMIT {UNSORTED_ROWS}" if is_wide else f"({newest})"
+    rows = connection.execute(f"SELECT {cells} FROM {chosen}").fetchall()
+    table = markdown_table(labels[:PREVIEW_COLUMNS], rows)
     left = len(labels) - PREVIEW_COLUMNS
     return f"{table}\n\nand {left:,} more columns" if left > 0 else table
 
