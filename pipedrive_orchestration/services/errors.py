@@ -36,6 +36,12 @@ class NoWindowsError(Exception):
 
     def __init__(self, source: Source, first: str | None, last: str | None) -> None:
         known = windows_until(source, datetime.now(UTC))
+        if not known:
+            super().__init__(
+                f"{source.slug} has no windows yet: its options.partitions_start, "
+                f"{source.options.partitions_start}, is still to come. Write an earlier month into its file."
+            )
+            return
         super().__init__(
             f"{source.slug} has no windows from {first or 'the first'} to {last or 'the current one'}: its "
             f"windows go from {known[0].key} to {known[-1].key}. Give months as YYYY-MM or windows as "

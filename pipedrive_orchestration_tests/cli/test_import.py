@@ -135,3 +135,11 @@ class TestUnusableDatabase:
         assert "set PIPEDRIVE_WAREHOUSE to use another file" in said
         assert "Traceback" not in said
         assert small.database.read_bytes() == damaged
+
+
+def test_a_grid_that_begins_in_the_future_is_a_sentence(project: Project, demo: DemoServer) -> None:
+    project.write("all_persons", {**PERSONS, "options": {"partitions_start": "2099-01"}})
+    project.connect_to(demo)
+    ended = project.run("import", "all_persons", "--pull", "window")
+    assert ended.code == 2
+    assert "options.partitions_start, 2099-01, is still to come" in ended.out + ended.err

@@ -46,7 +46,7 @@ def test_create_writes_a_file_that_list_and_show_know(connected: Project) -> Non
     file = yaml.safe_load((connected.folder / "project" / "sources" / "all_persons.yaml").read_text())
     assert file["id"] == created["source_instance_id"]
     (listed,) = told(connected, "list")["sources"]
-    assert listed.keys() == STATE_KEYS | {"rows", "watermark", "last_import"}
+    assert listed.keys() == STATE_KEYS | {"rows", "watermark", "last_import", "quarantined"}
     assert listed["source_instance_id"] == created["source_instance_id"]
     assert listed["last_import"] is None
     shown = told(connected, "show", "all_persons")
