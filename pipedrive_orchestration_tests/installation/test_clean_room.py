@@ -141,7 +141,7 @@ def test_a_folder_for_an_account(
     assert "New in" in installed.command(work, "init", "crm")
     crm = work / "crm"
     assert installed.command(crm, "connect", code=4)
-    installed.command(crm, "check")
+    assert json.loads(installed.command(crm, "check", "--json"))["problems"] == []
     with (crm / ".env").open("a") as settings:
         settings.write(f"PIPEDRIVE_API_URL={account.url}\nPIPEDRIVE_API_TOKEN={account.token}\n")
     assert json.loads(installed.command(crm, "connect", "--json"))["connected"]
