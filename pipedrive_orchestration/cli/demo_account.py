@@ -119,7 +119,8 @@ def _started_account(scale: float) -> Iterator[DemoAccount]:
     _ADDRESS.unlink(missing_ok=True)
     is_new = not _JOURNAL.exists()
     command = [sys.executable, "-m", "pipedrive_orchestration.demo", "--port", "0"]
-    command += ["--scale", str(_scale_of_journal() or scale)]
+    # One that is there goes on as it began.
+    command += ["--scale", str(scale)] if is_new else []
     command += ["--burst", str(BURST), "--journal", str(_JOURNAL), "--until-parent-exits"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
@@ -130,15 +131,6 @@ def _started_account(scale: float) -> Iterator[DemoAccount]:
         finally:
             _ADDRESS.unlink(missing_ok=True)
             process.terminate()
-
-
-def _scale_of_journal() -> float | None:
-    """The scale of the account that is there already; None where there is none, or none to read."""
-    try:
-        with _JOURNAL.open(encoding="utf-8") as journal:
-            return float(json.loads(journal.readline())["scale"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _told_account(process: subprocess.Popen[str], *, is_new: bool) -> DemoAccount:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from pipedrive_orchestration.demo.faults import Fault, Faults
-from pipedrive_orchestration.demo.journal import JournalError
+from pipedrive_orchestration.demo.journal import JournalError, birth_in
 from pipedrive_orchestration.demo.server import Server, listening_socket, surface_of, url_of
 from pipedrive_orchestration.demo.settings import Settings
 
@@ -51,7 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         description="A strict local Pipedrive with the data of an invented business, on 127.0.0.1.",
     )
     parser.add_argument("--port", type=_port, default=9500, help="0 takes a free port (default 9500)")
-    parser.add_argument("--scale", type=_positive, default=_DEFAULTS.scale, help="multiplies the records")
+    parser.add_argument(
+        "--scale",
+        type=_positive,
+        help=f"multiplies the records; {_DEFAULTS.scale:g}, or that of the journal's account, if not given",
+    )
     parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="the same seed gives the same data")
     parser.add_argument("--latency-ms", type=_not_negative, default=0, help="holds every answer back")
     parser.add_argument(
@@ -83,10 +87,23 @@ def main(arguments: list[str] | None = None) -> int:
         0 after a clean stop, 2 if it could not start.
     """
     chosen = _parser().parse_args(arguments)
-    settings = Settings(
+    parent = os.getppid() if chosen.until_parent_exits else None
+    try:
+        _serve(_settings(chosen), parent)
+    except JournalError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # a command prints
+        return 2
+    except OSError as error:
+        print(f"Port {chosen.port} of 127.0.0.1 cannot be used: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def _settings(chosen: argparse.Namespace) -> Settings:
+    return Settings(
         port=chosen.port,
         seed=chosen.seed,
-        scale=chosen.scale,
+        scale=chosen.scale or _scale_in(chosen.journal),
         latency_ms=chosen.latency_ms,
         burst=chosen.burst,
         daily_tokens=chosen.daily_tokens,
@@ -94,16 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
         journal=chosen.journal,
         faults=chosen.faults and replace(chosen.faults, seed=chosen.seed),
     )
-    parent = os.getppid() if chosen.until_parent_exits else None
-    try:
-        _serve(settings, parent)
-    except JournalError as error:
-        print(error, file=sys.stderr)  # noqa: T201  # a command prints
-        return 2
-    except OSError as error:
-        print(f"Port {settings.port} of 127.0.0.1 cannot be used: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
+
+
+def _scale_in(journal: Path | None) -> float:
+    birth = birth_in(journal) if journal else None
+    return birth.scale if birth else _DEFAULTS.scale
 
 
 def _serve(settings: Settings, parent: int | None) -> None:

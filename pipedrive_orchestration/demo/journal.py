@@ -68,13 +68,10 @@ class Journal:
 
     def _read_birth(self, asked: Birth) -> Birth:
         try:
-            header = orjson.loads(self._lines[0])
-            found = Birth(header["seed"], header["scale"], _instant(header["born"]))
-        except (ValueError, KeyError, TypeError) as error:
+            found = _birth(self._path, self._lines[0])
+        except JournalError:
             self.close()
-            raise JournalError(
-                f"{self._path} is not the journal of a demo account; choose another file"
-            ) from error
+            raise
         if (found.seed, found.scale) != (asked.seed, asked.scale):
             self.close()
             raise JournalError(
@@ -109,6 +106,30 @@ class Journal:
     def _write(self, entry: dict[str, Any]) -> None:
         self._file.write(orjson.dumps(entry) + b"\n")
         self._file.flush()
+
+
+def birth_in(path: Path) -> Birth | None:
+    """The birth of the account that a file keeps; None where there is no file, or an empty one.
+
+    Raises:
+        JournalError: the file is no journal, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.readline()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JournalError(f"{path} cannot be opened: {error.strerror}") from error
+    return _birth(path, header) if header.endswith(b"\n") else None
+
+
+def _birth(path: Path, header: bytes) -> Birth:
+    try:
+        told = orjson.loads(header)
+        return Birth(told["seed"], told["scale"], _instant(told["born"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalError(f"{path} is not the journal of a demo account; choose another file") from error
 
 
 def _whole_lines(path: Path) -> list[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sqlite3
 import stat
 import sys
@@ -17,7 +16,6 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock, Timeout
 from packaging.requirements import Requirement
 
 from pipedrive_orchestration.pipedrive.account import read_user
@@ -25,11 +23,13 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.services.dagster_state import SQLITE_FILES, refuse_unusable, sqlite_folder
+from pipedrive_orchestration.services.dev_process import is_dev_running, is_taken
 from pipedrive_orchestration.services.errors import StateError
 from pipedrive_orchestration.services.project_check import NoProjectError, check_paths
 from pipedrive_orchestration.settings import ENV_FILE, Settings, SettingsError
 from pipedrive_orchestration.template import CONFIGURATION, WORKSPACE
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+from pipedrive_orchestration.warehouse.tables import ROWS
 
 PACKAGE = "pipedrive-orchestration"
 TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
@@ -227,7 +227,7 @@ def _database(settings: Settings) -> Iterator[Diagnosis]:
         try:
             with warehouse.reading() as connection:
                 count = connection.execute(
-                    "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'pipedrive'"
+                    "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ?", [ROWS]
                 ).fetchone()
         except WarehouseError as error:
             yield Diagnosis("database", Verdict.WRONG, str(error), "See there.")
@@ -254,7 +254,7 @@ def _space(folder: Path) -> Iterator[Diagnosis]:
 
 def _processes(settings: Settings) -> Iterator[Diagnosis]:
     """Whether `dev` runs, and whether what it and `serve` need is free."""
-    running = _is_locked(settings.state / "dev.lock")
+    running = is_dev_running(settings.state)
     if running:
         yield Diagnosis("dev", Verdict.WELL, "`dev` is running here, so schedules fire.")
     else:
@@ -265,35 +265,13 @@ def _processes(settings: Settings) -> Iterator[Diagnosis]:
             f"`{PACKAGE} dev`, or Dagster's own daemon and web server.",
         )
     for port, purpose in PORTS.items():
-        if _is_taken(port) and not (running and port == min(PORTS)):
+        if is_taken(port) and not (running and port == min(PORTS)):
             yield Diagnosis(
                 "ports",
                 Verdict.WARNING,
                 f"Port {port}, which {purpose} takes unless told otherwise, is in use.",
                 f"End the program that has it, or add --port {port + 1}.",
             )
-
-
-def _is_locked(file: Path) -> bool:
-    if not file.exists():
-        return False
-    lock = FileLock(file, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def _account(settings: Settings) -> Iterator[Diagnosis]:

@@ -11,7 +11,7 @@ import duckdb
 
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.freshness import Freshness, freshness_in
-from pipedrive_orchestration.services.status import SourceState, Status, all_states
+from pipedrive_orchestration.services.status import SourceState, Status, states_of
 from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.warehouse import Warehouse, ledger, users
 from pipedrive_orchestration.warehouse.ledger import ImportDay, ImportEntry
@@ -118,12 +118,12 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
     Raises:
         WarehouseError: the database cannot be opened.
     """
-    states = [state for state in all_states(deployment) if state.status is not Status.DELETED]
+    loaded = deployment.store.load()
+    states = states_of(deployment, loaded.sources)
     failures = _failures(deployment, states)
-    bad_files = deployment.store.load().bad_files
     if not warehouse.exists:
         sources = [_not_imported(state, failures.get(state.source.slug)) for state in states]
-        return Overview(now, sources, bad_files)
+        return Overview(now, sources, loaded.bad_files)
     with warehouse.reading() as connection:
         first = (now - timedelta(days=DAYS - 1)).date()
         days = ledger.import_days(connection, first)
@@ -134,7 +134,7 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
         ]
         reader = users.last_reader(connection)
     company, user = (reader.company, reader.user) if reader else (None, None)
-    return Overview(now, sources, bad_files, company, user)
+    return Overview(now, sources, loaded.bad_files, company, user)
 
 
 def _not_imported(state: SourceState, failure: FailedRun | None) -> SourceOverview:

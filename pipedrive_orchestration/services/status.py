@@ -92,12 +92,20 @@ def all_states(deployment: Deployment) -> list[SourceState]:
     Raises:
         OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    sources = deployment.store.load().sources
-    reader = _StateReader(deployment, sources)
-    present = [reader.at(source) for source in sources]
+    present = states_of(deployment, deployment.store.load().sources)
     ids = {state.source.id for state in present}
     deleted = [source for source in deployment.store.deleted() if source.id not in ids]
     return present + [SourceState(source, Status.DELETED) for source in deleted]
+
+
+def states_of(deployment: Deployment, sources: Sequence[Source]) -> list[SourceState]:
+    """The states of sources that are there, in their order.
+
+    Raises:
+        OldFileError: a file of version 0.1 is damaged, which may hold a source back.
+    """
+    reader = _StateReader(deployment, sources)
+    return [reader.at(source) for source in sources]
 
 
 def state_of(deployment: Deployment, source: Source) -> SourceState:
@@ -106,7 +114,8 @@ def state_of(deployment: Deployment, source: Source) -> SourceState:
     Raises:
         OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    return _StateReader(deployment, [source]).at(source)
+    (state,) = states_of(deployment, [source])
+    return state
 
 
 class _StateReader:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
@@ -21,11 +20,10 @@ from pipedrive_orchestration.cli.errors import CommandError, explained
 from pipedrive_orchestration.cli.output import err, out
 from pipedrive_orchestration.files import make_private_folder, replace_content
 from pipedrive_orchestration.services.deployment import use_home
+from pipedrive_orchestration.services.dev_process import HOST, dev_lock, is_taken
 from pipedrive_orchestration.services.names import LOCATION
 from pipedrive_orchestration.settings import ENV_FILE, Settings, export, read_env_file
 from pipedrive_orchestration.template import WORKSPACE, NotLaidOutError
-
-HOST = "127.0.0.1"
 
 GRACE_SECONDS = 60
 """Seconds that Dagster's processes have to end."""
@@ -70,7 +68,8 @@ def dev(
             raise NotLaidOutError(Path.cwd(), WORKSPACE)
         use_home(environment.settings)
         stack.enter_context(_alone(environment.settings))
-        _refuse_taken(port)
+        if is_taken(port):
+            raise PortInUseError(port)
         environment.export()
         export(stack.enter_context(_settings_for_code_location(environment.settings)))
         out.print(f"Dagster UI: http://{HOST}:{port}   (Ctrl-C ends it)", highlight=False)
@@ -79,7 +78,7 @@ def dev(
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    lock = FileLock(settings.state / "dev.lock", timeout=0)
+    lock = dev_lock(settings.state)
     try:
         lock.acquire()
     except Timeout:
@@ -88,16 +87,6 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as listener:
-        # As the web server will: a port whose last connections are fading away is free.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-        except OSError:
-            raise PortInUseError(port) from None
 
 
 @contextmanager
