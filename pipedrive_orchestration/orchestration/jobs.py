@@ -20,7 +20,7 @@ from pipedrive_orchestration.services.dagster_internals import ExampleMapping, l
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.errors import StatusConflictError
 from pipedrive_orchestration.services.lifecycle import (
-    appraise,
+    add_source,
     edit_source,
     pause_source,
     remains_of,
@@ -55,8 +55,18 @@ def build_jobs(project: ProjectContext = ALONE) -> list[dg.JobDefinition]:
         _preview_job(project),
         _options_job(project),
         _edit_job(project),
-        _pause_job(project),
-        _resume_job(project),
+        _job_of_state(
+            project,
+            "pause_source",
+            "Stops the schedule of a source, as the switch of its schedule does.",
+            pause_source,
+        ),
+        _job_of_state(
+            project,
+            "resume_source",
+            "Starts the schedule of a source, and its first import if that waits for tokens.",
+            resume_source,
+        ),
         _delete_job(project),
         _sync_job(project),
     ]
@@ -174,14 +184,15 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
     )
     def write_source_file(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
-            body = _body_of(context.op_config)
-            appraisal = appraise(body, project.pipedrive(context.resources).connection())
-            source = project.store(context.instance).create(body, hold=appraisal.hold)
-        # A schedule of the same name that was stopped once must not be stopped now.
-        project.schedules(context).reset(project.names.schedule(source.slug))
+            created = add_source(
+                _deployment_of(context, project),
+                _body_of(context.op_config),
+                connection=project.pipedrive(context.resources).connection(),
+            )
+        source = created.source
         context.log.info(f"Wrote sources/{source.slug}.yaml")
-        for note in filter(None, (appraisal.hold, *appraisal.notes)):
-            context.log.warning(str(note))
+        for warning in filter(None, (created.hold, created.warning)):
+            context.log.warning(str(warning))
         shown = _reloaded(context, "The code location shows the source.")
         context.add_output_metadata(
             {**_metadata_of_source(source, project.names), "definitions": dg.MetadataValue.text(shown)}
@@ -299,32 +310,20 @@ def _job_of_source(
     return _job_of(change_source, project.names.own(name), _SLUG_SCHEMA, description, _SLUG_EXAMPLE)
 
 
-def _pause_job(project: ProjectContext) -> dg.JobDefinition:
-    def pause(
+def _job_of_state(
+    project: ProjectContext,
+    name: str,
+    description: str,
+    set_state: Callable[[Deployment, Source], SourceState],
+) -> dg.JobDefinition:
+    """A job that sets the state of one source, and shows what it is then."""
+
+    def change(
         context: dg.OpExecutionContext, deployment: Deployment, source: Source
     ) -> dict[str, dg.MetadataValue]:
-        return _metadata_of_state(context, pause_source(deployment, source), project.names)
+        return _metadata_of_state(context, set_state(deployment, source), project.names)
 
-    return _job_of_source(
-        project,
-        "pause_source",
-        "Stops the schedule of a source, as the switch of its schedule does.",
-        pause,
-    )
-
-
-def _resume_job(project: ProjectContext) -> dg.JobDefinition:
-    def resume(
-        context: dg.OpExecutionContext, deployment: Deployment, source: Source
-    ) -> dict[str, dg.MetadataValue]:
-        return _metadata_of_state(context, resume_source(deployment, source), project.names)
-
-    return _job_of_source(
-        project,
-        "resume_source",
-        "Starts the schedule of a source, and its first import if that waits for tokens.",
-        resume,
-    )
+    return _job_of_source(project, name, description, change)
 
 
 def _metadata_of_state(

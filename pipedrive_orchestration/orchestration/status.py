@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from pipedrive_orchestration.orchestration.charts import bars_by_name
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.orchestration.cosmetics import shown
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, plain_markdown
 from pipedrive_orchestration.services.dagster_internals import location_of
 from pipedrive_orchestration.services.deployment import Deployment
@@ -91,7 +94,7 @@ def build_status_sensor(
         if not _is_due(before, remembered, now):
             return dg.SkipReason("Nothing new.")
         return dg.SensorResult(
-            asset_events=list(_events(overview, project)),
+            asset_events=list(_events(overview, project, context.log)),
             cursor=json.dumps({**remembered, "at": now.isoformat()}),
         )
 
@@ -128,7 +131,9 @@ def _digest(content: list[Any]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _events(overview: Overview, project: ProjectContext) -> Iterator[dg.AssetMaterialization]:
+def _events(
+    overview: Overview, project: ProjectContext, log: logging.Logger
+) -> Iterator[dg.AssetMaterialization]:
     sources = overview.sources
     days = [f"{overview.at - timedelta(days=back):%m-%d}" for back in reversed(range(DAYS))]
     status: dict[str, dg.MetadataValue] = {
@@ -141,12 +146,9 @@ def _events(overview: Overview, project: ProjectContext) -> Iterator[dg.AssetMat
     }
     if overview.unwell:
         status["what_to_do"] = dg.MetadataValue.md(_remedies(overview.unwell))
-    changed = _rows_of_chart([(source.slug, source.changes) for source in sources], days, "rows changed")
-    if changed:
-        status["changes"] = bars_by_name(
-            changed, name="source", x="day", y="rows changed",
-            alternative=f"Rows of each source that changed on each of the last {DAYS} days",
-        )  # fmt: skip
+    changes = _rows_of_chart([(source.slug, source.changes) for source in sources], days, "rows changed")
+    draw = partial(_bars, "changes", changes, "rows changed", "Rows of each source that changed")
+    status |= shown(log, "bars of changes", draw) or {}
     yield dg.AssetMaterialization(project.names.status_key, metadata=status)
 
     account: dict[str, dg.MetadataValue] = {
@@ -158,11 +160,8 @@ def _events(overview: Overview, project: ProjectContext) -> Iterator[dg.AssetMat
     if overview.user is not None:
         account["user"] = dg.MetadataValue.text(overview.user)
     spent = _rows_of_chart([(source.slug, source.tokens) for source in sources], days, "tokens")
-    if spent:
-        account["tokens_by_day"] = bars_by_name(
-            spent, name="source", x="day", y="tokens",
-            alternative=f"Tokens that each source cost on each of the last {DAYS} days",
-        )  # fmt: skip
+    draw = partial(_bars, "tokens_by_day", spent, "tokens", "Tokens that each source cost")
+    account |= shown(log, "bars of tokens", draw) or {}
     yield dg.AssetMaterialization(project.names.account_key, metadata=account)
 
 
@@ -217,6 +216,12 @@ def _rows_of_chart(
         if any(by_day)
         for day, count in zip(days, by_day, strict=True)
     ]
+
+
+def _bars(key: str, rows: Sequence[Mapping[str, Any]], y: str, what: str) -> dict[str, dg.MetadataValue]:
+    """An entry with bars of each source for each day; none where there is nothing to show."""
+    alternative = f"{what} on each of the last {DAYS} days"
+    return {key: bars_by_name(rows, name="source", x="day", y=y, alternative=alternative)} if rows else {}
 
 
 def _minute(instant: datetime | None) -> str:

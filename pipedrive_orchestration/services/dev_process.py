@@ -1,4 +1,4 @@
-"""What one `dev` on a machine has to itself: the lock on its state, and its port."""
+"""What a server on a machine has to itself: `dev` the lock on its state, and each its port."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from filelock import FileLock, Timeout
 
 HOST = "127.0.0.1"
 """Where servers of ours listen unless told otherwise."""
+
+UI_PORT = 3000
+"""The port that `dev` takes for Dagster's UI unless told otherwise."""
+
+API_PORT = 8000
+"""The port that `serve` takes unless told otherwise."""
 
 
 def dev_lock(state: Path) -> FileLock:

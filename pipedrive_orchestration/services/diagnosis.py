@@ -23,7 +23,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.services.dagster_state import SQLITE_FILES, refuse_unusable, sqlite_folder
-from pipedrive_orchestration.services.dev_process import is_dev_running, is_taken
+from pipedrive_orchestration.services.dev_process import API_PORT, UI_PORT, is_dev_running, is_taken
 from pipedrive_orchestration.services.errors import StateError
 from pipedrive_orchestration.services.project_check import NoProjectError, check_paths
 from pipedrive_orchestration.settings import ENV_FILE, Settings, SettingsError
@@ -34,7 +34,7 @@ from pipedrive_orchestration.warehouse.tables import ROWS
 PACKAGE = "pipedrive-orchestration"
 TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
 
-PORTS = {3000: "Dagster's UI (`dev`)", 8000: "the HTTP API (`serve`)"}
+PORTS = {UI_PORT: "Dagster's UI (`dev`)", API_PORT: "the HTTP API (`serve`)"}
 """The ports that commands take unless told otherwise."""
 
 LITTLE_SPACE = 2 * 1024**3
@@ -69,6 +69,21 @@ class Diagnosis:
     text: str
     remedy: str = ""
 
+    @classmethod
+    def well(cls, subject: str, text: str) -> Diagnosis:
+        """Something of which nothing is wrong."""
+        return cls(subject, Verdict.WELL, text)
+
+    @classmethod
+    def warning(cls, subject: str, text: str, remedy: str) -> Diagnosis:
+        """Something that works, but may not go on so."""
+        return cls(subject, Verdict.WARNING, text, remedy)
+
+    @classmethod
+    def wrong(cls, subject: str, text: str, remedy: str) -> Diagnosis:
+        """Something that keeps a command from its work."""
+        return cls(subject, Verdict.WRONG, text, remedy)
+
 
 def diagnose(folder: Path) -> Iterator[Diagnosis]:
     """Look at everything, one thing after the other; what cannot be looked at is told as such.
@@ -84,19 +99,15 @@ def diagnose(folder: Path) -> Iterator[Diagnosis]:
         settings = Settings.read(folder).from_folder(folder)
     except SettingsError as error:
         for problem in error.problems:
-            yield Diagnosis(
-                "settings", Verdict.WRONG, problem, "Mend it; nothing else can be looked at before."
-            )
+            yield Diagnosis.wrong("settings", problem, "Mend it; nothing else can be looked at before.")
         return
-    yield Diagnosis(
-        "settings", Verdict.WELL, f"The variables can be used; the project is {settings.project}."
-    )
+    yield Diagnosis.well("settings", f"The variables can be used; the project is {settings.project}.")
     for subject, look in _LOOKS.items():
         try:
             yield from look(settings)
         except OSError as error:
-            yield Diagnosis(
-                subject, Verdict.WRONG, f"{error.filename}: {error.strerror}.", "Make it readable for you."
+            yield Diagnosis.wrong(
+                subject, f"{error.filename}: {error.strerror}.", "Make it readable for you."
             )
 
 
@@ -104,11 +115,11 @@ def _versions() -> Iterator[Diagnosis]:
     python = sys.version_info[:2]
     named = ".".join(map(str, python))
     if python in TESTED_PYTHONS:
-        yield Diagnosis("Python", Verdict.WELL, f"Python {named}.")
+        yield Diagnosis.well("Python", f"Python {named}.")
     else:
-        tested = " and ".join(".".join(map(str, each)) for each in (TESTED_PYTHONS[0], TESTED_PYTHONS[-1]))
-        yield Diagnosis(
-            "Python", Verdict.WARNING, f"Python {named} is not one that this was tested on.", f"Use {tested}."
+        tested = " to ".join(".".join(map(str, each)) for each in (TESTED_PYTHONS[0], TESTED_PYTHONS[-1]))
+        yield Diagnosis.warning(
+            "Python", f"Python {named} is not one that this was tested on.", f"Use {tested}."
         )
     unfit = [
         f"{requirement.name} {version(requirement.name)} is not {requirement.specifier}"
@@ -116,16 +127,14 @@ def _versions() -> Iterator[Diagnosis]:
         if not requirement.specifier.contains(version(requirement.name), prereleases=True)
     ]
     if unfit:
-        yield Diagnosis(
+        yield Diagnosis.wrong(
             "packages",
-            Verdict.WRONG,
             f"{'; '.join(unfit)}.",
             f"Install {PACKAGE} anew with pip, in its own venv.",
         )
     else:
-        yield Diagnosis(
+        yield Diagnosis.well(
             "packages",
-            Verdict.WELL,
             f"{PACKAGE} {version(PACKAGE)}, Dagster {version('dagster')}, DuckDB {duckdb.__version__}.",
         )
 
@@ -140,31 +149,29 @@ def _private(path: Path, what: str) -> Iterator[Diagnosis]:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         wanted = "700" if path.is_dir() else "600"
-        yield Diagnosis(
+        yield Diagnosis.warning(
             "file modes",
-            Verdict.WARNING,
             f"Others on this machine can reach {path}, {what} (mode {mode:o}).",
             f"chmod {wanted} {path}",
         )
     else:
-        yield Diagnosis("file modes", Verdict.WELL, f"{path}, {what}, is for its owner only.")
+        yield Diagnosis.well("file modes", f"{path}, {what}, is for its owner only.")
 
 
 def _project(settings: Settings) -> Iterator[Diagnosis]:
     try:
         checked = check_paths([settings.project])
     except NoProjectError as error:
-        yield Diagnosis("project", Verdict.WRONG, str(error), f"`{PACKAGE} init` lays a folder out.")
+        yield Diagnosis.wrong("project", str(error), f"`{PACKAGE} init` lays a folder out.")
         return
     if checked.findings:
-        yield Diagnosis(
+        yield Diagnosis.wrong(
             "project",
-            Verdict.WRONG,
             f"{len(checked.findings)} problems in {checked.bad_files} of {checked.files} files.",
             f"`{PACKAGE} check` shows each with its line.",
         )
     else:
-        yield Diagnosis("project", Verdict.WELL, f"{checked.files} files without problems.")
+        yield Diagnosis.well("project", f"{checked.files} files without problems.")
 
 
 def _layout(settings: Settings) -> Iterator[Diagnosis]:
@@ -172,14 +179,13 @@ def _layout(settings: Settings) -> Iterator[Diagnosis]:
         str(path) for path in (settings.home / CONFIGURATION, Path.cwd() / WORKSPACE) if not path.exists()
     ]
     if missing:
-        yield Diagnosis(
+        yield Diagnosis.wrong(
             "folder",
-            Verdict.WRONG,
             f"There is no {' and no '.join(missing)}.",
             f"`{PACKAGE} init` makes them.",
         )
     else:
-        yield Diagnosis("folder", Verdict.WELL, f"{settings.home} is laid out.")
+        yield Diagnosis.well("folder", f"{settings.home} is laid out.")
 
 
 def _state(settings: Settings) -> Iterator[Diagnosis]:
@@ -187,7 +193,7 @@ def _state(settings: Settings) -> Iterator[Diagnosis]:
     try:
         refuse_unusable(home)
     except StateError as error:
-        yield Diagnosis("Dagster's state", Verdict.WRONG, str(error), "See there.")
+        yield Diagnosis.wrong("Dagster's state", str(error), "See there.")
         return
     if settings.state.is_dir():
         yield from _private(settings.state, "the folder of Dagster's state")
@@ -195,14 +201,13 @@ def _state(settings: Settings) -> Iterator[Diagnosis]:
     files = [base / name for name in SQLITE_FILES if (base / name).exists()] if base else []
     damaged = {file: reason for file in files if (reason := _damage_of(file))}
     for file, reason in damaged.items():
-        yield Diagnosis(
+        yield Diagnosis.wrong(
             "Dagster's state",
-            Verdict.WRONG,
             f"{file}: {reason}.",
             "Bring it back from a copy, or move it away, and a new one is made.",
         )
     if not damaged:
-        yield Diagnosis("Dagster's state", Verdict.WELL, f"{len(files)} files of its storage are whole.")
+        yield Diagnosis.well("Dagster's state", f"{len(files)} files of its storage are whole.")
 
 
 def _damage_of(file: Path) -> str | None:
@@ -222,7 +227,7 @@ def _database(settings: Settings) -> Iterator[Diagnosis]:
     path = warehouse.path
     place = warehouse.folder if path is None else path.parent
     if not warehouse.exists:
-        yield Diagnosis("database", Verdict.WELL, f"{warehouse.database} is made by the first import.")
+        yield Diagnosis.well("database", f"{warehouse.database} is made by the first import.")
     else:
         try:
             with warehouse.reading() as connection:
@@ -230,12 +235,14 @@ def _database(settings: Settings) -> Iterator[Diagnosis]:
                     "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ?", [ROWS]
                 ).fetchone()
         except WarehouseError as error:
-            yield Diagnosis("database", Verdict.WRONG, str(error), "See there.")
+            yield Diagnosis.wrong("database", str(error), "See there.")
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            remedy = "Restore a copy, or move it away and import again."
+            yield Diagnosis.wrong("database", f"{warehouse.database} cannot be read: {reason}", remedy)
         else:
             tables = count[0] if count else 0
-            yield Diagnosis(
-                "database", Verdict.WELL, f"{warehouse.database} opens; {tables} sources have tables."
-            )
+            yield Diagnosis.well("database", f"{warehouse.database} opens; {tables} sources have tables.")
         if path is not None:
             yield from _private(path, "the database")
     yield from _space(next(folder for folder in (place, *place.absolute().parents) if folder.exists()))
@@ -245,30 +252,28 @@ def _space(folder: Path) -> Iterator[Diagnosis]:
     free = shutil.disk_usage(folder).free
     amount = f"{free / 1024**3:.1f} GiB are free where the database is ({folder})."
     if free < LITTLE_SPACE:
-        yield Diagnosis(
-            "disk", Verdict.WARNING, amount, "Make room: a large import needs about three times its table."
+        yield Diagnosis.warning(
+            "disk", amount, "Make room: a large import needs about three times its table."
         )
     else:
-        yield Diagnosis("disk", Verdict.WELL, amount)
+        yield Diagnosis.well("disk", amount)
 
 
 def _processes(settings: Settings) -> Iterator[Diagnosis]:
     """Whether `dev` runs, and whether what it and `serve` need is free."""
     running = is_dev_running(settings.state)
     if running:
-        yield Diagnosis("dev", Verdict.WELL, "`dev` is running here, so schedules fire.")
+        yield Diagnosis.well("dev", "`dev` is running here, so schedules fire.")
     else:
-        yield Diagnosis(
+        yield Diagnosis.warning(
             "dev",
-            Verdict.WARNING,
             "`dev` is not running here, so no schedule fires unless Dagster's daemon runs elsewhere.",
             f"`{PACKAGE} dev`, or Dagster's own daemon and web server.",
         )
     for port, purpose in PORTS.items():
-        if is_taken(port) and not (running and port == min(PORTS)):
-            yield Diagnosis(
+        if is_taken(port) and not (running and port == UI_PORT):
+            yield Diagnosis.warning(
                 "ports",
-                Verdict.WARNING,
                 f"Port {port}, which {purpose} takes unless told otherwise, is in use.",
                 f"End the program that has it, or add --port {port + 1}.",
             )
@@ -276,9 +281,8 @@ def _processes(settings: Settings) -> Iterator[Diagnosis]:
 
 def _account(settings: Settings) -> Iterator[Diagnosis]:
     if not settings.has_account:
-        yield Diagnosis(
+        yield Diagnosis.warning(
             "account",
-            Verdict.WARNING,
             "No account is set; `dev` and `demo` take the demo account.",
             "Put PIPEDRIVE_API_TOKEN into .env.",
         )
@@ -286,21 +290,20 @@ def _account(settings: Settings) -> Iterator[Diagnosis]:
     try:
         user, offset = asyncio.run(_ask(Connection.from_settings(settings)))
     except NotConnected as error:
-        yield Diagnosis("account", Verdict.WRONG, " ".join(str(error).split()), "See there.")
+        yield Diagnosis.wrong("account", " ".join(str(error).split()), "See there.")
         return
     except PipedriveError as error:
-        yield Diagnosis(
-            "account", Verdict.WRONG, str(error), "Look at the network, and at https://status.pipedrive.com."
+        yield Diagnosis.wrong(
+            "account", str(error), "Look at the network, and at https://status.pipedrive.com."
         )
         return
-    yield Diagnosis("account", Verdict.WELL, f"{user} answers.")
+    yield Diagnosis.well("account", f"{user} answers.")
     if offset is None or abs(offset) <= CLOCK_TOLERANCE:
-        yield Diagnosis("clock", Verdict.WELL, "Our clock agrees with Pipedrive's.")
+        yield Diagnosis.well("clock", "Our clock agrees with Pipedrive's.")
         return
     side = "behind" if offset > timedelta() else "ahead of"
-    yield Diagnosis(
+    yield Diagnosis.warning(
         "clock",
-        Verdict.WARNING,
         f"Our clock is {abs(offset)} {side} Pipedrive's. No record is lost; schedules fire at our time.",
         "Let the machine set its clock by NTP.",
     )

@@ -208,29 +208,43 @@ def _remedies(
 
 
 def _failures(deployment: Deployment, states: Sequence[SourceState]) -> dict[str, FailedRun]:
-    """The sources whose last run failed; of one that was cancelled its user knows why."""
-    keys = {deployment.names.asset_key(state.source.slug): state.source.slug for state in states}
-    entries = [record.asset_entry for record in deployment.instance.get_asset_records(list(keys))]
-    last = {entry.last_run_id: keys[entry.asset_key] for entry in entries if entry.last_run_id}
+    """The sources whose last run failed before they were done; of a cancelled one its user knows why."""
+    names, instance = deployment.names, deployment.instance
+    slugs = {names.asset_key(state.source.slug): state.source.slug for state in states}
+    last: dict[str, list[str]] = {}
+    for record in instance.get_asset_records(list(slugs)):
+        entry = record.asset_entry
+        if entry.last_run_id:
+            last.setdefault(entry.last_run_id, []).append(slugs[entry.asset_key])
     if not last:
         return {}
     failed = dg.RunsFilter(run_ids=list(last), statuses=[dg.DagsterRunStatus.FAILURE])
     failures = {}
-    for record in deployment.instance.get_run_records(failed):
-        run_id = record.dagster_run.run_id
-        ended_at = None if record.end_time is None else datetime.fromtimestamp(record.end_time, UTC)
-        failures[last[run_id]] = FailedRun(run_id, ended_at, _reason_of(deployment.instance, run_id))
+    for run in instance.get_run_records(failed):
+        run_id = run.dagster_run.run_id
+        ended_at = None if run.end_time is None else datetime.fromtimestamp(run.end_time, UTC)
+        steps = _steps_of(instance, run_id)
+        for slug in last[run_id]:
+            step = steps.get(names.op(slug))
+            # A run may hold several sources, and fail at another one.
+            if step is None or step.is_failure:
+                failures[slug] = FailedRun(run_id, ended_at, _reason_of(step) if step else "")
     return failures
 
 
-def _reason_of(instance: dg.DagsterInstance, run_id: str) -> str:
-    failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
-    for record in failures:
-        event = record.event_log_entry.dagster_event
-        told = event.step_failure_data if event else None
-        if told is not None and told.user_failure_data is not None:
-            return " ".join((told.user_failure_data.description or "").split())
-        if told is not None and told.error is not None:
-            error = told.error.cause or told.error
-            return " ".join(error.message.split())
+def _steps_of(instance: dg.DagsterInstance, run_id: str) -> dict[str, dg.DagsterEvent]:
+    """The ends of the steps of a run, by step."""
+    ends = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS}
+    records = instance.get_records_for_run(run_id, of_type=ends).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    return {event.step_key: event for event in events if event and event.step_key}
+
+
+def _reason_of(failure: dg.DagsterEvent) -> str:
+    told = failure.step_failure_data
+    if told.user_failure_data is not None:
+        return " ".join((told.user_failure_data.description or "").split())
+    if told.error is not None:
+        error = told.error.cause or told.error
+        return " ".join(error.message.split())
     return ""

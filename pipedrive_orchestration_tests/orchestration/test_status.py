@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import Pull, import_source
 from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.source.asset import build_source_asset
 from pipedrive_orchestration.orchestration.status import build_status_sensor
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.settings import Settings
@@ -105,6 +107,38 @@ def test_what_is_wrong_is_reported_at_once_and_figures_every_hour(
 
     watched.write("broken", "name: [")
     assert watched.look(soon + timedelta(minutes=62))[STATUS]["files_left_out"] == 1
+
+
+def test_a_run_of_several_sources_is_told_of_each_that_failed(
+    watched: Watched, instance: dg.DagsterInstance, resources: dict[str, Any]
+) -> None:
+    properties = {"pipelines": ["id", "nmae"], "currencies": ["id", "code"], "users": ["id", "emial"]}
+    for object_type, wanted in properties.items():
+        body = BODY | {"name": object_type, "object_type": object_type, "properties": wanted}
+        watched.write(object_type, yaml.safe_dump(body))
+    sources = watched.project.store(instance).load().sources
+    assets = [build_source_asset(source) for source in sources]
+    run = dg.materialize(assets, instance=instance, resources=resources, raise_on_error=False)
+    assert not run.success
+    told = watched.look(NOW)[STATUS]
+    assert told["summary"] == "3 sources, 2 to look at."
+    failed = [line.replace("\\", "") for line in told["what_to_do"].splitlines()]
+    assert [line.partition(": Its last run failed: ")[0] for line in failed] == ["- pipelines", "- users"]
+    assert "nmae" in failed[0]
+    assert "emial" in failed[1]
+
+
+def test_a_chart_that_cannot_be_drawn_is_left_out(
+    watched: Watched, demo: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.write("pipelines", yaml.safe_dump(BODY))
+    watched.bring("pipelines", demo, tmp_path / "staging")
+    # As where the engine that draws is not what was installed.
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    told = watched.look(NOW)
+    assert told[STATUS]["rows"] > 0
+    assert told[ACCOUNT]["tokens_today"] > 0
+    assert "changes" not in told[STATUS]
 
 
 def test_charts_are_images_that_name_the_sources(watched: Watched, demo: DemoServer, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import exit_code_of_import, explained
+from pipedrive_orchestration.cli.exit_codes import FAILED
 from pipedrive_orchestration.cli.imports import import_sources
 from pipedrive_orchestration.cli.outcomes import Outcome, changed_rows, show_outcomes
 from pipedrive_orchestration.cli.output import err, out, this_command
@@ -53,7 +54,7 @@ def demo(
 ) -> None:
     """Import the project from the embedded demo account; run it again to see changes arrive."""
     if with_trouble:
-        raise typer.Exit(0 if show_trouble(out) else 1)
+        raise typer.Exit(0 if show_trouble(out) else FAILED)
     with explained(err), ExitStack() as stack:
         environment = Environment.read()
         account = stack.enter_context(demo_account(scale, environment.settings, out))

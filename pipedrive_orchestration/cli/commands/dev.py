@@ -20,7 +20,7 @@ from pipedrive_orchestration.cli.errors import CommandError, explained
 from pipedrive_orchestration.cli.output import err, out
 from pipedrive_orchestration.files import make_private_folder, replace_content
 from pipedrive_orchestration.services.deployment import use_home
-from pipedrive_orchestration.services.dev_process import HOST, dev_lock, is_taken
+from pipedrive_orchestration.services.dev_process import HOST, UI_PORT, dev_lock, is_taken
 from pipedrive_orchestration.services.names import LOCATION
 from pipedrive_orchestration.settings import ENV_FILE, Settings, export, read_env_file
 from pipedrive_orchestration.template import WORKSPACE, NotLaidOutError
@@ -55,7 +55,7 @@ class AlreadyRunningError(CommandError):
 
 def dev(
     scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.", min=1, max=65_535)] = 3000,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.", min=1, max=65_535)] = UI_PORT,
 ) -> None:
     """Dagster's UI and daemon, on your account if there is a token and on the demo account if not."""
     with explained(err), ExitStack() as stack:

@@ -20,7 +20,8 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import explained
 from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
 from pipedrive_orchestration.cli.output import err, out, say
-from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.deployment import Deployment, deployed
+from pipedrive_orchestration.services.dev_process import API_PORT, HOST
 from pipedrive_orchestration.services.web_server import ReloadError
 
 GRACE_SECONDS = 10
@@ -36,8 +37,8 @@ or serve without keys, for programs on this machine only: serve --demo."""
 def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than this machine's need keys.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)] = 8000,
+    ] = HOST,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)] = API_PORT,
     demo: Annotated[
         bool, typer.Option("--demo", help="No keys; and the demo account if no account is set.")
     ] = False,
@@ -54,8 +55,7 @@ def serve(
             account = stack.enter_context(demo_account(1.0, environment.settings, err))
             environment = on_demo(environment, account)
             err.print(f"No account is set: the demo account answers at {account.url}")
-        deployment = Deployment.from_settings(environment.settings)
-        stack.enter_context(deployment.instance)
+        deployment = stack.enter_context(deployed(environment.settings))
         _show_files_in_dagster(deployment)
         context = ApiContext(deployment, environment.warehouse, environment.settings, keys)
         _log_access()

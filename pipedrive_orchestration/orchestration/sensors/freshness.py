@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
-from pipedrive_orchestration.services.freshness import Freshness, Lateness, freshness_of
+from pipedrive_orchestration.services.freshness import Freshness, Lateness, freshness_in
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, ledger
+from pipedrive_orchestration.warehouse import WarehouseError
 
 CHECK_NAME = "freshness"
 SENSOR_NAME = "freshness_sensor"
@@ -77,20 +77,21 @@ def build_freshness_sensor(
         description="Watches whether every active source keeps up with its own schedule.",
     )
     def freshness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        warehouse = project.warehouse(context.resources).warehouse().with_patience(PATIENCE_SECONDS)
+        stopped = project.schedules(context).stopped()
+        now = clock()
         try:
-            watermarks = _watermarks(project.warehouse(context.resources).warehouse(), active)
+            with warehouse.reading() as connection:
+                found = {
+                    source.slug: freshness_in(
+                        connection, source, now, stopped=project.names.schedule(source.slug) in stopped
+                    )
+                    for source in active
+                }
         except WarehouseError as error:
             return dg.SkipReason(str(error))
-        stopped = project.schedules(context).stopped()
+        states = {slug: state for slug, state in found.items() if state}
         before: Mapping[str, str] = json.loads(context.cursor or "{}")
-        now = clock()
-        states = {
-            source.slug: freshness_of(
-                source, watermarks[source.slug], now, stopped=project.names.schedule(source.slug) in stopped
-            )
-            for source in active
-            if source.slug in watermarks
-        }
         changed = {
             slug: state
             for slug, state in states.items()
@@ -108,10 +109,3 @@ def build_freshness_sensor(
         )
 
     return freshness_sensor
-
-
-def _watermarks(warehouse: Warehouse, sources: Sequence[Source]) -> dict[str, datetime]:
-    patient = Warehouse(warehouse.database, patience=PATIENCE_SECONDS)
-    with patient.reading() as connection:
-        known = {source.slug: ledger.watermark_of(connection, source.slug) for source in sources}
-    return {slug: watermark.by_our_clock for slug, watermark in known.items() if watermark}

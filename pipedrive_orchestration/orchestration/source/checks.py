@@ -6,7 +6,7 @@ with the records that a pull of all windows has read, so the comparison costs no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -153,11 +153,9 @@ def _unique_ids(evaluation: _Evaluation) -> dg.AssetCheckResult:
     return _result(
         evaluation,
         "unique_ids",
-        passed=rows == ids,
+        "" if rows == ids else f"{rows - ids:,} rows share their id with another one.",
+        {"rows": rows, "distinct_ids": ids},
         severity=dg.AssetCheckSeverity.ERROR,
-        description="" if rows == ids else f"{rows - ids:,} rows share their id with another one.",
-        rows=rows,
-        distinct_ids=ids,
     )
 
 
@@ -168,18 +166,12 @@ def _quarantine_empty(evaluation: _Evaluation) -> dg.AssetCheckResult:
         [evaluation.source.slug],
     ).fetchall()
     values = sum(group[-1] for group in groups)
-    shown = [[str(cell) for cell in group] for group in groups[:MAX_LISTED]]
-    table = markdown_table(["property", "field type", "reason", "values"], shown)
+    listed = [[str(cell) for cell in group] for group in groups[:MAX_LISTED]]
     return _result(
         evaluation,
         "quarantine_empty",
-        passed=not groups,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{values:,} values did not fit their type; see import_ledger.quarantine."
-        if groups
-        else "",
-        values=values,
-        **({"quarantined": dg.MetadataValue.md(table)} if groups else {}),
+        f"{values:,} values did not fit their type; see import_ledger.quarantine." if groups else "",
+        {"values": values, **_table("quarantined", ["property", "field type", "reason", "values"], listed)},
     )
 
 
@@ -202,15 +194,14 @@ def _schema_drift(evaluation: _Evaluation) -> dg.AssetCheckResult:
             "since": evaluation.now - DRIFT_SHOWN_FOR,
         },
     ).fetchall()
-    table = markdown_table(["property", "label", "drift"], drifted)
     return _result(
         evaluation,
         "schema_drift",
-        passed=not drifted,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(drifted)} properties are not what they were at Pipedrive." if drifted else "",
-        properties=len(evaluation.source.properties),
-        **({"drifted": dg.MetadataValue.md(table)} if drifted else {}),
+        f"{len(drifted)} properties are not what they were at Pipedrive." if drifted else "",
+        {
+            "properties": len(evaluation.source.properties),
+            **_table("drifted", ["property", "label", "drift"], drifted),
+        },
     )
 
 
@@ -237,11 +228,8 @@ def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None
     return _result(
         evaluation,
         "count_reconciliation",
-        passed=passed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="" if passed else f"{read:,} records were read and {current:,} rows are current.",
-        records_read=read,
-        rows_current=current,
+        "" if passed else f"{read:,} records were read and {current:,} rows are current.",
+        {"records_read": read, "rows_current": current},
     )
 
 
@@ -251,19 +239,18 @@ def _matches_definition(evaluation: _Evaluation) -> dg.AssetCheckResult:
     states = ledger.window_states(evaluation.connection, source.slug)
     own = known.definition if known else None
     deviating = [key for key, state in sorted(states.items()) if own and state.definition not in (None, own)]
-    table = markdown_table(["window"], [[key] for key in deviating[:MAX_LISTED]])
     return _result(
         evaluation,
         "matches_definition",
-        passed=not deviating,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(deviating)} windows were last read under another definition than the source's, "
+        f"{len(deviating)} windows were last read under another definition than the source's, "
         "as by a run whose config was changed; the next scheduled run reads them again."
         if deviating
         else "",
-        windows=len(states),
-        deviating=len(deviating),
-        **({"deviating_windows": dg.MetadataValue.md(table)} if deviating else {}),
+        {
+            "windows": len(states),
+            "deviating": len(deviating),
+            **_table("deviating_windows", ["window"], [[key] for key in deviating[:MAX_LISTED]]),
+        },
     )
 
 
@@ -282,16 +269,16 @@ def _windows_reconciled(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
     return _result(
         evaluation,
         "windows_reconciled",
-        passed=not late,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"The window {oldest} was last read completely {age.days} days ago; scheduled runs read "
+        f"The window {oldest} was last read completely {age.days} days ago; scheduled runs read "
         "the oldest windows again as far as a tenth of the day's tokens goes."
         if late
         else "",
-        oldest_window=oldest,
-        oldest_reading=dg.MetadataValue.timestamp(read[oldest]),
-        in_doubt=sum(state.doubt is not None for state in states.values()),
-        reconcile=source.options.reconcile,
+        {
+            "oldest_window": oldest,
+            "oldest_reading": dg.MetadataValue.timestamp(read[oldest]),
+            "in_doubt": sum(state.doubt is not None for state in states.values()),
+            "reconcile": source.options.reconcile,
+        },
     )
 
 
@@ -335,20 +322,24 @@ _CHECKS = (
 def _result(
     evaluation: _Evaluation,
     name: str,
-    *,
-    passed: bool,
-    severity: dg.AssetCheckSeverity,
-    description: str,
-    **metadata: dg.RawMetadataValue,
+    problem: str,
+    metadata: Mapping[str, dg.RawMetadataValue],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
 ) -> dg.AssetCheckResult:
+    """The result of a check, which passes where there is no problem to tell of."""
     return dg.AssetCheckResult(
         asset_key=evaluation.project.names.asset_key(evaluation.source.slug),
         check_name=name,
-        passed=passed,
+        passed=not problem,
         severity=severity,
-        description=description or None,
+        description=problem or None,
         metadata=metadata,
     )
+
+
+def _table(key: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, dg.MetadataValue]:
+    """An entry that lists what is wrong; none where nothing is."""
+    return {key: dg.MetadataValue.md(markdown_table(header, rows))} if rows else {}
 
 
 def _row(evaluation: _Evaluation, sql: str) -> tuple[int, ...]:

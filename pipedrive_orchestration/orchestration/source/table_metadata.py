@@ -64,11 +64,7 @@ def table_metadata(
             if news is not None:
                 counts = news
                 parts = {
-                    "words on the import": lambda: {
-                        "summary": dg.MetadataValue.text(
-                            in_words(counts, _reasons(connection, source, counts))
-                        )
-                    },
+                    "words on the import": lambda: _summary(connection, source, counts),
                     **parts,
                     "rows that are gone": lambda: _removed(connection, source, datetime.now(UTC)),
                     "changes of fields": lambda: _field_changes(connection, source),

@@ -16,6 +16,7 @@ from pipedrive_orchestration.orchestration.workflow.automation import FOLLOW
 from pipedrive_orchestration.orchestration.workflow.metadata import (
     column_lineage,
     metadata_of_actions,
+    metadata_of_errors,
     metadata_of_syncs,
     metadata_of_table,
     table_name,
@@ -153,12 +154,19 @@ def _publish(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
 
 
 def _rejected_check(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
+    rejected = 0
     try:
-        with warehouse.reading() as connection:
-            rejected = count_rejected(connection, workflow)
-    except WarehouseError:
-        # There is no database before the first import.
-        rejected = 0
+        if warehouse.exists:
+            with warehouse.reading() as connection:
+                rejected = count_rejected(connection, workflow)
+    except WarehouseError as error:
+        # The rows are synced; what is rejected of them is not known, which is no reason to pass.
+        return dg.AssetCheckResult(
+            check_name=REJECTED_CHECK,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=str(error),
+        )
     return dg.AssetCheckResult(
         check_name=REJECTED_CHECK,
         passed=rejected == 0,
@@ -190,6 +198,7 @@ def _outputs_asset(workflow: Workflow, project: ProjectContext) -> dg.AssetsDefi
                 "figures of the actions": lambda: metadata_of_actions(
                     warehouse.warehouse(), workflow, report
                 ),
+                "errors of the actions": lambda: metadata_of_errors(warehouse.warehouse(), workflow, report),
                 "facts of the published copy": lambda: metadata_of_copy(published),
             },
         )

@@ -102,28 +102,27 @@ def _own_columns(workflow: Workflow) -> list[str]:
 def metadata_of_actions(
     warehouse: Warehouse, workflow: Workflow, report: ActionsReport
 ) -> dict[str, dg.MetadataValue]:
-    """What became of the runs, the errors of those that failed, and the table's first rows."""
-    metadata = {
+    """What became of the runs, and the table's first rows."""
+    return {
         "completed": dg.MetadataValue.int(report.completed),
         "failed": dg.MetadataValue.int(report.failed),
         "waiting": dg.MetadataValue.int(report.waiting),
         "seconds": dg.MetadataValue.float(report.seconds),
         **metadata_of_table(warehouse, workflow),
     }
-    errors = _errors(warehouse, workflow) if report.failed else []
-    if errors:
-        metadata["errors"] = dg.MetadataValue.md(markdown_table(["error", "runs"], errors))
-    return metadata
 
 
-def _errors(warehouse: Warehouse, workflow: Workflow) -> list[list[str]]:
-    try:
-        with warehouse.reading() as connection:
-            found = connection.execute(
-                "SELECT error, count(*) FROM workflows._runs WHERE workflow = ? AND status = 'failed' "
-                "GROUP BY error ORDER BY 2 DESC, 1 LIMIT 10",
-                [workflow.slug],
-            ).fetchall()
-    except WarehouseError:
-        return []
-    return [[error, f"{count:,}"] for error, count in found]
+def metadata_of_errors(
+    warehouse: Warehouse, workflow: Workflow, report: ActionsReport
+) -> dict[str, dg.MetadataValue]:
+    """The most frequent errors of runs; nothing where none has just failed."""
+    if not report.failed:
+        return {}
+    with warehouse.reading() as connection:
+        found = connection.execute(
+            "SELECT error, count(*) FROM workflows._runs WHERE workflow = ? AND status = 'failed' "
+            "GROUP BY error ORDER BY 2 DESC, 1 LIMIT 10",
+            [workflow.slug],
+        ).fetchall()
+    rows = [[error, f"{count:,}"] for error, count in found]
+    return {"errors": dg.MetadataValue.md(markdown_table(["error", "runs"], rows))}
