@@ -49,7 +49,7 @@ def status_definitions(sources: Sequence[Source], project: ProjectContext = ALON
         names.status_key,
         deps=[names.asset_key(source.slug) for source in sources],
         description="How every source is: state, last success, lateness, rows, changes, tokens, and what to "
-        "do where something is wrong. Looked at every minute; the command `status` shows the same.",
+        "do where something is wrong, in UTC. Looked at every minute; the command `status` shows the same.",
         group_name=project.group_of("project"),
         kinds={"pipedrive"},
     )
@@ -57,7 +57,7 @@ def status_definitions(sources: Sequence[Source], project: ProjectContext = ALON
         names.account_key,
         description="The Pipedrive account that all sources read: whose it is, and what they cost of its "
         "daily budget of tokens. The command `connect` shows its limits and what is left of today.",
-        group_name=project.group_of("project"),
+        group_name=project.group_of("account"),
         kinds={"pipedrive"},
         metadata={"api": dg.MetadataValue.url(project.settings.api_url)},
     )
@@ -169,7 +169,7 @@ def _table_of(overview: Overview) -> str:
     header = [
         "source",
         "state",
-        "last success (UTC)",
+        "last success",
         "late",
         "rows",
         "changed today",
@@ -225,7 +225,7 @@ def _bars(key: str, rows: Sequence[Mapping[str, Any]], y: str, what: str) -> dic
 
 
 def _minute(instant: datetime | None) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}" if instant else ""
+    return f"{instant:%m-%d %H:%M}" if instant else ""
 
 
 def _late(source: SourceOverview, at: datetime) -> str:
