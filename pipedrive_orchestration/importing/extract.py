@@ -165,7 +165,8 @@ class Extraction:
         self, listing: Listing, ranges: Sequence[Range], extra: Mapping[str, str] = MappingProxyType({})
     ) -> RangeReader:
         query = {**self._context.definition.query, **extra}
-        return RangeReader(self._context.client, listing, query, ranges)
+        may_be_empty = self._plan.may_be_empty
+        return RangeReader(self._context.client, listing, query, ranges, may_be_empty=may_be_empty)
 
 
 async def _one_after_another(

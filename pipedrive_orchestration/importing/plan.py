@@ -38,8 +38,8 @@ class PullPlan:
         rechecks: records to be read besides, which have not changed and may have become members or left.
         notes: why this is not the pull that was asked for, if it is not.
         resumed_from: when the interrupted pull that is gone on with began, by Pipedrive's clock.
-        may_be_empty: whether an odd way to say that there are no records is believed, since the source has
-            none that could be lost by it.
+        may_be_empty: whether an odd way to say that the list has no records is believed, since the source
+            has none from it that could be lost.
     """
 
     pull: Pull
@@ -91,7 +91,7 @@ def make_plan(
             (),
             moves_watermark=pull is Pull.CHANGES,
             is_complete=True,
-            may_be_empty=prior.rows == 0,
+            may_be_empty=prior.listed_rows == 0,
         )
     interrupted = None if visibility.is_other else prior.interrupted
     if pull is Pull.WINDOW:
@@ -132,6 +132,7 @@ def _plan_windows(
         is_complete=len(windows) == len(windows_until(context.source, started_at)),
         restrictions=selection.restrictions if leaves_out else {},
         updated_since=since,
+        may_be_empty=prior.listed_rows == 0,
     )
     if interrupted is None:
         return plan

@@ -158,7 +158,7 @@ async def _pages(client: Client, body: PreviewBody, query: Query) -> AsyncIterat
     async for page in pages(client, body.type.listing, query, may_be_empty=True):
         yield page, archived is not None or page.goes_on(MAX_PAGE_SIZE)
     if archived is not None:
-        async for page in pages(client, archived, query):
+        async for page in pages(client, archived, query, may_be_empty=True):
             yield page, page.goes_on(MAX_PAGE_SIZE)
 
 

@@ -15,7 +15,7 @@ from pipedrive_orchestration.pipedrive.account import ConnectedUser
 from pipedrive_orchestration.warehouse import ledger
 from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.ledger import Interrupted
-from pipedrive_orchestration.warehouse.rows import count_current
+from pipedrive_orchestration.warehouse.rows import count_current, count_not_archived
 from pipedrive_orchestration.warehouse.tables import Column, column_types
 from pipedrive_orchestration.warehouse.users import reader_of, user_of_signature
 
@@ -35,6 +35,7 @@ class PriorState:
         interrupted: an earlier attempt at the same windows that did not come to its end.
         rows_left: rows in those windows that it has not committed.
         rows: current rows of the source.
+        listed_rows: those of them that are in the list of live records, since they are not archived.
         user: whom the connection's secret belongs to, if that was asked before.
         last_user: who saw the source's rows when they were last read completely.
     """
@@ -46,6 +47,7 @@ class PriorState:
     interrupted: Interrupted | None = None
     rows_left: int = 0
     rows: int = 0
+    listed_rows: int = 0
     user: ConnectedUser | None = None
     last_user: ConnectedUser | None = None
 
@@ -96,6 +98,7 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
             interrupted=interrupted,
             rows_left=count_in_windows(connection, source.slug, left) if types else 0,
             rows=count_current(connection, source.slug) if types else 0,
+            listed_rows=count_not_archived(connection, source.slug) if types else 0,
             user=user_of_signature(connection, request.connection.signature),
             last_user=reader_of(connection, source.slug),
         )

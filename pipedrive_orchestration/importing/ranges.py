@@ -173,12 +173,29 @@ class _End:
 
 
 class RangeReader:
-    """Reads one or more ranges of a list. Iterate :meth:`pages` once, to its end."""
+    """Reads one or more ranges of a list. Iterate :meth:`pages` once, to its end.
 
-    def __init__(self, client: Client, listing: Listing, query: Query, ranges: Sequence[Range]) -> None:
+    Args:
+        client: the connection in use.
+        listing: the list.
+        query: filters.
+        ranges: what is read of it.
+        may_be_empty: see :func:`pagination.range_pages`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        listing: Listing,
+        query: Query,
+        ranges: Sequence[Range],
+        *,
+        may_be_empty: bool = False,
+    ) -> None:
         self._client = client
         self._listing = listing
         self._query = query
+        self._may_be_empty = may_be_empty
         self._stretches = _Stretches(ranges, client.clock)
         self._readers: dict[_Stretch, asyncio.Task[None]] = {}
         self._queue: asyncio.Queue[_QueuedPage | _End] = asyncio.Queue(maxsize=QUEUED_PAGES)
@@ -229,7 +246,14 @@ class RangeReader:
 
     async def _read(self, stretch: _Stretch) -> None:
         error: Exception | None = None
-        pages = range_pages(self._client, self._listing, self._query, stretch.since, stretch.until)
+        pages = range_pages(
+            self._client,
+            self._listing,
+            self._query,
+            stretch.since,
+            stretch.until,
+            may_be_empty=self._may_be_empty,
+        )
         try:
             async for page in pages:
                 self._stretches.take(stretch, page)

@@ -598,11 +598,13 @@ class References:
 
     async def _read_list(self, names: _Names) -> None:
         names.is_listed = True
-        found = [page async for page in pages(self._client, names.object_type.listing, {})]
+        # No name is given up because it does not come, so that an empty list does no harm.
+        listed = pages(self._client, names.object_type.listing, {}, may_be_empty=True)
+        found = [page async for page in listed]
         await self._stage(names, found)
 
     async def _read_range(self, names: _Names, span: Range) -> None:
-        reader = RangeReader(self._client, names.object_type.listing, {}, [span])
+        reader = RangeReader(self._client, names.object_type.listing, {}, [span], may_be_empty=True)
         async with aclosing(reader.pages()) as fetched:
             async for each in fetched:
                 await names.staging.add(each.page)

@@ -83,20 +83,23 @@ async def _look_up_in_lists(
     """Look through whole lists, as long as that costs no more than to ask for each record would.
 
     How long a list is shows only when it has been read. So both ways together cost at most twice what the
-    cheaper one does.
+    cheaper one does. A list that says with ``data: null`` that it has no records is no proof that the wanted
+    ones are gone: each of them is asked for then.
     """
     assert object_type.get_cost is not None
     left = object_type.get_cost * len(ids)
     wanted = dict.fromkeys(ids)
     if left >= sum(listing.cost for listing in places):
         for listing in places:
+            is_null = False
             async with aclosing(_whole_list(client, listing, query)) as whole_list:
                 async for page in whole_list:
                     left -= listing.cost
+                    is_null = page.is_null
                     _take_wanted(page, wanted, found)
                     if left < 0 or not wanted:
                         break
-            if left < 0 or not wanted:
+            if left < 0 or not wanted or is_null:
                 break
         else:
             found.missing += wanted
@@ -109,7 +112,7 @@ async def _whole_list(client: Client, listing: Listing, query: Query) -> AsyncGe
     if listing.bounds is Bounds.ORDER:
         whole_list = latest_pages(client, listing, query, None)
     else:
-        whole_list = range_pages(client, listing, query, None, None)
+        whole_list = range_pages(client, listing, query, None, None, may_be_empty=True)
     async for page in whole_list:
         yield page
 
@@ -153,7 +156,7 @@ async def _look_up_in(
             listing.path,
             {**query, "ids": asked, "limit": MAX_PAGE_SIZE},
             cost=listing.cost,
-            read=page_reader(listing.paging),
+            read=page_reader(listing.paging, nulls=None),
         )
         met |= {str(msgspec.json.decode(record, type=_Identified).id) for record in page.records}
         found.pages.append(page)

@@ -19,6 +19,7 @@ from pipedrive_orchestration.pipedrive.object_types import (
     Paging,
 )
 from pipedrive_orchestration.pipedrive.responses import (
+    NO_RECORDS,
     NoRecords,
     OddBody,
     Page,
@@ -35,14 +36,15 @@ MAX_RESTARTS = 3
 MAX_STEPS_BACK = 50
 """The number of steps back in a list that shifts without getting any further."""
 
+NULLS_FOR_NOTHING = 2
+"""Answers of ``data: null`` in a row that say that a whole list has no records, where it may have none."""
+
 Resumption = Callable[[Page], Mapping[str, str]]
 """The parameters that make a list begin where a page ends, as text that grows with it; none where nothing
 does."""
 
 
-def page_reader(
-    paging: Paging, *, may_be_empty: bool = False, must_have_records: bool = False, doubts_null: bool = False
-) -> Callable[[bytes], Page]:
+def page_reader(paging: Paging, *, nulls: int | None) -> Callable[[bytes], Page]:
     """Opens the answers to one request.
 
     A full page by cursor that does not say whether there is more is asked for once more: without a cursor
@@ -50,32 +52,24 @@ def page_reader(
 
     Args:
         paging: of the list.
-        may_be_empty: whether an unpaged list that answers ``data: null`` twice has no records: such answers
-            were observed where there are none (docs/pipedrive-api.md#pagination).
-        must_have_records: whether a paged list cannot have ended, so that ``data: null`` is no end of it.
-        doubts_null: whether a paged list that ends with ``data: null`` is asked for once more.
+        nulls: after how many answers of ``data: null``, where v1 may write that, it is believed that there
+            are no records (docs/pipedrive-api.md#pagination); None where there must be some.
 
     Raises:
         BrokenBody: see :func:`open_page`.
-        NoRecords: likewise.
+        NoRecords: likewise; also where ``data: null`` is not believed, or not yet.
         OddBody: likewise; also the first answer of that kind.
     """
     doubted = False
+    met = 0
 
     def read(body: bytes) -> Page:
-        nonlocal doubted
-        try:
-            page = open_page(body, paging)
-        except NoRecords:
-            if paging is not Paging.NONE or not may_be_empty:
-                raise
-            if not doubted:
-                doubted = True
-                raise
-            return Page([])
-        if page.is_null and (must_have_records or (doubts_null and not doubted)):
-            doubted = True
-            raise NoRecords("the body has no records (data: null)")
+        nonlocal doubted, met
+        page = open_page(body, paging)
+        if page.is_null:
+            met += 1
+            if nulls is None or met < nulls:
+                raise NoRecords(NO_RECORDS)
         without_end = page.more is None and page.goes_on(MAX_PAGE_SIZE)
         if without_end and paging is Paging.CURSOR and not doubted:
             doubted = True
@@ -83,6 +77,15 @@ def page_reader(
         return page
 
     return read
+
+
+def nulls_of_whole(*, may_be_empty: bool) -> int | None:
+    """After how many answers of ``data: null`` it is believed that a whole list has no records.
+
+    Such answers were observed where there are none, and what does not come in a reading of everything is
+    taken for gone: a list that had records never becomes empty by them.
+    """
+    return NULLS_FOR_NOTHING if may_be_empty else None
 
 
 def pages(
@@ -94,7 +97,7 @@ def pages(
         client: the connection in use.
         listing: the list.
         query: filters, bounds and order; ``limit`` is added here.
-        may_be_empty: see :func:`page_reader`.
+        may_be_empty: whether an odd way to say that there are no records is believed; v2 has none.
 
     Raises:
         EndlessList: the list goes round in circles.
@@ -114,11 +117,18 @@ def latest_first(listing: Listing) -> dict[str, str]:
 
 
 def range_pages(
-    client: Client, listing: Listing, query: Query, since: datetime | None, until: datetime | None
+    client: Client,
+    listing: Listing,
+    query: Query,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    may_be_empty: bool = False,
 ) -> AsyncIterator[Page]:
     """The pages of ``[since, until)`` of ``update_time``, ascending; None is open.
 
-    What is not bounded above goes on past ``until``: the reader stops there.
+    What is not bounded above goes on past ``until``: the reader stops there. A list with a lower bound may
+    always be empty.
 
     Takes and raises what :func:`pages` does.
     """
@@ -126,9 +136,9 @@ def range_pages(
     if since is not None:
         bounded["updated_since"] = timestamp(since)
     if listing.paging is Paging.OFFSET:
-        # What does not come in a reading of everything is taken for gone.
         query = bounded | {"sort": "update_time ASC"}
-        return keyset_pages(client, listing, query, doubts_null=since is None)
+        nulls = nulls_of_whole(may_be_empty=may_be_empty) if since is None else 1
+        return keyset_pages(client, listing, query, nulls=nulls)
     # Without a lower bound there must be no upper one either: an upper bound hides records that
     # have no update_time, and those come first.
     if listing.bounds is Bounds.BOTH and since is not None and until is not None:
@@ -162,7 +172,8 @@ async def _follow(
     restarts = walked = furthest = 0
     while True:
         try:
-            reader = page_reader(paging, may_be_empty=may_be_empty)
+            nulls = None if seen else nulls_of_whole(may_be_empty=may_be_empty)
+            reader = page_reader(paging, nulls=nulls)
             page = await client.get(path, asked, cost=listing.cost, read=reader)
             following = _following(page, paging, asked)
             _refuse_circle(path, following, seen)
@@ -224,13 +235,13 @@ def timestamp(instant: datetime) -> str:
 
 
 def keyset_pages(
-    client: Client, listing: Listing, query: Query, *, doubts_null: bool = False
+    client: Client, listing: Listing, query: Query, *, nulls: int | None = 1
 ) -> AsyncIterator[Page]:
     """A v1 list in ascending ``update_time``, by following ``updated_since`` instead of the offset.
 
     Takes and raises what :func:`shifting_pages` does.
     """
-    return shifting_pages(client, listing, query, from_its_end=_updated_since, doubts_null=doubts_null)
+    return shifting_pages(client, listing, query, from_its_end=_updated_since, nulls=nulls)
 
 
 async def shifting_pages(
@@ -240,7 +251,7 @@ async def shifting_pages(
     *,
     from_its_end: Resumption = lambda _: {},
     suffices: Callable[[Page], bool] = lambda _: False,
-    doubts_null: bool = False,
+    nulls: int | None = 1,
 ) -> AsyncIterator[Page]:
     """A v1 list that may shift while it is read.
 
@@ -255,7 +266,7 @@ async def shifting_pages(
         query: filters, bounds and order.
         from_its_end: the bound that makes the list begin where a page ends.
         suffices: whether nothing that comes after a page is wanted.
-        doubts_null: see :func:`page_reader`.
+        nulls: see :func:`page_reader`; of the first page.
 
     Raises:
         EndlessList: a page has nothing new and says that there is more, or the list never stops shifting.
@@ -269,10 +280,7 @@ async def shifting_pages(
             listing.path,
             {**asked, "limit": MAX_PAGE_SIZE, "start": start},
             cost=listing.cost,
-            # The record that gave the bound has to come again at least.
-            read=page_reader(
-                Paging.OFFSET, must_have_records=not start and asked != query, doubts_null=doubts_null
-            ),
+            read=page_reader(Paging.OFFSET, nulls=1 if start else nulls),
         )
         yield page
         ids = page.ids()
@@ -291,6 +299,8 @@ async def shifting_pages(
         bound = from_its_end(page)
         if _is_further(bound, asked):
             asked |= bound
+            # The record that gave the bound has to come again at least.
+            nulls = None
             start, seen = 0, set()
             furthest = steps_back = 0
         else:
@@ -309,7 +319,8 @@ def latest_pages(
         reached = page.last_update_time()
         return since is not None and reached is not None and reached < since
 
-    return shifting_pages(client, listing, {**query, **latest_first(listing)}, suffices=is_older)
+    latest = {**query, **latest_first(listing)}
+    return shifting_pages(client, listing, latest, suffices=is_older, nulls=NULLS_FOR_NOTHING)
 
 
 def recents_pages(client: Client, object_type: ObjectType, since: datetime) -> AsyncIterator[Page]:

@@ -27,7 +27,11 @@ class OddBody(BrokenBody):
 
 
 class NoRecords(OddBody):
-    """An envelope with ``data: null`` where that is not a documented way to say that there are none."""
+    """An envelope with ``data: null`` where that is not believed to say that there are none."""
+
+
+NO_RECORDS = "the body has no records (data: null)"
+"""The reason of `NoRecords`."""
 
 
 class _Pagination(msgspec.Struct):
@@ -155,7 +159,8 @@ def parse_time(value: str) -> datetime:
 def open_page(body: bytes, paging: Paging) -> Page:
     """Open the envelope of a list.
 
-    ``data: null`` is an empty page where v1 says in the same body that nothing follows, and nowhere else.
+    ``data: null`` is an empty page where nothing follows in v1: the same body says so, or the list has no
+    pages. It is nowhere else.
 
     Raises:
         BrokenBody: not JSON, not an envelope, or ``success: false`` in a 200.
@@ -165,8 +170,8 @@ def open_page(body: bytes, paging: Paging) -> Page:
     if envelope.success is not True:
         raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
     following, more = _continuation(envelope.additional_data, paging)
-    if envelope.data is None and not (paging is Paging.OFFSET and more is False):
-        raise NoRecords("the body has no records (data: null)")
+    if envelope.data is None and (paging is Paging.CURSOR or more is not False):
+        raise NoRecords(NO_RECORDS)
     return Page(
         envelope.data or [],
         following,

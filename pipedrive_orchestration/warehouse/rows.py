@@ -212,3 +212,11 @@ def count_current(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
     """The number of rows of a source's table that belong to it now; the table has to be there."""
     row = connection.execute(f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current").fetchone()
     return int(row[0]) if row else 0
+
+
+def count_not_archived(connection: duckdb.DuckDBPyConnection, slug: str) -> int:
+    """The number of those rows that are not archived; the table has to be there."""
+    row = connection.execute(
+        f"SELECT count(*) FROM {quoted(ROWS, slug)} WHERE _is_current AND NOT coalesce(_is_archived, false)"
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -128,8 +128,10 @@ def v1(found: Any, **facts: Any) -> Answer:
 def test_an_empty_v1_list_may_say_null_where_it_says_that_nothing_follows(*, nested: bool) -> None:
     facts = {"start": 0, "limit": SIZE, "more_items_in_collection": False}
     with serving({LEADS.path: lambda _: v1(None, **({"pagination": facts} if nested else facts))}) as served:
-        assert ids(served, LEADS, pagination.pages) == []
+        assert ids(served, LEADS, pagination.keyset_pages) == []
         assert len(served.asked) == 1
+        assert ids(served, LEADS, partial(pagination.pages, may_be_empty=True)) == []
+        assert len(served.asked) == 3, "a whole list is asked for once more"
 
 
 FACTS = {

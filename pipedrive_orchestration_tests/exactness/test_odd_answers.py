@@ -60,13 +60,15 @@ def test_null_is_an_empty_list_only_where_the_source_has_no_rows(fresh_trial: Fr
     assert trial.differences(source) == []
 
 
+ENDS = envelope_with(data=None, additional_data={"pagination": {"more_items_in_collection": False}})
+"""A page without records that says itself that nothing follows, as v1 does where there is nothing."""
+
+
 @pytest.mark.usefixtures("small_pages")
 def test_null_is_no_end_of_a_list_that_goes_on(fresh_trial: FreshTrial) -> None:
-    """Though it says itself that nothing follows, as v1 does where there is nothing."""
     trial = fresh_trial(scale=0.02)
-    ends = envelope_with(data=None, additional_data={"pagination": {"more_items_in_collection": False}})
     source = trial.source("notes")
-    trial.demo.odd.follow(Rule("null", ends, path="/v1/notes", after=1))
+    trial.demo.odd.follow(Rule("null", ENDS, path="/v1/notes", after=1))
     with pytest.raises(Unavailable, match="no records"):
         trial.windows(source)
     trial.demo.odd.follow()
@@ -80,8 +82,37 @@ def test_one_null_takes_no_rows(fresh_trial: FreshTrial, object_type: str) -> No
     source = trial.source(object_type)
     trial.windows(source)
     assert trial.rows(source)
-    ends = envelope_with(data=None, additional_data={"pagination": {"more_items_in_collection": False}})
-    trial.demo.odd.follow(Rule("null", ends, path=f"/v1/{object_type}", times=1))
+    trial.demo.odd.follow(Rule("null", ENDS, path=f"/v1/{object_type}", times=1))
     assert trial.windows(source).rows.removed == 0
     assert trial.demo.odd.given["null"] == 1
+    assert trial.differences(source) == []
+
+
+@pytest.mark.parametrize("object_type", ["leads", "notes"])
+def test_null_is_an_empty_paged_list_only_where_the_source_has_no_rows(
+    fresh_trial: FreshTrial, object_type: str
+) -> None:
+    trial = fresh_trial(scale=0.005)
+    source = trial.source(object_type)
+    null = Rule("null", ENDS, path=f"/v1/{object_type}")
+    trial.demo.odd.follow(null)
+    assert trial.windows(source).rows.current == 0
+    trial.demo.odd.follow()
+    assert trial.windows(source).rows.current > 0
+    trial.demo.odd.follow(null)
+    with pytest.raises(Unavailable, match="no records"):
+        trial.windows(source)
+    assert trial.differences(source) == []
+
+
+@pytest.mark.parametrize("object_type", ["leads", "notes"])
+def test_null_takes_no_rows_of_a_window(fresh_trial: FreshTrial, object_type: str) -> None:
+    """A window can have become empty, so its list may say so; each of its rows is asked for then."""
+    trial = fresh_trial(scale=0.005)
+    source = trial.source(object_type)
+    trial.windows(source)
+    trial.demo.odd.follow(Rule("null", ENDS, path=f"/v1/{object_type}"))
+    report = trial.windows(source, trial.all_windows(source)[1:])
+    assert (report.rows.read > 0, report.rows.removed) == (True, 0)
+    trial.demo.odd.follow()
     assert trial.differences(source) == []
