@@ -68,23 +68,27 @@ _SCALARS = {
     "lead": "UUID",
 }
 _LISTS = {"set": "BIGINT[]", "ids": "BIGINT[]", "uuids": "UUID[]", "names": "VARCHAR[]"}
-_CONTACTS = 'STRUCT(value VARCHAR, label VARCHAR, "primary" BOOLEAN)[]'
+_CONTACT = {"value": "VARCHAR", "label": "VARCHAR", "primary": "BOOLEAN"}
 
 
 def sql_type_of(field: Field) -> str:
     """DuckDB's type for a property; whatever has no better one is JSON."""
     kind = field.field_type
     if kind in STRUCTS:
-        return "STRUCT(" + ", ".join(f"{quoted(k)} {v}" for k, v in STRUCTS[kind].items()) + ")"
+        return _struct_type(STRUCTS[kind])
     if kind in _TEXTS:
         return "VARCHAR"
     if kind == "contacts":
-        return _CONTACTS
+        return f"{_struct_type(_CONTACT)}[]"
     if kind in ("enum", "set") and any(isinstance(option.id, str) for option in field.options):
         return "VARCHAR" if kind == "enum" else "VARCHAR[]"
     if kind in REFERENCES:
         return "BIGINT"
     return _SCALARS.get(kind) or _LISTS.get(kind) or "JSON"
+
+
+def _struct_type(parts: Mapping[str, str]) -> str:
+    return "STRUCT(" + ", ".join(f"{quoted(part)} {sql_type}" for part, sql_type in parts.items()) + ")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,19 +167,31 @@ def _part_of_struct(older: OlderName) -> Cast:
 
 def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, str]:
     """Value and fit of a leaf with parts, in JSON."""
-    begins, blank = _begins(leaf, "{" if kind in STRUCTS else "["), _blank_json(leaf)
     if kind == "amount":
-        fits = _parts_fit(leaf, candidate, {"amount": "value"}, STRUCTS[kind])
-        return _amount(leaf), f"({fits} OR {blank})"
+        return _amount(leaf), _struct_fits(leaf, candidate, kind)
+    begins = _begins(leaf, "{" if kind in STRUCTS else "[")
     value = f"CASE WHEN {begins} THEN TRY_CAST({leaf} AS {sql_type}) END"
-    if kind in STRUCTS:
-        return value, _struct_fits(leaf, candidate, kind)
-    are_contacts = f"{begins} AND len(list_filter({candidate}, lambda c: {_NO_CONTACT})) = 0"
-    return value, f"({are_contacts} OR {blank})"
+    return value, _struct_fits(leaf, candidate, kind) if kind in STRUCTS else _contacts_fit(leaf, candidate)
 
 
-_NO_CONTACT = 'c."value" IS NULL AND c."label" IS NULL AND c."primary" IS NULL'
-"""SQL that is true for an element that was no contact."""
+def _contacts_fit(leaf: str, candidate: str) -> str:
+    # Nearly every contact has all parts, and no key besides: its text has as many keys as there are parts.
+    text, is_null = f"{leaf}::VARCHAR", [f"c.{quoted(part)} IS NULL" for part in _CONTACT]
+    all_there = f"len(list_filter({candidate}, lambda c: {' OR '.join(is_null)})) = 0"
+    keys = f"strlen({text}) - strlen(replace({text}, '\":', ''))"
+    usual = f"{all_there} AND {keys} = {2 * len(_CONTACT)} * len({candidate})"
+    are_contacts = f"len(list_filter({candidate}, lambda c: {' AND '.join(is_null)})) = 0"
+    odd_primary = "json_type(c, '$.primary') = 'VARCHAR' AND TRY_CAST(c ->> '$.primary' AS BOOLEAN) IS NULL"
+    odd = f"{_unknown_keys('c', _CONTACT)} > 0 OR coalesce({odd_primary}, false)"
+    looked_into = f"{are_contacts} AND len(list_filter(TRY_CAST({leaf} AS JSON[]), lambda c: {odd})) = 0"
+    rest = f"{_blank_json(leaf)} OR ({_begins(leaf, '[')} AND {looked_into})"
+    return f"CASE WHEN {usual} THEN true WHEN {leaf} IS NOT NULL THEN {rest} END"
+
+
+def _unknown_keys(leaf: str, known: Iterable[str]) -> str:
+    """SQL of the number of keys that a leaf has beside those known."""
+    listed = ", ".join(map(literal, known))
+    return f"len(list_filter(json_keys({leaf}), lambda k: k NOT IN ({listed})))"
 
 
 def _inside(path: Iterable[str], *, read: str = "->") -> str:
@@ -283,29 +299,36 @@ def _amount(leaf: str) -> str:
     return f"CASE WHEN {_begins(leaf, '{')} THEN struct_pack({parts}) END"
 
 
-def _typed_parts(parts: dict[str, str]) -> list[str]:
+def _typed_parts(parts: Mapping[str, str]) -> list[str]:
     return [part for part, sql_type in parts.items() if sql_type != "VARCHAR"]
 
 
 def _struct_fits(leaf: str, candidate: str, kind: str) -> str:
     parts = STRUCTS[kind]
-    typed = {part: part for part in _typed_parts(parts)}
-    known = ", ".join(map(literal, parts))
-    unknown = f"len(list_filter(json_keys({leaf}), lambda k: k NOT IN ({known}))) = 0"
-    looked_into = f"{_parts_fit(leaf, candidate, typed, parts)} AND {unknown}"
-    all_there = " AND ".join(f"{candidate}.{quoted(part)} IS NOT NULL" for part in typed)
+    all_there = " AND ".join(f"{candidate}.{quoted(part)} IS NOT NULL" for part in _typed_parts(parts))
     usual = " AND ".join(
         filter(None, [all_there, _USUAL[kind].format(text=f"{leaf}::VARCHAR", value=candidate)])
     )
-    rest = f"{_blank_json(leaf)} OR ({looked_into})"
+    rest = f"{_blank_json(leaf)} OR ({_parts_fit(leaf, candidate, parts, _OTHER_NAMES.get(kind, {}))})"
     return f"CASE WHEN {usual} THEN true WHEN {leaf} IS NOT NULL THEN {rest} END"
 
 
-_USUAL = {
+_OTHER_NAMES = {"amount": {"value": "amount"}}
+"""The parts that a field type calls otherwise in JSON."""
+
+
+def _usual_money(key: str) -> str:
     # A value of 15 characters at most that is not too near to zero, one comma, and a currency.
-    "monetary": """(abs({value}."value") >= 1e-307 OR starts_with({text}, '{{"value":0,')) """
-    """AND strlen({value}.currency) = 3 AND starts_with({text}, '{{"value":') """
-    """AND strlen({text}) <= 42 AND instr({text}, ',') = strlen({text}) - 17""",
+    return (
+        f"""(abs({{value}}."value") >= 1e-307 OR starts_with({{text}}, '{{{{"{key}":0,')) """
+        f"""AND strlen({{value}}.currency) = 3 AND starts_with({{text}}, '{{{{"{key}":') """
+        f"""AND strlen({{text}}) <= {37 + len(key)} AND instr({{text}}, ',') = strlen({{text}}) - 17"""
+    )
+
+
+_USUAL = {
+    "monetary": _usual_money("value"),
+    "amount": _usual_money("amount"),
     "daterange": "strlen({text}) = 43",
     "time": """instr({text}, ',"timezone_id":') = 20""",
     "timerange": """instr({text}, ',"timezone_id":') = 39""",
@@ -319,13 +342,19 @@ To look at a text costs a tenth of looking into its JSON. Of times of day only t
 """
 
 
-def _parts_fit(leaf: str, candidate: str, parts: Mapping[str, str], types: Mapping[str, str]) -> str:
-    """Whether every part that is no text is wholly in the value; ``parts`` are named by the leaf's keys."""
+def _parts_fit(
+    leaf: str, candidate: str, parts: Mapping[str, str], names: Mapping[str, str] | None = None
+) -> str:
+    """SQL that is true where an object has known parts alone, and those that are no text wholly in the value.
+
+    ``names`` has the keys of the leaf that are not called like the parts.
+    """
+    keys = {part: (names or {}).get(part, part) for part in parts}
     checks = []
-    for name, part in parts.items():
-        text = f"({leaf} ->> {literal('$.' + name)})"
-        checks.append(_fits(text, f"{candidate}.{quoted(part)}", types[part], unless=f"{text} IS NULL"))
-    return " AND ".join([_begins(leaf, "{"), *checks])
+    for part in _typed_parts(parts):
+        text = f"({leaf} ->> {literal('$.' + keys[part])})"
+        checks.append(_fits(text, f"{candidate}.{quoted(part)}", parts[part], unless=f"{text} IS NULL"))
+    return " AND ".join([_begins(leaf, "{"), *checks, f"{_unknown_keys(leaf, keys.values())} = 0"])
 
 
 def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
@@ -349,7 +378,7 @@ def _flat_struct(key: str, parts: dict[str, str], sql_type: str) -> Cast:
         for unless in [f"{texts[part]} IS NULL OR {_blank(texts[part])}"]
     ]
     separate = " AND ".join([f"NOT {_begins(main, '[')}", *checks])
-    inside = _parts_fit(main, candidate, {part: part for part in typed}, parts)
+    inside = _parts_fit(main, candidate, parts)
     fits = f"({_blank_json(main)} OR CASE WHEN {_begins(main, '{')} THEN {inside} ELSE {separate} END)"
     leaves = {key: "JSON", **dict.fromkeys(companions.values(), "VARCHAR")}
     return Cast(main, leaves, value, fits, _together(leaves))

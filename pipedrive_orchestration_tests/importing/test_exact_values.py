@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -96,6 +97,53 @@ def test_a_value_is_kept_whole_or_set_aside(deals: Path, number: int) -> None:
     set_aside = {key: json.loads(raw) for record, key, raw in quarantine(deals) if record == str(number)}
     assert set_aside == ({} if kept else {kind: value})
     assert (landed is not None) is kept
+
+
+CONTACTS: list[tuple[Any, bool]] = [
+    ([{"value": "a@b.c", "primary": True, "label": "work"}], True),
+    ([{"value": 'a "b', "label": None}, {"primary": 0, "value": "d@e.f"}], True),
+    ([], True),
+    ([{"value": "a@b.c", "verified": True}], False),
+    ([{"value": "a@b.c"}, {"value": "d@e.f", "primary": "perhaps"}], False),
+    ([{"value": '":', "label": '"}":', "primary": False}], True),
+    ([{"value": "a@b.c", "primary": True, "label": "work", "verified": None}], False),
+    ([{"value": "a@b.c"}, "d@e.f"], False),
+]
+AMOUNTS: list[tuple[Any, bool]] = [
+    ({"amount": 9.5, "currency": "EUR"}, True),
+    ({"currency": "EUR", "amount": 0}, True),
+    ({"amount": None, "currency": "EUR"}, True),
+    ({"amount": 9007199254740993, "currency": "EUR"}, False),
+    ({"amount": 9.5, "currency": "EUR", "rate": 1.1}, False),
+]
+BUILT_IN = [("persons", "emails", *case) for case in CONTACTS] + [
+    ("leads", "value", *case) for case in AMOUNTS
+]
+
+
+@pytest.mark.parametrize("object_type", ["persons", "leads"])
+def test_a_built_in_value_of_several_parts_is_kept_whole_or_set_aside(
+    tmp_path: Path, object_type: str
+) -> None:
+    cases = {
+        number if object_type == "persons" else UUID(int=number): case[1:]
+        for number, case in enumerate(BUILT_IN)
+        if case[0] == object_type
+    }
+    found = [
+        {"id": id_ if isinstance(id_, int) else str(id_), "update_time": UPDATED, key: value}
+        for id_, (key, value, _) in cases.items()
+    ]
+    (key,) = {key for key, *_ in cases.values()}
+    with serving(account(object_type, found)) as served:
+        run(source(object_type, [key]), served.connection, tmp_path)
+    landed = {id_: row[key] for id_, row in rows(tmp_path, object_type).items()}
+    assert {id_: value is not None for id_, value in landed.items()} == {
+        id_: kept for id_, (_, _, kept) in cases.items()
+    }
+    assert {record: json.loads(raw) for record, _, raw in quarantine(tmp_path)} == {
+        str(id_): value for id_, (_, value, kept) in cases.items() if not kept
+    }
 
 
 def test_a_decimal_that_json_writes_as_a_number_is_set_aside_if_it_would_be_rounded(
