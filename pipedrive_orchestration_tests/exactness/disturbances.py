@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipedrive_orchestration.importing import ImportEvent, WindowReport
+from pipedrive_orchestration.importing import ImportEvent, Listener, WindowReport
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.exactness.churn import Churn
 
@@ -50,10 +50,21 @@ class EndsAt:
             raise Interrupted
 
 
-class EndsInTransaction(Warehouse):
-    """A warehouse whose given write fails after everything was written and before it is committed."""
+def writes_and_end(churn: Churn, writes: int, ends_at_event: int | None) -> Listener:
+    """A listener that lets users write after every event, and then ends the import at the given one."""
+    write, end = WritesBetweenPages(churn, writes), EndsAt(event=ends_at_event)
 
-    def __init__(self, database: Path, at: int) -> None:
+    def listen(event: ImportEvent) -> None:
+        write(event)
+        end(event)
+
+    return listen
+
+
+class EndsInTransaction(Warehouse):
+    """A warehouse whose given write, if any, fails after all was written and before it is committed."""
+
+    def __init__(self, database: Path, at: int | None) -> None:
         super().__init__(str(database))
         # A list, for the importer writes through copies of this object.
         self._writes: list[int] = []

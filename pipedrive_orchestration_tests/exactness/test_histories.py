@@ -5,28 +5,21 @@ Few are tried by default, and always the same ones; more by `make chaos`.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.demo import running_demo
 from pipedrive_orchestration.importing import Window
-from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.sources import FilterGroup, Source
 from pipedrive_orchestration_tests.chaos.sizes import FULL, size
-from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.disturbances import EndsInTransaction, Interrupted
 from pipedrive_orchestration_tests.exactness.hidden_records import Record, hide, show
-from pipedrive_orchestration_tests.exactness.trial import Trial
+from pipedrive_orchestration_tests.exactness.trial import Trial, small_trial
 from pipedrive_orchestration_tests.exactness.versions import Past, broken_versions
 
 PASTS = size("CHAOS_PASTS", 300 if FULL else 2)
@@ -150,9 +143,8 @@ class Life:
                     self.past.look()
 
     def _has_pulled(self, pull: Pull) -> bool:
-        trial, warehouse = self.trial, self.trial.warehouse
-        if pull.ends_in_commit is not None:
-            warehouse = EndsInTransaction(trial.folder / "warehouse.duckdb", pull.ends_in_commit)
+        trial = self.trial
+        warehouse = EndsInTransaction(trial.folder / "warehouse.duckdb", pull.ends_in_commit)
         with suppress(Interrupted):
             if pull.what == "changes":
                 trial.changes(self.source, warehouse=warehouse)
@@ -164,17 +156,6 @@ class Life:
     def _windows(self, what: str) -> list[Window]:
         every = self.trial.all_windows(self.source)
         return {"windows": every, "first windows": every[:-2], "last windows": every[-2:]}[what]
-
-
-@contextmanager
-def small_account(page_size: int) -> Iterator[Trial]:
-    with (
-        running_demo(account_settings(scale=0.005)) as demo,
-        tempfile.TemporaryDirectory() as folder,
-        pytest.MonkeyPatch.context() as patched,
-    ):
-        patched.setattr(pagination, "MAX_PAGE_SIZE", page_size)
-        yield Trial(demo, Path(folder))
 
 
 @settings(
@@ -195,7 +176,7 @@ def test_the_past_stays_as_it_was_answered(
     choice: tuple[str, dict[str, object], bool], steps: list[Step], seed: int, page_size: int
 ) -> None:
     object_type, options, pull_existing = choice
-    with small_account(page_size) as trial:
+    with small_trial(page_size) as trial:
         source = trial.source(
             object_type,
             properties=("id", "add_time"),

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,19 +17,21 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.demo import ODD_ANSWERS, odd, running_demo
+from pipedrive_orchestration.demo import ODD_ANSWERS, odd
 from pipedrive_orchestration.importing import ImportReport, Window, run
 from pipedrive_orchestration.importing.definition import UnfitSourceError
-from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.chaos.sizes import FULL, size
-from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
-from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
+from pipedrive_orchestration_tests.exactness.disturbances import (
+    EndsInTransaction,
+    Interrupted,
+    writes_and_end,
+)
 from pipedrive_orchestration_tests.exactness.hidden_changes import HIDDEN, TITLES, hide_change
-from pipedrive_orchestration_tests.exactness.trial import Trial
+from pipedrive_orchestration_tests.exactness.trial import Trial, small_trial
 
 HISTORIES = size("EXACTNESS_HISTORIES", 40 if FULL else 2)
 
@@ -112,18 +112,6 @@ choices = st.sampled_from(
 )
 
 
-class Listener(EndsAt):
-    """Writes after every event, and the end where one is drawn."""
-
-    def __init__(self, disturbance: Disturbance, churn: Churn) -> None:
-        super().__init__(event=disturbance.ends_at_event)
-        self._churn, self._writes = churn, disturbance.writes
-
-    def __call__(self, event: Any) -> None:
-        self._churn.steps(self._writes)
-        super().__call__(event)
-
-
 class History:
     """An account and a source through everything that happens to them.
 
@@ -193,12 +181,11 @@ class History:
         if disturbance is None:
             report: ImportReport = pull(source)
             return report
-        warehouse = self.trial.warehouse
-        if disturbance.ends_in_commit is not None:
-            warehouse = EndsInTransaction(self.trial.folder / "warehouse.duckdb", disturbance.ends_in_commit)
+        warehouse = EndsInTransaction(self.trial.folder / "warehouse.duckdb", disturbance.ends_in_commit)
+        listener = writes_and_end(self.churn, disturbance.writes, disturbance.ends_at_event)
         self.trial.demo.odd.follow(*(odd(name, share=disturbance.share) for name in disturbance.odd))
         try:
-            report = pull(source, listener=Listener(disturbance, self.churn), warehouse=warehouse)
+            report = pull(source, listener=listener, warehouse=warehouse)
         except (Interrupted, PipedriveError, UnfitSourceError) as error:
             self._tell(f"  ended with {type(error).__name__}: {error}")
             return None
@@ -208,15 +195,11 @@ class History:
 
 
 @contextmanager
-def small_account(page_size: int) -> Iterator[Trial]:
-    with (
-        running_demo(account_settings(scale=0.005)) as demo,
-        tempfile.TemporaryDirectory() as folder,
-        pytest.MonkeyPatch.context() as patched,
-    ):
-        patched.setattr(pagination, "MAX_PAGE_SIZE", page_size)
+def impatient_trial(page_size: int) -> Iterator[Trial]:
+    """A small trial whose importer is `IMPATIENT`."""
+    with small_trial(page_size) as trial, pytest.MonkeyPatch.context() as patched:
         patched.setattr(run, "Client", partial(Client, patience=IMPATIENT))
-        yield Trial(demo, Path(folder))
+        yield trial
 
 
 @settings(
@@ -241,7 +224,7 @@ def test_ticks_alone_end_in_the_truth(
     page_size: int,
 ) -> None:
     object_type, options = choice
-    with small_account(page_size) as trial:
+    with impatient_trial(page_size) as trial:
         lived = History(trial, trial.source(object_type, options=options), seed, note)
         lived.begin(first)
         for step in history:

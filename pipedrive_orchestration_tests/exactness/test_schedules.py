@@ -6,26 +6,22 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.demo import running_demo
-from pipedrive_orchestration.importing import ImportEvent
-from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.chaos.sizes import FULL, size
-from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
-from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, EndsInTransaction, Interrupted
-from pipedrive_orchestration_tests.exactness.trial import Trial
+from pipedrive_orchestration_tests.exactness.disturbances import (
+    EndsInTransaction,
+    Interrupted,
+    writes_and_end,
+)
+from pipedrive_orchestration_tests.exactness.trial import Trial, small_trial
 
 SCHEDULES = size("EXACTNESS_SCHEDULES", 5 if FULL else 3)
 
@@ -77,39 +73,14 @@ choices = st.sampled_from(
 )
 
 
-class Listener(EndsAt):
-    """Writes after every event, and the end where one is drawn."""
-
-    def __init__(self, pull: Pull, churn: Churn) -> None:
-        super().__init__(event=pull.ends_at_event)
-        self._churn, self._writes = churn, pull.writes
-
-    def __call__(self, event: ImportEvent) -> None:
-        self._churn.steps(self._writes)
-        super().__call__(event)
-
-
-@contextmanager
-def small_account(page_size: int) -> Iterator[Trial]:
-    with (
-        running_demo(account_settings(scale=0.005)) as demo,
-        tempfile.TemporaryDirectory() as folder,
-        pytest.MonkeyPatch.context() as patched,
-    ):
-        patched.setattr(pagination, "MAX_PAGE_SIZE", page_size)
-        yield Trial(demo, Path(folder))
-
-
 def run(trial: Trial, source: Source, churn: Churn, step: Step) -> bool:
     """Takes a step. Returns whether everything was imported by it."""
     if isinstance(step, Write):
         churn.steps(step.count)
         trial.demo.account.clock.advance(timedelta(seconds=step.seconds))
         return False
-    warehouse = trial.warehouse
-    if step.ends_in_commit is not None:
-        warehouse = EndsInTransaction(trial.folder / "warehouse.duckdb", step.ends_in_commit)
-    listener = Listener(step, churn)
+    warehouse = EndsInTransaction(trial.folder / "warehouse.duckdb", step.ends_in_commit)
+    listener = writes_and_end(churn, step.writes, step.ends_at_event)
     with suppress(Interrupted):
         if step.what == "changes":
             trial.changes(source, listener=listener, warehouse=warehouse)
@@ -134,7 +105,7 @@ def test_every_schedule_ends_in_the_truth(
     choice: tuple[str, dict[str, object]], schedule: list[Step], seed: int, page_size: int
 ) -> None:
     object_type, options = choice
-    with small_account(page_size) as trial:
+    with small_trial(page_size) as trial:
         source = trial.source(object_type, options=options)
         churn = Churn(trial.demo, seed, FAMILIES)
         complete = False

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipedrive_orchestration.demo import DemoServer
+import pytest
+
+from pipedrive_orchestration.demo import DemoServer, running_demo
 from pipedrive_orchestration.importing import (
     ImportReport,
     Listener,
@@ -17,10 +21,12 @@ from pipedrive_orchestration.importing import (
     import_source,
     windows_until,
 )
+from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.clocks import Ticks
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness import truth
 
 
@@ -116,6 +122,18 @@ class Trial:
         folder = self.folder / name
         folder.mkdir()
         return Trial(self.demo, folder)
+
+
+@contextmanager
+def small_trial(page_size: int) -> Iterator[Trial]:
+    """A trial of its own for each example of a property: a very small account in pages of the given size."""
+    with (
+        running_demo(account_settings(scale=0.005)) as demo,
+        TemporaryDirectory() as folder,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr(pagination, "MAX_PAGE_SIZE", page_size)
+        yield Trial(demo, Path(folder))
 
 
 class SkewedClock:
