@@ -24,7 +24,7 @@ from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.services.run_requests import RANGE_END_TAG, RANGE_START_TAG
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration_tests.chaos.sizes import in_full
-from pipedrive_orchestration_tests.cli.searching import files_with
+from pipedrive_orchestration_tests.cli.secrets_in_files import files_with
 from pipedrive_orchestration_tests.end_to_end.conftest import (
     COMMAND,
     SCALE,

@@ -1,4 +1,4 @@
-"""Ctrl-C during an import, and what a person who watches one sees."""
+"""What a person who watches an import sees, also where they end it with Ctrl-C."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.demo.operations import SCOPES
 from pipedrive_orchestration.sources import SourceBody
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, Project
-from pipedrive_orchestration_tests.cli.searching import files_with
+from pipedrive_orchestration_tests.cli.secrets_in_files import files_with
 from pipedrive_orchestration_tests.conftest import FreshDemo
 
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
