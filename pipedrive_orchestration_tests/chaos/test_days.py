@@ -18,7 +18,7 @@ from pipedrive_orchestration_tests.exactness.test_reconciliation import (
     History,
     Step,
     Tick,
-    small_account,
+    impatient_trial,
     wrong,
 )
 
@@ -56,7 +56,7 @@ def _silent(_told: str) -> None:
 
 def test_days_of_odd_answers_end_in_the_truth() -> None:
     rng = Random(SEED)
-    with small_account(page_size=20) as trial:
+    with impatient_trial(page_size=20) as trial:
         # Users of one seed would give two things the same name, which Pipedrive refuses of some.
         lives = [
             History(trial, trial.source(name), SEED + number, _silent) for number, name in enumerate(TYPES)

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.chaos.sizes import FULL, size
 from pipedrive_orchestration_tests.exactness.churn import Churn
-from pipedrive_orchestration_tests.exactness.test_schedules import small_account
-from pipedrive_orchestration_tests.exactness.trial import SkewedClock, Trial
+from pipedrive_orchestration_tests.exactness.trial import SkewedClock, Trial, small_trial
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Moving:
 def test_nothing_is_lost_while_clocks_drift_apart(
     object_type: str, pulls: list[Drift], last: timedelta, seed: int, page_size: int
 ) -> None:
-    with small_account(page_size) as trial:
+    with small_trial(page_size) as trial:
         clock = SkewedClock(trial, pulls[0].ahead)
         source = trial.source(object_type)
         churn = Churn(trial.demo, seed)

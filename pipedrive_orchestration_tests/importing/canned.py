@@ -99,6 +99,21 @@ def records(*found: Any) -> Reply:
     return page({"success": True, "data": list(found), "additional_data": None})
 
 
+def found_by_ids(*found: Mapping[str, Any]) -> Reply:
+    """One page with these records, or with those of them that are looked up by their ids."""
+
+    def reply(asked: Asked) -> Answer:
+        wanted = asked.query.get("ids")
+        shown = [one for one in found if wanted is None or str(one["id"]) in wanted.split(",")]
+        return Answer({"success": True, "data": shown, "additional_data": {"next_cursor": None}})
+
+    return reply
+
+
+DENIED = Answer({"success": False, "error": "Scope and URL mismatch", "errorCode": 403}, 403)
+"""What an app without the scope for a list is told."""
+
+
 def in_turn(answers: Sequence[Answer]) -> Reply:
     """One answer after the other; the last one again and again."""
     left = list(answers)

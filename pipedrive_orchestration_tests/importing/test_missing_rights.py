@@ -8,24 +8,16 @@ from typing import Any
 
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration_tests.importing.accounts import UPDATED, account, deal, field, options
-from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, serving
+from pipedrive_orchestration_tests.importing.canned import DENIED, Answer, Reply, found_by_ids, serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, query, rows, run, source
 
-DENIED = Answer({"success": False, "error": "Scope and URL mismatch", "errorCode": 403}, 403)
 HOT = "f" * 40
 LATER = "2026-01-02T03:04:06Z"
 
 
 def persons(*ids: int) -> Reply:
     """Those persons, also where they are looked up by their ids."""
-
-    def reply(asked: Asked) -> Answer:
-        wanted = asked.query.get("ids")
-        shown = [one for one in ids if wanted is None or str(one) in wanted.split(",")]
-        found = [{"id": one, "name": f"P{one}", "update_time": UPDATED} for one in shown]
-        return Answer({"success": True, "data": found, "additional_data": {"next_cursor": None}})
-
-    return reply
+    return found_by_ids(*({"id": one, "name": f"P{one}", "update_time": UPDATED} for one in ids))
 
 
 def recents(*entries: dict[str, Any]) -> Reply:

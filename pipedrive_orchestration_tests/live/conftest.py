@@ -30,12 +30,7 @@ def dagster(account: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="package")
 def created(dagster: LiveDagster) -> LiveDagster:
-    """With a source that the job of the UI has created, and with the files that were written before it.
-
-    From here on nothing is imported unless somebody asks for it.
-    """
-    wait_for("first import", lambda: dagster.first_import("persons"))
-    dagster.switch_sensor("initial_import_sensor", on=False)
+    """With a source that the job of the UI has created, and with the files that were written before it."""
     for slug, body in BY_HAND.items():
         dagster.write(slug, **body)
     dagster.write("broken", **active("personz"))

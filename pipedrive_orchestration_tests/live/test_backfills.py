@@ -22,6 +22,7 @@ from pipedrive_orchestration_tests.orchestration.live import (
     truth,
     wait_for,
 )
+from pipedrive_orchestration_tests.orchestration.live_project import expired
 
 CANCEL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename
     ... on PythonError { message } } }"""
@@ -40,10 +41,7 @@ def test_a_backfill_in_several_runs_that_share_the_database(
 ) -> None:
     dagster = created
     long_ago = f"{datetime.now(UTC) - timedelta(days=31 * (WINDOWS_PER_RUN + 10)):%Y-%m}"
-    dagster.write(
-        "organizations", name="Organizations", object_type="organizations", properties=["id", "add_time"],
-        pull_mode="static", options={"partitions_start": long_ago},
-    )  # fmt: skip
+    dagster.write("organizations", **expired("organizations", options={"partitions_start": long_ago}))
     dagster.reload()
     keys = dagster.partitions("organizations")["all"]
     runs = -(-len(keys) // WINDOWS_PER_RUN)

@@ -287,18 +287,9 @@ class LiveDagster:
         """Lets the code location take a new snapshot of the project folder."""
         reload_sources(self.url, LOCATION, DEFAULT_NAMES.state_key)
 
-    def sensor(self, name: str) -> dict[str, Any]:
-        return dict(self.ask(SENSOR, s=self.selector(sensorName=name))["sensorState"])
-
-    def switch_sensor(self, name: str, *, on: bool) -> None:
-        if on:
-            self.ask(START_SENSOR, s=self.selector(sensorName=name))
-        else:
-            self.ask(STOP_SENSOR, id=self.sensor(name)["id"])
-
     def evaluations_since_start(self, sensor: str) -> int:
         """How often a sensor was evaluated since Dagster was started last."""
-        ticks = self.sensor(sensor)["ticks"]
+        ticks = self.ask(SENSOR, s=self.selector(sensorName=sensor))["sensorState"]["ticks"]
         return sum(tick["timestamp"] > self._started_at and tick["status"] != "STARTED" for tick in ticks)
 
     def schedule(self, name: str) -> dict[str, Any]:
@@ -341,11 +332,6 @@ BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(back
 BACKFILL_STATE = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
     ... on PartitionBackfill { status runs { runId: id status } } } }"""
 SENSOR = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor {
-    sensorState { id status ticks { status timestamp } } } } }"""
-START_SENSOR = """mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) { __typename
-    ... on PythonError { message } } }"""
-STOP_SENSOR = (
-    """mutation($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }"""
-)
+    sensorState { ticks { status timestamp } } } } }"""
 SCHEDULE = """query($s: ScheduleSelector!) { scheduleOrError(scheduleSelector: $s) { ... on Schedule {
     scheduleState { id status ticks { status skipReason runIds } } } } }"""

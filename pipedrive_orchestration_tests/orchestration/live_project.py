@@ -24,11 +24,17 @@ SOURCES: Mapping[str, Mapping[str, Any]] = {
     "persons": active("persons", properties=["name", "emails"]),
 }
 
+
+def expired(object_type: str, **changes: Any) -> dict[str, Any]:
+    """A source of few properties that nobody imports unless asked to, as its last day has passed."""
+    return active(object_type, expiration_date="2020-12-31", **changes)
+
+
 BY_HAND: Mapping[str, Mapping[str, Any]] = {
-    slug: {"name": slug, "object_type": object_type, "properties": ["id"], "pull_mode": "static"}
-    for slug, object_type in {"deals_by_hand": "deals", "stages_by_hand": "stages"}.items()
+    "deals_by_hand": expired("deals", properties=["id"]),
+    "stages_by_hand": expired("stages", properties=["id"]),
 }
-"""Sources that are written while nothing is imported by itself."""
+"""Sources that are written after the start."""
 
 CAPITALS = {
     "name": "Capitals",

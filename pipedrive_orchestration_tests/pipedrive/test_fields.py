@@ -20,7 +20,7 @@ from pipedrive_orchestration.pipedrive.object_types import (
     ObjectType,
 )
 from pipedrive_orchestration_tests.importing.accounts import field, options
-from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, records, serving
+from pipedrive_orchestration_tests.importing.canned import DENIED, Answer, Asked, Reply, records, serving
 from pipedrive_orchestration_tests.pipedrive.asking import SOON
 
 KEY = "f" * 40
@@ -161,8 +161,7 @@ def test_an_odd_definition_of_a_built_in_field_keeps_its_type() -> None:
 
 
 def test_a_list_of_fields_that_may_not_be_read_leaves_the_built_in_ones() -> None:
-    denied = Answer({"success": False, "error": "Scope and URL mismatch", "errorCode": 403}, 403)
-    with serving({"/api/v2/activityFields": lambda _: denied}) as served:
+    with serving({"/api/v2/activityFields": lambda _: DENIED}) as served:
         found = read(served.connection, ACTIVITIES)
     assert [one.key for one in found.fields] == [prop.key for prop in ACTIVITIES.properties]
     assert found.is_denied

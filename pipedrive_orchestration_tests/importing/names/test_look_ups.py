@@ -6,32 +6,16 @@ from pathlib import Path
 
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.accounts import UPDATED, account
-from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, serving
+from pipedrive_orchestration_tests.importing.canned import DENIED, found_by_ids, serving
 from pipedrive_orchestration_tests.importing.imports import query, rows, run, source
 from pipedrive_orchestration_tests.importing.names.expected import (
     ONE_WINDOW,
     Names,
-    Record,
     offered,
     wrong_names,
 )
 
-
-def found_by_ids(*found: Record) -> Reply:
-    """Those records, also where they are looked up by their ids."""
-
-    def reply(asked: Asked) -> Answer:
-        wanted = asked.query.get("ids")
-        shown = [one for one in found if wanted is None or str(one["id"]) in wanted.split(",")]
-        return Answer({"success": True, "data": shown, "additional_data": {"next_cursor": None}})
-
-    return reply
-
-
 ACME = {"id": 77, "name": "Acme", "update_time": UPDATED}
-
-
-DENIED = Answer({"success": False, "error": "Scope and URL mismatch", "errorCode": 403}, 403)
 
 
 def test_names_cost_what_the_documents_say(own_trial: Trial) -> None:
