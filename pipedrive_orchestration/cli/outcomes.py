@@ -16,7 +16,7 @@ from pipedrive_orchestration.importing import set_aside
 from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.ledger import ImportEntry
-from pipedrive_orchestration.warehouse.rows import count_current
+from pipedrive_orchestration.warehouse.rows import read_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,8 @@ def outcomes_of(warehouse: Warehouse, states: Mapping[str, str]) -> list[Outcome
 
 
 def _outcome(connection: duckdb.DuckDBPyConnection, slug: str, state: str) -> Outcome:
-    entry = ledger.last_import(connection, slug)
-    current = count_current(connection, slug) if entry else 0
-    watermark = ledger.watermark_of(connection, slug)
-    quarantined = ledger.quarantined_of(connection, slug)
-    return Outcome(slug, entry, current, watermark.instant if watermark else None, state, quarantined)
+    entry, counts = ledger.last_import(connection, slug), read_counts(connection, slug)
+    return Outcome(slug, entry, counts.current, counts.watermark, state, counts.quarantined)
 
 
 def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:

@@ -29,7 +29,7 @@ from pipedrive_orchestration.demo.responses import (
     answer,
     dated,
     envelope_with,
-    of_envelope,
+    envelope_without,
 )
 
 _REPEATED_ROWS = 3
@@ -46,10 +46,6 @@ _OVER_LIMIT = over_limit().body
 _LOST = "Validation failed: cursor: This value is not a valid cursor."
 
 
-def _without_additional_data(envelope: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in envelope.items() if key != "additional_data"}
-
-
 _CHANGES: dict[Fault, Change] = {
     Fault.BURST: answer(_OVER_LIMIT, 429, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}),
     Fault.DAILY: answer(_OVER_LIMIT, 429, {"x-daily-ratelimit-token-remaining": "0"}),
@@ -63,7 +59,7 @@ _CHANGES: dict[Fault, Change] = {
     Fault.CONTENT_TYPE: lambda response: replace(response, headers={**response.headers, **_HTML}),
     Fault.NO_SUCCESS: envelope_with(success=False, error="Something went wrong", data=None),
     Fault.NULL_DATA: envelope_with(data=None, additional_data=None),
-    Fault.NO_ADDITIONAL_DATA: of_envelope(_without_additional_data),
+    Fault.NO_ADDITIONAL_DATA: envelope_without("additional_data"),
     Fault.CLOCK_AHEAD: dated(_SKEW),
     Fault.CLOCK_BEHIND: dated(-_SKEW),
     # No error of an old cursor is documented (docs/pipedrive-api.md#pagination): refused like any parameter.

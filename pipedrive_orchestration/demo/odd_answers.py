@@ -25,6 +25,7 @@ from pipedrive_orchestration.demo.responses import (
     answer,
     both,
     envelope_with,
+    envelope_without,
     of_each_record,
     of_envelope,
     without_headers,
@@ -142,10 +143,6 @@ def _without_next_start(envelope: dict[str, Any]) -> dict[str, Any]:
     return envelope
 
 
-def _without_paging_facts(envelope: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in envelope.items() if key != "additional_data"}
-
-
 def _is_gone(entry: Mapping[str, Any]) -> bool:
     record = entry.get("data") or {}
     return record.get("active_flag") is False or record.get("is_deleted") is True
@@ -216,7 +213,7 @@ ODD_ANSWERS: dict[str, tuple[str, Change]] = {
     "html": ("*", answer(_SIGN_IN, headers={"content-type": "text/html"})),
     "flat-paging-facts": ("/v1/*", of_envelope(_flat_paging_facts)),
     "no-next-start": ("/v1/*", of_envelope(_without_next_start)),
-    "no-paging-facts": ("/v1/*", of_envelope(_without_paging_facts)),
+    "no-paging-facts": ("/v1/*", envelope_without("additional_data")),
     "unexplained-recents": ("/v1/recents", of_each_record(_unexplained)),
     "nameless-recents": ("/v1/recents", of_each_record(_nameless)),
     "no-scope-of-recents": ("/v1/recents", _refusal(wrong_scope())),

@@ -85,6 +85,11 @@ def envelope_with(**keys: Any) -> Change:
     return of_envelope(lambda envelope: {**envelope, **keys})
 
 
+def envelope_without(key: str) -> Change:
+    """The envelope without one of its keys."""
+    return of_envelope(lambda envelope: {name: envelope[name] for name in envelope if name != key})
+
+
 def of_each_record(change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Change:
     """A change of each record of a list; one of which nothing is made is left out."""
 

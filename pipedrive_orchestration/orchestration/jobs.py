@@ -139,6 +139,8 @@ def _preview_job(project: ProjectContext) -> dg.JobDefinition:
         matching = f"{found.total_results:,} of the records that were read match"
         more = "; there are more than were read" if found.capped else ""
         context.log.info(f"{matching}{more}. An import will cost about {found.estimated_tokens:,} tokens.")
+        for note in found.notes:
+            context.log.warning(note)
         context.add_output_metadata(_metadata_of_preview(found))
 
     return _job_of(

@@ -111,15 +111,15 @@ def add_source(
     return created
 
 
-MANY_WINDOWS = 1_000
-"""More windows than Dagster shows quickly."""
+WINDOWS_SHOWN_QUICKLY = 1_000
+"""The most windows of a source of which Dagster shows its pages quickly."""
 
 
 def _note_on_windows(source: Source) -> Iterator[str]:
     if not source.type.partitioned:
         return
     windows = len(windows_until(source, datetime.now(UTC)))
-    if windows > MANY_WINDOWS:
+    if windows > WINDOWS_SHOWN_QUICKLY:
         yield (
             f"The source has {windows:,} {source.options.partitions} windows: Dagster's pages of it are slow "
             "and a backfill is many runs. Monthly windows, or a later options.partitions_start, bring the "

@@ -15,7 +15,7 @@ from pipedrive_orchestration.services.status import SourceState, Status, states_
 from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.warehouse import Warehouse, ledger, users
 from pipedrive_orchestration.warehouse.ledger import ImportDay, ImportEntry
-from pipedrive_orchestration.warehouse.rows import count_current
+from pipedrive_orchestration.warehouse.rows import read_counts
 
 DAYS = 14
 """Days of which changes and tokens are shown, today's included."""
@@ -127,10 +127,8 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
     with warehouse.reading() as connection:
         first = (now - timedelta(days=DAYS - 1)).date()
         days = ledger.import_days(connection, first)
-        quarantined = ledger.quarantined_values(connection)
         sources = [
-            _overview(connection, state, now, days, quarantined, failures.get(state.source.slug))
-            for state in states
+            _overview(connection, state, now, days, failures.get(state.source.slug)) for state in states
         ]
         reader = users.last_reader(connection)
     company, user = (reader.company, reader.user) if reader else (None, None)
@@ -149,26 +147,24 @@ def _overview(
     state: SourceState,
     now: datetime,
     days: Sequence[ImportDay],
-    quarantined: Mapping[str, int],
     failure: FailedRun | None,
 ) -> SourceOverview:
     source = state.source
     own = {day.day: day for day in days if day.source == source.slug}
     calendar = [now.date() - timedelta(days=back) for back in reversed(range(DAYS))]
-    entry = ledger.last_import(connection, source.slug)
+    counts = read_counts(connection, source.slug)
     stopped = state.status is Status.PAUSED
     freshness = freshness_in(connection, source, now, stopped=stopped) if source.schedule else None
-    set_aside = quarantined.get(source.slug, 0)
     return SourceOverview(
         state=state,
-        last_success=entry,
+        last_success=ledger.last_import(connection, source.slug),
         freshness=freshness,
-        rows=count_current(connection, source.slug) if entry else 0,
+        rows=counts.current,
         changes=_by_day(calendar, {day: each.rows_changed for day, each in own.items()}),
         tokens=_by_day(calendar, {day: each.tokens for day, each in own.items()}),
-        quarantined=set_aside,
+        quarantined=counts.quarantined,
         failure=failure,
-        remedies=tuple(_remedies(state, freshness, set_aside, failure)),
+        remedies=tuple(_remedies(state, freshness, counts.quarantined, failure)),
     )
 
 

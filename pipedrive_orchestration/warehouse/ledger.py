@@ -259,14 +259,6 @@ def import_days(connection: duckdb.DuckDBPyConnection, since: date) -> list[Impo
     return [ImportDay(*row) for row in rows]
 
 
-def quarantined_values(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """How many values of each source are in quarantine."""
-    if not is_present(connection):
-        return {}
-    rows = connection.execute("SELECT source, count(*) FROM import_ledger.quarantine GROUP BY ALL").fetchall()
-    return dict(rows)
-
-
 @dataclass(frozen=True, slots=True)
 class Interrupted:
     """A pull of windows that did not come to its end.
@@ -533,16 +525,6 @@ def count_quarantined(connection: duckdb.DuckDBPyConnection, import_id: uuid.UUI
     """How many values the import has set aside."""
     row = connection.execute(
         "SELECT count(*) FROM import_ledger.quarantine WHERE import_id = ?", [import_id]
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def quarantined_of(connection: duckdb.DuckDBPyConnection, source: str) -> int:
-    """How many values of a source are set aside by now."""
-    if not is_present(connection):
-        return 0
-    row = connection.execute(
-        "SELECT count(*) FROM import_ledger.quarantine WHERE source = ?", [source]
     ).fetchone()
     return int(row[0]) if row else 0
 

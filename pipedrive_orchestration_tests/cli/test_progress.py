@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import signal
@@ -60,6 +61,11 @@ def test_ctrl_c_leaves_what_is_committed_and_says_what_is_left(
         (stored,) = connection.execute("SELECT count(*) FROM import_ledger.windows").fetchone() or (0,)
     assert stored >= committed > 0
     assert left > 0
+    rows = len(project.current("all_persons"))
+    for command in ("list", "status"):
+        told = json.loads(project.run(command, "--json").out)["sources"]
+        assert {one["source"]: one["rows"] for one in told} == {"all_persons": rows, "pipelines": 0}
+    assert rows > 0
     again = project.run("import")
     assert again.code == 0
     assert f"{stored} of {committed + left} windows are committed already" in " ".join(again.out.split())

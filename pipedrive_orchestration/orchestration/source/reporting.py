@@ -140,11 +140,10 @@ class RunLog:
         """
         self._report_commit()
         committed = shown(self._context.log, "windows that were committed last", self._committed) or {}
-        untold = {window for window in self._requested if window.key not in self._reported}
         events = {
             window: self._own_metadata(window) | committed[window.key]
             for window in self._requested
-            if window in untold and window.key in committed
+            if window.key in committed and window.key not in self._reported
         }
         self._materialize_windows(events)
         if self._newest is not None:
