@@ -27,7 +27,7 @@ from pipedrive_orchestration.pipedrive.references import attributes_of, is_refer
 from pipedrive_orchestration.warehouse import Warehouse, ledger, references
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
-from pipedrive_orchestration.warehouse.ledger import ImportEntry, SettledPast, Watermark, WindowEntry
+from pipedrive_orchestration.warehouse.ledger import ImportEntry, SettledPast, Watermark
 from pipedrive_orchestration.warehouse.references import ReferenceTable
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import (
@@ -36,6 +36,12 @@ from pipedrive_orchestration.warehouse.tables import (
     prepare_table,
 )
 from pipedrive_orchestration.warehouse.users import record_reader, record_user
+from pipedrive_orchestration.warehouse.window_readings import (
+    WindowEntry,
+    doubt_windows,
+    record_windows,
+    window_states,
+)
 
 DOUBT_OF_POORER_CHANGES = "changes came without values that were there before"
 """Why windows are in doubt into which records came while fields of theirs could not be read."""
@@ -167,7 +173,7 @@ class Committer:
             if is_last:
                 self._update_names(connection, revisions, now)
             self.totals.current = count_current(connection, slug)
-            ledger.record_windows(connection, [self._window_entry(window, now) for window in windows])
+            record_windows(connection, [self._window_entry(window, now) for window in windows])
             if is_last:
                 self._move_watermark(connection, now)
                 self._doubt_windows(connection)
@@ -281,13 +287,13 @@ class Committer:
         context, slug = self._context, self._context.source.slug
         if not reconciles(context):
             return
-        states = ledger.window_states(connection, slug)
+        states = window_states(connection, slug)
         poorer = windows_without_columns(states, self._grid, self._plan.changed_since(context), self.reading)
         if poorer:
-            ledger.doubt_windows(connection, slug, poorer, DOUBT_OF_POORER_CHANGES)
+            doubt_windows(connection, slug, poorer, DOUBT_OF_POORER_CHANGES)
         if self._doubt:
-            ledger.doubt_windows(connection, slug, None, self._doubt)
-        self.totals.window_states = ledger.window_states(connection, slug)
+            doubt_windows(connection, slug, None, self._doubt)
+        self.totals.window_states = window_states(connection, slug)
 
     def _window_entry(self, window: Window, now: datetime) -> WindowEntry:
         """The window's row in the ledger."""

@@ -21,7 +21,7 @@ from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window, windows_until
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
-from pipedrive_orchestration.warehouse.ledger import WindowPart, WindowState
+from pipedrive_orchestration.warehouse.window_readings import WindowPart, WindowState
 
 SHARE_OF_TOKENS = 10
 """What is left of the day's tokens, divided by this, may be spent on windows in doubt by one import."""

@@ -14,10 +14,10 @@ from pipedrive_orchestration.importing.windows import windows_until
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
 from pipedrive_orchestration.warehouse import ledger
 from pipedrive_orchestration.warehouse.field_history import last_fields
-from pipedrive_orchestration.warehouse.ledger import Interrupted
 from pipedrive_orchestration.warehouse.rows import count_current, count_not_archived
 from pipedrive_orchestration.warehouse.tables import Column, column_types
 from pipedrive_orchestration.warehouse.users import reader_of, user_of_signature
+from pipedrive_orchestration.warehouse.window_readings import Interrupted, interrupted_import
 
 RESUME_DAYS = 7
 """The days in which an interrupted pull can be gone on with; later it starts from the beginning."""
@@ -76,7 +76,7 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
         types = column_types(connection, source.slug)
         fields = last_fields(connection, source.object_type, list(types))
         watermark = ledger.watermark_of(connection, source.slug)
-        interrupted = ledger.interrupted_import(
+        interrupted = interrupted_import(
             connection,
             source.slug,
             request.pull.value,

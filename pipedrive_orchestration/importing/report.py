@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.client import Usage
-from pipedrive_orchestration.warehouse.ledger import WindowState
+from pipedrive_orchestration.warehouse.window_readings import WindowState
 
 
 class Pull(StrEnum):

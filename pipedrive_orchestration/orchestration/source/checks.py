@@ -24,6 +24,7 @@ from pipedrive_orchestration.services.freshness import freshness_in
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import ledger, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
+from pipedrive_orchestration.warehouse.window_readings import window_states
 
 DRIFT_SHOWN_FOR = timedelta(days=7)
 """How long a change of a field's type is shown; a field that is gone is shown until it is back."""
@@ -236,7 +237,7 @@ def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None
 def _matches_definition(evaluation: _Evaluation) -> dg.AssetCheckResult:
     source = evaluation.source
     known = ledger.watermark_of(evaluation.connection, source.slug)
-    states = ledger.window_states(evaluation.connection, source.slug)
+    states = window_states(evaluation.connection, source.slug)
     own = known.definition if known else None
     deviating = [key for key, state in sorted(states.items()) if own and state.definition not in (None, own)]
     return _result(
@@ -257,7 +258,7 @@ def _matches_definition(evaluation: _Evaluation) -> dg.AssetCheckResult:
 def _windows_reconciled(evaluation: _Evaluation) -> dg.AssetCheckResult | None:
     """None before the first complete reading of a window."""
     source = evaluation.source
-    states = ledger.window_states(evaluation.connection, source.slug)
+    states = window_states(evaluation.connection, source.slug)
     read = {key: state.read_at for key, state in states.items() if state.read_at}
     if not read:
         return None

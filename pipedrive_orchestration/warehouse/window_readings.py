@@ -1,0 +1,209 @@
+"""The readings of windows in the import ledger: how each window was last read, and whether it is in doubt.
+
+Like the rest of the ledger, everything here runs inside the transaction of the caller.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import duckdb
+
+from pipedrive_orchestration.warehouse.ledger import is_present
+from pipedrive_orchestration.warehouse.sql import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEntry:
+    """One row of ``windows``: a complete reading of a window, or of a part of one.
+
+    Attributes:
+        pull_started_at: when the reading began, by Pipedrive's clock.
+        definition: what was read; see `fingerprint_of`.
+        columns: the types of the properties that were read, as JSON by key.
+        reader: as whom.
+        read_until: where a part ends; None where the window was read to its end.
+    """
+
+    import_id: uuid.UUID
+    source: str
+    window: str
+    pull_started_at: datetime
+    committed_at: datetime
+    rows_read: int
+    rows_inserted: int
+    rows_updated: int
+    rows_removed: int
+    definition: str
+    columns: str
+    reader: str
+    read_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """What is known of the last readings of a window.
+
+    Attributes:
+        read_at: when the last complete reading began, by Pipedrive's clock; None where there was none.
+        definition, columns, reader: of that reading; None where it was made before they were kept.
+        doubt: why it is in doubt, where something has said so since.
+        part: the reading of a part since, if there is one.
+    """
+
+    read_at: datetime | None = None
+    definition: str | None = None
+    columns: str | None = None
+    reader: str | None = None
+    doubt: str | None = None
+    part: WindowPart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPart:
+    """A part of a window that has been read again from the window's beginning."""
+
+    read_at: datetime
+    read_until: datetime
+    definition: str
+    columns: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A pull of windows that did not come to its end.
+
+    Attributes:
+        started_at: when it began, by Pipedrive's clock.
+        windows: keys of those it committed.
+    """
+
+    started_at: datetime
+    windows: frozenset[str]
+
+
+def interrupted_import(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    pull: str,
+    windows: Sequence[str],
+    definition: str,
+    since: datetime,
+    until: datetime,
+) -> Interrupted | None:
+    """The attempts at these windows since the source's last success, if there were any.
+
+    Only attempts that asked for the same windows with the same definition, and began between ``since`` and
+    ``until`` by our clock, are taken together.
+    """
+    if not windows or not is_present(connection):
+        return None
+    row = connection.execute(
+        """
+        WITH attempts AS (
+            SELECT import_id FROM import_ledger.imports
+            WHERE source = $source AND status <> 'succeeded' AND pull = $pull
+                AND windows = $windows AND definition = $definition
+                AND started_at BETWEEN $since AND $until
+                AND started_at > coalesce((
+                    SELECT max(started_at) FROM import_ledger.imports
+                    WHERE source = $source AND status = 'succeeded' AND pull = $pull
+                ), TIMESTAMPTZ 'epoch')
+        )
+        SELECT min(pull_started_at), list(DISTINCT "window")
+        FROM import_ledger.windows
+        WHERE import_id IN (SELECT import_id FROM attempts) AND read_until IS NULL
+        """,
+        {
+            "source": source,
+            "pull": pull,
+            "windows": list(windows),
+            "definition": definition,
+            "since": since,
+            "until": until,
+        },
+    ).fetchone()
+    return Interrupted(row[0], frozenset(row[1])) if row and row[1] else None
+
+
+def record_windows(connection: duckdb.DuckDBPyConnection, entries: Sequence[WindowEntry]) -> None:
+    """Add windows that one import commits together, in place of earlier readings of the same windows."""
+    if not entries:
+        return
+    first = entries[0]
+    connection.execute(
+        """
+        DELETE FROM import_ledger.windows
+        WHERE source = $source AND pull_started_at <= $pull_started_at AND (
+            list_contains($whole::VARCHAR[], "window")
+            OR (read_until IS NOT NULL AND list_contains($parts::VARCHAR[], "window"))
+        )
+        """,
+        {
+            "source": first.source,
+            "pull_started_at": first.pull_started_at,
+            "whole": [entry.window for entry in entries if entry.read_until is None],
+            "parts": [entry.window for entry in entries if entry.read_until is not None],
+        },
+    )
+    # Thousands of windows are one statement; what their readings have in common is passed once.
+    shared = [name for name in first.__slots__ if name not in _OF_ONE_WINDOW]
+    names = ", ".join(map(quoted, [*shared, *_OF_ONE_WINDOW]))
+    values = ", ".join(["?"] * len(shared) + [f"unnest(?::{type_}[])" for type_ in _OF_ONE_WINDOW.values()])
+    connection.execute(
+        f"INSERT INTO import_ledger.windows ({names}) SELECT {values}",
+        [getattr(first, name) for name in shared]
+        + [[getattr(entry, name) for entry in entries] for name in _OF_ONE_WINDOW],
+    )
+
+
+_OF_ONE_WINDOW = {
+    "window": "VARCHAR",
+    "rows_read": "BIGINT",
+    "rows_inserted": "BIGINT",
+    "rows_updated": "BIGINT",
+    "rows_removed": "BIGINT",
+    "read_until": "TIMESTAMPTZ",
+}
+"""The columns in which windows that are committed together differ, with their types."""
+
+
+def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, WindowState]:
+    """The last readings of a source's windows, by window key."""
+    if not is_present(connection):
+        return {}
+    rows = connection.execute(
+        """
+        SELECT "window", read_until IS NULL AS is_whole,
+            arg_max((pull_started_at, definition, columns, reader, doubt, read_until), committed_at)
+        FROM import_ledger.windows WHERE source = ? GROUP BY ALL ORDER BY ALL DESC
+        """,
+        [source],
+    ).fetchall()
+    states: dict[str, WindowState] = {}
+    # Whole readings come before parts of the same window.
+    for key, is_whole, (read_at, definition, columns, reader, doubt, until) in rows:
+        if is_whole:
+            states[key] = WindowState(read_at, definition, columns, reader, doubt)
+        elif key not in states or (states[key].read_at or read_at) < read_at:
+            part = WindowPart(read_at, until, definition, columns, reader)
+            states[key] = replace(states.get(key, WindowState()), part=part)
+    return states
+
+
+def doubt_windows(
+    connection: duckdb.DuckDBPyConnection, source: str, windows: Collection[str] | None, doubt: str
+) -> None:
+    """Put windows of a source in doubt (None: all that were read), until each is read again completely."""
+    connection.execute(
+        """
+        UPDATE import_ledger.windows SET doubt = $doubt
+        WHERE source = $source AND doubt IS NULL AND read_until IS NULL
+            AND ($windows::VARCHAR[] IS NULL OR list_contains($windows::VARCHAR[], "window"))
+        """,
+        {"doubt": doubt, "source": source, "windows": None if windows is None else list(windows)},
+    )
