@@ -14,7 +14,8 @@ from pipedrive_orchestration.importing.definition import understood_fields, want
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.prior_state import PriorState
-from pipedrive_orchestration.importing.references import References, tokens_of_names
+from pipedrive_orchestration.importing.reference_names import tokens_of_names
+from pipedrive_orchestration.importing.references import References
 from pipedrive_orchestration.importing.report import Estimate, Pull
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client

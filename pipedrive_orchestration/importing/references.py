@@ -1,4 +1,4 @@
-"""The names behind an import's references: which are needed, and the cheapest way to have them.
+"""The names behind an import's references: which are needed, and which the warehouse has already.
 
 Users, stages, pipelines and labels of leads are short lists, read once an import. Of what there is more of,
 the warehouse knows names already: those of an unfiltered source of that type, and those that an import
@@ -16,8 +16,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,50 +34,25 @@ from pipedrive_orchestration.importing.definition import (
     reference_table,
     typed_column,
 )
-from pipedrive_orchestration.importing.ranges import Range, RangeReader
+from pipedrive_orchestration.importing.reference_names import ReferenceNames, rows_of
 from pipedrive_orchestration.importing.staging import Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.errors import PipedriveError, Refused
+from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.pipedrive.fields import Field
-from pipedrive_orchestration.pipedrive.lookup import newest_id, records_by_ids
-from pipedrive_orchestration.pipedrive.object_types import (
-    CATALOGUE,
-    MAX_IDS_PER_REQUEST,
-    MAX_PAGE_SIZE,
-    ObjectType,
-    Paging,
-)
-from pipedrive_orchestration.pipedrive.pagination import pages
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
 from pipedrive_orchestration.pipedrive.references import attributes_of
-from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import ledger, references
 from pipedrive_orchestration.warehouse.references import ReferenceTable, UnfilteredSource
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, column_types
 
-OVERLAP = timedelta(minutes=5)
-"""The time before the last reading at which changes of names are read again: some become visible late."""
-
 RETRIED_AFTER = timedelta(days=1)
 """The time after which a record that was not found is looked for again: it may have become visible."""
 
 RETRIED_TO_SHOW_AFTER = timedelta(days=30)
 """The same where only the labelled view would show it."""
-
-LOOKUPS_AT_ONCE = 6
-"""Requests by ids under way at the same time."""
-
-LEAST_WORTH_ASKING = 3
-"""Requests by ids from which on it is asked how long the whole list is, which is a request too."""
-
-MAX_TOKENS_ONE_BY_ONE = 200
-"""Tokens for look-ups one by one after which a list is read instead that does not say how long it is."""
-
-MAX_REQUESTS_TO_SHOW = 5
-"""Requests for names of an object type that an import makes for the labelled view alone; none where each
-id takes a request."""
 
 MAX_RECHECKS = 10
 """Things with another name of which the records that refer to them are read; if there are more, all are."""
@@ -107,69 +82,7 @@ class NamesRead:
         """SQL of the names, as :func:`references.record_names` wants them."""
         attributes = zip(self.table.attributes, attributes_of(self.table.object_type), strict=True)
         named = ", ".join(f"{quoted(key)} AS {quoted(name)}" for name, key in attributes)
-        return f"SELECT _id AS id, {named}, _update_time AS update_time FROM {_rows_of(self.files)}"
-
-
-@dataclass(slots=True)
-class _Names:
-    """The names of one object type, in one import.
-
-    Attributes:
-        columns: the columns of the import's rows that hold them; none where only the labelled view does.
-        shown: the columns of references that the labelled view shows them for.
-        known: a file of the names that the warehouse has.
-        since: from when on changes have to be read; None where nothing is known yet.
-        unknown: ids in the source's table that the warehouse has no names for.
-        files: typed files of what was read.
-        written: how many of these, and of the ids that are missing, are written.
-        missing: ids that were looked for and not found.
-        watermark: up to when changes are among what was read, until it is written.
-        revision: of the names that the warehouse had, and has after every commit of this import if nobody
-            else has changed them; None if that is not known any more.
-        recalled: the revision of the names that the warehouse had when the import began.
-        used: the revision by which the source's filter was last evaluated.
-        refusal: why nothing more of them can be read.
-        spent: tokens of look-ups.
-        records: how many records there are at most, once it was asked.
-        is_listed: whether the whole list was read.
-    """
-
-    object_type: ObjectType
-    table: ReferenceTable
-    staging: Staging
-    columns: tuple[DerivedColumn, ...]
-    shown: tuple[Column, ...] = ()
-    known: Path | None = None
-    since: datetime | None = None
-    unknown: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    written: tuple[int, int] = (0, 0)
-    watermark: datetime | None = None
-    revision: int | None = 0
-    recalled: int = 0
-    used: int | None = None
-    refusal: Refused | None = None
-    spent: int = 0
-    records: int | None = None
-    is_listed: bool = False
-
-    @property
-    def is_short(self) -> bool:
-        """Whether the whole list is read in each import."""
-        return not self.object_type.partitioned
-
-    @property
-    def note(self) -> str | None:
-        """A sentence on names that may not be read."""
-        if self.refusal is None:
-            return None
-        empty = ", ".join(column.column.key for column in self.columns)
-        lost = f"{empty} stay as they are" if empty else "the labelled view shows ids alone"
-        return (
-            f"the names of {self.object_type.name} may not be read ({self.refusal.reason}), so {lost}; "
-            f"an app needs the scope {' or '.join(self.object_type.scopes)} for it"
-        )
+        return f"SELECT _id AS id, {named}, _update_time AS update_time FROM {rows_of(self.files)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +96,7 @@ class Recheck:
 class References:
     """The names behind the references of an import, or of a preview."""
 
-    def __init__(self, client: Client, names: Sequence[_Names], selection: Selection, folder: Path) -> None:
-        self._client = client
+    def __init__(self, names: Sequence[ReferenceNames], selection: Selection, folder: Path) -> None:
         self._names = names
         self._selection = selection
         self._folder = folder
@@ -204,7 +116,7 @@ class References:
         if not asked:
             return
         await asyncio.to_thread(self._recall, asked, request, began)
-        await _all_of(self._refresh(names, began) for names in asked)
+        await _all_of(names.refresh(began) for names in asked)
 
     async def look_up(self, rows: Sequence[Path]) -> None:
         """Read the names behind the references of typed rows, as far as they are not known yet.
@@ -230,22 +142,10 @@ class References:
         unknown = await asyncio.to_thread(self._unknown_to_show, shown, request, rows)
         # Nothing that is merely to be shown is worth a failure; the next import tries again.
         with suppress(PipedriveError):
-            await _all_of(self._look_up_few(names, unknown[names.object_type.name]) for names in shown)
-
-    async def _look_up_few(self, names: _Names, ids: Sequence[str]) -> None:
-        if not ids or (names.is_short and names.is_listed):
-            return
-        few = ids[: MAX_REQUESTS_TO_SHOW * MAX_IDS_PER_REQUEST]
-        if names.is_short:
-            await self._list(names)
-        elif names.object_type.paging is Paging.CURSOR:
-            await self._unless_refused(names, self._read_ids(names, few))
-        if names.refusal is not None:
-            # So that it is not tried again with every import.
-            names.missing += few
+            await _all_of(names.look_up_few(unknown[names.object_type.name]) for names in shown)
 
     def _unknown_to_show(
-        self, shown: Sequence[_Names], request: ImportRequest, rows: Sequence[Path]
+        self, shown: Sequence[ReferenceNames], request: ImportRequest, rows: Sequence[Path]
     ) -> dict[str, list[str]]:
         warehouse = request.warehouse
         with warehouse.reading() if warehouse.exists else duckdb.connect() as connection:
@@ -256,7 +156,7 @@ class References:
     def _unknown_of(
         self,
         connection: duckdb.DuckDBPyConnection,
-        names: _Names,
+        names: ReferenceNames,
         request: ImportRequest,
         rows: Sequence[Path],
     ) -> list[str]:
@@ -266,7 +166,7 @@ class References:
         if names.object_type.name == request.source.object_type:
             self._take_over_own(names, rows, request.source)
             return []
-        ids = [f"SELECT {_each_id(column)} AS id FROM {_rows_of(rows)}" for column in names.shown]
+        ids = [f"SELECT {_each_id(column)} AS id FROM {rows_of(rows)}" for column in names.shown]
         ids += [
             f"SELECT {_each_id(column)} AS id FROM {quoted(ROWS, slug)} WHERE _is_current"
             for column in names.shown
@@ -278,18 +178,18 @@ class References:
         if is_present:
             known.append(f"SELECT id FROM {names.table.sql} WHERE name IS NOT NULL OR read_at >= {retried}")
         if names.files:
-            known.append(f"SELECT _id FROM {_rows_of(names.files)} WHERE _id IS NOT NULL")
+            known.append(f"SELECT _id FROM {rows_of(names.files)} WHERE _id IS NOT NULL")
         unless = "".join(f" AND id NOT IN ({query})" for query in known)
         unknown = f"SELECT DISTINCT id FROM ({' UNION ALL '.join(ids)}) WHERE id IS NOT NULL{unless}"
         source = None if names.is_short else self._unfiltered(connection, names, is_present=is_present)
         if source is not None:
             self._take_over(connection, names, source, f"WHERE o._id IN ({unknown})")
-            unknown += f" AND id NOT IN (SELECT _id FROM {_rows_of(names.files)} WHERE _id IS NOT NULL)"
+            unknown += f" AND id NOT IN (SELECT _id FROM {rows_of(names.files)} WHERE _id IS NOT NULL)"
         missing = set(names.missing)
         found = connection.execute(f"SELECT id::VARCHAR FROM ({unknown}) ORDER BY id").fetchall()
         return [record_id for (record_id,) in found if record_id not in missing]
 
-    def _take_over_own(self, names: _Names, rows: Sequence[Path], source: Source) -> None:
+    def _take_over_own(self, names: ReferenceNames, rows: Sequence[Path], source: Source) -> None:
         """Let the records that came show each other; of the others nothing is asked."""
         if set(attributes_of(source.object_type)).issubset(source.properties):
             names.files += rows
@@ -300,7 +200,7 @@ class References:
         Raises:
             PipedriveError: see :meth:`Client.get`; a refusal is no error.
         """
-        await _all_of(self._list(names) for names in self._names if names.is_short)
+        await _all_of(names.read_whole() for names in self._names if names.is_short)
 
     async def estimate(self, records: int) -> int:
         """Tokens that names may still cost if so many records of the source come.
@@ -308,12 +208,7 @@ class References:
         Raises:
             PipedriveError: see :meth:`Client.get`.
         """
-        tokens = 0
-        for names in self._names:
-            if names.columns and not names.is_short and names.known is None and not names.files:
-                names.records = await newest_id(self._client, names.object_type)
-                tokens += tokens_of_names(names.object_type, names.records, records)
-        return tokens
+        return sum([await names.estimate(records) for names in self._names])
 
     @property
     def notes(self) -> list[str]:
@@ -376,11 +271,11 @@ class References:
                 found += [Recheck(key, record_id) for record_id in changed]
         return found if len(found) <= MAX_RECHECKS else None
 
-    def _filtered_by(self) -> list[_Names]:
+    def _filtered_by(self) -> list[ReferenceNames]:
         looked_at = {column.derivation.object_type for column in self._selection.derived}
         return [names for names in self._names if names.object_type.name in looked_at]
 
-    def _changed(self, names: _Names) -> list[str]:
+    def _changed(self, names: ReferenceNames) -> list[str]:
         """Ids of records by whose names the filter may decide otherwise than when it was last evaluated."""
         if names.known is None or names.used is None:
             return []
@@ -395,7 +290,7 @@ class References:
         return sorted({record_id for (record_id,) in found})
 
     def _decided_otherwise(
-        self, connection: duckdb.DuckDBPyConnection, names: _Names, test: NameTest
+        self, connection: duckdb.DuckDBPyConnection, names: ReferenceNames, test: NameTest
     ) -> list[tuple[str]]:
         attributes = dict(zip(attributes_of(names.object_type.name), names.table.attributes, strict=True))
         derivation = test.column.derivation
@@ -414,7 +309,7 @@ class References:
             used,
         ).fetchall()
 
-    def _recall(self, asked: Sequence[_Names], request: ImportRequest, began: datetime) -> None:
+    def _recall(self, asked: Sequence[ReferenceNames], request: ImportRequest, began: datetime) -> None:
         """What the warehouse knows of names."""
         if not request.warehouse.exists:
             return
@@ -431,7 +326,7 @@ class References:
                     names.unknown = self._unknown_in_table(connection, names, request.source.slug, types)
 
     def _recall_known(
-        self, connection: duckdb.DuckDBPyConnection, names: _Names, slug: str, began: datetime
+        self, connection: duckdb.DuckDBPyConnection, names: ReferenceNames, slug: str, began: datetime
     ) -> None:
         names.known = self._folder / f"{names.object_type.name}.known.parquet"
         names.since = references.watermark_of(connection, names.table)
@@ -446,7 +341,7 @@ class References:
         names.used = references.revision_used(connection, slug, names.table)
 
     def _recall_unfiltered(
-        self, connection: duckdb.DuckDBPyConnection, names: _Names, *, is_present: bool
+        self, connection: duckdb.DuckDBPyConnection, names: ReferenceNames, *, is_present: bool
     ) -> None:
         """Take over the names that an unfiltered source has."""
         source = self._unfiltered(connection, names, is_present=is_present)
@@ -468,7 +363,7 @@ class References:
         names.since = source.watermark
 
     def _unfiltered(
-        self, connection: duckdb.DuckDBPyConnection, names: _Names, *, is_present: bool
+        self, connection: duckdb.DuckDBPyConnection, names: ReferenceNames, *, is_present: bool
     ) -> UnfilteredSource | None:
         """An unfiltered source whose names are no older than those that are known."""
         if not ledger.is_present(connection):
@@ -483,7 +378,7 @@ class References:
     def _take_over(
         self,
         connection: duckdb.DuckDBPyConnection,
-        names: _Names,
+        names: ReferenceNames,
         source: UnfilteredSource,
         condition: str,
     ) -> None:
@@ -497,13 +392,17 @@ class References:
         names.files.append(file)
 
     def _unknown_in_table(
-        self, connection: duckdb.DuckDBPyConnection, names: _Names, slug: str, types: Mapping[str, str]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        names: ReferenceNames,
+        slug: str,
+        types: Mapping[str, str],
     ) -> list[str]:
         columns = [each.reference.key for each in names.columns if each.reference.key in types]
         return self._unknown(connection, names, columns, f"{quoted(ROWS, slug)} WHERE _is_current")
 
     def _unknown(
-        self, connection: duckdb.DuckDBPyConnection, names: _Names, columns: Sequence[str], rows: str
+        self, connection: duckdb.DuckDBPyConnection, names: ReferenceNames, columns: Sequence[str], rows: str
     ) -> list[str]:
         """Ids in some columns of rows for which there is no name yet."""
         if not columns:
@@ -515,7 +414,7 @@ class References:
         if names.known is not None:
             known.append(f"SELECT id FROM read_parquet({literal(str(names.known))}) WHERE NOT is_due")
         if names.files:
-            known.append(f"SELECT _id FROM {_rows_of(names.files)} WHERE _id IS NOT NULL")
+            known.append(f"SELECT _id FROM {rows_of(names.files)} WHERE _id IS NOT NULL")
         unless = "".join(f" AND id NOT IN ({query})" for query in known)
         found = connection.execute(
             f"SELECT DISTINCT id FROM ({ids}) WHERE id IS NOT NULL{unless} ORDER BY id"
@@ -523,104 +422,17 @@ class References:
         missing = set(names.missing)
         return [record_id for record_id in (str(one) for (one,) in found) if record_id not in missing]
 
-    async def _refresh(self, names: _Names, began: datetime) -> None:
-        if names.is_short:
-            await self._list(names)
-            return
-        if names.since is not None:
-            since = names.since - OVERLAP
-            await self._unless_refused(names, self._read_range(names, (since, None)))
-        if names.refusal is None:
-            names.watermark = began
-        await self._look_up(names, names.unknown)
-
-    async def _look_up_for(self, names: _Names, rows: Sequence[Path]) -> None:
+    async def _look_up_for(self, names: ReferenceNames, rows: Sequence[Path]) -> None:
         if not rows or names.refusal is not None:
             return
         columns = [each.reference.key for each in names.columns]
-        await self._look_up(names, await asyncio.to_thread(self._unknown_in_files, names, columns, rows))
+        await names.look_up(await asyncio.to_thread(self._unknown_in_files, names, columns, rows))
 
-    def _unknown_in_files(self, names: _Names, columns: Sequence[str], rows: Sequence[Path]) -> list[str]:
+    def _unknown_in_files(
+        self, names: ReferenceNames, columns: Sequence[str], rows: Sequence[Path]
+    ) -> list[str]:
         with duckdb.connect() as connection:
-            return self._unknown(connection, names, columns, _rows_of(rows))
-
-    async def _look_up(self, names: _Names, ids: Sequence[str]) -> None:
-        if ids:
-            await self._unless_refused(names, self._look_up_cheaply(names, ids))
-
-    async def _look_up_cheaply(self, names: _Names, ids: Sequence[str]) -> None:
-        if not names.is_listed and await self._is_listing_cheaper(names, ids):
-            names.is_listed = True
-            await self._read_range(names, (None, None))
-            found = await asyncio.to_thread(self._ids_read, names)
-            ids = [record_id for record_id in ids if record_id not in found]
-        names.spent += _tokens_by_ids(names.object_type, len(ids))
-        await self._read_ids(names, ids)
-
-    async def _is_listing_cheaper(self, names: _Names, ids: Sequence[str]) -> bool:
-        """Whether the whole list costs less than looking up what is needed, and was until now."""
-        object_type = names.object_type
-        needed = names.spent + _tokens_by_ids(object_type, len(ids))
-        if needed <= LEAST_WORTH_ASKING * object_type.list_cost:
-            return False
-        if object_type.paging is not Paging.CURSOR:
-            return needed > MAX_TOKENS_ONE_BY_ONE
-        if names.records is None:
-            names.records = await newest_id(self._client, object_type)
-        return tokens_of_list(object_type, names.records) < needed
-
-    def _ids_read(self, names: _Names) -> set[str]:
-        if not names.files:
-            return set()
-        with duckdb.connect() as connection:
-            rows = connection.execute(
-                f"SELECT _id::VARCHAR FROM {_rows_of(names.files)} WHERE _id IS NOT NULL"
-            ).fetchall()
-        return {record_id for (record_id,) in rows}
-
-    async def _read_ids(self, names: _Names, ids: Sequence[str]) -> None:
-        chunks = [
-            ids[start : start + MAX_IDS_PER_REQUEST] for start in range(0, len(ids), MAX_IDS_PER_REQUEST)
-        ]
-        for start in range(0, len(chunks), LOOKUPS_AT_ONCE):
-            founds = await asyncio.gather(
-                *(
-                    records_by_ids(self._client, names.object_type, {}, chunk)
-                    for chunk in chunks[start : start + LOOKUPS_AT_ONCE]
-                )
-            )
-            for found in founds:
-                names.missing += found.missing
-                await self._stage(names, found.pages)
-
-    async def _list(self, names: _Names) -> None:
-        await self._unless_refused(names, self._read_list(names))
-
-    async def _read_list(self, names: _Names) -> None:
-        names.is_listed = True
-        # No name is given up because it does not come, so that an empty list does no harm.
-        listed = pages(self._client, names.object_type.listing, {}, may_be_empty=True)
-        found = [page async for page in listed]
-        await self._stage(names, found)
-
-    async def _read_range(self, names: _Names, span: Range) -> None:
-        reader = RangeReader(self._client, names.object_type.listing, {}, [span], may_be_empty=True)
-        async with aclosing(reader.pages()) as fetched:
-            async for each in fetched:
-                await names.staging.add(each.page)
-        await self._stage(names, ())
-
-    async def _stage(self, names: _Names, found: Iterable[Page]) -> None:
-        for page in found:
-            await names.staging.add(page)
-        await names.staging.type_staged()
-        names.files += names.staging.take_typed()
-
-    async def _unless_refused(self, names: _Names, reading: Coroutine[Any, Any, None]) -> None:
-        try:
-            await reading
-        except Refused as refused:
-            names.refusal = refused
+            return self._unknown(connection, names, columns, rows_of(rows))
 
 
 async def _all_of(readings: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -630,41 +442,12 @@ async def _all_of(readings: Iterable[Coroutine[Any, Any, None]]) -> None:
             raise outcome
 
 
-def _tokens_by_ids(object_type: ObjectType, count: int) -> int:
-    if object_type.paging is Paging.CURSOR:
-        return object_type.list_cost * -(-count // MAX_IDS_PER_REQUEST)
-    return (object_type.get_cost or object_type.list_cost) * count
-
-
-def tokens_of_list(object_type: ObjectType, records: int) -> int:
-    """Tokens for reading every record of a collection that has so many at most."""
-    return object_type.list_cost * max(1, -(-records // MAX_PAGE_SIZE))
-
-
-def tokens_of_names(object_type: ObjectType, referenced: int, records: int) -> int:
-    """Tokens for the names behind a reference: of all that there are, or of all that are needed.
-
-    Args:
-        object_type: what the reference refers to.
-        referenced: how many records of that there are at most; 0 where it is not known.
-        records: how many records refer to them.
-    """
-    by_ids = _tokens_by_ids(object_type, records)
-    return min(by_ids, tokens_of_list(object_type, referenced)) if referenced else by_ids
-
-
 def _instant(instant: datetime) -> str:
     return f"TIMESTAMPTZ {literal(instant.isoformat())}"
 
 
 def _each_id(column: Column) -> str:
     return f"unnest({quoted(column.key)})" if column.sql_type.endswith("[]") else quoted(column.key)
-
-
-def _rows_of(files: Iterable[Path]) -> str:
-    # A file of what an unfiltered source has lacks columns that typed pages have.
-    listed = ", ".join(literal(str(file)) for file in files)
-    return f"read_parquet([{listed}], union_by_name = true)"
 
 
 @asynccontextmanager
@@ -700,8 +483,10 @@ async def open_references(
             staging = await opened.enter_async_context(Staging(StagingFolder(place), transform))
             columns, references_shown = by_type.get(name, ()), to_show.get(name, ())
             table = reference_table(name)
-            names.append(_Names(object_type, table, staging, tuple(columns), tuple(references_shown)))
-        yield References(client, names, selection, folder)
+            names.append(
+                ReferenceNames(client, object_type, table, staging, tuple(columns), tuple(references_shown))
+            )
+        yield References(names, selection, folder)
 
 
 def _attributes(object_type: ObjectType) -> list[TypedColumn]:
