@@ -20,6 +20,7 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger
 from pipedrive_orchestration.warehouse.tables import Column, prepare_table
 from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.workflows.actions.reach import Reach
 from pipedrive_orchestration.workflows.actions.runner import run_actions
 from pipedrive_orchestration.workflows.model import WorkflowFile
 from pipedrive_orchestration.workflows.sync import run_sync
@@ -147,7 +148,9 @@ def main() -> None:
             int,
         )
         made = _workflow("update", "update")
-        _timed("the queue through one sql action", lambda: run_actions(warehouse, made, {}).completed, int)
+        _timed(
+            "the queue through one sql action", lambda: run_actions(warehouse, made, Reach()).completed, int
+        )
 
 
 if __name__ == "__main__":

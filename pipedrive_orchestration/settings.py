@@ -33,6 +33,9 @@ from pipedrive_orchestration.files import EncodingError, text_in_utf8
 VARIABLE_PREFIX = "PIPEDRIVE_"
 """The beginning of the name of every variable of ours."""
 
+SECRET_PREFIX = f"{VARIABLE_PREFIX}SECRET_"
+"""The beginning of the names of those variables whose values actions of workflows may send."""
+
 ENV_FILE = ".env"
 
 _REFERENCE = re.compile(r"\$(\w+|\{\w*\}?)")
@@ -162,6 +165,15 @@ class Settings(BaseSettings):
     ] = Field(
         default=None,
         description="Proxies whose X-Forwarded-For the HTTP API believes, as addresses or networks.",
+    )
+    private_hosts: Annotated[
+        tuple[str, ...] | None,
+        NoDecode,
+        BeforeValidator(_listed),
+        Remedy("write hosts as they stand in addresses, separated by commas, such as localhost,10.0.0.5"),
+    ] = Field(
+        default=None,
+        description="Hosts of this machine or a private network to which workflows may post.",
     )
     dagster_url: Annotated[
         str, Field(pattern=r"^https?://[^\s/]+"), Remedy("write an address such as http://127.0.0.1:3000")

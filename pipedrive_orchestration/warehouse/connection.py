@@ -235,6 +235,10 @@ class Warehouse:
     def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = self._connect(read_only=read_only)
         try:
+            if self.path is not None:
+                # Nothing is fetched or loaded that nobody asked for.
+                connection.execute("SET autoinstall_known_extensions = false")
+                connection.execute("SET autoload_known_extensions = false")
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET memory_limit = '{self._memory}'")
             connection.execute("SET preserve_insertion_order = false")

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationError,
 )
 
+from pipedrive_orchestration.settings import SECRET_PREFIX
 from pipedrive_orchestration.sources.model import check_slug
 from pipedrive_orchestration.sources.validation import (
     InvalidBodyError,
@@ -64,8 +65,11 @@ def _url(text: str) -> str:
 
 
 def _variable(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
-        raise refusal("invalid_variable", "Must be the name of an environment variable, never the secret.")
+    if not re.fullmatch(rf"{SECRET_PREFIX}[A-Z0-9_]+", text):
+        raise refusal(
+            "invalid_variable",
+            f"Must be the name of an environment variable, {SECRET_PREFIX} and more, never the secret.",
+        )
     return text
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.workflows.actions import sql as sql_actions
+from pipedrive_orchestration.workflows.actions.reach import Reach
 from pipedrive_orchestration.workflows.actions.runner import ActionsReport, run_actions
 from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration_tests.workflows.bodies import source, workflow
@@ -20,6 +22,7 @@ DOMAIN = {
     "output": {"name": "domain"},
 }
 SECRET = "s3cr3t-t0ken"
+SCORE_SECRET, POST_SECRET = "PIPEDRIVE_SECRET_SCORE", "PIPEDRIVE_SECRET_POST"
 
 
 def sql(expression: str, kind: str = "string", name: str = "made") -> dict[str, Any]:
@@ -47,8 +50,10 @@ def outputs(warehouse: Warehouse, column: str = "made") -> list[tuple[Any, ...]]
     )
 
 
-def run(warehouse: Warehouse, made: Workflow, **environment: str) -> ActionsReport:
-    return run_actions(warehouse, made, environment)
+def run(
+    warehouse: Warehouse, made: Workflow, *, private_hosts: str = "127.0.0.1", **variables: str
+) -> ActionsReport:
+    return run_actions(warehouse, made, Reach.of({"PIPEDRIVE_PRIVATE_HOSTS": private_hosts, **variables}))
 
 
 def make_due(warehouse: Warehouse) -> None:
@@ -132,11 +137,11 @@ def test_rows_are_posted_in_batches_and_answers_fill_columns(
 
     receiver.answer = answer
     post = {
-        "type": "http", "name": "score", "url": receiver.url, "secret": "SCORE_SECRET", "batch_size": 3,
+        "type": "http", "name": "score", "url": receiver.url, "secret": SCORE_SECRET, "batch_size": 3,
         "outputs": [{"name": "score", "type": "number"}, {"name": "other"}],
     }  # fmt: skip
     made = prepared(warehouse, people, DOMAIN, post)
-    report = run(warehouse, made, SCORE_SECRET=SECRET)
+    report = run(warehouse, made, PIPEDRIVE_SECRET_SCORE=SECRET)
     assert (report.completed, report.failed, report.error) == (4, 0, None)
     assert outputs(warehouse, "score") == [(number, 14.0, "complete") for number in range(1, 5)]
     assert outputs(warehouse, "other")[0] == (1, "1", "complete")
@@ -210,13 +215,18 @@ def test_what_is_missing_is_named_and_no_secret_is(
     warehouse: Warehouse, people: SourceTable, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _posted, _number: (401, {"message": f"bad token {SECRET}"})
-    post = {"type": "http", "name": "post", "url": f"{receiver.url}?key=hidden", "secret": "POST_SECRET"}
+    post = {
+        "type": "http",
+        "name": "post",
+        "url": f"{receiver.url}?key=hidden",
+        "secret": "PIPEDRIVE_SECRET_POST",
+    }
     made = prepared(warehouse, people, post)
     error = run(warehouse, made).error
-    assert error == "post: set the environment variable POST_SECRET to the secret."
+    assert error == "post: set the environment variable PIPEDRIVE_SECRET_POST to the secret."
     assert receiver.posted == []
     make_due(warehouse)
-    run(warehouse, made, POST_SECRET=SECRET)
+    run(warehouse, made, PIPEDRIVE_SECRET_POST=SECRET)
     kept = str(ask(warehouse, "FROM workflows._runs"))
     assert "the answer was 401 from 127.0.0.1" in kept
     assert SECRET not in kept
@@ -242,3 +252,54 @@ def test_changed_rows_run_again_with_their_new_values(warehouse: Warehouse, peop
     assert outputs(warehouse, "domain")[1] == (2, "example.com", "queued")
     assert run(warehouse, made).completed == 1
     assert outputs(warehouse, "domain")[1] == (2, "elsewhere.example", "complete")
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("length(repeat('x', 2000000000))", None),
+        ("length(repeat(email, 200000000))", None),
+        ("list_sum(range(3000000000))::VARCHAR", None),
+        ("list_sum(list_transform(range(90000000), x -> sin(x) * cos(x) * tan(x) * x))", None),
+        ("'127.0.0.1'::INET", "INET"),
+        ("getenv('HOME')", "getenv"),
+        ("current_setting('home_directory') || (SELECT content FROM read_text('/etc/passwd'))", None),
+    ],
+)
+def test_expressions_have_bounds_and_no_way_out(
+    warehouse: Warehouse,
+    people: SourceTable,
+    monkeypatch: pytest.MonkeyPatch,
+    expression: str,
+    said: str | None,
+) -> None:
+    monkeypatch.setattr(sql_actions, "LONGEST_SECONDS", 3)
+    report = run(warehouse, prepared(warehouse, people, sql(expression), count=2))
+    assert (report.completed, report.failed) == (0, 2)
+    assert said is None or (report.error is not None and said in report.error)
+    with warehouse.writing():
+        "The database is free."
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "169.254.169.254"]
+)
+def test_nothing_is_sent_to_this_machine_or_a_private_network_unless_it_is_named(
+    warehouse: Warehouse, people: SourceTable, receiver: Receiver, host: str
+) -> None:
+    url = receiver.url.replace("127.0.0.1", host)
+    post = {"type": "http", "name": "post", "url": url, "tries": 1}
+    report = run(warehouse, prepared(warehouse, people, post, count=1), private_hosts="10.0.0.5")
+    assert report.error is not None
+    assert "PIPEDRIVE_PRIVATE_HOSTS" in report.error
+    assert receiver.posted == []
+
+
+def test_a_host_that_is_named_is_posted_to_under_its_name(
+    warehouse: Warehouse, people: SourceTable, receiver: Receiver
+) -> None:
+    post = {"type": "http", "name": "post", "url": receiver.url.replace("127.0.0.1", "localhost")}
+    made = prepared(warehouse, people, post, count=1)
+    assert run(warehouse, made, private_hosts="crm.internal, localhost").completed == 1
+    port = receiver.url.rsplit(":", 1)[1].partition("/")[0]
+    assert receiver.posted[0].headers["host"] == f"localhost:{port}"

@@ -174,14 +174,19 @@ def test_a_workflow_can_be_materialised_before_there_is_anything(warehouse: Ware
 
 def test_an_action_that_cannot_be_done_fails_its_run(warehouse: Warehouse, people: SourceTable) -> None:
     people.put(1)
-    action = {"type": "http", "name": "post", "url": "http://127.0.0.1:9", "secret": "NOT_SET_ANYWHERE"}
+    action = {
+        "type": "http",
+        "name": "post",
+        "url": "http://127.0.0.1:9",
+        "secret": "PIPEDRIVE_SECRET_NOT_SET",
+    }
     made = definitions(workflow(actions=[action]))
     keys = DEFAULT_NAMES.workflow_key("outreach"), DEFAULT_NAMES.outputs_key("outreach")
     result = materialize(made, warehouse, *keys, raise_on_error=False)
     assert not result.success
     assert {event.asset_key for event in result.get_asset_materialization_events()} == {keys[0]}
     (failure,) = result.get_step_failure_events()
-    assert "set the environment variable NOT_SET_ANYWHERE" in str(failure.event_specific_data)
+    assert "set the environment variable PIPEDRIVE_SECRET_NOT_SET" in str(failure.event_specific_data)
 
 
 def test_a_bad_file_is_shown_and_breaks_nothing_else(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from pipedrive_orchestration.sources import Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration.warehouse.publish import KeptPublished
 from pipedrive_orchestration.workflows import SyncReport, Workflow, problems_of_syncs
+from pipedrive_orchestration.workflows.actions.reach import Reach
 from pipedrive_orchestration.workflows.actions.runner import ActionsReport, run_actions
 from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration.workflows.tables import count_rejected
@@ -227,7 +228,7 @@ def _outputs_spec(workflow: Workflow, project: ProjectContext) -> dg.AssetSpec:
 
 def _run(workflow: Workflow, warehouse: Warehouse) -> ActionsReport:
     with foreseen(WarehouseError):
-        return run_actions(warehouse, workflow, read_variables())
+        return run_actions(warehouse, workflow, Reach.of(read_variables()))
 
 
 def _listed(problems: Mapping[str, Sequence[Problem]]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import duckdb
 import httpx
 
 from pipedrive_orchestration.pipedrive.rate_limit import retry_after
 from pipedrive_orchestration.warehouse.sql import literal, quoted
+from pipedrive_orchestration.workflows.actions.errors import ActionError
+from pipedrive_orchestration.workflows.actions.reach import Reach
 from pipedrive_orchestration.workflows.inputs import Output
 from pipedrive_orchestration.workflows.model import HttpAction, Workflow
 from pipedrive_orchestration.workflows.queue import fail
@@ -21,10 +23,6 @@ LONGEST_WAIT_SECONDS = 10.0
 """Longest pause between two tries of a request, whatever the answer asks for."""
 
 _ANSWER = '{"rows": [{"run_id": "VARCHAR", "error": "VARCHAR", "outputs": "JSON"}]}'
-
-
-class ActionError(Exception):
-    """An action that can be done for no row now; says what is in its way and never a secret."""
 
 
 def request_of(
@@ -53,24 +51,32 @@ def _object_of(columns: Sequence[Output]) -> str:
     return f"json_object({members})"
 
 
-def post(action: HttpAction, body: bytes, key: str, environment: Mapping[str, str]) -> str:
+def post(action: HttpAction, body: bytes, key: str, reach: Reach) -> str:
     """Send a body, again where that may help; the same key tells the receiver that it is the same.
 
     Raises:
-        ActionError: there is no secret, no answer, or one that refuses.
+        ActionError: there is no secret, no answer, one that refuses, or a host that may not be posted to.
     """
+    url = httpx.URL(action.url)
     headers = {
         "content-type": "application/json",
         "user-agent": "pipedrive-orchestration",
         "idempotency-key": key,
-        **_authorization(action, environment),
+        **_authorization(action, reach),
+        # The connection is made to an address, so that it is the one that was looked at.
+        "host": url.netloc.decode("ascii"),
     }
     reason = ""
-    with httpx.Client(timeout=action.timeout, headers=headers, follow_redirects=False) as client:
+    sent_to = url.copy_with(host=_address(action, url, reach))
+    name = {"sni_hostname": url.raw_host.decode("ascii")}
+    # Proxies of the environment would do the looking-up themselves.
+    with httpx.Client(
+        timeout=action.timeout, headers=headers, follow_redirects=False, trust_env=False
+    ) as client:
         for number in range(action.tries):
             wait = min(2.0**number, LONGEST_WAIT_SECONDS) * random.uniform(0.25, 0.5)  # noqa: S311 - spreads tries, guards nothing
             try:
-                response = client.post(action.url, content=body)
+                response = client.post(sent_to, content=body, extensions=name)
             except httpx.RequestError as error:
                 reason = f"no answer ({type(error).__name__})"
             else:
@@ -82,13 +88,20 @@ def post(action: HttpAction, body: bytes, key: str, environment: Mapping[str, st
                 wait = _wanted_wait(response, wait)
             if number + 1 < action.tries:
                 time.sleep(wait)
-    raise ActionError(f"{action.name}: {reason} from {httpx.URL(action.url).host}.")
+    raise ActionError(f"{action.name}: {reason} from {url.host}.")
 
 
-def _authorization(action: HttpAction, environment: Mapping[str, str]) -> dict[str, str]:
+def _address(action: HttpAction, url: httpx.URL, reach: Reach) -> str:
+    try:
+        return reach.address_of(url.host, url.port or (443 if url.scheme == "https" else 80))
+    except ActionError as error:
+        raise ActionError(f"{action.name}: {error}") from None
+
+
+def _authorization(action: HttpAction, reach: Reach) -> dict[str, str]:
     if action.secret is None:
         return {}
-    secret = environment.get(action.secret, "").strip()
+    secret = reach.secrets.get(action.secret, "").strip()
     if not secret:
         raise ActionError(f"{action.name}: set the environment variable {action.secret} to the secret.")
     if not secret.isascii() or not secret.isprintable():

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 import duckdb
 
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.workflows.actions.errors import ActionError
 from pipedrive_orchestration.workflows.actions.http import (
     LONGEST_WAIT_SECONDS,
-    ActionError,
     post,
     request_of,
     take_answer,
 )
-from pipedrive_orchestration.workflows.actions.sql import evaluate
+from pipedrive_orchestration.workflows.actions.reach import Reach
+from pipedrive_orchestration.workflows.actions.sql import (
+    LONGEST_SECONDS,
+    evaluate,
+    export_rows,
+    take_values,
+)
 from pipedrive_orchestration.workflows.model import HttpAction, SqlAction, Workflow
 from pipedrive_orchestration.workflows.queue import claim, complete, count_waiting, fail
 from pipedrive_orchestration.workflows.tables import prepare, prepare_table
@@ -53,7 +60,7 @@ class ActionsReport:
         return asdict(self)
 
 
-def run_actions(warehouse: Warehouse, workflow: Workflow, environment: Mapping[str, str]) -> ActionsReport:
+def run_actions(warehouse: Warehouse, workflow: Workflow, reach: Reach) -> ActionsReport:
     """Run the actions over everything that is queued and due, batch by batch.
 
     An action that fails for a whole batch ends it: what is still queued keeps its tries for later. A
@@ -62,7 +69,7 @@ def run_actions(warehouse: Warehouse, workflow: Workflow, environment: Mapping[s
     Args:
         warehouse: where the workflow's table and queue are; open only between the actions' own work.
         workflow: what to do.
-        environment: where secrets are looked up.
+        reach: the secrets and private hosts that the actions may use.
 
     Raises:
         WarehouseError: the database cannot be opened or written; what was claimed is free again when
@@ -82,7 +89,7 @@ def run_actions(warehouse: Warehouse, workflow: Workflow, environment: Mapping[s
             )
         if not claimed:
             break
-        failures, error = _run_batch(warehouse, workflow, claim_id, environment)
+        failures, error = _run_batch(warehouse, workflow, claim_id, reach)
         with warehouse.writing() as connection:
             failures += fail(connection, workflow, claim_id, None, error) if error else 0
             completed += complete(connection, workflow, claim_id)
@@ -93,17 +100,16 @@ def run_actions(warehouse: Warehouse, workflow: Workflow, environment: Mapping[s
 
 
 def _run_batch(
-    warehouse: Warehouse, workflow: Workflow, claim_id: str, environment: Mapping[str, str]
+    warehouse: Warehouse, workflow: Workflow, claim_id: str, reach: Reach
 ) -> tuple[int, str | None]:
     """Do every action for a claim. Returns how many runs failed by themselves, and why all others did."""
     failed = 0
     for action in workflow.actions:
         try:
             if isinstance(action, SqlAction):
-                with warehouse.writing() as connection:
-                    failed += evaluate(connection, workflow, action, claim_id)
+                failed += _evaluate_batch(warehouse, workflow, action, claim_id)
             else:
-                failed += _post_batch(warehouse, workflow, action, claim_id, environment)
+                failed += _post_batch(warehouse, workflow, action, claim_id, reach)
         except ActionError as error:
             return failed, str(error)
         except duckdb.Error as error:
@@ -111,18 +117,28 @@ def _run_batch(
     return failed, None
 
 
+def _evaluate_batch(warehouse: Warehouse, workflow: Workflow, action: SqlAction, claim_id: str) -> int:
+    with TemporaryDirectory() as folder:
+        rows, values = Path(folder) / "rows.parquet", Path(folder) / "values.parquet"
+        with warehouse.reading() as connection:
+            export_rows(connection, workflow, claim_id, rows)
+        evaluate(action, rows, values)
+        with warehouse.writing() as connection:
+            return take_values(connection, workflow, action, claim_id, values)
+
+
 def _post_batch(
     warehouse: Warehouse,
     workflow: Workflow,
     action: HttpAction,
     claim_id: str,
-    environment: Mapping[str, str],
+    reach: Reach,
 ) -> int:
     with warehouse.reading() as connection:
         request = request_of(connection, workflow, action, claim_id)
     if request is None:
         return 0
-    answer = post(action, *request, environment)
+    answer = post(action, *request, reach)
     with warehouse.writing() as connection:
         return take_answer(connection, workflow, action, claim_id, answer)
 
@@ -135,7 +151,8 @@ def _lease(workflow: Workflow) -> timedelta:
     """A lease that is longer than the actions can take."""
     longest = sum(
         action.tries * (action.timeout + LONGEST_WAIT_SECONDS)
-        for action in workflow.actions
         if isinstance(action, HttpAction)
+        else LONGEST_SECONDS
+        for action in workflow.actions
     )
     return timedelta(seconds=SHORTEST_LEASE_SECONDS + longest)
