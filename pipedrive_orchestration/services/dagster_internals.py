@@ -10,11 +10,13 @@ import hashlib
 import json
 import logging
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,8 @@ __all__ = [
     "location_of",
     "pin_snapshot",
     "reload_code_server",
+    "run_dev",
+    "run_web_server",
     "store_materializations",
     "stored_snapshot",
 ]
@@ -155,6 +159,42 @@ class InstanceKeyValues:
         full = f"pipedrive_orchestration/{self.account}/{key}"
         # MySQL tells keys apart by their first 64 characters.
         return full if len(full) <= 64 else f"{full[:31]}/{hashlib.sha256(full.encode()).hexdigest()[:32]}"
+
+
+# --- The web server of dg dev ----------------------------------------------------------------------------
+# dg dev starts Dagster's web server as a process of its own, and neither has a place for what is to stand
+# before it on the same port. Whoever runs neither has no use for what they import.
+
+
+def run_dev(options: Sequence[str], *, web_server: str) -> None:
+    """Run ``dg dev`` with a module of ours in place of Dagster's web server, until it ends.
+
+    Args:
+        options: of ``dg dev``.
+        web_server: the module, which takes the web server's own options.
+    """
+    dev: Any = import_module("dagster._cli.dev")
+    start = dev.open_ipc_subprocess
+
+    def start_ours(command: Sequence[str], **keywords: Any) -> Any:
+        return start([web_server if part == "dagster_webserver" else part for part in command], **keywords)
+
+    dev.open_ipc_subprocess = start_ours
+    sys.argv = ["dg", "dev", *options]
+    import_module("dagster_dg_cli.cli").main()
+
+
+def run_web_server(before: Callable[[Any], Any]) -> None:
+    """Run Dagster's web server behind an application of ours, until it ends.
+
+    Args:
+        before: makes of Dagster's ASGI application the one that is served.
+    """
+    cli: Any = import_module("dagster_webserver.cli")
+    make = cli.create_app_from_workspace_process_context
+    # The name by which the server makes its application.
+    cli.create_app_from_workspace_process_context = lambda *given, **named: before(make(*given, **named))
+    cli.main()
 
 
 # --- Loading definitions ----------------------------------------------------------------------------------

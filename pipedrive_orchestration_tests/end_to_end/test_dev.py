@@ -128,6 +128,7 @@ def dev(checkout: Path) -> Iterator[Dev]:
 def test_a_source_is_imported_without_a_click(dev: Dev) -> None:
     location = dev.wait_until(lambda: loaded_location(dev), seconds=150)
     assert location["locationOrLoadError"]["__typename"] == "RepositoryLocation", location
+    check_guard(dev)
     schedules = dev.ask(SCHEDULES, s=SELECTOR)["results"]
     assert {schedule["scheduleState"]["status"] for schedule in schedules} == {"RUNNING"}
     assert "all_persons_schedule" in {schedule["name"] for schedule in schedules}
@@ -162,6 +163,18 @@ def test_a_click_on_materialize_becomes_rows(dev: Dev) -> None:
     assert sum(figure(event, "rows_inserted") for event in events) == 0
     assert rows_of(dev) == rows
     assert len(materializations(dev, first["runId"])) == len(events)
+
+
+def check_guard(dev: Dev) -> None:
+    """Web pages of others reach nothing, on the very port of Dagster's UI."""
+    query = {"query": "{ version }"}
+    refused = [
+        dev.client.get("/graphql", params=query),
+        dev.client.post("/graphql", json=query, headers={"origin": "https://evil.example"}),
+        dev.client.post("/graphql", json=query, headers={"host": "evil.example"}),
+    ]
+    assert [answer.status_code for answer in refused] == [405, 403, 421]
+    assert dev.client.get("/").status_code == httpx.codes.OK
 
 
 def rows_of(dev: Dev) -> set[int]:

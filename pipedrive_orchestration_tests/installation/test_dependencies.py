@@ -22,7 +22,6 @@ OURS = {"benchmarks", "pipedrive_orchestration", "pipedrive_orchestration_tests"
 TESTS = ("benchmarks", "pipedrive_orchestration_tests")
 
 NEEDED_BY_OTHERS = {
-    "dagster-webserver": "`dg dev` starts it, and ends without it",
     "pytz": "DuckDB imports it to fetch an instant with its time zone",
 }
 """Declared though no file of ours names them, and why."""
@@ -84,8 +83,8 @@ def test_the_package_uses_only_what_it_declares(declared: dict[str, set[str]]) -
 def test_the_package_uses_all_that_it_declares(declared: dict[str, set[str]]) -> None:
     files = files_of(["pipedrive_orchestration"])
     text = "\n".join(file.read_text() for file in files)
-    # Some are started as a program, `python -m <module>`.
-    started = set(re.findall(r'"-m", "([\w.]+)"', text))
+    # Some are started as a program, `python -m <module>`, or imported where they are needed.
+    started = set(re.findall(r'(?:"-m", |import_module\()"([\w.]+)"', text))
     used = distributions_of(
         imported(files) | {name for name in started if name.partition(".")[0] not in OURS}
     )

@@ -25,6 +25,9 @@ from pipedrive_orchestration.services.names import LOCATION
 from pipedrive_orchestration.settings import ENV_FILE, Settings, export, read_env_file
 from pipedrive_orchestration.template import WORKSPACE, NotLaidOutError
 
+DAGSTER_DEV = "pipedrive_orchestration.services.dagster_dev"
+"""The module that runs Dagster; it takes a second to import, so it is imported there alone."""
+
 GRACE_SECONDS = 60
 """Seconds that Dagster's processes have to end."""
 
@@ -128,7 +131,7 @@ def _run_dagster(options: list[str]) -> None:
     # A shell that starts this command in the background has it ignore Ctrl-C; Dagster, which takes every
     # request to end for a Ctrl-C, would ignore all of them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen([sys.executable, "-m", "dagster_dg_cli.cli", "dev", *options])  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-m", DAGSTER_DEV, *options])  # noqa: S603
     ending = False
 
     def end(*_: object) -> None:
