@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.call import Answer, Call
-from pipedrive_orchestration.demo.endpoints import fields, lists, merges, recents, records, search
+from pipedrive_orchestration.demo.endpoints import children, fields, lists, merges, recents, records, search
 from pipedrive_orchestration.demo.errors import method_not_allowed, not_found, retired
 from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS
 from pipedrive_orchestration.demo.journal import Journal
@@ -54,6 +54,8 @@ def _endpoint(operation: Operation) -> Endpoint:
     """What answers an operation: method and path tell."""
     if operation.path in _OTHERS:
         return _OTHERS[operation.path]
+    if operation.path in children.LISTS:
+        return children.listed
     endpoints = _OF_FIELDS if operation.resource in FIELD_LISTS.values() else _OF_RECORDS
     return endpoints[operation.method, operation.subpath]
 

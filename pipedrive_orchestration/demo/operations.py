@@ -97,6 +97,8 @@ GET    /deals                                  10 cursor deals:read|full
 GET    /deals/archived                         20 cursor deals:read|full
        ? filter_id ids owner_id person_id org_id pipeline_id stage_id status=open|won|lost|deleted
        ? updated_since updated_until sort_by sort_direction include_fields custom_fields
+GET    /deals/products                         10 cursor products:read|full deals:read|full
+       ? deal_ids! sort_by=id|deal_id|add_time|update_time|order_nr sort_direction
 POST   /deals                                   5 -      deals:full
 GET    /deals/{id}                              1 -      deals:read|full
        ? include_fields custom_fields include_option_labels include_labels
@@ -263,6 +265,7 @@ GET    /users                                  20 whole  users:read
 GET    /users/me                                2 -      base
 GET    /users/{id}                              2 -      users:read
 
+GET    /deals/{id}/changelog                   20 cursor recents:read
 PUT    /deals/{id}/merge                       40 -      deals:full
 PUT    /organizations/{id}/merge               40 -      contacts:full
 PUT    /persons/{id}/merge                     40 -      contacts:full

@@ -61,7 +61,7 @@ def _field(operation: Operation, parameter: Parameter) -> tuple[Any, Any]:
     schema = SCHEMAS.get(operation.resource)
     if name == "include_fields" and schema is not None:
         choices = choices or tuple(schema.optional)
-    if name == "sort_by" and schema is not None:
+    if name == "sort_by" and schema is not None and not choices:
         return Literal[schema.sortable], "id"
     if name == "sort":
         return Annotated[Sorting, _sorting(choices, _MOST_SORTED.get(operation.resource, 1))], ()
@@ -211,7 +211,7 @@ _TYPES: dict[str, Any] = {
     "cursor": str,
     "term": str,
     "sort_direction": Literal["asc", "desc"],
-    "ids": _read_by(_ids, tuple[int, ...]),
+    **dict.fromkeys(("ids", "deal_ids"), _read_by(_ids, tuple[int, ...])),
     "lead_id": _read_by(uuid_text, str),
     "custom_fields": _read_by(_split, tuple[str, ...], Field(max_length=MAX_CUSTOM_FIELDS)),
     "since_timestamp": _read_by(v1_instant, datetime),
@@ -223,4 +223,4 @@ _TYPES: dict[str, Any] = {
 }
 """What each parameter takes that is not limited to words."""
 
-_DEFAULTS = {"limit": 100, "start": 0, "sort_direction": "asc"}
+_DEFAULTS = {"limit": 100, "start": 0, "sort_by": "id", "sort_direction": "asc"}

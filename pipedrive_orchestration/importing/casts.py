@@ -50,7 +50,7 @@ REFERENCES = frozenset(
 )
 """Field types whose value is the id of something else."""
 
-ID_TYPES = {"int": "BIGINT", "uuid": "UUID"}
+ID_TYPES = {"int": "BIGINT", "uuid": "UUID", "text": "VARCHAR"}
 """Type of a record's id by the catalogue's ``id_type``."""
 
 _TEXTS = frozenset(

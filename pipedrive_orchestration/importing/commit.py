@@ -15,6 +15,7 @@ from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import Definition, reference_table
 from pipedrive_orchestration.importing.doubt import Reading, reconciles, windows_without_columns
 from pipedrive_orchestration.importing.merge import merge, update_names
+from pipedrive_orchestration.importing.parents import Settlement
 from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
 from pipedrive_orchestration.importing.references import NamesRead, References, Revisions
 from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
@@ -31,6 +32,7 @@ from pipedrive_orchestration.warehouse.ledger import ImportEntry, SettledPast, W
 from pipedrive_orchestration.warehouse.references import ReferenceTable
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import (
+    prepare_child_table,
     prepare_history,
     prepare_labeled_view,
     prepare_table,
@@ -104,18 +106,35 @@ class Committer:
             self._context.reporter.committed(window, replace(rows, current=self.totals.current))
         self._context.reporter.noted(self.totals.notes)
 
-    async def finish(self, files: Sequence[Path], removed: Sequence[RemovedId]) -> None:
-        """Commit what is left and move the watermark.
-
-        Args:
-            files: typed files not yet merged.
-            removed: records found to be gone.
+    async def settle(self, settlement: Settlement) -> None:
+        """Merge the children of some parents, and note these as dealt with.
 
         Raises:
             WarehouseError: the database cannot be opened or written; nothing of this commit was.
         """
         before = self.totals.rows
-        await asyncio.to_thread(self._commit, files, removed, (), is_last=True)
+        await asyncio.to_thread(self._commit, settlement.files, (), (), settlement, is_last=False)
+        self._report(before)
+
+    async def finish(
+        self, files: Sequence[Path], removed: Sequence[RemovedId], settlement: Settlement | None = None
+    ) -> None:
+        """Commit what is left and move the watermark.
+
+        Args:
+            files: typed files not yet merged.
+            removed: records found to be gone.
+            settlement: of the parents whose children the files have, where the source is one of children.
+
+        Raises:
+            WarehouseError: the database cannot be opened or written; nothing of this commit was.
+        """
+        before = self.totals.rows
+        await asyncio.to_thread(self._commit, files, removed, (), settlement, is_last=True)
+        self._report(before)
+
+    def _report(self, before: RowCounts) -> None:
+        """Tell of a commit that completes no window."""
         rows = self.totals.rows.minus(before)
         self._context.reporter.committed(None, replace(rows, current=self.totals.current))
         self._context.reporter.noted(self.totals.notes)
@@ -138,13 +157,19 @@ class Committer:
             ledger.record_import(connection, self._entry("failed", self._context.clock.now(), reason))
 
     def _commit(
-        self, files: Sequence[Path], removed: Sequence[RemovedId], windows: Sequence[Window], *, is_last: bool
+        self,
+        files: Sequence[Path],
+        removed: Sequence[RemovedId],
+        windows: Sequence[Window],
+        settlement: Settlement | None = None,
+        *,
+        is_last: bool,
     ) -> None:
         for memory in (MEMORY, *MORE_MEMORY):
             before = self.totals.copy()
             try:
                 warehouse = self._context.warehouse.with_memory(memory)
-                self._write(warehouse, files, removed, windows, is_last=is_last)
+                self._write(warehouse, files, removed, windows, settlement, is_last=is_last)
             except BaseException as error:
                 self.totals.return_to(before)
                 if not isinstance(error, duckdb.OutOfMemoryException) or memory == MORE_MEMORY[-1]:
@@ -158,6 +183,7 @@ class Committer:
         files: Sequence[Path],
         removed: Sequence[RemovedId],
         windows: Sequence[Window],
+        settlement: Settlement | None,
         *,
         is_last: bool,
     ) -> None:
@@ -167,9 +193,12 @@ class Committer:
             self._prepare(connection, now)
             revisions = _record_names(connection, read, now)
             past = self._settled_past(connection)
-            self._merge(connection, files, past, now)
+            outdone = settlement.outdone(connection, slug) if settlement else frozenset()
+            self._merge(connection, files, past, now, outdone)
             _record_own_names(connection, self._context, files, now)
             self._remove(connection, removed, windows, past, now)
+            if settlement is not None:
+                self._settle(connection, settlement.without(outdone), past, now)
             if is_last:
                 self._update_names(connection, revisions, now)
             self.totals.current = count_current(connection, slug)
@@ -195,7 +224,8 @@ class Committer:
         references.prepare(connection, _reference_tables(definition))
         ledger.record_interruptions(connection, source.slug, alive=imports_alive(request.staging))
         notes = record_fields(connection, object_type.name, map(_ledger_field, definition.fields), now)
-        notes += prepare_table(connection, source.slug, ID_TYPES[object_type.id_type], columns, now)
+        prepare = prepare_child_table if object_type.parent else prepare_table
+        notes += prepare(connection, source.slug, ID_TYPES[object_type.id_type], columns, now)
         prepare_labeled_view(connection, source.slug, object_type.name, definition.shown)
         if source.options.history:
             at_pipedrive = self._context.clock.at_pipedrive(now)
@@ -227,6 +257,7 @@ class Committer:
         files: Sequence[Path],
         past: SettledPast,
         now: datetime,
+        outdone: frozenset[str],
     ) -> None:
         counts = merge(
             connection,
@@ -236,6 +267,7 @@ class Committer:
             created=self._created,
             now=now,
             past=past,
+            without_parents=outdone,
         )
         for key, more in counts.items():
             self.totals.by_window[key] = self.totals.by_window.get(key, RowCounts()).plus(more)
@@ -270,6 +302,18 @@ class Committer:
         key = windows[0].key if windows else None
         before = self.totals.by_window.get(key, RowCounts())
         self.totals.by_window[key] = before.plus(RowCounts(removed=count))
+
+    def _settle(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settlement: Settlement,
+        past: SettledPast,
+        now: datetime,
+    ) -> None:
+        ended_at = self._context.clock.at_pipedrive(now) if self._context.source.options.history else None
+        count = settlement.write(connection, self._context, now=now, ended_at=ended_at, past=past)
+        before = self.totals.by_window.get(None, RowCounts())
+        self.totals.by_window[None] = before.plus(RowCounts(removed=count))
 
     def _move_watermark(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
         if not self._plan.moves_watermark:

@@ -31,7 +31,7 @@ from pipedrive_orchestration.pipedrive.references import REFERENCED, Derivation,
 from pipedrive_orchestration.sources import InvalidBodyError, PreviewBody, Problem, Source
 from pipedrive_orchestration.sources.validation import near_matches
 from pipedrive_orchestration.warehouse.references import NamedColumn, ReferenceTable
-from pipedrive_orchestration.warehouse.tables import HIDDEN, Column
+from pipedrive_orchestration.warehouse.tables import HIDDEN, PARENT_ID, Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,12 @@ class Definition:
     def table(self) -> tuple[Column, ...]:
         """All columns of the table: those of the properties in the source's order, then the others."""
         columns = [*(each.column for each in self.columns), *(each.column for each in self.derived)]
+        parent = self.source.type.parent
+        if parent is not None:
+            sql_type = ID_TYPES[CATALOGUE[parent.object_type].id_type]
+            columns.insert(0, Column(PARENT_ID, sql_type, f"Id in {parent.object_type}", "id"))
         place = {key: index for index, key in enumerate(self.source.properties)}
+        place[PARENT_ID] = -1
         return tuple(sorted(columns, key=lambda column: place.get(column.key, len(place))))
 
     @property

@@ -41,10 +41,17 @@ async def announce_estimate(
     Raises:
         PipedriveError: see :meth:`Client.get`.
     """
-    spent = context.client.usage.tokens
-    more = await _tokens_of(context, plan, prior, names)
+    return tell_estimate(context, await _tokens_of(context, plan, prior, names))
+
+
+def tell_estimate(context: ImportContext, more: int) -> list[str]:
+    """Tell the listener what an import will cost that needs so many tokens more.
+
+    Returns:
+        A sentence for the import's report where the day's budget does not pay it.
+    """
     left = context.client.daily_tokens_left
-    context.reporter.estimated(Estimate(spent + more, left))
+    context.reporter.estimated(Estimate(context.client.usage.tokens + more, left))
     if left is None or left >= more:
         return []
     return [
@@ -121,6 +128,8 @@ def unread_removals(body: PreviewBody, connection: Connection) -> tuple[str, ...
 
 
 async def _cost_of_first_import(client: Client, body: SourceBody) -> int:
+    if body.type.parent is not None:
+        return await cost_of_all(client, body)
     if body.pull_existing or not body.type.partitioned:
         return await cost_of_all(client, body)
     if body.pull_mode == "static":
@@ -151,7 +160,11 @@ async def cost_of_all(client: Client, body: PreviewBody) -> int:
     Raises:
         PipedriveError: see :meth:`Client.get`.
     """
-    return _tokens_for(body, await newest_id(client, body.type))
+    parent = body.type.parent
+    if parent is None:
+        return _tokens_for(body, await newest_id(client, body.type))
+    parents = await newest_id(client, CATALOGUE[parent.object_type])
+    return body.type.list_cost * -(-parents // parent.batch)
 
 
 def _tokens_for(body: PreviewBody, records: int) -> int:

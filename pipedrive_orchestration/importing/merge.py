@@ -20,7 +20,7 @@ from pipedrive_orchestration.sources import Options
 from pipedrive_orchestration.warehouse.ledger import SettledPast
 from pipedrive_orchestration.warehouse.references import NamedColumn, with_names
 from pipedrive_orchestration.warehouse.sql import literal, quoted
-from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, Column
+from pipedrive_orchestration.warehouse.tables import HISTORY, PARENT_ID, ROWS, Column
 
 _NEVER = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
 
@@ -34,6 +34,7 @@ class _Terms:
         created: when the source was created, by Pipedrive's clock.
         now: when the rows come here.
         past: what history says already.
+        without_parents: parents whose children are left out.
     """
 
     context: ImportContext
@@ -41,6 +42,7 @@ class _Terms:
     created: datetime
     now: datetime
     past: SettledPast
+    without_parents: frozenset[str]
 
     @property
     def slug(self) -> str:
@@ -66,6 +68,8 @@ class _Terms:
     def keys(self) -> list[str]:
         """The quoted names of all columns that come with a record."""
         keys = [*(column.key for column in self.columns), *(column.key for column in self.names)]
+        if self.context.object_type.parent is not None:
+            keys.append(PARENT_ID)
         return [quoted(key) for key in keys]
 
     @property
@@ -96,6 +100,7 @@ def merge(
     created: datetime,
     now: datetime,
     past: SettledPast,
+    without_parents: frozenset[str] = frozenset(),
 ) -> dict[str | None, RowCounts]:
     """Merge typed files into the table of a source.
 
@@ -107,13 +112,14 @@ def merge(
         created: when the source was created, by Pipedrive's clock.
         now: when the rows come here.
         past: what history says already, where versions are kept.
+        without_parents: parents, by their ids as text, whose children are left out: there are newer ones.
 
     Returns:
         Row counts by window key; ``current`` is left at 0.
     """
     if not files:
         return {}
-    terms = _Terms(context, window_key, created, now, past)
+    terms = _Terms(context, window_key, created, now, past, without_parents)
     _collect(connection, files, terms)
     _judge(connection, terms)
     _insert(connection, terms)
@@ -135,6 +141,9 @@ def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms
     """Make ``incoming``: every record once, in its newest state, with why it is removed if it is."""
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
     rows = f"read_parquet({listed}, filename = 'file', file_row_number = true) WHERE _id IS NOT NULL"
+    if terms.without_parents:
+        left_out = ", ".join(map(literal, sorted(terms.without_parents)))
+        rows += f" AND _parent_id::VARCHAR NOT IN ({left_out})"
     # Only few records come twice, so it is their older states that are listed, not everyone's newest.
     connection.execute(
         f"""

@@ -31,13 +31,13 @@ from pipedrive_orchestration.importing.definition import (
 from pipedrive_orchestration.importing.estimate import cost_of_all, unread_removals
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.references import References, open_references
-from pipedrive_orchestration.importing.staging import Staging, StagingFolder
+from pipedrive_orchestration.importing.staging import PageCounts, Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
-from pipedrive_orchestration.pipedrive.pagination import latest_first, pages
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, ObjectType, Parent
+from pipedrive_orchestration.pipedrive.pagination import children_pages, latest_first, pages
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import PreviewBody
 from pipedrive_orchestration.warehouse import references
@@ -145,11 +145,42 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
 
 async def _stage_first_pages(client: Client, body: PreviewBody, query: Query, staging: Staging) -> bool:
     """Stage up to `MAX_PAGES` pages of what a body would import. Returns whether there are more."""
+    if body.type.parent is not None:
+        return await _stage_first_children(client, body.type, body.type.parent, query, staging)
     async for page, goes_on in _pages(client, body, {**query, **latest_first(body.type.listing)}):
         await staging.add(page)
         if staging.counts.pages == MAX_PAGES:
             return goes_on
     return False
+
+
+async def _stage_first_children(
+    client: Client, object_type: ObjectType, parent: Parent, query: Query, staging: Staging
+) -> bool:
+    """Stage the children of the parents that were changed last. Returns whether there are more parents."""
+    ids, more = await _newest_parents(client, parent)
+    for start in range(0, len(ids), parent.batch):
+        if staging.counts.pages >= MAX_PAGES - 1:
+            return True
+        asked = ids[start : start + parent.batch]
+        listing, named = object_type.children_listing(asked)
+        async for page in children_pages(client, listing, {**query, **named}, may_be_empty=True):
+            whose = asked[0] if parent.property is None else None
+            await staging.add_lines(page.lines() if page.records else b"", PageCounts.of([page]), whose)
+    return more
+
+
+async def _newest_parents(client: Client, parent: Parent) -> tuple[list[str], bool]:
+    """The parents on the first page of those that can have children, and whether there are more pages."""
+    parents = CATALOGUE[parent.object_type]
+    query: dict[str, str | int] = dict(latest_first(parents.listing))
+    if parent.counted in parents.include_fields:
+        query["include_fields"] = str(parent.counted)
+    async for page in pages(client, parents.listing, query, may_be_empty=True):
+        records = [json.loads(record) for record in page.whole_records()]
+        able = [record for record in records if parent.can_have(record)]
+        return [str(record["id"]) for record in able], page.goes_on(MAX_PAGE_SIZE)
+    return [], False
 
 
 async def _pages(client: Client, body: PreviewBody, query: Query) -> AsyncIterator[tuple[Page, bool]]:

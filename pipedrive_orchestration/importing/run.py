@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from pipedrive_orchestration.importing.children import ChildLoader
 from pipedrive_orchestration.importing.commit import Committer
 from pipedrive_orchestration.importing.context import ImportContext, ImportRequest
 from pipedrive_orchestration.importing.definition import define, fingerprint_of, understood_fields
@@ -20,14 +21,14 @@ from pipedrive_orchestration.importing.estimate import announce_estimate, saving
 from pipedrive_orchestration.importing.extract import Extraction
 from pipedrive_orchestration.importing.filters.compile import select
 from pipedrive_orchestration.importing.load import Loader
-from pipedrive_orchestration.importing.plan import make_plan
-from pipedrive_orchestration.importing.prior_state import read_prior_state
+from pipedrive_orchestration.importing.plan import PullPlan, make_plan
+from pipedrive_orchestration.importing.prior_state import PriorState, read_prior_state
 from pipedrive_orchestration.importing.reconcile import Reconciler
-from pipedrive_orchestration.importing.references import open_references
+from pipedrive_orchestration.importing.references import References, open_references
 from pipedrive_orchestration.importing.report import ImportReport, Listener, Note, Pull, Reporter
 from pipedrive_orchestration.importing.signals import run_interruptibly
-from pipedrive_orchestration.importing.staging import open_staging
-from pipedrive_orchestration.importing.visibility import read_visibility
+from pipedrive_orchestration.importing.staging import Staging, open_staging
+from pipedrive_orchestration.importing.visibility import Visibility, read_visibility
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
@@ -130,14 +131,12 @@ async def _import(
             rechecks = await names.rechecks(source.type)
             plan = make_plan(context, prior, visibility, rechecks)
             committer = Committer(context, plan, visibility, names)
-            reporter.resumed(plan.committed, len(plan.windows))
-            reconciler = Reconciler(context, visibility, staging.folder, prior)
-            loader = Loader(context, plan, visibility, staging, reconciler, names, committer)
             try:
-                committer.note(await announce_estimate(context, plan, prior, names))
-                removed = await loader.load(Extraction(context, plan))
-                committer.note(savings(context, plan))
-                await loader.finish(removed)
+                if source.type.parent is not None:
+                    loader = ChildLoader(context, visibility, staging, names, committer)
+                    await loader.load(everything=rechecks is None or bool(rechecks))
+                else:
+                    await _load(context, prior, visibility, staging, names, plan, committer)
             except Exception as error:
                 with suppress(WarehouseError):
                     await committer.fail(error)
@@ -147,3 +146,22 @@ async def _import(
             return report, ()
         states = committer.totals.window_states
         return report, await windows_to_reconcile(context, committer.reading, states)
+
+
+async def _load(
+    context: ImportContext,
+    prior: PriorState,
+    visibility: Visibility,
+    staging: Staging,
+    names: References,
+    plan: PullPlan,
+    committer: Committer,
+) -> None:
+    """Read a list, or windows of it, and commit what is read."""
+    context.reporter.resumed(plan.committed, len(plan.windows))
+    reconciler = Reconciler(context, visibility, staging.folder, prior)
+    loader = Loader(context, plan, visibility, staging, reconciler, names, committer)
+    committer.note(await announce_estimate(context, plan, prior, names))
+    removed = await loader.load(Extraction(context, plan))
+    committer.note(savings(context, plan))
+    await loader.finish(removed)

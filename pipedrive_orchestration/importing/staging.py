@@ -17,13 +17,14 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 import duckdb
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.importing.context import ImportContext
-from pipedrive_orchestration.importing.transform import Transform
+from pipedrive_orchestration.importing.transform import OF_PARENT, Transform
 from pipedrive_orchestration.pipedrive.responses import Page
 
 PAGES_PER_BATCH = 36
@@ -57,15 +58,20 @@ class StagingFolder:
         self.path = path
         self._count = 0
 
-    def add(self, lines: bytes) -> list[Path]:
+    def add(self, lines: bytes, parent: str | None = None) -> list[Path]:
         """Stage the records of a page, in more than one file if they are very long.
+
+        Args:
+            lines: the records.
+            parent: the id of the parent that all of them have, where they do not say so themselves.
 
         Raises:
             StagingError: they cannot be written.
         """
         files = []
+        mark = "" if parent is None else f"{OF_PARENT}{quote(parent, safe='')}"
         for piece in _pieces(lines):
-            path = self.next_file("ndjson")
+            path = self.next_file("ndjson", mark)
             try:
                 path.write_bytes(piece)
             except OSError as error:
@@ -73,10 +79,10 @@ class StagingFolder:
             files.append(path)
         return files
 
-    def next_file(self, suffix: str) -> Path:
+    def next_file(self, suffix: str, mark: str = "") -> Path:
         """A new path; names sort in the order in which they were given out."""
         self._count += 1
-        return self.path / f"{self._count:08d}.{suffix}"
+        return self.path / f"{self._count:08d}{mark}.{suffix}"
 
 
 def _pieces(lines: bytes) -> Iterator[memoryview]:
@@ -107,11 +113,19 @@ class PageCounts:
     records: int = 0
     longest: int = 0
 
-    def add(self, page: Page) -> None:
-        """Count a page."""
-        self.pages += 1
-        self.records += len(page.records)
-        self.longest = max(self.longest, page.longest())
+    @classmethod
+    def of(cls, pages: Iterable[Page]) -> PageCounts:
+        """The counts of some pages."""
+        counts = cls()
+        for page in pages:
+            counts.add(cls(1, len(page.records), page.longest()))
+        return counts
+
+    def add(self, more: PageCounts) -> None:
+        """Count more pages."""
+        self.pages += more.pages
+        self.records += more.records
+        self.longest = max(self.longest, more.longest)
 
 
 class Staging:
@@ -154,10 +168,23 @@ class Staging:
         Raises:
             StagingError: a page or a typed file cannot be written.
         """
-        self.counts.add(page)
-        if not page.records:
+        await self.add_lines(page.lines() if page.records else b"", PageCounts.of([page]))
+
+    async def add_lines(self, lines: bytes, counts: PageCounts, parent: str | None = None) -> None:
+        """Stage the records of pages; see :meth:`add`.
+
+        Args:
+            lines: the records, one per line.
+            counts: how many they are.
+            parent: see :meth:`StagingFolder.add`.
+
+        Raises:
+            StagingError: a page or a typed file cannot be written.
+        """
+        self.counts.add(counts)
+        if not lines:
             return
-        self._files.untyped += self.folder.add(page.lines())
+        self._files.untyped += self.folder.add(lines, parent)
         full = len(list(batches(self._files.untyped))) - 1
         if self._typing_ahead is not None and (self._typing_ahead.done() or full > MAX_BATCHES):
             ahead, self._typing_ahead = self._typing_ahead, None

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipedrive_orchestration.importing.casts import leaf_column, whole_number
+from pipedrive_orchestration.importing.casts import ID_TYPES, leaf_column, whole_number
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
-from pipedrive_orchestration.pipedrive.object_types import ObjectType
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType, Parent
 from pipedrive_orchestration.pipedrive.responses import whole_characters
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
@@ -34,10 +34,14 @@ BUFFERS_PER_RECORD = 8
 MAX_GROWTH = 3
 """The factor by which a record grows where each of its bytes is half a character that becomes U+FFFD."""
 
-_ID_CASTS = {"int": whole_number(leaf_column("id")), "uuid": f"TRY_CAST({leaf_column('id')} AS UUID)"}
+_ID_CASTS = {
+    "int": whole_number(leaf_column("id")),
+    "uuid": f"TRY_CAST({leaf_column('id')} AS UUID)",
+    "text": leaf_column("id"),
+}
 
-_OWN_LEAVES = ("id", "add_time", "update_time", "is_deleted", "is_archived")
-"""What is wanted of every record, whatever its source asks for."""
+OF_PARENT = "-of-"
+"""What stands before the id of a parent in the name of a page of its children."""
 
 
 class Transform:
@@ -46,8 +50,9 @@ class Transform:
     Every file has ``_id``, the wanted properties, ``_add_time``, ``_update_time``, ``_is_archived``,
     ``_is_deleted``, ``_misfits`` (a list of ``{property, value}``, NULL where every value fits; the whole
     record under ``id`` where it has none) and ``_page`` (which page the record came with; later pages
-    sort later). A filter that looks at derived properties is evaluated where the names are; then the files
-    have what else it looks at as well. DuckDB puts what memory does not hold into the folder ``spill_to``.
+    sort later); those of children have ``_parent_id`` too. A filter that looks at derived properties is
+    evaluated where the names are; then the files have what else it looks at as well. DuckDB puts what memory
+    does not hold into the folder ``spill_to``.
     """
 
     def __init__(
@@ -59,7 +64,9 @@ class Transform:
     ) -> None:
         keys = {column.column.key for column in columns}
         looked_at = [column for column in selection.columns if column.column.key not in keys]
-        self._parameters: dict[str, object] = {"structure": json.dumps(_structure_of([*columns, *looked_at]))}
+        self._parameters: dict[str, object] = {
+            "structure": json.dumps(_structure_of(object_type, [*columns, *looked_at]))
+        }
         if selection.derived:
             self._select = _select(object_type, [*columns, *looked_at], [], "NULL::BOOLEAN")
         else:
@@ -146,12 +153,20 @@ def _make_characters_whole(pages: Sequence[Path]) -> None:
         page.write_bytes(whole_characters(page.read_bytes()))
 
 
-def _structure_of(columns: Sequence[TypedColumn]) -> dict[str, object]:
+def _own_leaves(object_type: ObjectType) -> tuple[str, ...]:
+    """What is wanted of every record, whatever its source asks for."""
+    own = ["id", "add_time", object_type.stamp, "is_deleted", "is_archived"]
+    if object_type.parent is not None:
+        own += [*object_type.parent.key, *filter(None, [object_type.parent.property])]
+    return tuple(dict.fromkeys(own))
+
+
+def _structure_of(object_type: ObjectType, columns: Sequence[TypedColumn]) -> dict[str, object]:
     """The structure into which DuckDB opens a record: every wanted leaf as text, or as JSON if it has parts.
 
     Those that are wanted of every record are among them.
     """
-    wanted: dict[str, object] = dict.fromkeys(_OWN_LEAVES, "VARCHAR")
+    wanted: dict[str, object] = dict.fromkeys(_own_leaves(object_type), "VARCHAR")
     nested: dict[str, object] = {}
     for column in columns:
         (nested if column.nested else wanted).update(column.cast.leaves)
@@ -170,7 +185,7 @@ def _select(
     """
     opened = [*columns, *looked_at]
     fallible = [column for column in opened if column.cast.fits != "true"]
-    leaves = [f"{path} AS {name}" for name, path in _leaves(opened).items()]
+    leaves = [f"{path} AS {name}" for name, path in _leaves(object_type, opened).items()]
     candidates = [f"{column.cast.value} AS {_name(column)}" for column in opened]
     misfits = [
         f"{column.cast.leaf} IS NOT NULL AND ({column.cast.fits}) IS NOT TRUE AS {_misfit(column)}"
@@ -179,14 +194,15 @@ def _select(
     values = [
         f"CASE WHEN NOT {_misfit(column)} THEN {_name(column)} END AS {_name(column)}" for column in fallible
     ]
-    record_id = _ID_CASTS[object_type.id_type]
+    record_id = _id_of(object_type)
     nameless = f"WHEN {record_id} IS NULL THEN [{{'property': 'id', 'value': _raw::VARCHAR}}]"
     set_aside = _misfits([column for column in fallible if column not in looked_at])
     finals = [
         f"{record_id} AS _id",
+        *([f"{_parent_id(object_type.parent)} AS _parent_id"] if object_type.parent else []),
         *map(_name, columns),
         f"TRY_CAST({leaf_column('add_time')} AS TIMESTAMPTZ) AS _add_time",
-        f"TRY_CAST({leaf_column('update_time')} AS TIMESTAMPTZ) AS _update_time",
+        f"TRY_CAST({leaf_column(object_type.stamp)} AS TIMESTAMPTZ) AS _update_time",
         f"coalesce(TRY_CAST({leaf_column('is_archived')} AS BOOLEAN), false) AS _is_archived",
         f"coalesce(TRY_CAST({leaf_column('is_deleted')} AS BOOLEAN), false) AS _is_deleted",
         f"{predicate} AS _matches",
@@ -202,9 +218,34 @@ def _select(
     )
 
 
-def _leaves(columns: Sequence[TypedColumn]) -> dict[str, str]:
+def _id_of(object_type: ObjectType) -> str:
+    """SQL of a record's id; of a child without one, its parent's and what tells it from its siblings."""
+    parent = object_type.parent
+    if parent is None or not parent.key:
+        return _ID_CASTS[object_type.id_type]
+    leaves = [leaf_column(key) for key in parent.key]
+    if not parent.is_history:
+        return " || ':' || ".join([f"{_parent_id(parent)}::VARCHAR", *leaves])
+    # What happened twice in one second in the very same way is told apart by counting.
+    texts = ", ".join(f"coalesce({leaf}, '')" for leaf in leaves)
+    key = f"md5(concat_ws(chr(31), {texts}))"
+    count = f"row_number() OVER (PARTITION BY {_parent_id(parent)}, {key})"
+    counted = f"coalesce(':' || nullif({count}, 1)::VARCHAR, '')"
+    return f"{_parent_id(parent)}::VARCHAR || ':' || {key} || {counted}"
+
+
+def _parent_id(parent: Parent) -> str:
+    """SQL of the id of a child's parent: its own say, or the name of the page that it came with."""
+    sql_type = ID_TYPES[CATALOGUE[parent.object_type].id_type]
+    if parent.property is not None:
+        return f"TRY_CAST({leaf_column(parent.property)} AS {sql_type})"
+    named = f"regexp_extract(_page, '{OF_PARENT}([^/]*)[.]ndjson$', 1)"
+    return f"TRY_CAST(url_decode({named}) AS {sql_type})"
+
+
+def _leaves(object_type: ObjectType, columns: Sequence[TypedColumn]) -> dict[str, str]:
     """The columns of the leaves, and where in the record each stands."""
-    leaves = {leaf_column(key): f"_record.{key}" for key in _OWN_LEAVES}
+    leaves = {leaf_column(key): f"_record.{quoted(key)}" for key in _own_leaves(object_type)}
     for column in columns:
         record = "_record.custom_fields" if column.nested else "_record"
         leaves |= {leaf_column(key): f"{record}.{quoted(key)}" for key in column.cast.leaves}

@@ -182,7 +182,7 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     identity = {"slug": source.slug, "id": source.id, "created_at": source.created_at}
     changed = Source.parse(body | identity)
     refuse_change_of_fixed(source, changed)
-    return changed
+    return changed.model_copy(update={"parents": changed.options.parents or source.parents})
 
 
 def _values(source: Source) -> dict[str, Any]:

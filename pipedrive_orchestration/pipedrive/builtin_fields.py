@@ -152,3 +152,19 @@ FILTERS = _table(
     boolean: temporary_flag; user: user_id; datetime: add_time update_time; visible_to: visible_to;
     datetime: last_used_time; int: custom_view_id""",
 )
+
+DEAL_PRODUCTS = _table(
+    """int: id; deal: deal_id; product: product_id; int: product_variation_id; varchar: name; int: order_nr;
+    double: item_price quantity sum discount; varchar: discount_type; double: tax;
+    varchar: tax_method currency; text: comments; boolean: is_enabled;
+    billing_frequency: billing_frequency; int: billing_frequency_cycles; date: billing_start_date;
+    datetime: add_time update_time""",
+)
+
+CHANGES = _table(
+    """varchar: field_key; text: old_value new_value; user: actor_user_id; datetime: time;
+    varchar: change_source change_source_user_agent; boolean: is_bulk_update_flag""",
+)
+
+CHANGE_KEY = ("time", "field_key", "old_value", "new_value", "actor_user_id")
+"""What tells changes of one record from each other; they have no ids."""

@@ -6,7 +6,10 @@ Paths, parameters and prices are those of Pipedrive's OpenAPI files (``x-token-c
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
 from pipedrive_orchestration.pipedrive import builtin_fields
 from pipedrive_orchestration.pipedrive.builtin_fields import Property
@@ -73,6 +76,41 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """The collection along which another one is read, record by record.
+
+    Attributes:
+        object_type: the parents, as the catalogue names them.
+        parameter: the query parameter that names a parent; None where the path does, as ``{parent}``.
+        batch: how many parents one request can name.
+        property: the property of a child that holds its parent's id; None where only the request tells.
+        counted: the parent's property that tells whether there can be anything to read: at least ``least``,
+            or anything at all where that is None.
+        key: the properties that together name a child among those of its parent, where Pipedrive gives it no
+            id, or one under which it comes with several parents.
+        is_history: whether what has come once stays for ever, so that what does not come is not gone.
+        is_stamped: whether the parent's ``update_time`` moves whenever something of its children does.
+    """
+
+    object_type: str
+    parameter: str | None = None
+    batch: int = 1
+    property: str | None = None
+    counted: str | None = None
+    least: int | None = None
+    key: tuple[str, ...] = ()
+    is_history: bool = False
+    is_stamped: bool = False
+
+    def can_have(self, parent: Mapping[str, Any]) -> bool:
+        """Whether a parent's record says that there can be anything to read."""
+        if self.counted is None or self.counted not in parent:
+            return True
+        counted = parent[self.counted]
+        return counted is not None and (self.least is None or counted >= self.least)
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectType:
     """One collection.
 
@@ -103,6 +141,10 @@ class ObjectType:
     """OAuth scopes of which one suffices to read the list."""
     fields_scopes: tuple[str, ...] = ()
     """OAuth scopes of which one suffices to read the list of fields."""
+    parent: Parent | None = None
+    """What it is read along, where there is no list of the whole collection."""
+    stamp: str = "update_time"
+    """The property that says when a record was changed last."""
 
     @property
     def version(self) -> str:
@@ -146,6 +188,14 @@ class ObjectType:
     def with_deleted(self) -> dict[str, str]:
         """The query that makes the list give deleted records too, where it can."""
         return {"status": self.every_status} if self.every_status else {}
+
+    def children_listing(self, parents: Sequence[str]) -> tuple[Listing, dict[str, str]]:
+        """The list of the children of some parents, and the query that names these."""
+        assert self.parent is not None
+        named = ",".join(parents)
+        path = self.path.replace("{parent}", quote(named, safe=""))
+        query = {self.parent.parameter: named} if self.parent.parameter else {}
+        return Listing(path, self.list_cost, self.paging), query
 
     @property
     def include_fields(self) -> tuple[str, ...]:
@@ -364,6 +414,34 @@ FILTERS = ObjectType(
     properties=builtin_fields.FILTERS,
 )
 
+DEAL_PRODUCTS = ObjectType(
+    name="deal_products",
+    path="/api/v2/deals/products",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    parent=Parent(
+        "deals", parameter="deal_ids", batch=100, property="deal_id", counted="products_count", least=1
+    ),
+    scopes=("products:read", "products:full", "deals:read", "deals:full"),
+    properties=builtin_fields.DEAL_PRODUCTS,
+)
+
+DEAL_CHANGES = ObjectType(
+    name="deal_changes",
+    path="/v1/deals/{parent}/changelog",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    parent=Parent(
+        "deals", counted="stage_change_time", key=builtin_fields.CHANGE_KEY, is_history=True, is_stamped=True
+    ),
+    stamp="time",
+    scopes=("recents:read",),
+    properties=builtin_fields.CHANGES,
+)
+
 CATALOGUE: dict[str, ObjectType] = {
     object_type.name: object_type
     for object_type in (
@@ -381,6 +459,8 @@ CATALOGUE: dict[str, ObjectType] = {
         ACTIVITY_TYPES,
         CURRENCIES,
         FILTERS,
+        DEAL_PRODUCTS,
+        DEAL_CHANGES,
     )
 }
 """Every importable object type by name."""

@@ -104,7 +104,20 @@ def pages(
         UnprovenEnd: it breaks off without saying that it ends.
         PipedriveError: see :meth:`Client.get`.
     """
-    return _follow(client, listing, query, may_be_empty=may_be_empty)
+    return _follow(client, listing, query, nulls=nulls_of_whole(may_be_empty=may_be_empty))
+
+
+def children_pages(
+    client: Client, listing: Listing, query: Query, *, may_be_empty: bool
+) -> AsyncIterator[Page]:
+    """The children of a parent or of some; most parents have none, which v1 may say with ``data: null``.
+
+    Takes and raises what :func:`pages` does.
+    """
+    nulls = 1 if may_be_empty else None
+    if listing.paging is Paging.OFFSET:
+        return shifting_pages(client, listing, query, nulls=nulls)
+    return _follow(client, listing, query, nulls=nulls)
 
 
 def latest_first(listing: Listing) -> dict[str, str]:
@@ -161,7 +174,7 @@ async def _follow(
     query: Query,
     *,
     from_its_end: Resumption = lambda _: {},
-    may_be_empty: bool = False,
+    nulls: int | None = None,
 ) -> AsyncIterator[Page]:
     path, paging = listing.path, listing.paging
     asked: dict[str, str | int] = dict(query)
@@ -172,8 +185,7 @@ async def _follow(
     restarts = walked = furthest = 0
     while True:
         try:
-            nulls = None if seen else nulls_of_whole(may_be_empty=may_be_empty)
-            reader = page_reader(paging, nulls=nulls)
+            reader = page_reader(paging, nulls=None if seen else nulls)
             page = await client.get(path, asked, cost=listing.cost, read=reader)
             following = _following(page, paging, asked)
             _refuse_circle(path, following, seen)

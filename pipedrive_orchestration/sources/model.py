@@ -195,6 +195,12 @@ class Options(BaseModel):
         "again: 1d to 90d, or never.",
         examples=["7d", NEVER],
     )
+    parents: Annotated[StrictStr, AfterValidator(check_slug)] | None = Field(
+        default=None,
+        description="Of children: the source of the records that they belong to, by its slug; the only "
+        "unfiltered source of that object type if left out.",
+        examples=["all_deals"],
+    )
     owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = Field(
         default=(), description="E-mail addresses or team:<name>.", examples=[["team:sales"]]
     )
@@ -307,6 +313,9 @@ class DraftBody(PreviewBody):
         if value.include_archived and object_type and object_type.archived_path is None:
             raise refusal("no_archive", f"Pipedrive has no archive of {object_type.name}: "
                           "options.include_archived does not apply.")  # fmt: skip
+        if value.parents is not None and object_type and object_type.parent is None:
+            raise refusal("no_parents", f"{object_type.name} are no children of other records: "
+                          "options.parents does not apply.")  # fmt: skip
         return value
 
 
@@ -452,17 +461,18 @@ class Source(SourceBody):
     """A configured import.
 
     ``slug`` names its file, its asset and its table. ``created_at`` (UTC) is the instant from which on
-    changes are followed.
+    changes are followed. ``parents`` is the slug of the source that children are read along.
     """
 
     slug: Annotated[StrictStr, AfterValidator(check_slug)]
     id: Annotated[uuid.UUID, BeforeValidator(_identifier)]
     created_at: Annotated[datetime, BeforeValidator(_instant)]
+    parents: StrictStr | None = None
 
     @property
     def body(self) -> dict[str, Any]:
         """The body alone, as JSON has it and without what was left at its default."""
-        identity = {"slug", "id", "created_at"}
+        identity = {"slug", "id", "created_at", "parents"}
         return self.model_dump(mode="json", exclude=identity, exclude_defaults=True)
 
 

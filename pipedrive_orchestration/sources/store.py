@@ -28,9 +28,10 @@ from pipedrive_orchestration.sources.model import (
     refuse_change_of_fixed,
 )
 from pipedrive_orchestration.sources.old_files import OldFileError
+from pipedrive_orchestration.sources.parents import parents_of, with_parents
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.yaml_document import Document
-from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, named, not_there
+from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, locate, named, not_there
 
 DELETED = "deleted"
 """Folder within the sources' folder that keeps the files of deleted sources."""
@@ -98,8 +99,15 @@ class SourceStore:
         originals, copies = self._files.without_copies(
             _identified(slug, read[slug], first_seen[slug]) for slug in by_age
         )
-        sources = sorted(originals, key=lambda source: source.slug)
-        return LoadedSources(tuple(sources), (*bad_files, *copies, *damaged))
+        complete, problems = with_parents(originals)
+        orphans = [self._orphan(slug, problem) for slug, problem in problems.items()]
+        sources = sorted(complete, key=lambda source: source.slug)
+        return LoadedSources(tuple(sources), (*bad_files, *copies, *orphans, *damaged))
+
+    def _orphan(self, slug: str, problem: Problem) -> BadFile:
+        """A file of children without a source that they can be read along."""
+        path = self._files.file_of(slug)
+        return BadFile(str(path), slug, tuple(locate(path, [problem])))
 
     def create(self, body: SourceBody, slug: str | None = None, hold: Hold | None = None) -> Source:
         """Writes a new source.
@@ -116,10 +124,10 @@ class SourceStore:
             OSError: The folder cannot be written; nothing was.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        id_ = uuid4()
+        id_, parents = uuid4(), self.parents_of(body)
         while True:
             chosen = self._chosen(body, slug)
-            source = _with_identity(body, chosen, id_, self._clock())
+            source = _with_identity(body, chosen, id_, self._clock(), parents)
             content = _as_yaml(source, body)
             if hold is not None:
                 self.holds.place(source.id, hold)
@@ -130,6 +138,14 @@ class SourceStore:
         self._first_seen.record([chosen], source.created_at)
         return source
 
+    def parents_of(self, body: SourceBody) -> str | None:
+        """The slug of the source that a body's children are read along; None for what is not read so.
+
+        Raises:
+            InvalidBodyError: There is none, or there are several.
+        """
+        return parents_of(body, self.load().sources) if body.type.parent else None
+
     def replace(self, source: Source, body: SourceBody) -> Source:
         """Writes another body into a source's file; id and instant of creation stay, comments do not.
 
@@ -139,7 +155,7 @@ class SourceStore:
             OSError: The folder cannot be written; the file is as it was.
         """
         refuse_change_of_fixed(source, body)
-        changed = _with_identity(body, source.slug, source.id, source.created_at)
+        changed = _with_identity(body, source.slug, source.id, source.created_at, self.parents_of(body))
         content = _as_yaml(changed, body)
         if source.slug not in self._files.slugs():
             raise UnknownSourceError(not_there("source", source.slug, self.load().sources))
@@ -206,9 +222,11 @@ def _identified(slug: str, file: SourceFile, first_seen: datetime) -> Source:
     return _with_identity(file, slug, file.id or id_of_slug(slug), file.created_at or first_seen)
 
 
-def _with_identity(body: SourceBody, slug: str, id_: UUID, created_at: datetime) -> Source:
+def _with_identity(
+    body: SourceBody, slug: str, id_: UUID, created_at: datetime, parents: str | None = None
+) -> Source:
     fields = {field: getattr(body, field) for field in SourceBody.model_fields}
-    return Source(**fields, slug=slug, id=id_, created_at=created_at)
+    return Source(**fields, slug=slug, id=id_, created_at=created_at, parents=parents)
 
 
 def _as_yaml(source: Source, body: SourceBody) -> str:

@@ -72,11 +72,19 @@ SYSTEM_COLUMNS = {
     "_removal": ("VARCHAR", "Why: deleted, merged, archived, left_segment or invisible"),
 }
 
+PARENT_ID = "_parent_id"
+"""The column of a child source's table that has the id of the record's parent."""
+
+CHILD_COLUMNS = {
+    "_parent_removed": ("BOOLEAN DEFAULT false", "Whether the record is gone since its parent is"),
+}
+"""Further columns of a child source's table."""
+
 
 def is_shown(key: str) -> bool:
     """Whether a column of a source's table is shown to whoever pages through its rows or exports them."""
     return key not in REMOVAL_COLUMNS and (
-        not key.startswith(HIDDEN) or key == "_id" or key in SYSTEM_COLUMNS
+        not key.startswith(HIDDEN) or key in ("_id", PARENT_ID) or key in SYSTEM_COLUMNS
     )
 
 
@@ -100,6 +108,13 @@ def prepare_table(
         What was changed in an existing table, one sentence each.
     """
     return _prepare(connection, ROWS, slug, id_type, columns, SYSTEM_COLUMNS, now)
+
+
+def prepare_child_table(
+    connection: duckdb.DuckDBPyConnection, slug: str, id_type: str, columns: Sequence[Column], now: datetime
+) -> list[str]:
+    """Make the table of a child source; see `prepare_table`. The parent's id is among the columns."""
+    return _prepare(connection, ROWS, slug, id_type, columns, {**SYSTEM_COLUMNS, **CHILD_COLUMNS}, now)
 
 
 def prepare_history(

@@ -94,7 +94,7 @@ def test_a_time_without_zone_is_refused() -> None:
         generate(1, SMALL, NOW.replace(tzinfo=None))
 
 
-@pytest.mark.parametrize("name", list(CATALOGUE))
+@pytest.mark.parametrize("name", [name for name, one in CATALOGUE.items() if one.parent is None])
 def test_records_have_exactly_the_properties_of_the_catalogue(any_size: Business, name: str) -> None:
     object_type = CATALOGUE[name]
     expected = {prop.key for prop in object_type.properties}

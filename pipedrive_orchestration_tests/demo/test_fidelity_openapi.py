@@ -25,6 +25,7 @@ UUID = "0b9f0a3e-6a52-4f0e-9a58-0f8f3a4f1d11"
 
 VALID_VALUES = {
     "ids": "1,2",
+    "deal_ids": "1,2",
     "status": "open",
     "updated_since": "2026-01-01T00:00:00Z",
     "updated_until": "2026-01-01T00:00:00Z",
@@ -57,9 +58,7 @@ FILTER_TYPES = {
     "products": "products",
     "leads": "leads",
 }
-PAGED = {
-    operation.path for operation in OPERATIONS if operation.version == "v2" and "{" not in operation.path
-}
+PAGED = {operation.path for operation in OPERATIONS if operation.paging is Paging.CURSOR}
 FIELD_LISTS = {
     "deals": "/dealFields",
     "persons": "/personFields",
@@ -197,8 +196,7 @@ def test_the_parameters_accepted_are_those_of_the_file(
 
 def _path_values(operation: Operation, conversation: Conversation) -> dict[str, object]:
     """Ids of a record that the operation can show: the first of the list above it."""
-    above = operation.path.rpartition("/{")[0]
-    record = conversation.listed(operation.version, above)[0] if above else {}
+    record = conversation.above(operation)[0]
     return {"id": record.get("id"), "field_code": record.get("field_code")}
 
 

@@ -16,7 +16,7 @@ from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Paging
 from pipedrive_orchestration_tests.demo.conftest import Fresh
 
-V2 = [name for name, object_type in CATALOGUE.items() if object_type.version == "v2"]
+V2 = [name for name, one in CATALOGUE.items() if one.version == "v2" and one.parent is None]
 FIELDS = ["dealFields", "personFields", "organizationFields", "productFields", "activityFields"]
 
 

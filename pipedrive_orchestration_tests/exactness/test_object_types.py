@@ -11,7 +11,7 @@ import pytest
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.chaos.sizes import sample
-from pipedrive_orchestration_tests.exactness.churn import Churn, over_http
+from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn, over_http
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import WritesBetweenPages
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -19,7 +19,7 @@ from pipedrive_orchestration_tests.exactness.trial import Trial
 pytestmark = pytest.mark.usefixtures("small_pages")
 
 PARTITIONED = [name for name, object_type in CATALOGUE.items() if object_type.partitioned]
-SNAPSHOTS = [name for name in CATALOGUE if name not in PARTITIONED]
+SNAPSHOTS = [name for name in FAMILIES if name not in PARTITIONED]
 WITH_ARCHIVE = [name for name in PARTITIONED if CATALOGUE[name].archived_path]
 
 

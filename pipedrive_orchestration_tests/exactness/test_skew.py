@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.chaos.sizes import sample
-from pipedrive_orchestration_tests.exactness.churn import Churn
+from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, Interrupted
 from pipedrive_orchestration_tests.exactness.trial import SkewedClock
@@ -26,10 +25,10 @@ FEW = {"properties": ("id", "add_time", "update_time")}
 
 def spread(object_type: str) -> timedelta:
     """One skew for each object type, so that all of both come in turn."""
-    return SKEWS[list(CATALOGUE).index(object_type) % len(SKEWS)]
+    return SKEWS[FAMILIES.index(object_type) % len(SKEWS)]
 
 
-@pytest.mark.parametrize("object_type", CATALOGUE)
+@pytest.mark.parametrize("object_type", FAMILIES)
 def test_changes_are_not_missed_whatever_our_clock_shows(fresh_trial: FreshTrial, object_type: str) -> None:
     """CASES A1: the source is made, imported, and changed a little longer after that than the overlap."""
     trial = fresh_trial(scale=0.005)

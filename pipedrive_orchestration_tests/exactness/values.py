@@ -54,7 +54,20 @@ _READ: dict[str, Callable[[Any], Any]] = {
         ("varchar", "varchar_auto", "text", "phone", "status", "clock", "billing_frequency"), _text
     ),
     **dict.fromkeys(
-        ("int", "user", "people", "org", "pipeline", "stage", "activity", "deal", "project", "enum"), int
+        (
+            "int",
+            "user",
+            "people",
+            "org",
+            "pipeline",
+            "stage",
+            "activity",
+            "deal",
+            "product",
+            "project",
+            "enum",
+        ),
+        int,
     ),
     "visible_to": int,
     "double": float,

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from pipedrive_orchestration.demo import OPERATIONS, DemoServer, Operation
+from pipedrive_orchestration.demo.endpoints.children import LISTS
 from pipedrive_orchestration_tests.fidelity.openapi import Document
 
 PREFIXES = {"v1": "/v1", "v2": "/api/v2"}
@@ -17,8 +18,12 @@ REQUIRED = {
     "/persons/search": {"term": "an"},
     "/organizations/search": {"term": "an"},
     "/itemSearch": {"term": "an"},
+    "/deals/products": {"deal_ids": ",".join(map(str, range(1, 61)))},
 }
 """Parameters without which a list refuses to answer."""
+
+CHILDREN_CURSOR = "aWQ6MQ"
+"""A cursor of lists of records below others, after the first of them."""
 
 _SINGLES = 12
 _LARGEST_PAGES = {"/itemSearch": 100}
@@ -82,8 +87,17 @@ class Conversation:
         records: list[dict[str, Any]] = first.answer["data"]
         return records
 
+    def above(self, operation: Operation) -> list[dict[str, Any]]:
+        """The records of the list above an operation, such as the deals above one of a deal."""
+        path = operation.path.rpartition("/{")[0]
+        found = [e for e in self.exchanges if (e.method, e.path) == ("GET", path)]
+        records: list[dict[str, Any]] = found[0].answer["data"] if path else [{}]
+        return records
+
     def cursor(self, operation: Operation) -> str:
-        """A cursor that the v2 list gives out after its first record."""
+        """A cursor that the list gives out after its first record."""
+        if operation.path in LISTS:
+            return CHILDREN_CURSOR
         parameters = {"limit": "1"} | REQUIRED.get(operation.path, {})
         response = self._http.get(PREFIXES["v2"] + operation.path, params=parameters)
         return str(response.json()["additional_data"]["next_cursor"])
@@ -102,6 +116,9 @@ class Conversation:
         for operation in OPERATIONS:
             if operation.method == "GET" and "{" not in operation.path:
                 self._read_list(operation)
+        for operation in OPERATIONS:
+            if operation.method == "GET" and "{id}/" in operation.path:
+                self._read_below(operation)
 
     def _read_list(self, operation: Operation) -> None:
         for parameters in self._variants(operation):
@@ -110,6 +127,12 @@ class Conversation:
         if one is not None:
             for record in data[:_SINGLES]:
                 self._read_one(one, record)
+
+    def _read_below(self, operation: Operation) -> None:
+        for record in self.above(operation)[:_SINGLES]:
+            for parameters in self._variants(operation):
+                values = {"id": record["id"]}
+                self.ask("GET", operation.version, operation.path, values=values, parameters=parameters)
 
     def _read_one(self, operation: Operation, record: dict[str, Any]) -> None:
         values = {"id": record.get("id"), "field_code": record.get("field_code")}

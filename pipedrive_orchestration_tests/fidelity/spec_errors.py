@@ -55,7 +55,7 @@ SPEC_ERRORS = (
     SpecError(
         (
             *("v2 deals", "v2 persons", "v2 organizations", "v2 activities", "v2 products"),
-            *("v2 pipelines", "v2 stages"),
+            *("v2 pipelines", "v2 stages", "v1 deals"),
         ),
         "null",
         "/additional_data.next_cursor",

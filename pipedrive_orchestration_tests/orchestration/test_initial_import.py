@@ -161,3 +161,15 @@ def test_of_two_runs_of_a_race_one_imports(instance: dg.DagsterInstance, resourc
     key = dg.AssetKey(["pipedrive", "stages"])
     records = instance.fetch_materializations(key, limit=10).records
     assert [record.run_id for record in records] == [results[0].run_id]
+
+
+def test_children_wait_for_their_parents(instance: dg.DagsterInstance) -> None:
+    deals, products = (
+        source(),
+        source(slug="products_of_deals", object_type="deal_products", properties=["id"], parents="all_deals"),
+    )
+    (request,), _, _ = tick(instance, deals, products)
+    assert request.tags["pipedrive/source"] == "all_deals"
+    materialize(instance, FIRST)
+    requests, _, _ = tick(instance, deals, products)
+    assert [one.tags["pipedrive/source"] for one in requests] == ["products_of_deals"]

@@ -26,6 +26,7 @@ SOURCES: dict[str, dict[str, Any]] = {
         "filters": {"conditions": [{"variable": "name", "condition": "starts with", "values": ["A"]}]},
     },
     "activities": {"object_type": "activities", "properties": ["subject", "deal_id", "person_id"]},
+    "deal_products": {"object_type": "deal_products", "properties": ["name", "quantity"]},
     "users": {"object_type": "users", "properties": ["name"], "pull_mode": "active", "schedule": "@daily"},
 }
 
@@ -52,6 +53,8 @@ def test_a_source_lies_below_the_account_and_what_its_references_point_to(tmp_pa
         "all_organizations": {"account"},
         "few_organizations": {"account"},
         "activities": {"account", "all_deals", "all_persons"},
+        # Children are read along their parents.
+        "deal_products": {"account", "all_deals"},
         "users": {"account"},
     }
 

@@ -43,7 +43,7 @@ OTHERWISE = {
 """JSON types of the files for properties that are not read as what they say."""
 
 READERS = {
-    "string": ("varchar", "text", "status", "clock", "date", "datetime", "uuid", "lead"),
+    "string": ("varchar", "text", "status", "clock", "date", "datetime", "uuid", "lead", "billing_frequency"),
     "integer": (
         "int",
         "visible_to",
@@ -51,6 +51,7 @@ READERS = {
         "org",
         "people",
         "deal",
+        "product",
         "stage",
         "pipeline",
         "project",
@@ -80,7 +81,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _listing(name: str) -> dict[str, Any]:
     described = CATALOGUE[name]
-    path = described.path.removeprefix("/api/v2").removeprefix("/v1")
+    path = described.path.removeprefix("/api/v2").removeprefix("/v1").replace("{parent}", "{id}")
     return dict(operations(described.version, path)["get"])
 
 

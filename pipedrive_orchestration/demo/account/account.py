@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pipedrive_orchestration.demo.account.children import Children
 from pipedrive_orchestration.demo.account.collection import Collection, Shelf
 from pipedrive_orchestration.demo.account.fields import Fields
 from pipedrive_orchestration.demo.account.schemas import SCHEMAS
@@ -71,6 +72,7 @@ class Account:
             name: Collection(name, business[name], schema) for name, schema in SCHEMAS.items()
         }
         self.fields = {name: Fields(fields) for name, fields in business.fields.items()}
+        self.children = Children(business)
         self.note_fields: list[Record] = note_fields()
         self.merged: dict[tuple[str, RecordId], RecordId] = {}
         self._seed = seed
@@ -142,7 +144,11 @@ class Account:
 
     def save(self, name: str, record: Record) -> Record:
         """Stores the record as changed now, which is what ``update_time`` says afterwards."""
-        changed = {**record, "update_time": self.stamp(name)}
+        now = self.clock.now()
+        changed = {**record, "update_time": self[name].time(now)}
+        former = self[name].get(record["id"])
+        if former is not None:
+            self.children.log(name, former, changed, self.me["id"], now.timestamp())
         self[name].put(changed)
         self._purged = None
         return changed

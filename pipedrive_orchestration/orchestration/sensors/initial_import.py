@@ -33,7 +33,8 @@ def build_initial_import_sensor(
 ) -> dg.SensorDefinition:
     """Launches one import of every source that was never imported and need not wait for tokens.
 
-    It asks the instance for runs and materialised windows, never the network or the database. Its cursor
+    Children wait for their parents. It asks the instance for runs and materialised windows, never the network
+    or the database. Its cursor
     names the sources about which nothing is left to do.
     """
 
@@ -75,7 +76,9 @@ def _evaluate(
         earlier = attempts.get(project.names.initial_import_tag(source.id), [])
         if _is_settled(instance, source, earlier, project, now):
             settled.add(str(source.id))
-        elif hold_of(source, holds, instance, project.names, now):
+        elif hold_of(source, holds, instance, project.names, now) or not _has_parents(
+            source, sources, instance, project, now
+        ):
             continue
         elif not earlier or _is_to_be_retried(earlier[0], now):
             run_key = f"{source.id}/{len(earlier) + 1}"
@@ -85,6 +88,20 @@ def _evaluate(
         skip_reason=None if requests else "The first imports that are due have been launched.",
         cursor=json.dumps(sorted(settled)),
     )
+
+
+def _has_parents(
+    source: Source,
+    sources: Sequence[Source],
+    instance: dg.DagsterInstance,
+    project: ProjectContext,
+    now: datetime,
+) -> bool:
+    """Whether the records along which a source is read have been imported, where it is one of children."""
+    if source.parents is None:
+        return True
+    parents = next((one for one in sources if one.slug == source.parents), None)
+    return parents is not None and was_imported(parents, instance, project.names, now)
 
 
 def _attempts(

@@ -1,4 +1,4 @@
-"""What a source's asset lies below: the account, and the sources that its references point to."""
+"""What a source's asset lies below: the account, its parents, and what its references point to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
 from pipedrive_orchestration.pipedrive.references import REFERENCED
 from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.sources import Source
@@ -44,11 +45,16 @@ def upstream_of(source: Source, whole: Mapping[str, Source], names: DagsterNames
         names: what Dagster calls them.
     """
     yield dg.AssetDep(names.account_key)
+    if source.type.parent is not None and source.parents is not None:
+        yield _dependency(names, source.parents, CATALOGUE[source.type.parent.object_type])
     for object_type in sorted(_referred(source) & whole.keys()):
-        above = whole[object_type]
-        # Every window holds records that refer to records of any window.
-        mapping = dg.AllPartitionMapping() if above.type.partitioned else None
-        yield dg.AssetDep(names.asset_key(above.slug), partition_mapping=mapping)
+        yield _dependency(names, whole[object_type].slug, whole[object_type].type)
+
+
+def _dependency(names: DagsterNames, slug: str, object_type: ObjectType) -> dg.AssetDep:
+    # Every window holds records that refer to records of any window.
+    mapping = dg.AllPartitionMapping() if object_type.partitioned else None
+    return dg.AssetDep(names.asset_key(slug), partition_mapping=mapping)
 
 
 def _referred(source: Source) -> set[str]:

@@ -1,0 +1,71 @@
+"""Lists of records below others: those of one parent, or of several that the query names."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+import orjson
+
+from pipedrive_orchestration.demo.account.children import parents_of
+from pipedrive_orchestration.demo.account.collection import sort_key
+from pipedrive_orchestration.demo.call import Answer, Call, success_list
+from pipedrive_orchestration.demo.endpoints.paging import offset_page
+from pipedrive_orchestration.demo.errors import not_found
+from pipedrive_orchestration.demo.operations import Paging
+from pipedrive_orchestration.demo.records import Record, RecordId
+
+LISTS = {
+    "/deals/products": "deal_products",
+    "/deals/{id}/changelog": "deal_changes",
+}
+"""The children that a path lists."""
+
+
+def listed(call: Call) -> Answer:
+    """The children of a parent, or of those that are there among some."""
+    name = LISTS[call.operation.path]
+    below = call.account.children
+    children = [child for parent_id in _parents(call, name) for child in below.of(name, parent_id)]
+    if "sort_by" in call.query:
+        prop, down = call.query["sort_by"], call.query["sort_direction"] == "desc"
+        children = sorted(children, key=lambda one: sort_key(one, prop), reverse=down)
+    if call.operation.paging is Paging.OFFSET:
+        return offset_page(call, children, orjson.dumps)
+    if call.operation.paging is Paging.WHOLE:
+        return success_list(map(orjson.dumps, children))
+    start, limit = _position(call), call.query["limit"]
+    more = len(children) > start + limit
+    cursor = _cursor(start + limit) if more else None
+    return success_list(_encoded(children[start : start + limit]), additional_data={"next_cursor": cursor})
+
+
+def _encoded(children: Iterable[Record]) -> Iterable[bytes]:
+    return map(orjson.dumps, children)
+
+
+def _parents(call: Call, name: str) -> list[RecordId]:
+    collection = call.account[parents_of(name)]
+    if "deal_ids" in call.query:
+        return [one for one in dict.fromkeys(call.query["deal_ids"]) if one in collection]
+    if collection.get(call.id) is None:
+        raise not_found(collection.name)
+    return [call.id]
+
+
+def _cursor(start: int) -> str:
+    return base64.urlsafe_b64encode(b"id:%d" % start).rstrip(b"=").decode()
+
+
+def _position(call: Call) -> int:
+    cursor = call.query["cursor"]
+    if cursor is None:
+        return 0
+    try:
+        mark, _, start = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_").partition(b":")
+    except (binascii.Error, ValueError):
+        mark, start = b"", b""
+    if mark != b"id" or not start.isdigit():
+        raise call.refusal("cursor: This value is not a valid cursor.")
+    return int(start)
