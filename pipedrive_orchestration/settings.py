@@ -154,6 +154,9 @@ class Settings(BaseSettings):
             "write how many windows one run of a backfill reads, such as 6, or leave it unset for all of them"
         ),
     ] = Field(default=None, description="Windows that one run of a backfill reads; all of them if not set.")
+    allow_writes: Annotated[bool, Remedy("write true or false")] = Field(
+        default=False, description="Whether anything here may change the account."
+    )
     api_keys: SecretStr | None = Field(
         default=None, description="Keys of the HTTP API with their scopes; `make-key` makes one."
     )

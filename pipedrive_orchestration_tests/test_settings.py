@@ -200,6 +200,8 @@ def shown_default(field: str) -> str | None:
     value = getattr(DEFAULTS, field)
     if value is None or value == Path():
         return None
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return (
         f"`./{value}`"
         if isinstance(value, Path)

@@ -47,6 +47,12 @@ OUTLINES = (
         ACCOUNT,
     ),
     Outline(
+        "record",
+        "record:record",
+        "Show, create, change or delete one record of the account.",
+        ACCOUNT,
+    ),
+    Outline(
         "check",
         "check:check",
         "Check the files of the project, without account, database or Dagster.",

@@ -28,6 +28,8 @@ from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
 from pipedrive_orchestration.warehouse.errors import UnknownStorageVersionError
 from pipedrive_orchestration.workflows import UnknownWorkflowError
+from pipedrive_orchestration.writing.permission import WritesNotAllowedError
+from pipedrive_orchestration.writing.records import UnknownRecordError
 
 
 class CommandError(Exception):
@@ -48,6 +50,8 @@ _CODES: dict[type[Exception], int] = {
     UnknownSourceError: BAD_INPUT,
     UnknownWorkflowError: BAD_INPUT,
     UnknownPropertiesError: BAD_INPUT,
+    UnknownRecordError: BAD_INPUT,
+    WritesNotAllowedError: BAD_INPUT,
     PipedriveError: FAILED,
     StagingError: FAILED,
     RunFailedError: FAILED,

@@ -40,6 +40,9 @@ _ABORT = "abort"
 
 _OF_A_CURSOR = frozenset({Fault.LOST_CURSOR, Fault.CURSOR_CYCLE})
 
+_UNSEEN = frozenset({Fault.BURST, Fault.DAILY, Fault.BLOCKED})
+"""Faults that mean that the account has not looked at the request."""
+
 _HTML = {"content-type": "text/html"}
 _BLOCKED = b"<!DOCTYPE html><html><title>Attention Required! | Cloudflare</title><h1>Blocked</h1></html>"
 _OVER_LIMIT = over_limit().body
@@ -185,7 +188,7 @@ class FaultInjector:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, rightly or not."""
         exchange = _Exchange(scope, receive, send)
-        fault = self._drawn(exchange) if scope["type"] == "http" and scope["method"] == "GET" else None
+        fault = self._drawn(exchange) if self._may_fail(scope) else None
         if exchange.cursor in self._lost_cursors and scope["path"].startswith("/api/v2"):
             await _CHANGES[Fault.LOST_CURSOR](FullResponse()).deliver(send)
         elif fault is not None:
@@ -198,6 +201,9 @@ class FaultInjector:
             # One that is given out anew is good again.
             self._lost_cursors = {lost for lost in self._lost_cursors if lost.encode() not in response.body}
             await response.deliver(exchange.send)
+
+    def _may_fail(self, scope: Scope) -> bool:
+        return scope["type"] == "http" and (scope["method"] == "GET" or self._faults.of_writes)
 
     def _drawn(self, exchange: _Exchange) -> Fault | None:
         if exchange.target in self._spared:
@@ -213,8 +219,11 @@ class FaultInjector:
         if fault in {Fault.RESET_BEFORE, Fault.STALL_BEFORE}:
             await exchange.abort_after(0 if fault is Fault.RESET_BEFORE else self._faults.stall_seconds)
             return
+        if fault in _UNSEEN and exchange.scope["method"] != "GET":
+            await _CHANGES[fault](FullResponse()).deliver(exchange.send)
+            return
         response = await FullResponse.of(self._app, exchange.scope, exchange.receive)
-        if response.status == 200:
+        if response.status in (200, 201):
             response = self._changed(exchange, fault, response)
         if fault in _DELIVERIES:
             await _DELIVERIES[fault](exchange, response, self._faults)

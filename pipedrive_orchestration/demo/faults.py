@@ -48,6 +48,8 @@ class Faults:
         stall_seconds: how long a stalled answer is kept back before its connection is cut.
         drip_seconds: how long a dripping body takes.
         elsewhere: the address that redirects lead to.
+        of_writes: whether writes have faults too. The account has done then what it was asked for, unless the
+            fault says that it did not look at the request, as with a limit.
     """
 
     share: float
@@ -56,6 +58,7 @@ class Faults:
     stall_seconds: float = 60.0
     drip_seconds: float = 2.0
     elsewhere: str = "http://elsewhere.invalid"
+    of_writes: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Faults:

@@ -18,19 +18,22 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import httpcore
 import httpx
+import msgspec
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.clock import AccountClock, utc_now
 from pipedrive_orchestration.pipedrive.errors import (
     BudgetSpent,
+    OutcomeUnknown,
     Refused,
     Unavailable,
 )
+from pipedrive_orchestration.pipedrive.oauth import OAuthUnavailable
 from pipedrive_orchestration.pipedrive.rate_limit import (
     Limiter,
     burst_left,
@@ -39,7 +42,7 @@ from pipedrive_orchestration.pipedrive.rate_limit import (
     retry_after,
     seconds_to_reset,
 )
-from pipedrive_orchestration.pipedrive.responses import BrokenBody, OddBody, failure_of
+from pipedrive_orchestration.pipedrive.responses import BrokenBody, OddBody, data_of, failure_of
 
 T = TypeVar("T")
 Query = Mapping[str, str | int]
@@ -79,6 +82,38 @@ class Usage:
     retries: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request; one with a body, or that is no GET, changes the account."""
+
+    method: str
+    path: str
+    query: Query
+    cost: int
+    body: bytes | None = None
+
+    @property
+    def is_write(self) -> bool:
+        return self.method != "GET"
+
+    def __str__(self) -> str:
+        target = f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+        return f"{self.method} {target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answer to a write.
+
+    Attributes:
+        data: what the answer holds, usually the record as it is now.
+        request_id: Pipedrive's name for the request, where it gives one.
+    """
+
+    data: Any
+    request_id: str | None
+
+
 class _Answer(NamedTuple):
     """An answer and its body.
 
@@ -96,21 +131,33 @@ class _TryAgain(Exception):
     Attributes:
         wait: seconds to leave it, None for the usual backoff.
         longest: seconds for which tries of this kind make sense.
+        is_undone: whether the request was certainly not carried out, so that a write may be sent again.
     """
 
-    def __init__(self, reason: str, wait: float | None = None, longest: float = math.inf) -> None:
+    def __init__(
+        self,
+        reason: str,
+        wait: float | None = None,
+        longest: float = math.inf,
+        *,
+        is_undone: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.wait = wait
         self.longest = longest
+        self.is_undone = is_undone
 
 
 class _OverLimit(_TryAgain):
     """A 429 that is not certainly that of the daily budget; ``has_room`` if the burst window had some."""
 
     def __init__(self, wait: float | None, *, has_room: bool) -> None:
-        super().__init__("the burst limit is exceeded (429)", wait)
+        super().__init__("the burst limit is exceeded (429)", wait, is_undone=True)
         self.has_room = has_room
 
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, OAuthUnavailable)
+"""Errors after which the request itself has certainly not reached Pipedrive."""
 
 _USUAL = Patience()
 
@@ -182,36 +229,70 @@ class Client:
             BudgetSpent: the daily tokens cannot pay this request.
             Unavailable: nothing usable came before the deadline.
         """
-        request = f"{path}?{urlencode(query)}" if query else path
+        request = _Request("GET", path, query, cost)
+        result, _ = await self._ask(request, read)
+        return result
+
+    async def send(self, method: str, path: str, body: Any, *, cost: int) -> Written:
+        """Change the account once.
+
+        A request that was certainly not carried out, such as one over the burst limit, is sent again. One
+        whose answer is lost, late or broken is not: whoever sent it has to look for what became of it.
+
+        Args:
+            method: ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
+            path: as in the table of writes, from ``/``.
+            body: goes as JSON; None for none.
+            cost: price in tokens (``x-token-cost``).
+
+        Raises:
+            OutcomeUnknown: it may have been carried out and may not.
+            NotConnected, Refused, BudgetSpent, Unavailable: as of `get`; nothing was changed.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        data, request_id = await self._ask(_Request(method, path, {}, cost, content), data_of)
+        if data is None and method != "DELETE":
+            raise OutcomeUnknown(f"{method} {path}", "the answer has no record (data: null)")
+        return Written(data, request_id)
+
+    async def _ask(self, request: _Request, read: Callable[[bytes], T]) -> tuple[T, str | None]:
+        """What ``read`` makes of the answer, and Pipedrive's name for the request."""
+        cost = request.cost
         began = time.monotonic()
         refused_since: float | None = None
         for tries in count(1):
             if self.daily_tokens_left is not None and self.daily_tokens_left < cost:
-                raise BudgetSpent(request, cost, self.daily_tokens_left, next_budget())
+                raise BudgetSpent(str(request), cost, self.daily_tokens_left, next_budget())
             try:
-                result = read(self._usable(request, await self._answer(path, query, cost), cost))
-            except OddBody as odd:
-                again = _TryAgain(str(odd), longest=self._patience.odd)
-            except BrokenBody as broken:
-                again = _TryAgain(str(broken))
+                return await self._attempt(request, read)
             except _TryAgain as failed:
                 again = failed
-            else:
-                self._understood = True
-                return result
+            if request.is_write and not again.is_undone:
+                raise OutcomeUnknown(str(request), str(again))
             now = time.monotonic()
             if isinstance(again, _OverLimit) and again.has_room:
                 refused_since = now if refused_since is None else refused_since
                 if now - refused_since > self._patience.refused:
-                    raise BudgetSpent(request, cost, None, next_budget())
+                    raise BudgetSpent(str(request), cost, None, next_budget())
             else:
                 refused_since = None
             wait = again.wait if again.wait is not None else _backoff(tries)
             if now - began + wait > min(self._deadline(), again.longest):
-                raise Unavailable(request, str(again), now - began)
+                raise Unavailable(str(request), str(again), now - began)
             self.usage.retries += 1
             await asyncio.sleep(wait)
         raise AssertionError  # the loop has no end of its own
+
+    async def _attempt(self, request: _Request, read: Callable[[bytes], T]) -> tuple[T, str | None]:
+        answer = await self._answer(request)
+        try:
+            result = read(self._usable(request, answer))
+        except OddBody as odd:
+            raise _TryAgain(str(odd), longest=self._patience.odd) from None
+        except BrokenBody as broken:
+            raise _TryAgain(str(broken)) from None
+        self._understood = True
+        return result, answer.response.headers.get("x-correlation-id")
 
     def has_room_for(self, readers: int) -> bool:
         """Whether that many tasks that ask one request after the other get more than fewer would."""
@@ -221,22 +302,29 @@ class Client:
     def _deadline(self) -> float:
         return self._patience.deadline if self._understood else self._patience.first_deadline
 
-    async def _answer(self, path: str, query: Query, cost: int) -> _Answer:
+    async def _answer(self, request: _Request) -> _Answer:
         try:
-            response, body = answer = await self._whole_answer(path, query)
+            response, body = answer = await self._whole_answer(request)
         except TimeoutError:
             raise _TryAgain(f"no complete answer in {self._patience.attempt:g} s") from None
         except httpx.RequestError as error:
-            raise _TryAgain(f"{type(error).__name__} {error}".strip()) from None
+            is_undone = isinstance(error, _NOT_SENT)
+            raise _TryAgain(f"{type(error).__name__} {error}".strip(), is_undone=is_undone) from None
         self.clock.learn(response.headers)
         self.daily_tokens_left = daily_tokens_left(response.headers)
         self.daily_token_budget = daily_token_budget(response.headers)
         self.usage.bytes += len(body)
-        self.usage.tokens += cost if response.status_code != httpx.codes.TOO_MANY_REQUESTS else 0
+        self.usage.tokens += request.cost if response.status_code != httpx.codes.TOO_MANY_REQUESTS else 0
         return answer
 
-    async def _whole_answer(self, path: str, query: Query) -> _Answer:
-        request = self._http.build_request("GET", path, params=query)
+    async def _whole_answer(self, asked: _Request) -> _Answer:
+        request = self._http.build_request(
+            asked.method,
+            asked.path,
+            params=asked.query,
+            content=asked.body,
+            headers={"content-type": "application/json"} if asked.body is not None else None,
+        )
         async with self.limiter:
             self.usage.requests += 1
             began = time.monotonic()
@@ -249,23 +337,28 @@ class Client:
         self.seconds_per_answer += PACE_SHARE * (time.monotonic() - began - self.seconds_per_answer)
         return _Answer(response, body)
 
-    def _usable(self, request: str, answer: _Answer, cost: int) -> bytes:
+    def _usable(self, asked: _Request, answer: _Answer) -> bytes:
         response, body = answer
-        status = response.status_code
-        if status == httpx.codes.OK:
+        request, status = str(asked), response.status_code
+        if status == httpx.codes.OK or (asked.is_write and status == httpx.codes.CREATED):
             return body
         self._understood = True
         if status == httpx.codes.UNAUTHORIZED:
             raise self._connection.refusal()
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise self._over_limit(request, response, cost)
+            raise self._over_limit(request, response, asked.cost)
         if response.is_redirect:
-            raise Refused(request, status, f"it leads to {_host_of(response.headers.get('location', ''))}")
+            elsewhere = f"it leads to {_host_of(response.headers.get('location', ''))}"
+            raise _TryAgain(elsewhere) if asked.is_write else Refused(request, status, elsewhere)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise _TryAgain(f"it answered {status}", retry_after(response.headers))
         if status == httpx.codes.FORBIDDEN and "json" not in response.headers.get("content-type", ""):
             self.limiter.pause(self._patience.blocked)
-            raise _TryAgain("it is blocked for a while after too many requests (403)", self._patience.blocked)
+            raise _TryAgain(
+                "it is blocked for a while after too many requests (403)",
+                self._patience.blocked,
+                is_undone=True,
+            )
         raise Refused(request, status, *failure_of(body))
 
     def _over_limit(self, request: str, response: httpx.Response, cost: int) -> Exception:

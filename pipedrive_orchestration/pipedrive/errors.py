@@ -6,13 +6,14 @@
     ├── NotConnected     no token, or Pipedrive refuses it (401)
     ├── OAuthStateError  the file of OAuth tokens cannot be read or written
     ├── Refused          Pipedrive understood and will not do it (400, 402, 403, 404, 410, ...)
+    ├── OutcomeUnknown   a write whose answer is lost: it may have been carried out and may not
     ├── Unavailable      no usable answer before the deadline: host unreachable, 5xx, broken bodies
     ├── EndlessList      a list names the same next page for ever
     ├── UnprovenEnd      a list breaks off without saying that it ends
     └── BudgetSpent      the account's daily tokens are used up; says when they come back
 
-No message carries a token: requests are described by path and parameters only, and the token travels
-in a header.
+No message carries a token: requests are described by method, path and parameters only, and the token
+travels in a header.
 """
 
 from __future__ import annotations
@@ -73,6 +74,12 @@ _REMEDIES = {
     410: "Pipedrive has retired this address; update pipedrive_orchestration.",
 }
 
+_REMEDIES_OF_WRITES = {
+    400: "Nothing was changed; mend the values.",
+    403: "Nothing was changed: the token's user, or the installed app, may not write this.",
+    404: "Nothing was changed: there is no such record any more.",
+}
+
 
 class Refused(PipedriveError):
     """Pipedrive answered and will not do it; asking again would not help.
@@ -87,8 +94,19 @@ class Refused(PipedriveError):
         self.status = status
         self.code = code
         self.reason = error.rstrip(".")
-        remedy = _REMEDIES.get(status, "Pipedrive does not say how to mend this.")
-        super().__init__(f"GET {request} answered {status}: {self.reason}. {remedy}")
+        remedies = _REMEDIES if request.startswith("GET ") else _REMEDIES | _REMEDIES_OF_WRITES
+        remedy = remedies.get(status, "Pipedrive does not say how to mend this.")
+        super().__init__(f"{request} answered {status}: {self.reason}. {remedy}")
+
+
+class OutcomeUnknown(PipedriveError):
+    """A write got no answer that says whether it was carried out."""
+
+    def __init__(self, request: str, reason: str) -> None:
+        super().__init__(
+            f"{request} was sent, and it is not known whether Pipedrive carried it out: {reason}. It is not "
+            "sent again before that is known."
+        )
 
 
 class Unavailable(PipedriveError):
@@ -96,8 +114,8 @@ class Unavailable(PipedriveError):
 
     def __init__(self, request: str, reason: str, seconds: float) -> None:
         super().__init__(
-            f"GET {request} got no usable answer within {seconds:.0f} s: {reason}. "
-            "Check the network and PIPEDRIVE_API_URL, then run the import again; what is committed stays."
+            f"{request} got no usable answer within {seconds:.0f} s: {reason}. "
+            "Check the network and PIPEDRIVE_API_URL, then run it again; what is committed stays."
         )
 
 
@@ -112,8 +130,8 @@ class BudgetSpent(PipedriveError):
         self.resumes_at = resumes_at
         rest = "is spent" if not left else f"has {left} tokens left, this request costs {cost}"
         super().__init__(
-            f"The account's daily token budget {rest} (at GET {request}). What was committed stays; "
-            f"run the import again after {resumes_at:%Y-%m-%d %H:%M} UTC and it goes on from there."
+            f"The account's daily token budget {rest} (at {request}). What was committed stays; "
+            f"run it again after {resumes_at:%Y-%m-%d %H:%M} UTC and it goes on from there."
         )
 
 

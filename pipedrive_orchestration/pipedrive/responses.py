@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -217,6 +218,26 @@ def _continuation(additional: _AdditionalData | None, paging: Paging) -> tuple[s
     if facts.more_items_in_collection is None:
         return facts.next_start, True if facts.next_start else None
     return (facts.next_start if facts.more_items_in_collection else None), facts.more_items_in_collection
+
+
+class _Data(msgspec.Struct):
+    success: bool | None = None
+    data: Any = None
+
+
+def data_of(body: bytes) -> Any:
+    """The data of an answer that is no list: a record, or what a deletion says of one.
+
+    Raises:
+        BrokenBody: it is no such answer, or says ``success: false``.
+    """
+    try:
+        answer = msgspec.json.decode(whole_characters(body), type=_Data)
+    except msgspec.DecodeError as error:
+        raise BrokenBody(f"the body is not an answer with data ({error})") from None
+    if answer.success is not True:
+        raise BrokenBody(f"the body says success: {answer.success}")
+    return answer.data
 
 
 def failure_of(body: bytes) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""The demo account held against Pipedrive's official OpenAPI files, operation by operation.
+"""The demo account, and the table of what we write, held against Pipedrive's official OpenAPI files.
 
 The files are not part of the project. They are looked for beside the checkout, in
 ``../shared/pipedrive/openapi``, or where ``PIPEDRIVE_OPENAPI`` says.
@@ -15,6 +15,8 @@ import pytest
 from pipedrive_orchestration.demo import OPERATIONS, Operation, Settings, running_demo
 from pipedrive_orchestration.demo.bodies import BODIES, model_of
 from pipedrive_orchestration.demo.operations import RETIRED, Paging
+from pipedrive_orchestration.pipedrive.requests import WRITABLE, WritableType, WriteOperation
+from pipedrive_orchestration.writing.values import KINDS
 from pipedrive_orchestration_tests.fidelity.changes import change_everything
 from pipedrive_orchestration_tests.fidelity.conversation import REQUIRED, Conversation, Exchange
 from pipedrive_orchestration_tests.fidelity.openapi import Document, Violation, folder
@@ -229,3 +231,59 @@ def test_retired_operations_are_those_that_were_taken_out_of_the_file(documents:
 
 def without_names(path: str) -> str:
     return re.sub(r"{\w+}", "{}", path)
+
+
+NOT_IN_THE_FILE = {
+    ("activities", "outcome"): "added after this copy of the file was made",
+}
+"""Keys that the file does not know."""
+
+NEVER_WRITTEN = {
+    ("activities", "person_id"): "read-only: it follows from the participants",
+}
+"""Keys of the file that are not written."""
+
+WRITE_OPERATIONS = [
+    (writable, operation)
+    for writable in WRITABLE.values()
+    for operation in (writable.create, writable.update, writable.delete)
+    if operation is not None
+]
+
+
+@pytest.mark.parametrize(
+    ("writable", "operation"), WRITE_OPERATIONS, ids=lambda case: getattr(case, "name", None) or case.method
+)
+def test_the_table_of_writes_says_what_the_file_says(
+    writable: WritableType, operation: WriteOperation, documents: dict[str, Document]
+) -> None:
+    path = writable.path.removeprefix("/api/v2").removeprefix("/v1")
+    template = path if operation.method == "POST" else f"{path}/{{id}}"
+    known = documents[writable.version].operation(operation.method, template)
+    assert operation.cost == known.tokens
+    assert set(writable.scopes) == known.scopes
+    if operation.method == "DELETE":
+        return
+    is_new = operation.method == "POST"
+    taken = {key.key: key for key in writable.keys if (key.in_creation if is_new else key.in_change)}
+    ours = taken.keys() - {key for name, key in NOT_IN_THE_FILE if name == writable.name}
+    theirs = (
+        known.body.keys() - {key for name, key in NEVER_WRITTEN if name == writable.name} - {"custom_fields"}
+    )
+    assert ours == theirs
+    required = {key for key, is_required in known.body.items() if is_required}
+    assert required <= {key.key for key in writable.keys if key.required}
+
+
+@pytest.mark.parametrize("writable", WRITABLE.values(), ids=lambda writable: writable.name)
+def test_a_record_is_read_at_the_price_of_the_file(
+    writable: WritableType, documents: dict[str, Document]
+) -> None:
+    path = writable.path.removeprefix("/api/v2").removeprefix("/v1") + "/{id}"
+    offered = ("GET", path) in documents[writable.version].operations()
+    assert writable.get_cost == (documents[writable.version].operation("GET", path).tokens if offered else 0)
+
+
+@pytest.mark.parametrize("writable", WRITABLE.values(), ids=lambda writable: writable.name)
+def test_every_kind_of_value_can_be_written(writable: WritableType) -> None:
+    assert {key.kind for key in writable.keys} <= KINDS

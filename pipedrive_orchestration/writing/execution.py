@@ -1,0 +1,314 @@
+"""One change carried out at Pipedrive, once: what is not answered is looked up before it is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from pipedrive_orchestration.pipedrive.account import read_user
+from pipedrive_orchestration.pipedrive.client import Client, Query
+from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown, Refused
+from pipedrive_orchestration.pipedrive.lookup import records_by_ids
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, Listing, Paging
+from pipedrive_orchestration.pipedrive.pagination import page_reader
+from pipedrive_orchestration.pipedrive.responses import Page, data_of, parse_time
+from pipedrive_orchestration.writing.changes import Change, Kind, body_of, operation_of, values_of
+from pipedrive_orchestration.writing.properties import Properties
+from pipedrive_orchestration.writing.values import same
+
+Record = Mapping[str, Any]
+
+TRIES = 4
+"""How often a change is sent whose answers do not come and that was not carried out."""
+
+SETTLING_SECONDS = 2.0
+"""How long a request whose answer did not come may still be under way at Pipedrive."""
+
+TOLERANCE = timedelta(seconds=5)
+"""How far the instant of a request and that of the record which it made may lie apart."""
+
+NULLS = 3
+"""After how many answers of ``data: null`` it is believed that a list of v1 is empty."""
+
+_FORBIDDEN = (402, 403)
+"""Answers that would come to every other change as well."""
+
+_GONE = (404, 410)
+
+
+class Status(StrEnum):
+    """The states of a change."""
+
+    PLANNED = "planned"
+    """It has not been sent."""
+    SENT = "sent"
+    """It has been, or is about to be, and its outcome is not recorded."""
+    DONE = "done"
+    MOVED = "moved"
+    """It was not made, since the record is not as it was when the change was planned."""
+    REFUSED = "refused"
+    """Pipedrive would not make it."""
+    UNCERTAIN = "uncertain"
+    """Something like it is there, and it cannot be told whether it is this; a person has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of a change.
+
+    Attributes:
+        status: what became of it.
+        record_id: of the record, a new one's too.
+        after: the values that the record has now, by the answer.
+        request_id: Pipedrive's name for the request that made the change, where it is known.
+        reason: why it was not made, or how it is known that it was.
+    """
+
+    status: Status
+    record_id: str | int | None = None
+    after: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+    reason: str | None = None
+
+
+class Executor:
+    """Carries out changes of the records of one collection.
+
+    Args:
+        client: the connection in use.
+        properties: of the collection.
+        settling: seconds to leave a request whose answer did not come.
+    """
+
+    def __init__(self, client: Client, properties: Properties, *, settling: float = SETTLING_SECONDS) -> None:
+        self._client = client
+        self._properties = properties
+        self._writable = properties.writable
+        self._settling = settling
+
+    async def carry_out(self, change: Change) -> Outcome:
+        """Make a change, and find out what became of it.
+
+        Raises:
+            PipedriveError: it was not made; see :meth:`send`. Or it is not known, since the account cannot be
+                read after an answer that did not come.
+        """
+        clock = self._client.clock
+        began = clock.now()
+        try:
+            return await self.send(change)
+        except OutcomeUnknown:
+            if not clock.is_told:
+                await read_user(self._client)
+            return await self.settle(change, clock.at_pipedrive(began))
+
+    async def settle(self, change: Change, since: datetime, ours: Collection[str] = ()) -> Outcome:
+        """Find out what became of a change that was sent and not answered, and make it if nothing did.
+
+        Args:
+            change: what was sent.
+            since: when, by Pipedrive's clock.
+            ours: ids of records that are known to have been made by other changes.
+
+        Raises:
+            PipedriveError: see :meth:`carry_out`.
+        """
+        reason = ""
+        for _ in range(TRIES):
+            await asyncio.sleep(self._settling)
+            outcome = await self.look_up(change, since, ours)
+            if outcome is not None:
+                return outcome
+            try:
+                return await self.send(change)
+            except OutcomeUnknown as unknown:
+                reason = str(unknown)
+        return Outcome(
+            Status.UNCERTAIN, change.record_id, reason=f"no answer came {TRIES + 1} times: {reason}"
+        )
+
+    async def send(self, change: Change) -> Outcome:
+        """Make a change by one request.
+
+        Raises:
+            OutcomeUnknown: it may have been made.
+            NotConnected, BudgetSpent, Unavailable: it was not made.
+            Refused: no change would be, since the token's user may not write here.
+        """
+        operation = operation_of(self._writable, change.kind)
+        assert operation is not None, "what cannot be done is not planned"
+        place = self._writable.place(change.record_id)
+        body = None if change.kind is Kind.DELETE else body_of(self._properties, change.after)
+        try:
+            answer = await self._client.send(operation.method, place, body, cost=operation.cost)
+        except Refused as refused:
+            if refused.status in _FORBIDDEN:
+                raise
+            if change.kind is Kind.DELETE and refused.status in _GONE:
+                return Outcome(Status.DONE, change.record_id, reason="it was gone already")
+            return Outcome(Status.REFUSED, change.record_id, reason=f"{refused.reason} ({refused.status})")
+        if change.kind is Kind.DELETE:
+            return Outcome(Status.DONE, change.record_id, request_id=answer.request_id)
+        return self._done(change, answer.data, answer.request_id)
+
+    def _done(
+        self, change: Change, record: Any, request_id: str | None = None, reason: str | None = None
+    ) -> Outcome:
+        if not isinstance(record, Mapping) or "id" not in record:
+            raise OutcomeUnknown(self._writable.place(), "the answer is no record")
+        record_id = change.record_id if change.record_id is not None else record["id"]
+        after = values_of(self._properties, record, dict(change.after))
+        return Outcome(Status.DONE, record_id, after, request_id, reason)
+
+    async def look_up(self, change: Change, since: datetime, ours: Collection[str] = ()) -> Outcome | None:
+        """The outcome of a change that was sent and not answered; None where it was not carried out.
+
+        Args:
+            change: what was sent.
+            since: when, by Pipedrive's clock.
+            ours: ids of records that are known to have been made by other changes.
+
+        Raises:
+            PipedriveError: the account cannot be read.
+        """
+        if change.kind is Kind.CREATE:
+            return await self._look_up_new(change, since, ours)
+        assert change.record_id is not None
+        found = await self.read([change.record_id], change.after)
+        record = found.get(str(change.record_id))
+        if change.kind is Kind.DELETE:
+            return Outcome(Status.DONE, change.record_id, reason="found gone") if record is None else None
+        if record is None:
+            return Outcome(Status.MOVED, change.record_id, reason="the record is gone")
+        if self.agrees(record, change.after):
+            return self._done(change, record, reason="found as it was to be")
+        return None
+
+    async def _look_up_new(self, change: Change, since: datetime, ours: Collection[str]) -> Outcome | None:
+        like_it = []
+        async for record in self._recent(change, since):
+            if str(record["id"]) in ours:
+                continue
+            if self.agrees(record, change.after):
+                return self._done(change, record, reason="found among the new records")
+            if self._is_called_alike(record, change.after):
+                like_it.append(str(record["id"]))
+        if like_it:
+            reason = f"looks like {', '.join(like_it[:3])}, which was made at that time and differs"
+            return Outcome(Status.UNCERTAIN, reason=reason)
+        return None
+
+    def agrees(self, record: Record, values: Mapping[str, Any]) -> bool:
+        """Whether a record has values that were to be written."""
+        has = values_of(self._properties, record, dict(values))
+        return all(same(self._properties.by_key(key), has[key], value) for key, value in values.items())
+
+    def _is_called_alike(self, record: Record, values: Mapping[str, Any]) -> bool:
+        named = [key for key in ("title", "name", "subject", "content") if key in values]
+        return self.agrees(record, {key: values[key] for key in named[:1]})
+
+    async def read(
+        self, ids: Sequence[str | int], keys: Collection[str] | Mapping[str, Any] = ()
+    ) -> dict[str, Record]:
+        """The records of some ids as they are now, by id as text; those that are deleted are left out.
+
+        Args:
+            ids: which; 100 of them are one request where a list takes ids.
+            keys: of the properties that are looked at.
+
+        Raises:
+            PipedriveError: see :meth:`Client.get`.
+        """
+        query = self._query(keys)
+        object_type = self._writable.object_type
+        if object_type is None or self._costs_less_singly(len(ids)):
+            read = [await self._read_one(one, query) for one in ids]
+            return {str(one): record for one, record in zip(ids, read, strict=True) if record is not None}
+        if object_type.paging is Paging.NONE:
+            wanted = {str(one) for one in ids}
+            records = [one for one in await self._whole(object_type.listing) if str(one["id"]) in wanted]
+            return {str(record["id"]): record for record in records if not _is_deleted(record)}
+        found = await records_by_ids(self._client, object_type, query, [str(one) for one in ids])
+        records = [record for page in found.pages for record in _decoded(page)]
+        return {str(record["id"]): record for record in records if not _is_deleted(record)}
+
+    def _costs_less_singly(self, count: int) -> bool:
+        """Whether so many records cost less one by one than as a list."""
+        object_type, cost = self._writable.object_type, self._writable.get_cost
+        return bool(cost) and object_type is not None and count * cost < object_type.list_cost
+
+    def _query(self, keys: Collection[str] | Mapping[str, Any]) -> Query:
+        object_type = self._writable.object_type
+        optional = [key for key in (object_type.include_fields if object_type else ()) if key in keys]
+        return {"include_fields": ",".join(optional)} if optional else {}
+
+    async def _read_one(self, record_id: str | int, query: Query) -> Record | None:
+        try:
+            record = await self._client.get(
+                self._writable.place(record_id), query, cost=self._writable.get_cost, read=data_of
+            )
+        except Refused as refused:
+            if refused.status in _GONE:
+                return None
+            raise
+        return None if not isinstance(record, Mapping) or _is_deleted(record) else record
+
+    async def _recent(self, change: Change, since: datetime) -> AsyncIterator[Record]:
+        """Records that were made since an instant, newest first, and perhaps some older ones."""
+        object_type = CATALOGUE[self._writable.name]
+        dated_by_hand = "add_time" in change.after
+        listings = [object_type.listing]
+        if object_type.archived_listing is not None and change.after.get("is_archived"):
+            listings.append(object_type.archived_listing)
+        for listing in listings:
+            if listing.paging is Paging.NONE:
+                records = await self._whole(listing)
+            else:
+                newest = self._newest(listing, since, only_one=dated_by_hand)
+                records = [record async for page in newest for record in _decoded(page)]
+            for record in records:
+                if dated_by_hand or _made_since(record, since):
+                    yield record
+
+    async def _whole(self, listing: Listing) -> list[Record]:
+        """The records of a list that comes in one answer; an empty answer is believed once it is repeated."""
+        read = page_reader(listing.paging, nulls=NULLS)
+        return _decoded(await self._client.get(listing.path, {}, cost=listing.cost, read=read))
+
+    async def _newest(self, listing: Listing, since: datetime, *, only_one: bool) -> AsyncIterator[Page]:
+        """Pages of a list by descending id, or by age where ids have no order, to what is older."""
+        if listing.paging is Paging.CURSOR:
+            query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
+        else:
+            query = {"sort": "add_time DESC" if self._writable.name == "leads" else "id DESC"}
+        query["limit"] = MAX_PAGE_SIZE
+        read = partial(page_reader, listing.paging, nulls=NULLS)
+        while True:
+            page = await self._client.get(listing.path, query, cost=listing.cost, read=read())
+            yield page
+            records = _decoded(page)
+            is_last = page.next is None or not page.goes_on(MAX_PAGE_SIZE)
+            if only_one or is_last or not records or not _made_since(records[-1], since):
+                return
+            assert page.next is not None
+            query["cursor" if listing.paging is Paging.CURSOR else "start"] = page.next
+
+
+def _decoded(page: Page) -> list[Record]:
+    return [msgspec.json.decode(record) for record in page.whole_records()]
+
+
+def _is_deleted(record: Record) -> bool:
+    return bool(record.get("is_deleted")) or record.get("active_flag") is False
+
+
+def _made_since(record: Record, since: datetime) -> bool:
+    written = record.get("add_time")
+    return not written or parse_time(str(written)) >= since - TOLERANCE
