@@ -14,6 +14,7 @@ from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
@@ -83,6 +84,12 @@ def _listed(value: Any) -> Any:
 
 def _network(value: str) -> str:
     ip_network(value)
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(value)
     return value
 
 
@@ -157,6 +164,11 @@ class Settings(BaseSettings):
     allow_writes: Annotated[bool, Remedy("write true or false")] = Field(
         default=False, description="Whether anything here may change the account."
     )
+    report_zone: Annotated[
+        str,
+        AfterValidator(_zone),
+        Remedy("write the name of a time zone such as Europe/Berlin"),
+    ] = Field(default="UTC", description="The time zone of the days and months of models and the report.")
     api_keys: SecretStr | None = Field(
         default=None, description="Keys of the HTTP API with their scopes; `make-key` makes one."
     )
@@ -285,6 +297,11 @@ def read_variables(folder: Path | None = None) -> dict[str, str]:
     stored = read_env_file((folder or Path.cwd()) / ENV_FILE)
     given = [stored, os.environ]
     return {name: value for variables in given for name, value in variables.items() if value}
+
+
+def variables_of_others() -> dict[str, str]:
+    """The variables of this process that are not ours, for programs that are to know no secrets of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)}
 
 
 def export(variables: Mapping[str, str]) -> None:

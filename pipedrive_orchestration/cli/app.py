@@ -91,6 +91,12 @@ OUTLINES = (
         DATA,
     ),
     Outline(
+        "models",
+        "models:models",
+        "Build the models of the project, test them, and show what is in them.",
+        DATA,
+    ),
+    Outline(
         "publish",
         "publish:publish",
         "Publish a read-only copy of the database, for other programs to open instead of the live file.",

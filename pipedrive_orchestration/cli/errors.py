@@ -13,6 +13,7 @@ from rich.console import Console
 from pipedrive_orchestration.cli.exit_codes import BAD_INPUT, BROKEN_OFF, FAILED, NOT_CONNECTED
 from pipedrive_orchestration.cli.output import ShownWait, say
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
+from pipedrive_orchestration.models.errors import ModelsError, NoModelsError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.services.errors import (
     NoWindowsError,
@@ -52,6 +53,8 @@ _CODES: dict[type[Exception], int] = {
     UnknownPropertiesError: BAD_INPUT,
     UnknownRecordError: BAD_INPUT,
     WritesNotAllowedError: BAD_INPUT,
+    NoModelsError: BAD_INPUT,
+    ModelsError: FAILED,
     PipedriveError: FAILED,
     StagingError: FAILED,
     RunFailedError: FAILED,

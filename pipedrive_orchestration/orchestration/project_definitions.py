@@ -16,7 +16,6 @@ from pipedrive_orchestration.orchestration.sensors.freshness import build_freshn
 from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
 from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
 from pipedrive_orchestration.orchestration.source.asset import build_source_asset
-from pipedrive_orchestration.orchestration.source.lineage import whole_sources
 from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, build_source_schedule
 from pipedrive_orchestration.orchestration.status import status_definitions
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
@@ -29,6 +28,7 @@ from pipedrive_orchestration.sources import (
     Source,
     SourceStore,
 )
+from pipedrive_orchestration.sources.whole import whole_sources
 from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
 
 

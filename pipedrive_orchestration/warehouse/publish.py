@@ -241,13 +241,13 @@ class Publisher:
                 state = self._fill_copied(file, original)
             convert(copied, converted, self._storage_version or STORAGE_VERSION)
             with FileIO(converted) as source:
-                while _copy_some(source, target):
+                while copy_some(source, target):
                     pass
         return state
 
     def _copy(self, source: FileIO, target: FileIO) -> None:
         deadline = time.monotonic() + LONGEST_COPYING_SECONDS
-        while _copy_some(source, target):
+        while copy_some(source, target):
             if time.monotonic() > deadline:
                 raise PublishingError(
                     f"Copying {self._warehouse.database} takes longer than {LONGEST_COPYING_SECONDS:.0f} s, "
@@ -255,8 +255,8 @@ class Publisher:
                 )
 
 
-def _copy_some(source: FileIO, target: FileIO) -> int:
-    """Copy the next piece. Returns its size, 0 at the end."""
+def copy_some(source: FileIO, target: FileIO) -> int:
+    """Copy the next piece of a file. Returns its size, 0 at the end."""
     try:
         # File systems that can share content between files copy nothing here.
         return os.copy_file_range(source.fileno(), target.fileno(), _STEP_BYTES)

@@ -145,7 +145,7 @@ def test_a_client_that_goes_away_while_it_sends_is_one_line(
         f"Authorization: Bearer {api.secrets['all']}\r\nContent-Type: application/json\r\n"
     )
     with caplog.at_level(logging.INFO):
-        with socket.create_connection((address.host, address.port)) as client:
+        with socket.create_connection((address.host, address.port or 80)) as client:
             client.sendall(head.encode() + whole)
         wait_for("line in the log", lambda: logged(caplog), seconds=10, pause=0.01)
         # What is answered later is logged later.

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.client import Patience
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.pipedrive.object_types import LEADS, PERSONS, Paging
+from pipedrive_orchestration.pipedrive.object_types import LEADS, PERSONS, ObjectType, Paging
 from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, serving
 from pipedrive_orchestration_tests.pipedrive.asking import read_pages
@@ -116,7 +116,7 @@ def pages_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pagination, "MAX_PAGE_SIZE", SIZE)
 
 
-READERS = {
+READERS: dict[str, tuple[ObjectType, Callable[..., Any]]] = {
     "cursor": (PERSONS, pagination.pages),
     "cursor, ascending": (PERSONS, pagination.ascending_pages),
     "offset": (LEADS, pagination.pages),

@@ -16,8 +16,8 @@ from pipedrive_orchestration.cli.lazy import Outline
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOSITORY, Project
 
 OURS = (
-    "connect", "create", "data", "import", "init", "list", "options", "preview", "publish", "record",
-    "schedule", "show", "status", "sync",
+    "connect", "create", "data", "import", "init", "list", "models", "options", "preview", "publish",
+    "record", "schedule", "show", "status", "sync",
 )  # fmt: skip
 
 

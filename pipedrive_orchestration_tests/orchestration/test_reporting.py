@@ -181,7 +181,7 @@ def test_hundreds_of_fields_of_all_types_and_odd_names_do_not_fail_a_run(
         kind = kind_of[key]
         if kind in NESTED and number % 3 == 0:
             return NESTED[kind][1]
-        choices = odd.get(kind, texts if kind in TEXTS else [None])
+        choices: list[Any] = odd.get(kind, texts if kind in TEXTS else [None])
         return choices[number % len(choices)]
 
     found = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
@@ -25,15 +25,6 @@ _ORDER = (
     "notes",
 )
 """Object types in an order in which each refers to earlier ones; the other way round it would be a circle."""
-
-
-def whole_sources(sources: Iterable[Source]) -> dict[str, Source]:
-    """The sources that hold every record of their object type, by it; of several the first one."""
-    whole: dict[str, Source] = {}
-    for source in sources:
-        if source.filters is None and source.pull_existing:
-            whole.setdefault(source.object_type, source)
-    return whole
 
 
 def upstream_of(source: Source, whole: Mapping[str, Source], names: DagsterNames) -> Iterator[dg.AssetDep]:

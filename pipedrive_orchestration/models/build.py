@@ -1,0 +1,257 @@
+"""A build of the models: beside the warehouse, from a copy of its last commit, and swapped in at the end.
+
+Imports go on while dbt works. They wait for the copy and for the swap, which is one transaction: whoever
+reads sees the models of before or those of this build.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from pipedrive_orchestration.files import make_private_folder, sweep, temporary_folder
+from pipedrive_orchestration.models.dbt import OK, Outcome, Problem, Result, run_dbt
+from pipedrive_orchestration.models.dbt_project import SCHEMA, DbtProject
+from pipedrive_orchestration.models.errors import ModelsError
+from pipedrive_orchestration.warehouse import Warehouse, quoted
+from pipedrive_orchestration.warehouse.publish import copy_some
+from pipedrive_orchestration.warehouse.sql import literal
+
+PATIENCE_SECONDS = 900.0
+"""How long a build waits for another one."""
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """A model that the project's sources do not feed.
+
+    Attributes:
+        name: the model.
+        lacks: the object types of which there is no whole source.
+    """
+
+    name: str
+    lacks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is switched off: the project has no source of all {' and '.join(self.lacks)} "
+            "(one without filters, with pull_existing)."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """The outcome of a build.
+
+    Attributes:
+        results: what became of each model, seed and test.
+        problems: files that cannot be read, and those that failed.
+        switched_off: models that lack a source.
+        swapped: the names of the tables that are new in the warehouse.
+        as_of: the instant that ages are counted to.
+        seconds: how long all of it took.
+        swap_seconds: how long imports had to wait for the swap.
+        manifest: what dbt knows of the project.
+    """
+
+    results: tuple[Result, ...]
+    problems: tuple[Problem, ...]
+    switched_off: tuple[SwitchedOff, ...]
+    swapped: tuple[str, ...]
+    as_of: datetime
+    seconds: float
+    swap_seconds: float
+    manifest: Mapping[str, Any]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every model was built and every test passed."""
+        return not self.problems
+
+
+def build_models(
+    project: DbtProject,
+    warehouse: Warehouse,
+    work: Path,
+    *,
+    select: Sequence[str] = (),
+    command: str = "build",
+    clock: Clock = lambda: datetime.now(UTC),
+) -> BuildReport:
+    """Build models, and test them.
+
+    Args:
+        project: the models.
+        warehouse: where the sources are, and the results go.
+        work: a folder for dbt's copy of the project, which is kept for the next time.
+        select: which models, as dbt's ``--select`` takes them; all of them if empty.
+        command: dbt's command: ``build``; or ``test``, which changes nothing in the warehouse.
+        clock: tells the instant that ages are counted to.
+
+    Raises:
+        ModelsError: dbt cannot be used, or the database is no file of this machine.
+        WarehouseError: there is no database yet, or it cannot be opened.
+        OSError: a folder cannot be written.
+    """
+    began, as_of = time.monotonic(), clock()
+    arguments = [command, *(["--select", *select] if select else [])]
+    with _turn(work), _copy_of(warehouse) as copy:
+        outcome = run_dbt(project, work / "project", copy, arguments, {"as_of": as_of.isoformat()})
+        swapping = time.monotonic()
+        swapped: tuple[str, ...] = ()
+        if command == "build":
+            swapped = _swap(warehouse, copy, outcome, keep_others=bool(select))
+        swap_seconds = time.monotonic() - swapping
+    failed = [result.problem for result in outcome.results if result.problem]
+    return BuildReport(
+        results=outcome.results,
+        problems=(*outcome.problems, *failed),
+        switched_off=tuple(switched_off(project, outcome.manifest)),
+        swapped=swapped,
+        as_of=as_of,
+        seconds=time.monotonic() - began,
+        swap_seconds=swap_seconds,
+        manifest=outcome.manifest,
+    )
+
+
+def switched_off(project: DbtProject, manifest: Mapping[str, Any]) -> Iterator[SwitchedOff]:
+    """The models that are switched off for want of a source, by name."""
+    missing = {name for name, slug in project.variables.items() if not slug}
+    for name, nodes in sorted(manifest.get("disabled", {}).items()):
+        node = nodes[0]
+        asked = {name for name in missing if f"has('{name}')" in node.get("raw_code", "")}
+        if node["resource_type"] == "model" and asked and node["config"]["materialized"] != "ephemeral":
+            yield SwitchedOff(name.rpartition(".")[2], tuple(sorted(asked)))
+
+
+@contextmanager
+def _turn(work: Path) -> Iterator[None]:
+    make_private_folder(work)
+    try:
+        with FileLock(work / "lock", timeout=PATIENCE_SECONDS, thread_local=False):
+            yield
+    except Timeout:
+        raise ModelsError(f"Another build has been going on for {PATIENCE_SECONDS:.0f} s.") from None
+
+
+@contextmanager
+def _copy_of(warehouse: Warehouse) -> Iterator[Path]:
+    """A copy of the database's last commit, under the name that the database has."""
+    if warehouse.path is None or warehouse.database.startswith(":memory:"):
+        raise ModelsError(
+            f"Models are built beside a database that is a file of this machine, and {warehouse.database} is "
+            "none. Run dbt on it with a profile of its own: docs/models.md says how."
+        )
+    if not warehouse.exists:
+        raise ModelsError(f"There is no database at {warehouse.database} yet: run an import first.")
+    beside = warehouse.path.with_name(f"{warehouse.path.name}.models")
+    sweep(beside)
+    with temporary_folder(beside) as folder:
+        copy = folder / warehouse.path.name
+        with FileIO(copy, "xb") as target, warehouse.at_rest() as original, FileIO(original) as source:
+            while copy_some(source, target):
+                pass
+        copy.chmod(0o600)
+        yield copy
+
+
+def _swap(warehouse: Warehouse, copy: Path, outcome: Outcome, *, keep_others: bool) -> tuple[str, ...]:
+    """Put what was built into the warehouse, in one transaction, and remove what is no model any more."""
+    nodes = outcome.manifest.get("nodes", {})
+    built = [nodes[one.unique_id] for one in outcome.results if one.kind != "test" and one.status == OK]
+    built = [node for node in built if node["config"]["materialized"] != "ephemeral"]
+    known = {
+        _table_of(node) for node in nodes.values() if node["resource_type"] in ("model", "seed", "snapshot")
+    }
+    with warehouse.with_memory("768MB").writing() as connection:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(SCHEMA)}")
+        connection.execute(f"ATTACH {literal(str(copy))} AS built (READ_ONLY)")
+        for node in built:
+            _replace(connection, node)
+        if not keep_others and not outcome.problems:
+            _drop_others(connection, known)
+    return tuple(_table_of(node) for node in built)
+
+
+def _table_of(node: Mapping[str, Any]) -> str:
+    return str(node.get("alias") or node["name"])
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> None:
+    name = _table_of(node)
+    table = quoted(SCHEMA, name)
+    view = connection.execute(
+        "SELECT sql FROM duckdb_views() WHERE database_name = 'built' AND schema_name = ? AND view_name = ?",
+        [node["schema"], name],
+    ).fetchone()
+    _drop(connection, name)
+    if view:
+        # A view reads by the name of the database, which the copy has too.
+        connection.execute(view[0])
+    else:
+        connection.execute(f"CREATE TABLE {table} AS FROM {quoted('built', node['schema'], name)}")
+    kind = "VIEW" if view else "TABLE"
+    if node["description"]:
+        connection.execute(f"COMMENT ON {kind} {table} IS {literal(node['description'])}")
+    columns = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = ? AND table_name = ?",
+        [SCHEMA, name],
+    ).fetchall()
+    for (column,) in columns:
+        described = node["columns"].get(column, {}).get("description")
+        if described:
+            connection.execute(f"COMMENT ON COLUMN {table}.{quoted(column)} IS {literal(described)}")
+
+
+def _drop_others(connection: duckdb.DuckDBPyConnection, known: Iterable[str]) -> None:
+    for name in _relations(connection).keys() - set(known):
+        _drop(connection, name)
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    kind = _relations(connection).get(name)
+    if kind:
+        connection.execute(f"DROP {kind} {quoted(SCHEMA, name)}")
+
+
+def _relations(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """What there is in the schema of models: ``TABLE`` or ``VIEW``, by name."""
+    return dict(
+        connection.execute(
+            "SELECT table_name, 'TABLE' FROM duckdb_tables() "
+            "WHERE database_name = current_database() AND schema_name = $1 "
+            "UNION ALL SELECT view_name, 'VIEW' FROM duckdb_views() "
+            "WHERE database_name = current_database() AND schema_name = $1",
+            [SCHEMA],
+        ).fetchall()
+    )
+
+
+def make_documentation(project: DbtProject, warehouse: Warehouse, work: Path) -> Path:
+    """Make dbt's page about models, columns, tests and what depends on what; it stays until the next time.
+
+    Raises:
+        ModelsError: dbt cannot be used, or the database is no file of this machine.
+        WarehouseError: there is no database yet, or it cannot be opened.
+        OSError: a folder cannot be written.
+    """
+    with _turn(work), _copy_of(warehouse) as copy:
+        run_dbt(project, work / "project", copy, ["docs", "generate", "--static"], {})
+    page = work / "project" / "target" / "static_index.html"
+    if not page.is_file():
+        raise ModelsError("dbt made no page; `models build` says what is wrong with the models.")
+    return page

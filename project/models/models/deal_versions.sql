@@ -1,0 +1,198 @@
+{{ config(enabled=has('deals')) }}
+{%- set history = load_relation(source('pipedrive_history', var('deals'))) if execute else none %}
+-- What each deal was like, from when to when. Versions of the source with `history` come first; what was before
+-- the first of them is told by the changes of the deal, where they are imported; and nothing else is taken for
+-- known. Of a source without `history` the row itself is the only version, since it is so from its last update.
+with deals as (
+  {{ rows_of(source('pipedrive', var('deals')), {
+    '_id': 'bigint', 'add_time': 'timestamptz', '_update_time': 'timestamptz',
+    '_first_imported_at': 'timestamptz', '_is_current': 'boolean', '_removal': 'varchar',
+    '_removed_at': 'timestamptz', 'status': 'varchar', 'pipeline_id': 'bigint', 'stage_id': 'bigint',
+    'owner_id': 'bigint', 'value': 'double', 'currency': 'varchar', 'probability': 'double',
+    'expected_close_date': 'date', 'stage_change_time': 'timestamptz', 'won_time': 'timestamptz',
+    'lost_time': 'timestamptz', 'close_time': 'timestamptz'
+  }) }}
+),
+
+kept as (
+  select
+    _id as deal_id,
+    coalesce(add_time, _first_imported_at) as add_time,
+    coalesce(_removal = 'archived', false) as is_archived,
+    coalesce(_removal = 'deleted', false) as is_deleted,
+    -- A deal that was added after the first import was seen soon after it was added.
+    coalesce(add_time, _first_imported_at) >= min(_first_imported_at) over () as is_seen_from_its_beginning
+  from deals
+  where _is_current or _removal in ('archived', 'deleted')
+),
+
+seen as (
+{% if history %}
+  {{ rows_of(source('pipedrive_history', var('deals')), {
+    '_id': 'bigint', 'status': 'varchar', 'pipeline_id': 'bigint', 'stage_id': 'bigint',
+    'owner_id': 'bigint', 'value': 'double', 'currency': 'varchar', 'probability': 'double',
+    'expected_close_date': 'date', 'stage_change_time': 'timestamptz', 'won_time': 'timestamptz',
+    'lost_time': 'timestamptz', 'close_time': 'timestamptz', '_valid_from': 'timestamptz',
+    '_valid_to': 'timestamptz'
+  }) }}
+{% else %}
+  select
+    _id, status, pipeline_id, stage_id, owner_id, value, currency, probability, expected_close_date,
+    stage_change_time, won_time, lost_time, close_time,
+    coalesce(_update_time, _first_imported_at) as _valid_from,
+    case when _removal = 'deleted' then greatest(_removed_at, _update_time) end as _valid_to
+  from deals
+{% endif %}
+),
+
+versions as (
+  select
+    kept.deal_id,
+    kept.add_time,
+    kept.is_deleted,
+    kept.is_seen_from_its_beginning,
+    seen.* exclude (_id, _valid_from, _valid_to, value, won_time, lost_time, close_time, stage_change_time),
+    {{ money('seen.value') }} as value,
+    coalesce(seen.stage_change_time, kept.add_time) as entered_at,
+    case seen.status
+      when 'won' then coalesce(seen.won_time, seen.close_time)
+      when 'lost' then coalesce(seen.lost_time, seen.close_time)
+    end as closed_at,
+    seen._valid_from as valid_from,
+    -- Archiving a deal is no end of it.
+    case when kept.is_archived and row_number() over (partition by kept.deal_id order by seen._valid_from desc) = 1
+      then null else seen._valid_to end as valid_to,
+    row_number() over (partition by kept.deal_id order by seen._valid_from) as number
+  from seen inner join kept on kept.deal_id = seen._id
+  where seen._valid_to is null or seen._valid_to > seen._valid_from
+),
+
+firsts as (
+  select * from versions where number = 1
+),
+
+{% if has('deal_changes') %}
+changes_found as (
+  {{ rows_of(source('pipedrive', var('deal_changes')), {
+    '_id': 'varchar', '_parent_id': 'bigint', 'field_key': 'varchar', 'old_value': 'varchar',
+    'new_value': 'varchar', 'time': 'timestamptz'
+  }) }}
+),
+
+-- Only what lies before the first version, and what led to it.
+changes as (
+  select
+    found._parent_id as deal_id,
+    case found.field_key when 'user_id' then 'owner_id' else found.field_key end as field,
+    nullif(found.old_value, '') as old_value,
+    found.time as at,
+    found._id as change_id
+  from changes_found as found inner join firsts on firsts.deal_id = found._parent_id
+  where found.time <= firsts.valid_from and found.time is not null
+    and found.field_key in (
+      'status', 'stage_id', 'pipeline_id', 'user_id', 'owner_id', 'value', 'currency', 'probability',
+      'expected_close_date'
+    )
+),
+
+moments as (
+  select deal_id, add_time as at from firsts
+  where add_time < valid_from and deal_id in (select deal_id from changes)
+  union
+  select changes.deal_id, changes.at
+  from changes inner join firsts using (deal_id)
+  where changes.at < firsts.valid_from and changes.at > firsts.add_time
+),
+
+-- The value at a moment is the old one of the next change, or that of the first version if none comes.
+told as (
+  select
+    moments.deal_id,
+    moments.at,
+    {% for field in ['status', 'stage_id', 'pipeline_id', 'owner_id', 'value', 'currency', 'probability',
+                     'expected_close_date'] -%}
+    arg_min({'old': changes.old_value}, (changes.at, changes.change_id))
+      filter (where changes.field = '{{ field }}' and changes.at > moments.at) as {{ field }},
+    {% endfor -%}
+    max(changes.at) filter (where changes.field = 'stage_id' and changes.at <= moments.at) as entered_at
+  from moments left join changes on changes.deal_id = moments.deal_id
+  group by all
+),
+
+earlier as (
+  select
+    firsts.deal_id,
+    firsts.add_time,
+    firsts.is_deleted,
+    case when told.status is null then firsts.status else told.status.old end as status,
+    case when told.pipeline_id is null then firsts.pipeline_id
+      else try_cast(told.pipeline_id.old as bigint) end as pipeline_id,
+    case when told.stage_id is null then firsts.stage_id
+      else try_cast(told.stage_id.old as bigint) end as stage_id,
+    case when told.owner_id is null then firsts.owner_id
+      else try_cast(told.owner_id.old as bigint) end as owner_id,
+    case when told.value is null then firsts.value else {{ money('told.value.old') }} end as value,
+    case when told.currency is null then firsts.currency else told.currency.old end as currency,
+    case when told.probability is null then firsts.probability
+      else try_cast(told.probability.old as double) end as probability,
+    case when told.expected_close_date is null then firsts.expected_close_date
+      else try_cast(told.expected_close_date.old as date) end as expected_close_date,
+    coalesce(told.entered_at, firsts.add_time) as entered_at,
+    told.at as valid_from,
+    lead(told.at, 1, firsts.valid_from) over (partition by told.deal_id order by told.at) as valid_to
+  from told inner join firsts using (deal_id)
+),
+{% endif %}
+
+joined as (
+  select
+    deal_id, add_time, is_deleted, status, pipeline_id, stage_id, owner_id, value, currency, probability,
+    expected_close_date, entered_at, closed_at, valid_to,
+    -- Who was seen from its beginning was so from its beginning.
+    case when number = 1 and is_seen_from_its_beginning
+      {%- if has('deal_changes') %} and deal_id not in (select deal_id from changes){% endif %}
+      then least(add_time, valid_from) else valid_from end as valid_from
+  from versions
+{% if has('deal_changes') %}
+  union all by name
+  select
+    * exclude (pipeline_id),
+    coalesce(stages.pipeline_id, earlier.pipeline_id) as pipeline_id,
+    case when earlier.status in ('won', 'lost') then earlier.valid_from end as closed_at
+  from earlier
+  {% if has('stages') %}left join (select id, pipeline_id from {{ ref('base_stages') }}) as stages
+    on stages.id = earlier.stage_id
+  {% else %}cross join (select null::bigint as pipeline_id) as stages{% endif %}
+{% endif %}
+),
+
+ordered as (
+  select
+    *,
+    lead(valid_from) over deal as next_from,
+    min(valid_from) over (partition by deal_id) as first_from
+  from joined
+  where status <> 'deleted'
+  window deal as (partition by deal_id order by valid_from)
+)
+
+select
+  deal_id,
+  row_number() over (partition by deal_id order by valid_from) as version_nr,
+  valid_from,
+  valid_to,
+  status,
+  pipeline_id,
+  stage_id,
+  owner_id,
+  value,
+  currency,
+  probability,
+  expected_close_date,
+  least(entered_at, valid_from) as entered_at,
+  closed_at,
+  add_time,
+  valid_to is not null and (next_from is null or next_from > valid_to) as is_ended_by_deletion,
+  is_deleted,
+  greatest(add_time, first_from) as known_from
+from ordered
