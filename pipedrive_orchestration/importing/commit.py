@@ -18,7 +18,7 @@ from pipedrive_orchestration.importing.merge import merge, update_names
 from pipedrive_orchestration.importing.parents import Settlement
 from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
 from pipedrive_orchestration.importing.references import NamesRead, References, Revisions
-from pipedrive_orchestration.importing.removals import RemovedId, mark_removed
+from pipedrive_orchestration.importing.removals import RemovedId, correct_removals, mark_removed
 from pipedrive_orchestration.importing.report import Pull, RowCounts, Totals
 from pipedrive_orchestration.importing.staging import imports_alive
 from pipedrive_orchestration.importing.visibility import Visibility
@@ -69,6 +69,7 @@ class Committer:
         self._names = names
         self._created = context.created
         self._doubt: str | None = None
+        self._removals_until: datetime | None = None
         context.reporter.noted(self.totals.notes)
         self._grid = windows_until(context.source, context.began)
         self._ends = {window.key: window.end for window in self._grid}
@@ -81,6 +82,10 @@ class Committer:
     def doubt(self, reason: str) -> None:
         """Let the last commit put all windows in doubt."""
         self._doubt = reason
+
+    def leave_removals_at(self, instant: datetime | None) -> None:
+        """Let the recents feed be read from an earlier instant than the watermark, if one is given."""
+        self._removals_until = instant
 
     def note(self, sentences: Sequence[str]) -> None:
         """Keep what a reader of the import should know."""
@@ -299,6 +304,9 @@ class Committer:
         count = mark_removed(
             connection, source.slug, removed, now=now, ended_at=ended_at, settled_until=past.until
         )
+        # Nothing leaves the segment of a source without a filter: a deviating run has said so.
+        guesses = ("deleted", "invisible", *(() if source.filters else ("left_segment",)))
+        correct_removals(connection, source.slug, removed, guesses)
         key = windows[0].key if windows else None
         before = self.totals.by_window.get(key, RowCounts())
         self.totals.by_window[key] = before.plus(RowCounts(removed=count))
@@ -323,7 +331,9 @@ class Committer:
         ledger.move_watermark(
             connection,
             context.source.slug,
-            Watermark(began, context.definition.fingerprint, began - context.clock.offset),
+            Watermark(
+                began, context.definition.fingerprint, began - context.clock.offset, self._removals_until
+            ),
             context.clock.at_pipedrive(now),
         )
 

@@ -72,6 +72,7 @@ class Loader:
         self._committer.note(found.notes)
         if found.doubt:
             self._committer.doubt(found.doubt)
+        self._committer.leave_removals_at(self._reconciler.removals_until)
         for record in found.pages:
             await self._stage(FetchedPage(record))
         return found.removed

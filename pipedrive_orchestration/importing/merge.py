@@ -195,7 +195,11 @@ def _judge(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     enters = "i._removal IS NULL"
     if terms.only_added_since is not None:
         enters += " AND coalesce(i._add_time >= $only_added_since, false)"
-    parameters = {"started_at": terms.context.started_at, "now": terms.now}
+    parameters: dict[str, object] = {
+        "started_at": terms.context.started_at,
+        "now": terms.now,
+        "has_filter": terms.context.source.filters is not None,
+    }
     if terms.only_added_since is not None:
         parameters["only_added_since"] = terms.only_added_since
     known = ", t._update_time AS known" if terms.options.history else ""
@@ -213,8 +217,9 @@ def _judge(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
                 WHEN i._removal IS NULL THEN 'update'
                 -- A list shows a merged record as deleted; only the recents feed knows better.
                 WHEN t._removal = 'merged' AND i._removal = 'deleted' THEN 'pass'
-                -- What becomes of a record outside the segment is no change of the source.
-                WHEN t._removal = 'left_segment' THEN 'pass'
+                -- What becomes of a record outside the segment is no change of the source. A source without
+                -- a filter has none: a deviating run has said so.
+                WHEN t._removal = 'left_segment' AND $has_filter THEN 'pass'
                 ELSE 'remove'
             END AS verdict
         FROM incoming AS i LEFT JOIN {quoted(ROWS, terms.slug)} AS t USING (_id)

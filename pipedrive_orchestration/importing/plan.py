@@ -174,14 +174,14 @@ def _reason_for_full_pull(definition: Definition, prior: PriorState, now: dateti
 
 
 def known_until(context: ImportContext, prior: PriorState) -> datetime | None:
-    """From when on the recents feed may tell news: the watermark, unless a wrong clock has set it.
+    """From when on the recents feed may tell news: it was read up to then, unless a wrong clock says so.
 
     Then it is an instant before everything that the feed can tell.
     """
     now = context.began
     if prior.watermark is not None and _is_in_the_future(prior.watermark, now):
         return now - timedelta(days=RECENTS_DAYS + 1)
-    return prior.watermark
+    return prior.removals_until
 
 
 def _is_in_the_future(watermark: datetime, now: datetime) -> bool:

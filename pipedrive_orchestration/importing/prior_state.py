@@ -29,6 +29,7 @@ class PriorState:
 
     Attributes:
         watermark: up to when changes are loaded, None before the first import.
+        removals_until: up to when the recents feed has been read; no later than the watermark.
         definition: the fingerprint of what they were loaded for.
         columns: of the source's table, with the field they were made for.
         rows_in_windows: rows that the windows to be pulled hold already.
@@ -41,6 +42,7 @@ class PriorState:
     """
 
     watermark: datetime | None = None
+    removals_until: datetime | None = None
     definition: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     rows_in_windows: int = 0
@@ -89,6 +91,7 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
         left = [window for window in windows if window.key not in done]
         return PriorState(
             watermark=watermark.instant if watermark else None,
+            removals_until=(watermark.removals_until or watermark.instant) if watermark else None,
             definition=watermark.definition if watermark else None,
             columns={
                 key: Column(key, types[key], source.labels.get(key, known.label), known.field_type)

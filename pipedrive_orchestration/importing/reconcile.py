@@ -63,9 +63,16 @@ class Reconciler:
         self._context = context
         self._visibility = visibility
         self._folder = folder
-        self._watermark = known_until(context, prior)
+        self._known_until = known_until(context, prior)
+        self._is_behind = prior.removals_until != prior.watermark
         self._rows = prior.rows_in_windows
         self._recent: RecentRemovals | None = None
+
+    @property
+    def removals_until(self) -> datetime | None:
+        """Up to when the recents feed has been read, where that is not up to the beginning of this import."""
+        # Lists tell of removed deals.
+        return self._known_until if self._is_behind and not self._context.object_type.with_deleted else None
 
     @property
     def needs_everything(self) -> bool:
@@ -157,10 +164,10 @@ class Reconciler:
         return removed
 
     async def _explained(self, gone: Sequence[str]) -> list[RemovedId]:
-        if not gone or self._watermark is None or self._context.object_type.recents_item is None:
+        known_until = self._known_until
+        if not gone or known_until is None or self._context.object_type.recents_item is None:
             return reasons(gone, RecentRemovals(), all_seen_in_recents=False)
-        reach = self._context.began - timedelta(days=RECENTS_DAYS)
-        since = max(self._watermark - OVERLAP, reach)
+        since = self._news_since(known_until - OVERLAP)
         try:
             recent = self._recent or await self._read_recents(since)
             if self._recent is not None and not recent.explains(gone):
@@ -170,17 +177,25 @@ class Reconciler:
         except Refused as refused:
             if refused.status != httpx.codes.FORBIDDEN:
                 raise
+            self._is_behind = True
             return reasons(gone, RecentRemovals(), all_seen_in_recents=False)
-        return reasons(gone, recent, all_seen_in_recents=since <= self._watermark)
+        return reasons(gone, recent, all_seen_in_recents=since <= known_until and not recent.has_nameless)
+
+    def _news_since(self, since: datetime) -> datetime:
+        """From when on the recents feed has to be read: earlier than asked for where it was not before."""
+        if self._known_until is not None:
+            since = min(since, self._known_until - OVERLAP)
+        return max(since, self._context.began - timedelta(days=RECENTS_DAYS))
 
     async def _removed_since(self, since: datetime) -> Reconciliation:
         """The removals that the recents feed tells of; records that it only names are looked up."""
         context = self._context
         try:
-            recent = await self._read_recents(since)
+            recent = await self._read_recents(self._news_since(since))
         except Refused as refused:
             if refused.status != httpx.codes.FORBIDDEN:
                 raise
+            self._is_behind = True
             return Reconciliation(notes=[_no_recents(refused)])
         named = await asyncio.to_thread(self._current_among, recent.unexplained)
         found = await records_by_ids(context.client, context.object_type, context.definition.query, named)
@@ -204,6 +219,8 @@ class Reconciler:
                 files += self._folder.add(lines)
                 longest = max(longest, *map(len, lines.split(b"\n")))
         recent = await asyncio.to_thread(removed_in_recents, files, longest)
+        # What a feed without ids has not told, it may tell when it is asked again.
+        self._is_behind = recent.has_nameless
         return await asyncio.to_thread(self._judged, recent)
 
     def _judged(self, recent: RecentRemovals) -> RecentRemovals:
@@ -211,7 +228,9 @@ class Reconciler:
         if not recent.partners or not context.warehouse.exists:
             return recent
         with context.warehouse.reading() as connection:
-            return without_survivors(connection, context.source.slug, recent)
+            source = context.source
+            has_all = source.filters is None and source.pull_existing
+            return without_survivors(connection, source.slug, recent, has_all=has_all)
 
 
 def _no_recents(refused: Refused) -> str:

@@ -33,7 +33,8 @@ class RecentRemovals:
         removed: the records that it shows as gone.
         unexplained: ids as text of records that it names without saying what became of them.
         has_nameless: whether something became of records that it does not name.
-        partners: by the id of a record that was merged, the id of the other one of the merge.
+        partners: by the id of a record that was merged, the id of the other one of the merge, where nothing
+            is told of that.
     """
 
     removed: list[RemovedId] = field(default_factory=list)
@@ -78,7 +79,8 @@ def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
                 CASE WHEN l.data.merge_what_id IS NULL
                         OR coalesce(other.is_removed AND other.data.update_time < l.data.update_time, false)
                     THEN 'deleted' ELSE 'merged' END,
-                l.data.update_time, l.is_removed, l.data.merge_what_id::VARCHAR
+                l.data.update_time, l.is_removed,
+                CASE WHEN other.id IS NULL THEN l.data.merge_what_id::VARCHAR END
             FROM judged AS l LEFT JOIN judged AS other ON other.id = l.data.merge_what_id
             WHERE l.is_removed OR l.is_unexplained
             """,
@@ -88,7 +90,7 @@ def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
         removed=[(one, reason, at) for one, reason, at, is_removed, _ in found if is_removed and one],
         unexplained=[one for one, _, _, is_removed, _ in found if one and not is_removed],
         has_nameless=any(one is None for one, *_ in found),
-        partners={one: other for one, reason, *_, other in found if one and reason == "merged"},
+        partners={one: other for one, reason, *_, other in found if one and other and reason == "merged"},
     )
 
 
@@ -105,17 +107,27 @@ def current_among(connection: duckdb.DuckDBPyConnection, slug: str, ids: Sequenc
 
 
 def without_survivors(
-    connection: duckdb.DuckDBPyConnection, slug: str, recent: RecentRemovals
+    connection: duckdb.DuckDBPyConnection, slug: str, recent: RecentRemovals, *, has_all: bool
 ) -> RecentRemovals:
-    """The removals without merges whose other one was merged away before: what survived it was deleted."""
-    if not recent.partners or not column_types(connection, slug):
+    """The removals without merges whose other one was gone before: what survived it was deleted.
+
+    Args:
+        connection: the warehouse.
+        slug: the source.
+        recent: what the feed tells.
+        has_all: whether every record that is there has a row in the source.
+    """
+    others = set(recent.partners.values())
+    if not others or not column_types(connection, slug):
         return recent
-    merged = connection.execute(
-        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _removal = 'merged' AND _id::VARCHAR IN "
-        "(SELECT unnest($ids))",
-        {"ids": list(recent.partners.values())},
-    ).fetchall()
-    gone_before = {record_id for (record_id,) in merged}
+    known = dict(
+        connection.execute(
+            f"SELECT _id::VARCHAR, _is_current FROM {quoted(ROWS, slug)} WHERE _id::VARCHAR IN "
+            "(SELECT unnest($ids))",
+            {"ids": list(others)},
+        ).fetchall()
+    )
+    gone_before = {other for other in others if not known.get(other, not has_all)}
     removed: list[RemovedId] = [
         (one, "deleted" if recent.partners.get(one) in gone_before else reason, at)
         for one, reason, at in recent.removed
@@ -281,3 +293,25 @@ def mark_removed(
         )
     connection.execute("DROP TABLE removed")
     return int(changed[0]) if changed else 0
+
+
+def correct_removals(
+    connection: duckdb.DuckDBPyConnection, slug: str, removed: Iterable[RemovedId], guesses: Sequence[str]
+) -> None:
+    """Say of rows that were gone already why they are, where Pipedrive tells only now.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        slug: the source.
+        removed: what is gone. Only what Pipedrive has dated is told by it.
+        guesses: the reasons that rows may have been given in want of a better one.
+    """
+    told = {record_id: reason for record_id, reason, removed_at in removed if removed_at is not None}
+    if told:
+        connection.execute(
+            f"UPDATE {quoted(ROWS, slug)} AS t SET _removal = r.reason "
+            "FROM (SELECT unnest($ids) AS id, unnest($reasons) AS reason) AS r "
+            "WHERE t._id::VARCHAR = r.id AND NOT t._is_current AND t._removal <> r.reason "
+            "AND list_contains($guesses, t._removal)",
+            {"ids": list(told), "reasons": list(told.values()), "guesses": list(guesses)},
+        )

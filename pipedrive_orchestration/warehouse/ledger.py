@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS import_ledger.windows (
 );
 CREATE TABLE IF NOT EXISTS import_ledger.watermarks (
     source VARCHAR, watermark TIMESTAMPTZ, definition VARCHAR, changed_at TIMESTAMPTZ,
-    by_our_clock TIMESTAMPTZ
+    by_our_clock TIMESTAMPTZ, removals_until TIMESTAMPTZ
 );
 CREATE TABLE IF NOT EXISTS import_ledger.creations (
     source VARCHAR, created_at TIMESTAMPTZ, at_pipedrive TIMESTAMPTZ
@@ -255,11 +255,14 @@ class Watermark:
         instant: up to when, in Pipedrive's time.
         definition: the fingerprint of what they were loaded for.
         by_our_clock: the same instant in our time, to be compared with schedules.
+        removals_until: up to when the recents feed has been read, in Pipedrive's time, where that is earlier since
+            the feed could not be read or understood.
     """
 
     instant: datetime
     definition: str
     by_our_clock: datetime
+    removals_until: datetime | None = None
 
     def at_pipedrive(self, instant: datetime) -> datetime:
         """The instant by Pipedrive's clock for one by ours, as the import had it that set the watermark."""
@@ -271,7 +274,9 @@ def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> Watermar
     if not is_present(connection):
         return None
     row = connection.execute(
-        "SELECT watermark, definition, by_our_clock FROM import_ledger.watermarks WHERE source = ?", [source]
+        "SELECT watermark, definition, by_our_clock, removals_until FROM import_ledger.watermarks "
+        "WHERE source = ?",
+        [source],
     ).fetchone()
     return Watermark(*row) if row else None
 
@@ -297,9 +302,16 @@ def move_watermark(
         watermark = replace(earlier, by_our_clock=max(earlier.by_our_clock, watermark.by_our_clock))
     connection.execute("DELETE FROM import_ledger.watermarks WHERE source = ?", [source])
     connection.execute(
-        "INSERT INTO import_ledger.watermarks (source, watermark, definition, changed_at, by_our_clock) "
-        "VALUES (?, ?, ?, ?, ?)",
-        [source, watermark.instant, watermark.definition, now, watermark.by_our_clock],
+        "INSERT INTO import_ledger.watermarks "
+        "(source, watermark, definition, changed_at, by_our_clock, removals_until) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            source,
+            watermark.instant,
+            watermark.definition,
+            now,
+            watermark.by_our_clock,
+            watermark.removals_until,
+        ],
     )
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.catalog import has_table
 
-VERSION = 5
+VERSION = 6
 """Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
 
 _TABLE = "import_ledger.schema_version"
@@ -96,11 +96,18 @@ def _tell_what_reconciles(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE import_ledger.imports ADD COLUMN IF NOT EXISTS reconciles UUID")
 
 
+def _keep_removals_apart(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "ALTER TABLE import_ledger.watermarks ADD COLUMN IF NOT EXISTS removals_until TIMESTAMPTZ"
+    )
+
+
 _STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     _keep_definitions,
     _keep_states_of_windows,
     _keep_our_time,
     _keep_what_was_set_aside,
     _tell_what_reconciles,
+    _keep_removals_apart,
 )
 """The step at index ``n`` leads from version ``n`` to the next."""

@@ -19,7 +19,6 @@ from pipedrive_orchestration_tests.exactness.test_reconciliation import (
     Step,
     Tick,
     impatient_trial,
-    wrong,
 )
 
 DAYS = size("CHAOS_DAYS", 20 * FULL)
@@ -69,7 +68,7 @@ def test_days_of_odd_answers_end_in_the_truth() -> None:
                     life.take(step)
         for life in lives:
             life.end()
-            assert wrong(trial, life.source) == []
+            assert life.wrong() == []
         FIGURES["hours of ticks"] += HOURS
         FIGURES["odd answers"] += trial.demo.odd.given.total()
     assert trial.demo.odd.given.total() > 0, "nothing was tried"
