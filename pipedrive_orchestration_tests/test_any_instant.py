@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.demo.generator import Business, generate
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.pipedrive.client import next_budget
+from pipedrive_orchestration.pipedrive.clock import AccountClock
 from pipedrive_orchestration.sources import Source, is_expired, next_ticks
 from pipedrive_orchestration.sources.relative_dates import Interval, interval_of
 from pipedrive_orchestration_tests.clocks import PRESENT
@@ -100,14 +101,14 @@ def ticks_are_ahead_and_in_order(now: datetime) -> None:
 
 def a_last_day_lasts_until_midnight(now: datetime) -> None:
     last_day = source(now, expiration_date=now.date())
-    midnight = next_budget(now)
+    midnight = next_budget(AccountClock(lambda: now))
     assert not is_expired(last_day, now)
     assert not is_expired(last_day, midnight - timedelta(microseconds=1))
     assert is_expired(last_day, midnight)
 
 
 def a_budget_comes_at_the_next_midnight(now: datetime) -> None:
-    midnight = next_budget(now)
+    midnight = next_budget(AccountClock(lambda: now))
     assert now < midnight <= now + DAY
     assert midnight == midnight.replace(hour=0, minute=0, second=0, microsecond=0)
 

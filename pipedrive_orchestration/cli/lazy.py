@@ -24,18 +24,16 @@ class Outline:
         place: its function, as ``<module of commands>:<function>``.
         summary: the first paragraph of the function's docstring.
         panel: under which heading the list of commands shows it.
-        hidden: whether the list leaves it out.
     """
 
     name: str
     place: str
     summary: str
     panel: str | None = None
-    hidden: bool = False
 
     def listed(self) -> TyperCommand:
         """The command as far as a list of commands needs it."""
-        return TyperCommand(self.name, help=self.summary, rich_help_panel=self.panel, hidden=self.hidden)
+        return TyperCommand(self.name, help=self.summary, rich_help_panel=self.panel)
 
     def load(self) -> Any:
         """The command itself, of whatever class Typer gives to commands."""
@@ -44,7 +42,7 @@ class Outline:
             add_completion=False, rich_markup_mode="markdown", pretty_exceptions_show_locals=False
         )
         place = import_module(f"{__package__}.commands.{module}")
-        alone.command(self.name, hidden=self.hidden)(getattr(place, function))
+        alone.command(self.name)(getattr(place, function))
         return typer.main.get_command(alone)
 
 

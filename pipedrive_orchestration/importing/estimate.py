@@ -18,7 +18,7 @@ from pipedrive_orchestration.importing.reference_names import tokens_of_names
 from pipedrive_orchestration.importing.references import References
 from pipedrive_orchestration.importing.report import Estimate, Pull
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.client import Client, next_budget
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, RECENTS, RECENTS_SCOPES
@@ -112,7 +112,9 @@ async def _estimate_first_import(body: SourceBody, connection: Connection) -> Es
         records = await _cost_of_first_import(client, body)
         records += await _cost_of_names(client, body, [*wanted, *selection.fields])
         notes = (*listed.notes, *unread_removals(body, connection))
-        return Estimate(client.usage.tokens + records, client.daily_tokens_left, notes)
+        return Estimate(
+            client.usage.tokens + records, client.daily_tokens_left, notes, next_budget(client.clock)
+        )
 
 
 def unread_removals(body: PreviewBody, connection: Connection) -> tuple[str, ...]:

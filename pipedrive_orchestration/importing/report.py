@@ -186,11 +186,13 @@ class Estimate:
         tokens: at most, from its first request on.
         daily_tokens_left: of the account's budget for today, None where Pipedrive does not say.
         notes: what the connected user, or app, may not read.
+        next_budget: when that budget is full again, by our clock; None where nobody needs to know.
     """
 
     tokens: int
     daily_tokens_left: int | None
     notes: tuple[str, ...] = ()
+    next_budget: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,7 +262,7 @@ class Client:
         refused_since: float | None = None
         for tries in count(1):
             if self.daily_tokens_left is not None and self.daily_tokens_left < cost:
-                raise BudgetSpent(str(request), cost, self.daily_tokens_left, next_budget())
+                raise BudgetSpent(str(request), cost, self.daily_tokens_left, next_budget(self.clock))
             try:
                 return await self._attempt(request, read)
             except _TryAgain as failed:
@@ -273,7 +273,7 @@ class Client:
             if isinstance(again, _OverLimit) and again.has_room:
                 refused_since = now if refused_since is None else refused_since
                 if now - refused_since > self._patience.refused:
-                    raise BudgetSpent(str(request), cost, None, next_budget())
+                    raise BudgetSpent(str(request), cost, None, next_budget(self.clock))
             else:
                 refused_since = None
             wait = again.wait if again.wait is not None else _backoff(tries)
@@ -365,19 +365,25 @@ class Client:
         left, room = daily_tokens_left(response.headers), burst_left(response.headers)
         told = retry_after(response.headers)
         if left is not None and left < cost:
-            return BudgetSpent(request, cost, left, next_budget())
+            return BudgetSpent(request, cost, left, next_budget(self.clock))
         if told is not None and told > self._patience.deadline:
-            return BudgetSpent(request, cost, left, datetime.now(UTC) + timedelta(seconds=told))
+            return BudgetSpent(request, cost, left, self.clock.now() + timedelta(seconds=told))
         wait = told if told is not None or room is None else seconds_to_reset(response.headers)
         if wait is not None:
             self.limiter.pause(wait)
         return _OverLimit(None if wait is None else wait + _jitter(0.2), has_room=left is None and bool(room))
 
 
-def next_budget(now: datetime | None = None) -> datetime:
-    """When the daily budget is full again: the next midnight UTC (the zone is not documented)."""
-    today = (now or datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return today + timedelta(days=1)
+def next_budget(clock: AccountClock) -> datetime:
+    """When the daily budget is full again, by our clock: at Pipedrive's next midnight.
+
+    That it is midnight in UTC is not documented. Headers tell that clock to the second, so this is late by one
+    or two rather than early.
+    """
+    now = clock.now_at_pipedrive().astimezone(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    second = timedelta(seconds=1)
+    return (clock.by_our_clock(midnight) + second - timedelta(microseconds=1)).replace(microsecond=0)
 
 
 @cache

@@ -44,6 +44,10 @@ class AccountClock:
         """What Pipedrive's clock shows at an instant of ours, as far as its answers have told."""
         return instant + self.offset
 
+    def by_our_clock(self, instant: datetime) -> datetime:
+        """What our clock shows at an instant of Pipedrive's, as far as its answers have told."""
+        return instant - self.offset
+
     def learn(self, headers: Mapping[str, str]) -> None:
         """Take note of the ``Date`` of an answer, if it has one."""
         try:

@@ -123,7 +123,7 @@ class BudgetSpent(PipedriveError):
     """The account's daily token budget cannot pay the next request.
 
     Attributes:
-        resumes_at: the instant from which the budget is expected to be full again (UTC).
+        resumes_at: the instant from which the budget is expected to be full again, by our clock in UTC.
     """
 
     def __init__(self, request: str, cost: int, left: int | None, resumes_at: datetime) -> None:

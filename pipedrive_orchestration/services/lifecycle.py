@@ -15,7 +15,6 @@ import dagster as dg
 
 from pipedrive_orchestration.importing import Estimate, estimate_first_import, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.errors import StatusConflictError
@@ -183,7 +182,7 @@ def _hold(body: SourceBody, estimate: Estimate) -> Hold | None:
     tokens, most, left = estimate.tokens, body.options.max_tokens, estimate.daily_tokens_left
     if most is not None and most < tokens:
         return Hold(tokens, most)
-    return Hold(tokens, left, next_budget()) if left is not None and left < tokens else None
+    return Hold(tokens, left, estimate.next_budget) if left is not None and left < tokens else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
         WarehouseError: the database cannot be opened.
     """
     loaded = deployment.store.load()
-    states = states_of(deployment, loaded.sources)
+    states = states_of(deployment, loaded.sources, now)
     failures = _failures(deployment, states)
     if not warehouse.exists:
         sources = [_not_imported(state, failures.get(state.source.slug)) for state in states]

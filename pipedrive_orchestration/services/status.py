@@ -92,19 +92,19 @@ def all_states(deployment: Deployment) -> list[SourceState]:
     Raises:
         OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    present = states_of(deployment, deployment.store.load().sources)
+    present = states_of(deployment, deployment.store.load().sources, datetime.now(UTC))
     ids = {state.source.id for state in present}
     deleted = [source for source in deployment.store.deleted() if source.id not in ids]
     return present + [SourceState(source, Status.DELETED) for source in deleted]
 
 
-def states_of(deployment: Deployment, sources: Sequence[Source]) -> list[SourceState]:
-    """The states of sources that are there, in their order.
+def states_of(deployment: Deployment, sources: Sequence[Source], now: datetime) -> list[SourceState]:
+    """The states of sources that are there at an instant of our clock, in their order.
 
     Raises:
         OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    reader = _StateReader(deployment, sources)
+    reader = _StateReader(deployment, sources, now)
     return [reader.at(source) for source in sources]
 
 
@@ -114,17 +114,17 @@ def state_of(deployment: Deployment, source: Source) -> SourceState:
     Raises:
         OldFileError: a file of version 0.1 is damaged, which may hold a source back.
     """
-    (state,) = states_of(deployment, [source])
+    (state,) = states_of(deployment, [source], datetime.now(UTC))
     return state
 
 
 class _StateReader:
     """One reading of what some sources share, from which the state of each follows."""
 
-    def __init__(self, deployment: Deployment, sources: Sequence[Source]) -> None:
+    def __init__(self, deployment: Deployment, sources: Sequence[Source], now: datetime) -> None:
         self._instance = deployment.instance
         self._names = deployment.names
-        self._now = datetime.now(UTC)
+        self._now = now
         self._holds = deployment.store.holds.read([source.id for source in sources])
         self._stopped = deployment.schedules.stopped()
         self._importing = set(_assets_under_way(deployment.instance))

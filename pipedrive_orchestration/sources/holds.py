@@ -21,7 +21,7 @@ class Hold:
     Attributes:
         estimated_tokens: what the import will cost at most; None if nothing was left to find out.
         budget: tokens that were there to pay for it.
-        until: when it ends by itself (UTC); None if only somebody can end it.
+        until: when it ends by itself, by our clock in UTC; None if only somebody can end it.
     """
 
     estimated_tokens: int | None

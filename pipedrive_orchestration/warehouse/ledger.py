@@ -255,8 +255,8 @@ class Watermark:
         instant: up to when, in Pipedrive's time.
         definition: the fingerprint of what they were loaded for.
         by_our_clock: the same instant in our time, to be compared with schedules.
-        removals_until: up to when the recents feed has been read, in Pipedrive's time, where that is earlier since
-            the feed could not be read or understood.
+        removals_until: up to when the recents feed has been read, in Pipedrive's time, where that is earlier
+            because the feed could not be read or understood.
     """
 
     instant: datetime

@@ -11,11 +11,11 @@ import pytest
 
 from pipedrive_orchestration.orchestration import PipedriveResource, build_definitions
 from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
-from pipedrive_orchestration.pipedrive.client import next_budget
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, previewed
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT, refused
 from pipedrive_orchestration_tests.api.test_sources import created, set_status, shown
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.conftest import FreshDemo
 
 
@@ -42,10 +42,24 @@ def ticked(api: Api, slug: str, at: datetime) -> str | None:
         return schedule.evaluate_tick(context).skip_message
 
 
+AHEAD = timedelta(hours=3)
+"""How far the poor account's clock was ahead of ours when the tests began; it stands still since."""
+
+
+def assert_is_its_midnight(instant: datetime) -> None:
+    """The next midnight of the poor account, by our clock."""
+    at_pipedrive = PRESENT + AHEAD
+    midnight = at_pipedrive.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    ours = datetime.now(UTC)
+    assert midnight - AHEAD <= instant <= midnight - AHEAD + (ours - PRESENT) + timedelta(seconds=2)
+
+
 @pytest.fixture
 def poor(start_api: StartApi, fresh_demo: FreshDemo, monkeypatch: pytest.MonkeyPatch) -> Api:
     """An API whose account has 35 tokens a day: finding out that an import costs 30 leaves too few for it."""
-    api = start_api(fresh_demo(daily_tokens=35))
+    demo = fresh_demo(daily_tokens=35)
+    demo.account.clock.advance(AHEAD)
+    api = start_api(demo)
     monkeypatch.setenv("PIPEDRIVE_PROJECT", str(api.store.project))
     return api
 
@@ -61,8 +75,8 @@ def test_what_the_day_cannot_pay_for_is_created_and_starts_with_the_next_days_bu
     assert source["status"] == "paused_out_of_credits"
     assert source["next_tick"] is None
     assert source["hold"]["budget"] < source["hold"]["estimated_tokens"]
-    midnight = next_budget()
-    assert datetime.fromisoformat(source["hold"]["until"]) == midnight
+    midnight = datetime.fromisoformat(source["hold"]["until"])
+    assert_is_its_midnight(midnight)
     assert (poor.store.folder / "open_deals.yaml").exists()
 
     assert launched(poor, midnight - timedelta(seconds=1)) == []
@@ -82,7 +96,7 @@ def test_setting_it_active_starts_it_at_once(poor: Api) -> None:
 def test_a_held_source_that_is_paused_waits_until_somebody_resumes_it(poor: Api) -> None:
     source_id = held(poor, DEALS)["source_instance_id"]
     assert set_status(poor, source_id, "paused")["status"] == "paused"
-    assert launched(poor, next_budget() + timedelta(days=3)) == []
+    assert launched(poor, datetime.now(UTC) + timedelta(days=3)) == []
     assert set_status(poor, source_id, "active")["status"] == "active"
     assert launched(poor, datetime.now(UTC)) == ["open_deals"]
 
@@ -94,7 +108,7 @@ def test_a_spent_budget_holds_without_an_estimate(poor: Api) -> None:
     source = shown(poor, held(poor, DEALS)["source_instance_id"])
     assert source["status"] == "paused_out_of_credits"
     assert source["hold"]["estimated_tokens"] is None
-    assert datetime.fromisoformat(source["hold"]["until"]) == next_budget()
+    assert_is_its_midnight(datetime.fromisoformat(source["hold"]["until"]))
 
 
 def test_a_static_source_can_be_held_and_released_and_not_paused(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import TypeVar
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Patience
+from pipedrive_orchestration.pipedrive.clock import utc_now
 from pipedrive_orchestration.pipedrive.object_types import DEALS, Paging
 from pipedrive_orchestration.pipedrive.responses import Page, open_page
 
@@ -28,12 +30,17 @@ def ask_calmly(
 
 
 def ask(
-    connection: Connection, read: Callable[[bytes], T], *, patience: Patience = SHORT, times: int = 1
+    connection: Connection,
+    read: Callable[[bytes], T],
+    *,
+    patience: Patience = SHORT,
+    times: int = 1,
+    clock: Callable[[], datetime] = utc_now,
 ) -> tuple[list[T], Client]:
     """What requests for deals, one after the other, end in, and the client that made them."""
 
     async def asking() -> tuple[list[T], Client]:
-        async with Client(connection, patience=patience) as client:
+        async with Client(connection, patience=patience, clock=clock) as client:
             return [
                 await client.get(DEALS.path, {"limit": 1}, cost=10, read=read) for _ in range(times)
             ], client

@@ -12,6 +12,7 @@ import pytest
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Patience, next_budget
+from pipedrive_orchestration.pipedrive.clock import AccountClock
 from pipedrive_orchestration.pipedrive.errors import (
     BudgetSpent,
     NotConnected,
@@ -159,7 +160,11 @@ def test_a_spent_daily_budget_stops_at_once_and_says_when_it_is_full_again(heade
         with pytest.raises(BudgetSpent) as caught:
             ask(served.connection, as_page)
         assert len(served.asked) == 1
-    expected = next_budget() if "retry-after" not in headers else datetime.now(UTC) + timedelta(hours=1)
+    expected = (
+        next_budget(AccountClock())
+        if "retry-after" not in headers
+        else datetime.now(UTC) + timedelta(hours=1)
+    )
     assert abs(caught.value.resumes_at - expected) < timedelta(minutes=5)
     assert f"{caught.value.resumes_at:%Y-%m-%d %H:%M} UTC" in str(caught.value)
 
@@ -212,7 +217,17 @@ def test_a_web_page_instead_of_the_first_answer_is_said_soon() -> None:
 
 def test_the_budget_is_full_again_at_midnight() -> None:
     late = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
-    assert next_budget(late) == late + timedelta(seconds=1)
+    assert next_budget(AccountClock(lambda: late)) == late + timedelta(seconds=1)
+
+
+def test_the_budget_is_full_again_at_midnight_of_pipedrives_clock() -> None:
+    """By ours that is 9:59:18 here, where Pipedrive's clock shows 11 h 1 min less than ours."""
+    ours = datetime(2026, 12, 31, 13, 1, 17, tzinfo=UTC)
+    headers = {"x-daily-ratelimit-token-remaining": "0", "date": "Thu, 31 Dec 2026 02:00:17 GMT"}
+    with serving({PATH: lambda _: Answer(b"{}", 429, headers)}) as served:
+        with pytest.raises(BudgetSpent, match="after 2027-01-01 11:01 UTC") as caught:
+            ask(served.connection, as_page, clock=lambda: ours)
+    assert caught.value.resumes_at == datetime(2027, 1, 1, 11, 1, tzinfo=UTC)
 
 
 def test_no_request_is_made_that_the_known_rest_of_the_budget_cannot_pay(fresh_demo: FreshDemo) -> None:
