@@ -377,8 +377,8 @@ class Client:
 def next_budget(clock: AccountClock) -> datetime:
     """When the daily budget is full again, by our clock: at Pipedrive's next midnight.
 
-    That it is midnight in UTC is not documented. Headers tell that clock to the second, so this is late by one
-    or two rather than early.
+    That it is midnight in UTC is not documented. Headers tell that clock to the second, so this is late by
+    one or two rather than early.
     """
     now = clock.now_at_pipedrive().astimezone(UTC)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
