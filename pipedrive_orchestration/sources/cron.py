@@ -22,6 +22,9 @@ NAMED = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 _GAPS_FROM = datetime(2026, 1, 1, 0, 30, 30, tzinfo=UTC)
 """An instant at which no schedule can fire, nor a quarter of a day later."""
 
+_GAPS_WITHIN = timedelta(days=62)
+_QUARTER = timedelta(hours=6)
+
 
 class InvalidCronError(ValueError):
     """An expression that is not allowed; the message gives the reason."""
@@ -86,16 +89,15 @@ def next_ticks(schedule: str, after: datetime, count: int) -> list[datetime]:
 @lru_cache
 def longest_gap(schedule: str) -> timedelta:
     """The longest time between two ticks of a valid schedule, looked for in two months four times a day."""
-    instants = [_GAPS_FROM + quarter * timedelta(hours=6) for quarter in range(62 * 4)]
-    return max(_gap_at(schedule, instant) for instant in instants)
-
-
-def _gap_at(schedule: str, instant: datetime) -> timedelta:
-    """The time between the last tick before an instant and the first one after it."""
-    before = croniter(schedule, instant, ret_type=datetime).get_prev(datetime)
-    after = croniter(schedule, instant, ret_type=datetime).get_next(datetime)
-    gap: timedelta = after - before
-    return gap
+    ticks = croniter(schedule, ret_type=datetime)
+    instant, longest = _GAPS_FROM, timedelta()
+    while instant < _GAPS_FROM + _GAPS_WITHIN:
+        before: datetime = ticks.get_prev(datetime, start_time=instant)
+        after: datetime = ticks.get_next(datetime, start_time=instant)
+        longest = max(longest, after - before)
+        # What lies before the next tick is in the same gap.
+        instant += -((instant - after) // _QUARTER) * _QUARTER
+    return longest
 
 
 def _take(iterator: croniter, count: int) -> Iterator[datetime]:
