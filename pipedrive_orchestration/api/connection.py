@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 import duckdb
 
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+from pipedrive_orchestration.warehouse.instances import another_connection
 
 LONGEST_SECONDS = 0.25
 """Seconds for which the file may be taken without a pause; requests that come later wait for its end."""
@@ -51,7 +52,7 @@ class SharedReading:
         """
         connection = self._join()
         try:
-            with connection.cursor() as cursor:
+            with another_connection(connection) as cursor:
                 cursor.execute("SET TimeZone = 'UTC'")
                 yield cursor
         finally:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,11 +105,9 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
         wanted = wanted_fields(body, fields, selection)
         columns = columns_of(wanted, fields, body)
         before = client.usage.tokens
-        with (
-            tempfile.TemporaryDirectory(prefix="pipedrive-preview-") as temporary,
-            closing(Transform(body.type, columns.typed, Path(temporary), selection)) as transform,
-        ):
+        with tempfile.TemporaryDirectory(prefix="pipedrive-preview-") as temporary:
             folder = Path(temporary)
+            transform = Transform(body.type, columns.typed, folder, selection)
             async with (
                 Staging(StagingFolder(folder), transform) as staging,
                 open_references(client, folder, columns.derived, selection) as names,

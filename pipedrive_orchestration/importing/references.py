@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
 from pipedrive_orchestration.pipedrive.references import attributes_of
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import ledger, references
+from pipedrive_orchestration.warehouse.instances import duckdb_instance
 from pipedrive_orchestration.warehouse.references import ReferenceTable, UnfilteredSource
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, column_types
@@ -148,7 +149,7 @@ class References:
         self, shown: Sequence[ReferenceNames], request: ImportRequest, rows: Sequence[Path]
     ) -> dict[str, list[str]]:
         warehouse = request.warehouse
-        with warehouse.reading() if warehouse.exists else duckdb.connect() as connection:
+        with warehouse.reading() if warehouse.exists else duckdb_instance() as connection:
             return {
                 names.object_type.name: self._unknown_of(connection, names, request, rows) for names in shown
             }
@@ -279,7 +280,7 @@ class References:
         """Ids of records by whose names the filter may decide otherwise than when it was last evaluated."""
         if names.known is None or names.used is None:
             return []
-        with duckdb.connect() as connection:
+        with duckdb_instance() as connection:
             found = connection.execute(
                 f"SELECT id::VARCHAR FROM read_parquet({literal(str(names.known))}) WHERE revision > $used",
                 {"used": names.used},
@@ -431,7 +432,7 @@ class References:
     def _unknown_in_files(
         self, names: ReferenceNames, columns: Sequence[str], rows: Sequence[Path]
     ) -> list[str]:
-        with duckdb.connect() as connection:
+        with duckdb_instance() as connection:
             return self._unknown(connection, names, columns, rows_of(rows))
 
 
@@ -479,7 +480,7 @@ async def open_references(
         for name in dict.fromkeys((*by_type, *to_show)):
             object_type, place = CATALOGUE[name], folder / f"names-of-{name}"
             place.mkdir(mode=0o700)
-            transform = opened.enter_context(closing(Transform(object_type, _attributes(object_type), place)))
+            transform = Transform(object_type, _attributes(object_type), place)
             staging = await opened.enter_async_context(Staging(StagingFolder(place), transform))
             columns, references_shown = by_type.get(name, ()), to_show.get(name, ())
             table = reference_table(name)

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.warehouse.instances import duckdb_instance
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, column_types
 
@@ -57,7 +58,7 @@ def removed_in_recents(pages: Sequence[Path], longest: int) -> RecentRemovals:
     if not pages:
         return RecentRemovals()
     files = "[" + ", ".join(literal(str(page)) for page in pages) + "]"
-    with duckdb.connect() as connection:
+    with duckdb_instance() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.execute(
             f"""

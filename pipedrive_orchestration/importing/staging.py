@@ -11,7 +11,7 @@ import re
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -250,12 +250,8 @@ async def open_staging(context: ImportContext) -> AsyncIterator[Staging]:
         StagingError: the folder cannot be made.
     """
     request, definition = context.request, context.definition
-    with (
-        staging_folder(request.staging, request.source.slug, request.import_id) as folder,
-        closing(
-            Transform(context.object_type, definition.columns, folder.path, definition.selection)
-        ) as transform,
-    ):
+    with staging_folder(request.staging, request.source.slug, request.import_id) as folder:
+        transform = Transform(context.object_type, definition.columns, folder.path, definition.selection)
         async with Staging(folder, transform) as staging:
             yield staging
 

@@ -9,9 +9,9 @@ which needs no warehouse, so it is made while other pages are being read.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -20,6 +20,7 @@ from pipedrive_orchestration.importing.casts import ID_TYPES, leaf_column, whole
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType, Parent
 from pipedrive_orchestration.pipedrive.responses import whole_characters
+from pipedrive_orchestration.warehouse.instances import duckdb_instance
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MEMORY_BYTES = 350 * 1024 * 1024
@@ -73,31 +74,23 @@ class Transform:
             self._select = _select(object_type, columns, looked_at, selection.predicate)
             self._parameters |= selection.values
         self._spill_to = spill_to
-        self._to_be_closed = ExitStack()
+        self._copy: duckdb.Statement | None = None
 
-    @cached_property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        # Made when there is something to type, which a pull of changes often has not.
-        connection = self._to_be_closed.enter_context(
-            duckdb.connect(
-                config={
-                    "preserve_insertion_order": False,
-                    "threads": 1,
-                    "temp_directory": str(self._spill_to),
-                }
+    @contextmanager
+    def _connected(self, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        with duckdb_instance() as connection:
+            connection.execute(
+                f"SET threads = 1; SET memory_limit = '{memory_limit}'; SET TimeZone = 'UTC'; "
+                f"SET temp_directory = {literal(str(self._spill_to))}; SET preserve_insertion_order = false; "
+                f"SET disabled_optimizers = '{_useless_optimizers()}'"
             )
-        )
-        useless = _useless_optimizers(connection)
-        connection.execute(f"SET TimeZone = 'UTC'; SET disabled_optimizers = '{useless}'")
-        return connection
-
-    @cached_property
-    def _copy(self) -> duckdb.Statement:
-        # Parsing it takes as long as typing three pages, so it is done once.
-        (statement,) = self._connection.extract_statements(
-            f"COPY (WITH opened AS ({_OPENED}) {self._select}) TO $to (FORMAT parquet, COMPRESSION snappy)"
-        )
-        return statement
+            if self._copy is None:
+                # Parsing it takes as long as typing three pages, so it is done once.
+                (self._copy,) = connection.extract_statements(
+                    f"COPY (WITH opened AS ({_OPENED}) {self._select}) TO $to "
+                    "(FORMAT parquet, COMPRESSION snappy)"
+                )
+            yield connection
 
     def write(self, pages: Sequence[Path], to: Path, *, longest: int) -> None:
         """Type the records of some staged pages, the longest of which has that many bytes.
@@ -122,16 +115,13 @@ class Transform:
     def _copy_within(self, limits: Sequence[str], parameters: dict[str, object]) -> None:
         limit, *higher = limits
         try:
-            self._connection.execute(f"SET memory_limit = '{limit}'")
-            self._connection.execute(self._copy, parameters)
+            with self._connected(limit) as connection:
+                assert self._copy
+                connection.execute(self._copy, parameters)
         except duckdb.OutOfMemoryException:
             if not higher:
                 raise
             self._copy_within(higher, parameters)
-
-    def close(self) -> None:
-        """Let go of DuckDB's memory."""
-        self._to_be_closed.close()
 
 
 _OPENED = """
@@ -143,8 +133,10 @@ USEFUL_OPTIMIZERS = frozenset({"cte_inlining", "unused_columns", "column_lifetim
 """The optimizers that make one wide projection cheaper; others take as long as typing some pages."""
 
 
-def _useless_optimizers(connection: duckdb.DuckDBPyConnection) -> str:
-    known = {str(name) for (name,) in connection.execute("FROM duckdb_optimizers()").fetchall()}
+@cache
+def _useless_optimizers() -> str:
+    with duckdb_instance() as connection:
+        known = {str(name) for (name,) in connection.execute("FROM duckdb_optimizers()").fetchall()}
     return ",".join(known - USEFUL_OPTIMIZERS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from pipedrive_orchestration.warehouse.instances import another_connection
 from pipedrive_orchestration.warehouse.sql import quoted
 
 
@@ -11,7 +12,7 @@ def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> 
     """Whether there is a table of that name, the changes of the connection's transaction included."""
     try:
         # An error ends the transaction in which it comes, so this one is not the connection's.
-        with connection.cursor() as other:
+        with another_connection(connection) as other:
             # Else a name that is that of a variable of ours is taken for it where there is no such table.
             other.execute("SET python_enable_replacements = false")
             other.execute(f"SELECT 1 FROM {quoted(schema, name)} LIMIT 0").fetchall()

@@ -26,8 +26,9 @@ from filelock import FileLock, Timeout
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.settings import Settings, database_file
 from pipedrive_orchestration.warehouse.errors import WarehouseError
+from pipedrive_orchestration.warehouse.instances import attached
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
-from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION, known_version, new_file_config
+from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION, known_version
 
 DEFAULT_DATABASE: str = Settings.model_fields["warehouse"].default
 
@@ -233,43 +234,51 @@ class Warehouse:
 
     @contextmanager
     def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._connect(read_only=read_only)
-        try:
-            if self.path is not None:
-                # Nothing is fetched or loaded that nobody asked for.
-                connection.execute("SET autoinstall_known_extensions = false")
-                connection.execute("SET autoload_known_extensions = false")
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"SET memory_limit = '{self._memory}'")
-            connection.execute("SET preserve_insertion_order = false")
+        with ExitStack() as opened:
+            connection = self._connect(opened, read_only=read_only)
+            connection.execute(
+                f"SET TimeZone = 'UTC'; SET memory_limit = '{self._memory}'; "
+                "SET preserve_insertion_order = false"
+            )
             yield connection
-        finally:
-            connection.close()
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect(self, opened: ExitStack, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         waiting = Waiting(self.database, self._patience)
         pause = 0.02
         try:
             while True:
                 try:
-                    config = new_file_config(self.path, self._storage_version)
-                    with known_version(self._storage_version):
-                        connection = duckdb.connect(self.database, read_only=read_only, config=config)
+                    return opened.enter_context(self._connected(read_only=read_only))
                 except duckdb.Error as error:
                     if "Could not set lock" not in str(error):
                         raise self._unusable(error) from error
                     holder = holder_in(str(error))
                     if pause > waiting.left:
                         raise self._busy(holder) from error
-                else:
-                    if config and self.path:
-                        self.path.chmod(0o600)
-                    return connection
                 waiting.for_(holder)
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads waiters, guards nothing
                 pause = min(pause * 2, 1.0)
         finally:
             waiting.over()
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self.path is None:
+            with duckdb.connect(self.database, read_only=read_only) as connection:
+                yield connection
+            return
+        new = None if self.path.exists() else self._storage_version
+        with ExitStack() as opened:
+            try:
+                with known_version(self._storage_version):
+                    opening = attached(self.path, read_only=read_only, storage_version=new)
+                    connection = opened.enter_context(opening)
+            except duckdb.ResourceInUseException:
+                # Another part of this process has it open, which shares it if it does so in the same way.
+                connection = opened.enter_context(duckdb.connect(self.database, read_only=read_only))
+            if new:
+                self.path.chmod(0o600)
+            yield connection
 
     def _busy(self, holder: str) -> WarehouseError:
         return WarehouseError(

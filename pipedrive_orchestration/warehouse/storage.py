@@ -22,12 +22,6 @@ STORAGE_VERSION: str = Settings.model_fields["storage_version"].default
 """The format of new files."""
 
 _MAGIC, _MAGIC_OFFSET = b"DUCK", 8
-_SETTING = "storage_compatibility_version"
-
-
-def new_file_config(path: Path | None, version: str) -> dict[str, str | bool | int | float | list[str]]:
-    """The configuration with which DuckDB makes a file in a format; empty for a file that is there."""
-    return {_SETTING: version} if path is not None and not path.exists() else {}
 
 
 @contextmanager
@@ -63,7 +57,7 @@ def format_for(version: str) -> int | None:
     """
     with TemporaryDirectory() as folder, known_version(version):
         path = Path(folder) / "empty.duckdb"
-        duckdb.connect(str(path), config=new_file_config(path, version)).close()
+        duckdb.connect(str(path), config={"storage_compatibility_version": version}).close()
         return format_of(path)
 
 

@@ -61,7 +61,6 @@ class Typer:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def close(self) -> None:
-        self._pages.close()
         self._connection.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -96,8 +95,8 @@ class Typed:
         lines = [json.dumps({"id": number, "custom_fields": record}) for number, record in enumerate(records)]
         page.write_text("\n".join(lines), "utf-8")
         columns = [typed_column(field, DEALS) for field in FIELDS if any(field.key in one for one in records)]
-        with closing(Transform(DEALS, columns, page.parent, selection)) as typing:
-            typing.write([page], self._path, longest=max(map(len, lines)) * 4)
+        typing = Transform(DEALS, columns, page.parent, selection)
+        typing.write([page], self._path, longest=max(map(len, lines)) * 4)
 
     def asked(self, sql: str, parameters: Any = None) -> list[bool]:
         """What an expression is for each record."""

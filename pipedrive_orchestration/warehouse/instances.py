@@ -1,0 +1,122 @@
+"""DuckDB instances that are kept for the next who needs one.
+
+To make one takes 15 ms of computing, more than most of what is done with one here; to attach a database file
+takes a millisecond. An instance serves one at a time, so that what is set for it is nobody else's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from pipedrive_orchestration.warehouse.sql import literal
+
+CONFIG = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""How an instance is made: nothing is fetched or loaded that nobody asked for."""
+
+KEPT = 2
+"""How many a process keeps: one for the database, one for what is made of pages meanwhile."""
+
+SETTINGS = (
+    "arrow_lossless_conversion", "disabled_optimizers", "memory_limit", "preserve_insertion_order",
+    "temp_directory", "threads",
+)  # fmt: skip
+"""What may be set of an instance as a whole; whatever is set else is a connection's own."""
+
+ATTACHED = "pipedrive_warehouse"
+"""The name of a file's database in the instance. Nothing that is stored in the file has it."""
+
+_RESET = "; ".join(f"RESET {setting}" for setting in SETTINGS)
+
+_idle: list[tuple[int, duckdb.DuckDBPyConnection]] = []
+"""The instances that nobody uses, each with the process that made it."""
+
+_of_parents: list[duckdb.DuckDBPyConnection] = []
+"""Instances of a process that has forked since; without their threads, they cannot even be closed."""
+
+
+@contextmanager
+def duckdb_instance() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to an instance that nobody else uses within the block, set up as a new one.
+
+    Nothing is to be left in it: tables are temporary, and what is attached is detached.
+    """
+    instance = _take()
+    try:
+        with instance.cursor() as connection:
+            yield connection
+    except BaseException:
+        # What an error has left in it is not known.
+        instance.close()
+        raise
+    _give_back(instance)
+
+
+@contextmanager
+def attached(
+    file: Path, *, read_only: bool, storage_version: str | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a database file, in an instance that nobody else uses within the block.
+
+    Args:
+        file: the database.
+        read_only: whether others may read it meanwhile.
+        storage_version: the format in which the file is made; None where it is there.
+
+    Raises:
+        duckdb.Error: the file cannot be opened, such as one that an instance of this process has open.
+    """
+    format_ = f", STORAGE_VERSION {literal(storage_version)}" if storage_version else ""
+    with suppress(_NotDetachedError), duckdb_instance() as connection:
+        connection.execute(
+            f"ATTACH {literal(str(file))} AS {ATTACHED} (READ_{'ONLY' if read_only else 'WRITE'}{format_})"
+        )
+        connection.execute(f"USE {ATTACHED}; SET temp_directory = {literal(f'{file}.tmp')}")
+        yield connection
+        try:
+            connection.execute(f"USE memory; DETACH {ATTACHED}")
+        except duckdb.Error as error:
+            # All is committed; what could not be moved into the file now is when it is opened next.
+            raise _NotDetachedError from error
+
+
+class _NotDetachedError(Exception):
+    """Tells the instance that it is of no use any more."""
+
+
+@contextmanager
+def another_connection(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A further connection to the database that one is connected to, for another thread or transaction."""
+    with connection.cursor() as other:
+        # It begins in the instance's own database; one that is not attached is that already.
+        with suppress(duckdb.Error):
+            other.execute(f"USE {ATTACHED}")
+        yield other
+
+
+def _take() -> duckdb.DuckDBPyConnection:
+    while True:
+        try:
+            made_by, instance = _idle.pop()
+        except IndexError:
+            return duckdb.connect(config=CONFIG)
+        if made_by == os.getpid():
+            return instance
+        _of_parents.append(instance)
+
+
+def _give_back(instance: duckdb.DuckDBPyConnection) -> None:
+    try:
+        instance.execute(_RESET)
+    except duckdb.Error:
+        # Once it has written to its temporary folder, it takes no other.
+        instance.close()
+        return
+    if len(_idle) < KEPT:
+        _idle.append((os.getpid(), instance))
+    else:
+        instance.close()
