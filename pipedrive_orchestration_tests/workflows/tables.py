@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
+from pipedrive_orchestration.warehouse.instances import another_connection
 from pipedrive_orchestration.warehouse.tables import Column, prepare_table
 from pipedrive_orchestration_tests.clocks import PRESENT
 
@@ -119,17 +121,17 @@ class OpenWarehouse(Warehouse):
 
     def __init__(self, database: Path) -> None:
         super().__init__(str(database))
+        self._holding = ExitStack()
         self._held: duckdb.DuckDBPyConnection | None = None
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect(self, opened: ExitStack, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if self._held is None:
-            self._held = super()._connect(read_only=False)
-        return self._held.cursor()
+            self._held = super()._connect(self._holding, read_only=False)
+        return opened.enter_context(another_connection(self._held))
 
     def close(self) -> None:
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        self._holding.close()
+        self._held = None
 
 
 def new_warehouse(folder: Path) -> Warehouse:
