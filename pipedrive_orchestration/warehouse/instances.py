@@ -15,7 +15,10 @@ import duckdb
 
 from pipedrive_orchestration.warehouse.sql import literal
 
-CONFIG = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 """How an instance is made: nothing is fetched or loaded that nobody asked for."""
 
 KEPT = 2
