@@ -97,6 +97,11 @@ GET    /deals                                  10 cursor deals:read|full
 GET    /deals/archived                         20 cursor deals:read|full
        ? filter_id ids owner_id person_id org_id pipeline_id stage_id status=open|won|lost|deleted
        ? updated_since updated_until sort_by sort_direction include_fields custom_fields
+GET    /deals/installments                     10 cursor deals:read|full
+       ? deal_ids! sort_by=id|billing_date|deal_id sort_direction
+GET    /deals/{id}/discounts                   10 whole  deals:read|full
+GET    /deals/{id}/followers                   10 cursor deals:read|full
+GET    /deals/{id}/followers/changelog         10 cursor deals:read|full
 GET    /deals/products                         10 cursor products:read|full deals:read|full
        ? deal_ids! sort_by=id|deal_id|add_time|update_time|order_nr sort_direction
 POST   /deals                                   5 -      deals:full
@@ -119,6 +124,8 @@ POST   /organizations                           5 -      contacts:full
 GET    /organizations/{id}                      1 -      contacts:read|full
        ? include_fields custom_fields include_option_labels include_labels
 PATCH  /organizations/{id}                      5 -      contacts:full
+GET    /organizations/{id}/followers   10 cursor contacts:read|full
+GET    /organizations/{id}/followers/changelog 10 cursor contacts:read|full
 DELETE /organizations/{id}                      3 -      contacts:full
 
 GET    /persons                                10 cursor contacts:read|full
@@ -131,6 +138,8 @@ POST   /persons                                 5 -      contacts:full
 GET    /persons/{id}                            1 -      contacts:read|full
        ? include_fields custom_fields include_option_labels include_labels
 PATCH  /persons/{id}                            5 -      contacts:full
+GET    /persons/{id}/followers         10 cursor contacts:read|full
+GET    /persons/{id}/followers/changelog 10 cursor contacts:read|full
 DELETE /persons/{id}                            3 -      contacts:full
 
 GET    /pipelines                               5 cursor deals:read|full admin
@@ -145,6 +154,9 @@ GET    /products                               10 cursor products:read|full
 POST   /products                                5 -      products:full
 GET    /products/{id}                           1 -      products:read|full
 PATCH  /products/{id}                           5 -      products:full
+GET    /products/{id}/variations               10 cursor products:read|full
+GET    /products/{id}/followers        10 cursor products:read|full
+GET    /products/{id}/followers/changelog 10 cursor products:read|full
 DELETE /products/{id}                           3 -      products:full
 
 GET    /stages                                  5 cursor deals:read|full admin
@@ -153,6 +165,8 @@ POST   /stages                                  5 -      admin
 GET    /stages/{id}                             1 -      deals:read|full admin
 PATCH  /stages/{id}                             5 -      admin
 DELETE /stages/{id}                             3 -      admin
+
+GET    /users/{id}/followers                   10 cursor users:read
 
 GET    /activityFields                         10 cursor admin
        ? include_fields=ui_visibility
@@ -266,6 +280,18 @@ GET    /users/me                                2 -      base
 GET    /users/{id}                              2 -      users:read
 
 GET    /deals/{id}/changelog                   20 cursor recents:read
+GET    /deals/{id}/participants                10 offset deals:read|full
+GET    /deals/{id}/participantsChangelog       10 cursor deals:read|full
+GET    /deals/{id}/permittedUsers              10 whole  deals:read|full
+GET    /leads/{id}/permittedUsers              10 whole  leads:read|full
+GET    /notes/{id}/comments                    20 offset deals:read|full contacts:read|full
+GET    /organizationRelationships              20 whole  contacts:read|full
+       ? org_id!
+GET    /organizations/{id}/changelog           20 cursor recents:read
+GET    /organizations/{id}/permittedUsers      10 whole  contacts:read|full
+GET    /persons/{id}/changelog                 20 cursor recents:read
+GET    /persons/{id}/permittedUsers            10 whole  contacts:read|full
+GET    /products/{id}/permittedUsers           10 whole  products:read|full
 PUT    /deals/{id}/merge                       40 -      deals:full
 PUT    /organizations/{id}/merge               40 -      contacts:full
 PUT    /persons/{id}/merge                     40 -      contacts:full

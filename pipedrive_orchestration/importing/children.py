@@ -31,7 +31,9 @@ from pipedrive_orchestration.importing.staging import PageCounts, Staging
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.errors import PipedriveError, Refused
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.pipedrive.pagination import children_pages
+from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.warehouse import parents
 from pipedrive_orchestration.warehouse.parents import ParentReading, ParentState
 from pipedrive_orchestration.warehouse.tables import column_types
@@ -118,11 +120,10 @@ class ChildLoader:
         known = {reading.id for answer in taken for reading in answer.readings}
         left = [batch for batch in plan.batches if not known.issuperset(parent.id for parent in batch)]
         due = time.monotonic() + SECONDS_BETWEEN_COMMITS
-        reader = _ChildReader(self._context, left)
+        reader = _ChildReader(self._context, left, kept)
         try:
             async with aclosing(reader.answers()) as answers:
                 async for answer in answers:
-                    kept.keep(answer)
                     await self._stage(answer)
                     if time.monotonic() >= due:
                         await self._commit(kept)
@@ -233,6 +234,16 @@ def _batches(asked: Sequence[ParentState], size: int) -> list[tuple[ParentState,
     return [tuple(asked[start : start + size]) for start in range(0, len(asked), size)]
 
 
+def lines_of(object_type: ObjectType, page: Page) -> bytes:
+    """The children of a page, one per line; plain values become objects with one property."""
+    if not page.records:
+        return b""
+    if not object_type.plain:
+        return page.lines()
+    begins = b'{"%b":' % object_type.plain.encode()
+    return begins + (b"}\n" + begins).join(page.records) + b"}\n"
+
+
 def _unimported(slug: str) -> str:
     return f"{slug}, the source of the parents, has not been imported yet, so there is nothing to read"
 
@@ -248,9 +259,12 @@ class _ChildReader:
         notes: what could not be read, and why.
     """
 
-    def __init__(self, context: ImportContext, batches: Sequence[tuple[ParentState, ...]]) -> None:
+    def __init__(
+        self, context: ImportContext, batches: Sequence[tuple[ParentState, ...]], kept: KeptAnswers
+    ) -> None:
         self.notes: list[str] = []
         self._context = context
+        self._kept = kept
         self._client: Client = context.client
         self._batches: Iterator[tuple[ParentState, ...]] = iter(batches)
         self._queue: asyncio.Queue[Answer | Exception | None] = asyncio.Queue(maxsize=QUEUED_ANSWERS)
@@ -299,8 +313,10 @@ class _ChildReader:
         batch: tuple[ParentState, ...] | None = first
         try:
             while batch is not None:
-                await self._queue.put(await self._read(batch))
+                answer = await self._read(batch)
+                self._kept.keep(answer)
                 self._has_read = True
+                await self._queue.put(answer)
                 batch = next(self._batches, None)
         except Exception as error:  # noqa: BLE001 - raised again where the answers are consumed
             await self._queue.put(error)
@@ -317,7 +333,7 @@ class _ChildReader:
         lines, counts = [], PageCounts()
         try:
             async for page in children_pages(self._client, listing, asked, may_be_empty=not has_rows):
-                lines.append(page.lines() if page.records else b"")
+                lines.append(lines_of(object_type, page))
                 counts.add(PageCounts.of([page]))
         except Refused as refused:
             if not self._concerns_parent(refused, batch):

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from pipedrive_orchestration.importing.casts import readable
+from pipedrive_orchestration.importing.children import lines_of
 from pipedrive_orchestration.importing.definition import (
     Columns,
     Selection,
@@ -164,7 +165,7 @@ async def _stage_first_children(
         listing, named = object_type.children_listing(asked)
         async for page in children_pages(client, listing, {**query, **named}, may_be_empty=True):
             whose = asked[0] if parent.property is None else None
-            await staging.add_lines(page.lines() if page.records else b"", PageCounts.of([page]), whose)
+            await staging.add_lines(lines_of(object_type, page), PageCounts.of([page]), whose)
     return more
 
 

@@ -168,3 +168,36 @@ CHANGES = _table(
 
 CHANGE_KEY = ("time", "field_key", "old_value", "new_value", "actor_user_id")
 """What tells changes of one record from each other; they have no ids."""
+
+DEAL_INSTALLMENTS = _table("int: id; deal: deal_id; double: amount; date: billing_date; varchar: description")
+
+DEAL_DISCOUNTS = _table(
+    """uuid: id; deal: deal_id; varchar: type; double: amount; varchar: description; datetime: created_at;
+    user: created_by; datetime: updated_at; user: updated_by""",
+)
+
+DEAL_PARTICIPANTS = _table(
+    """int: id; people: person_id; datetime: add_time; boolean: active_flag; user: added_by_user_id;
+    varchar: related_item_type; int: related_item_id; json: related_item_data person""",
+)
+
+PARTICIPANT_CHANGES = _table("varchar: action; people: person_id; user: actor_user_id; datetime: time")
+
+FOLLOWERS = _table("user: user_id; datetime: add_time")
+
+FOLLOWER_CHANGES = _table("varchar: action; user: follower_user_id actor_user_id; datetime: time")
+
+PERMITTED_USERS = _table("user: user_id")
+
+NOTE_COMMENTS = _table(
+    """uuid: uuid; text: content; user: user_id updater_id; boolean: active_flag;
+    datetime: add_time update_time; varchar: object_type object_id; int: company_id""",
+)
+
+PRODUCT_VARIATIONS = _table("int: id; product: product_id; varchar: name; json: prices")
+
+ORGANIZATION_RELATIONSHIPS = _table(
+    """int: id; varchar: type; org: rel_owner_org_id rel_linked_org_id; datetime: add_time update_time;
+    boolean: active_flag; varchar: calculated_type; org: calculated_related_org_id;
+    varchar: related_organization_name""",
+)

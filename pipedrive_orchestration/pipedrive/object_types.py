@@ -145,6 +145,8 @@ class ObjectType:
     """What it is read along, where there is no list of the whole collection."""
     stamp: str = "update_time"
     """The property that says when a record was changed last."""
+    plain: str = ""
+    """The property that a record is, where records are plain values and no objects."""
 
     @property
     def version(self) -> str:
@@ -414,6 +416,10 @@ FILTERS = ObjectType(
     properties=builtin_fields.FILTERS,
 )
 
+_OF_DEALS = ("deals:read", "deals:full")
+_OF_CONTACTS = ("contacts:read", "contacts:full")
+_OF_PRODUCTS = ("products:read", "products:full")
+
 DEAL_PRODUCTS = ObjectType(
     name="deal_products",
     path="/api/v2/deals/products",
@@ -427,20 +433,188 @@ DEAL_PRODUCTS = ObjectType(
     properties=builtin_fields.DEAL_PRODUCTS,
 )
 
-DEAL_CHANGES = ObjectType(
-    name="deal_changes",
-    path="/v1/deals/{parent}/changelog",
+DEAL_INSTALLMENTS = ObjectType(
+    name="deal_installments",
+    path="/api/v2/deals/installments",
     paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    parent=Parent(
+        "deals", parameter="deal_ids", batch=100, property="deal_id", counted="products_count", least=1
+    ),
+    scopes=_OF_DEALS,
+    properties=builtin_fields.DEAL_INSTALLMENTS,
+)
+
+DEAL_DISCOUNTS = ObjectType(
+    name="deal_discounts",
+    path="/api/v2/deals/{parent}/discounts",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    id_type="uuid",
+    parent=Parent("deals", counted="products_count", least=1),
+    stamp="updated_at",
+    scopes=_OF_DEALS,
+    properties=builtin_fields.DEAL_DISCOUNTS,
+)
+
+DEAL_PARTICIPANTS = ObjectType(
+    name="deal_participants",
+    path="/v1/deals/{parent}/participants",
+    paging=Paging.OFFSET,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    parent=Parent("deals", counted="participants_count", least=2),
+    scopes=_OF_DEALS,
+    properties=builtin_fields.DEAL_PARTICIPANTS,
+)
+
+DEAL_PARTICIPANT_CHANGES = ObjectType(
+    name="deal_participant_changes",
+    path="/v1/deals/{parent}/participantsChangelog",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    id_type="text",
+    parent=Parent("deals", key=("time", "action", "person_id", "actor_user_id"), is_history=True),
+    stamp="time",
+    scopes=_OF_DEALS,
+    properties=builtin_fields.PARTICIPANT_CHANGES,
+)
+
+NOTE_COMMENTS = ObjectType(
+    name="note_comments",
+    path="/v1/notes/{parent}/comments",
+    paging=Paging.OFFSET,
     bounds=Bounds.NONE,
     list_cost=20,
     id_type="text",
-    parent=Parent(
-        "deals", counted="stage_change_time", key=builtin_fields.CHANGE_KEY, is_history=True, is_stamped=True
-    ),
-    stamp="time",
-    scopes=("recents:read",),
-    properties=builtin_fields.CHANGES,
+    parent=Parent("notes", key=("uuid",)),
+    scopes=(*_OF_DEALS, *_OF_CONTACTS),
+    properties=builtin_fields.NOTE_COMMENTS,
 )
+
+PRODUCT_VARIATIONS = ObjectType(
+    name="product_variations",
+    path="/api/v2/products/{parent}/variations",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    parent=Parent("products"),
+    scopes=_OF_PRODUCTS,
+    properties=builtin_fields.PRODUCT_VARIATIONS,
+)
+
+ORGANIZATION_RELATIONSHIPS = ObjectType(
+    name="organization_relationships",
+    path="/v1/organizationRelationships",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    # One relationship comes with both organizations, and with each of them it is called otherwise.
+    parent=Parent("organizations", parameter="org_id", key=("id",)),
+    scopes=_OF_CONTACTS,
+    properties=builtin_fields.ORGANIZATION_RELATIONSHIPS,
+)
+
+
+def _changes(one: str, counted: str | None = None) -> ObjectType:
+    """The changelog of every record of a collection."""
+    return ObjectType(
+        name=f"{one}_changes",
+        path=f"/v1/{one}s/{{parent}}/changelog",
+        paging=Paging.CURSOR,
+        bounds=Bounds.NONE,
+        list_cost=20,
+        id_type="text",
+        parent=Parent(
+            f"{one}s", counted=counted, key=builtin_fields.CHANGE_KEY, is_history=True, is_stamped=True
+        ),
+        stamp="time",
+        scopes=("recents:read",),
+        properties=builtin_fields.CHANGES,
+    )
+
+
+def _followers(one: str, scopes: tuple[str, ...], counted: str | None = None) -> ObjectType:
+    """The users who follow every record of a collection."""
+    return ObjectType(
+        name=f"{one}_followers",
+        path=f"/api/v2/{one}s/{{parent}}/followers",
+        paging=Paging.CURSOR,
+        bounds=Bounds.NONE,
+        list_cost=10,
+        id_type="text",
+        parent=Parent(f"{one}s", counted=counted, least=1, key=("user_id",)),
+        scopes=scopes,
+        properties=builtin_fields.FOLLOWERS,
+    )
+
+
+def _follower_changes(one: str, scopes: tuple[str, ...]) -> ObjectType:
+    """The users who began and ceased to follow every record of a collection."""
+    return ObjectType(
+        name=f"{one}_follower_changes",
+        path=f"/api/v2/{one}s/{{parent}}/followers/changelog",
+        paging=Paging.CURSOR,
+        bounds=Bounds.NONE,
+        list_cost=10,
+        id_type="text",
+        parent=Parent(
+            f"{one}s", key=("time", "action", "follower_user_id", "actor_user_id"), is_history=True
+        ),
+        stamp="time",
+        scopes=scopes,
+        properties=builtin_fields.FOLLOWER_CHANGES,
+    )
+
+
+def _permitted_users(one: str, scopes: tuple[str, ...]) -> ObjectType:
+    """The users who may see every record of a collection."""
+    return ObjectType(
+        name=f"{one}_permitted_users",
+        path=f"/v1/{one}s/{{parent}}/permittedUsers",
+        paging=Paging.NONE,
+        bounds=Bounds.NONE,
+        list_cost=10,
+        id_type="text",
+        parent=Parent(f"{one}s", key=("user_id",)),
+        plain="user_id",
+        scopes=scopes,
+        properties=builtin_fields.PERMITTED_USERS,
+    )
+
+
+CHILDREN = (
+    DEAL_PRODUCTS,
+    DEAL_INSTALLMENTS,
+    DEAL_DISCOUNTS,
+    _changes("deal", counted="stage_change_time"),
+    _changes("person"),
+    _changes("organization"),
+    DEAL_PARTICIPANTS,
+    DEAL_PARTICIPANT_CHANGES,
+    _followers("deal", _OF_DEALS, counted="followers_count"),
+    _followers("person", _OF_CONTACTS, counted="followers_count"),
+    _followers("organization", _OF_CONTACTS, counted="followers_count"),
+    _followers("product", _OF_PRODUCTS),
+    _followers("user", ("users:read",)),
+    _follower_changes("deal", _OF_DEALS),
+    _follower_changes("person", _OF_CONTACTS),
+    _follower_changes("organization", _OF_CONTACTS),
+    _follower_changes("product", _OF_PRODUCTS),
+    _permitted_users("deal", _OF_DEALS),
+    _permitted_users("person", _OF_CONTACTS),
+    _permitted_users("organization", _OF_CONTACTS),
+    _permitted_users("product", _OF_PRODUCTS),
+    _permitted_users("lead", ("leads:read", "leads:full")),
+    NOTE_COMMENTS,
+    PRODUCT_VARIATIONS,
+    ORGANIZATION_RELATIONSHIPS,
+)
+"""The collections that are read per parent."""
 
 CATALOGUE: dict[str, ObjectType] = {
     object_type.name: object_type
@@ -459,8 +633,7 @@ CATALOGUE: dict[str, ObjectType] = {
         ACTIVITY_TYPES,
         CURRENCIES,
         FILTERS,
-        DEAL_PRODUCTS,
-        DEAL_CHANGES,
+        *CHILDREN,
     )
 }
 """Every importable object type by name."""

@@ -19,6 +19,8 @@ REQUIRED = {
     "/organizations/search": {"term": "an"},
     "/itemSearch": {"term": "an"},
     "/deals/products": {"deal_ids": ",".join(map(str, range(1, 61)))},
+    "/deals/installments": {"deal_ids": ",".join(map(str, range(1, 61)))},
+    "/organizationRelationships": {"org_id": "1"},
 }
 """Parameters without which a list refuses to answer."""
 

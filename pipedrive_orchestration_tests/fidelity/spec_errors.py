@@ -55,7 +55,7 @@ SPEC_ERRORS = (
     SpecError(
         (
             *("v2 deals", "v2 persons", "v2 organizations", "v2 activities", "v2 products"),
-            *("v2 pipelines", "v2 stages", "v1 deals"),
+            *("v2 pipelines", "v2 stages", "v2 users", "v1 deals", "v1 persons", "v1 organizations"),
         ),
         "null",
         "/additional_data.next_cursor",
@@ -160,6 +160,26 @@ SPEC_ERRORS = (
     ),
     SpecError(("v1 activityTypes",), "format", "add_time update_time", _V1_TIMES),
     SpecError(("v1 activityTypes",), "null", "color update_time", _NULLABLE),
+    SpecError(
+        ("v1 deals",),
+        "unknown property",
+        "/additional_data.next_cursor /additional_data.pagination",
+        "the file's own examples of participants and their changelog have it",
+    ),
+    SpecError(("v1 deals",), "unknown property", "/data", "the example of permitted users has it"),
+    SpecError(
+        ("v1 deals",),
+        "unknown property",
+        _parts("added_by_user_id.", "id name value"),
+        "the file's own example of participants has them",
+    ),
+    SpecError(
+        ("v2 deals",),
+        "unknown property",
+        "/additional_data",
+        "installments come page after page, and the schema leaves out what the next page is asked for by",
+    ),
+    SpecError(("v1 notes",), "null", "updater_id", _NULLABLE),
     SpecError(
         ("v1 notes",),
         "null",

@@ -39,6 +39,13 @@ OTHERWISE = {
     # Numbers in quotation marks, which the cast of a whole number reads.
     ("leads", "visible_to"): "string",
     ("filters", "visible_to"): "string",
+    # A flag in quotation marks, in the example too.
+    ("organization_relationships", "active_flag"): "string",
+    # v1 puts the record that is referred to around its id.
+    ("organization_relationships", "rel_owner_org_id"): "object",
+    ("organization_relationships", "rel_linked_org_id"): "object",
+    ("deal_participants", "person_id"): "object",
+    ("deal_participants", "added_by_user_id"): "object",
 }
 """JSON types of the files for properties that are not read as what they say."""
 
@@ -88,6 +95,8 @@ def _listing(name: str) -> dict[str, Any]:
 def _documented(name: str) -> dict[str, dict[str, Any]]:
     """The schema of every property of the collection's records."""
     (answer,) = [answer for status, answer in _listing(name)["responses"].items() if str(status) == "200"]
+    if CATALOGUE[name].plain:
+        return {CATALOGUE[name].plain: {"type": "integer"}}
     data = _properties(answer["content"]["application/json"]["schema"])["data"]
     return {key: of for key, of in _properties(data["items"]).items() if key not in CONTAINERS}
 

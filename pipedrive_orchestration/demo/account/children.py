@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipedrive_orchestration.demo.generator import Business
 from pipedrive_orchestration.demo.generator.children import MAKERS, change, children_at_birth
 from pipedrive_orchestration.demo.records import Record, RecordId
 
-LOGGED = {"deals": "deal_changes"}
+LOGGED = {
+    "deals": "deal_changes",
+    "persons": "person_changes",
+    "organizations": "organization_changes",
+}
 """The collections whose changes are kept, and what they are called."""
 
 _KEPT = {
     "title": "title",
+    "name": "name",
     "value": "value",
     "currency": "currency",
     "status": "status",
@@ -35,16 +42,16 @@ class Children:
 
     def __init__(self, business: Business) -> None:
         self._business = business
-        self._lists: dict[tuple[str, RecordId], list[Record]] = {}
+        self._lists: dict[tuple[str, RecordId], list[Any]] = {}
 
-    def of(self, name: str, parent_id: RecordId) -> list[Record]:
+    def of(self, name: str, parent_id: RecordId) -> list[Any]:
         """The children of a parent, in the order in which lists show them."""
         key = name, parent_id
         if key not in self._lists:
             self._lists[key] = children_at_birth(self._business, name, parent_id)
         return self._lists[key]
 
-    def replace(self, name: str, parent_id: RecordId, children: list[Record]) -> None:
+    def replace(self, name: str, parent_id: RecordId, children: list[Any]) -> None:
         """Let a parent have other children."""
         self._lists[name, parent_id] = children
 

@@ -16,9 +16,24 @@ from pipedrive_orchestration.demo.errors import not_found
 from pipedrive_orchestration.demo.operations import Paging
 from pipedrive_orchestration.demo.records import Record, RecordId
 
+_FOLLOWED = ("deal", "person", "organization", "product")
+
 LISTS = {
     "/deals/products": "deal_products",
+    "/deals/installments": "deal_installments",
+    "/deals/{id}/discounts": "deal_discounts",
     "/deals/{id}/changelog": "deal_changes",
+    "/persons/{id}/changelog": "person_changes",
+    "/organizations/{id}/changelog": "organization_changes",
+    "/deals/{id}/participants": "deal_participants",
+    "/deals/{id}/participantsChangelog": "deal_participant_changes",
+    "/notes/{id}/comments": "note_comments",
+    "/products/{id}/variations": "product_variations",
+    "/organizationRelationships": "organization_relationships",
+    "/users/{id}/followers": "user_followers",
+    **{f"/{one}s/{{id}}/followers": f"{one}_followers" for one in _FOLLOWED},
+    **{f"/{one}s/{{id}}/followers/changelog": f"{one}_follower_changes" for one in _FOLLOWED},
+    **{f"/{one}s/{{id}}/permittedUsers": f"{one}_permitted_users" for one in (*_FOLLOWED, "lead")},
 }
 """The children that a path lists."""
 
@@ -49,9 +64,10 @@ def _parents(call: Call, name: str) -> list[RecordId]:
     collection = call.account[parents_of(name)]
     if "deal_ids" in call.query:
         return [one for one in dict.fromkeys(call.query["deal_ids"]) if one in collection]
-    if collection.get(call.id) is None:
+    parent_id = call.id if "id" in call.path else call.query["org_id"]
+    if collection.get(parent_id) is None:
         raise not_found(collection.name)
-    return [call.id]
+    return [parent_id]
 
 
 def _cursor(start: int) -> str:

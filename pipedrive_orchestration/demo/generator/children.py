@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.generator.business import PRODUCTS, Business
-from pipedrive_orchestration.demo.generator.randomness import pick, stream
+from pipedrive_orchestration.demo.generator.randomness import pick, stream, uuid_text
 from pipedrive_orchestration.demo.records import Record, RecordId, blank
 
-Maker = Callable[[Business, Record, Random], list[Record]]
+Maker = Callable[[Business, Record, Random], list[Any]]
 
 
-def children_at_birth(business: Business, name: str, parent_id: RecordId) -> list[Record]:
+def children_at_birth(business: Business, name: str, parent_id: RecordId) -> list[Any]:
     """The records of a kind that a parent had when the account began; none of one that came later."""
     parents, make = MAKERS[name]
     parent = business[parents].get(parent_id)
@@ -93,8 +94,192 @@ def _second(time: str) -> int:
     return int(datetime.fromisoformat(time).timestamp())
 
 
+def _installments(_business: Business, deal: Record, rng: Random) -> list[Record]:
+    if not deal["products_count"]:
+        return []
+    return [
+        {
+            "id": 10 * int(deal["id"]) + number,
+            "deal_id": deal["id"],
+            "amount": round(deal["value"] / 3, 2),
+            "billing_date": f"2026-{1 + rng.getrandbits(8) % 12:02}-15",
+            "description": f"Instalment {number + 1}",
+        }
+        for number in range(rng.getrandbits(2))
+    ]
+
+
+def _discounts(business: Business, deal: Record, rng: Random) -> list[Record]:
+    if not deal["products_count"] or rng.random() < 0.5:
+        return []
+    return [
+        {
+            "id": uuid_text(rng),
+            "deal_id": deal["id"],
+            "type": "percentage",
+            "amount": pick(rng, (5, 10, 12.5)),
+            "description": "Discount for a friend",
+            "created_at": deal["add_time"],
+            "created_by": business.owners[0],
+            "updated_at": deal["add_time"],
+            "updated_by": business.owners[0],
+        }
+    ]
+
+
+def _participants(business: Business, deal: Record, rng: Random) -> list[Record]:
+    """The deal's own person, and somebody else where it has more."""
+    own = business["persons"].get(deal["person_id"])
+    if own is None:
+        return []
+    people = list(business["persons"].values())
+    others = [pick(rng, people) for _ in range(deal["participants_count"] - 1)]
+    return [
+        {
+            "id": 10 * int(deal["id"]) + number,
+            "person_id": {"active_flag": True, "name": person["name"], "value": person["id"]},
+            "person": {"id": person["id"], "name": person["name"]},
+            "add_time": _v1(deal["add_time"]),
+            "active_flag": True,
+            "added_by_user_id": {"id": business.owners[0], "value": business.owners[0], "name": "Somebody"},
+            "related_item_type": "deal",
+            "related_item_id": deal["id"],
+            "related_item_data": {"deal_id": deal["id"], "title": deal["title"]},
+        }
+        for number, person in enumerate([own, *others])
+    ]
+
+
+def _participant_changes(business: Business, deal: Record, _rng: Random) -> list[Record]:
+    if business["persons"].get(deal["person_id"]) is None:
+        return []
+    who = {"person_id": deal["person_id"], "actor_user_id": business.owners[0]}
+    return [{**who, "action": "added", "time": _v1(deal["add_time"])}]
+
+
+def _contact_changes(business: Business, contact: Record, _rng: Random) -> list[Record]:
+    """A name that was changed when the record was, if it ever was."""
+    if contact["update_time"] in (None, contact["add_time"]):
+        return []
+    second = _second(contact["update_time"])
+    return [change(business.owners[0], "name", f"{contact['name']} (old)", contact["name"], second)]
+
+
+def _followers(business: Business, followed: Record, _rng: Random) -> list[Record]:
+    count = followed.get("followers_count", 1)
+    time = followed.get("add_time") or "2025-01-01T00:00:00Z"
+    others = [one for one in business.owners if one != followed["id"]]
+    return [{"user_id": one, "add_time": time} for one in others[:count]]
+
+
+def _follower_changes(business: Business, followed: Record, rng: Random) -> list[Record]:
+    return [
+        {
+            "action": "added",
+            "actor_user_id": business.owners[0],
+            "follower_user_id": one["user_id"],
+            "time": one["add_time"],
+        }
+        for one in _followers(business, followed, rng)
+    ]
+
+
+def _permitted_users(business: Business, record: Record, _rng: Random) -> list[int]:
+    return sorted({business.owners[0], record["owner_id"]})
+
+
+def _comments(business: Business, note: Record, rng: Random) -> list[Record]:
+    time = f"{note['add_time'].replace(' ', 'T')}.250Z"
+    return [
+        {
+            "uuid": uuid_text(rng),
+            "active_flag": True,
+            "add_time": time,
+            "update_time": time,
+            "content": "Seen.",
+            "object_id": str(note["id"]),
+            "object_type": "note",
+            "user_id": business.owners[0],
+            "updater_id": None,
+            "company_id": 7,
+        }
+        for _ in range(rng.getrandbits(2) // 2)
+    ]
+
+
+def _variations(_business: Business, product: Record, _rng: Random) -> list[Record]:
+    names = ("Basic", "Extended")[: int(product["id"]) % 3]
+    return [
+        {
+            "id": 10 * int(product["id"]) + number,
+            "product_id": product["id"],
+            "name": name,
+            "prices": [
+                {
+                    "product_variation_id": 10 * int(product["id"]) + number,
+                    "price": 12.5,
+                    "currency": "EUR",
+                    "cost": 5,
+                    "direct_cost": 1,
+                    "notes": "",
+                }
+            ],
+        }
+        for number, name in enumerate(names)
+    ]
+
+
+def _relationships(business: Business, organization: Record, _rng: Random) -> list[Record]:
+    """Every fifth organization has the one after it as a daughter."""
+    ids = business.ids("organizations")
+    place = ids.index(organization["id"])
+    pairs = [(one, one + 1) for one in (place, place - 1) if one % 5 == 0 and one + 1 < len(ids)]
+    return [_relationship(business, organization, ids[owner], ids[linked]) for owner, linked in pairs]
+
+
+def _relationship(business: Business, seen_from: Record, owner: int, linked: int) -> Record:
+    is_owner = seen_from["id"] == owner
+    other = linked if is_owner else owner
+    one, another = business["organizations"][owner], business["organizations"][linked]
+    return {
+        "id": owner,
+        "type": "parent",
+        "rel_owner_org_id": {"name": one["name"], "value": owner},
+        "rel_linked_org_id": {"name": another["name"], "value": linked},
+        "add_time": _v1(one["add_time"]),
+        "update_time": _v1(one["add_time"]),
+        "active_flag": "true",
+        "calculated_type": "daughter" if is_owner else "parent",
+        "calculated_related_org_id": other,
+        "related_organization_name": business["organizations"][other]["name"],
+    }
+
+
+def _v1(time: str) -> str:
+    return time.replace("T", " ").removesuffix("Z")
+
+
 MAKERS: dict[str, tuple[str, Maker]] = {
     "deal_products": ("deals", _products),
+    "deal_installments": ("deals", _installments),
+    "deal_discounts": ("deals", _discounts),
     "deal_changes": ("deals", _deal_changes),
+    "person_changes": ("persons", _contact_changes),
+    "organization_changes": ("organizations", _contact_changes),
+    "deal_participants": ("deals", _participants),
+    "deal_participant_changes": ("deals", _participant_changes),
+    "note_comments": ("notes", _comments),
+    "product_variations": ("products", _variations),
+    "organization_relationships": ("organizations", _relationships),
+    "user_followers": ("users", _followers),
+    **{f"{one}_followers": (f"{one}s", _followers) for one in ("deal", "person", "organization", "product")},
+    **{
+        f"{one}_follower_changes": (f"{one}s", _follower_changes)
+        for one in ("deal", "person", "organization", "product")
+    },
+    **{
+        f"{one}_permitted_users": (f"{one}s", _permitted_users)
+        for one in ("deal", "person", "organization", "product", "lead")
+    },
 }
 """Of every kind of children: their parents, and what makes those of one."""
