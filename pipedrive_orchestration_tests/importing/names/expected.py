@@ -48,7 +48,7 @@ REFERRED = {
 WITH_REFERENCES = [
     name
     for name, object_type in CATALOGUE.items()
-    if any(prop.field_type in REFERRED for prop in object_type.properties)
+    if object_type.parent is None and any(prop.field_type in REFERRED for prop in object_type.properties)
 ]
 
 
