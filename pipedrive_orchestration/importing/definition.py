@@ -69,6 +69,12 @@ class NameTest:
     sql: str
 
 
+Span = tuple[datetime | None, datetime | None]
+"""``[low, high)`` of ``update_time`` in UTC; None is open on that side."""
+
+ALWAYS: Span = (None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The condition for records to be members of a source.
@@ -82,7 +88,7 @@ class Selection:
         name_tests: how it looks at them.
         restrictions: query parameters by which Pipedrive itself leaves out records that the predicate
             refuses; it need not leave out all of them.
-        updated_since: an instant before which no member was changed, where the filter says one.
+        updated: the span in which every member was changed last, as far as the filter tells.
         problems: why the filter does not fit the account; nothing is to be read with one that does not.
     """
 
@@ -93,7 +99,7 @@ class Selection:
     derived: tuple[DerivedColumn, ...] = ()
     name_tests: tuple[NameTest, ...] = ()
     restrictions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    updated_since: datetime | None = None
+    updated: Span = ALWAYS
     problems: tuple[Problem, ...] = ()
 
     @property

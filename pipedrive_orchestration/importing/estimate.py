@@ -80,9 +80,9 @@ async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState, 
 
 def savings(context: ImportContext, plan: PullPlan) -> list[str]:
     """A sentence on the tokens that were saved, where Pipedrive itself has filtered."""
-    restrictions = dict(plan.restrictions)
-    if plan.updated_since is not None:
-        restrictions["updated_since"] = timestamp(plan.updated_since)
+    since, until = plan.updated
+    bounds = {"updated_since": since, "updated_until": until}
+    restrictions = {**plan.restrictions, **{key: timestamp(at) for key, at in bounds.items() if at}}
     if not restrictions:
         return []
     asked = ", ".join(f"{name}={value}" for name, value in restrictions.items())

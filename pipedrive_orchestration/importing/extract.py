@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from pipedrive_orchestration.importing.context import ImportContext
+from pipedrive_orchestration.importing.definition import ALWAYS
 from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.ranges import FetchedPage, Range, RangeReader
 from pipedrive_orchestration.importing.report import Pull
@@ -137,6 +138,9 @@ class Extraction:
         """
         listing, ranges = self._context.object_type.listing, self._plan.ranges
         if not ranges or ranges[0][0] is not None or listing.paging is Paging.OFFSET:
+            return
+        if self._plan.updated != ALWAYS:
+            # A filter that looks at `update_time` has no members without one.
             return
         query = {**self._context.definition.query, **self._plan.restrictions, **latest_first(listing)}
         async for page in pages(self._context.client, listing, query):

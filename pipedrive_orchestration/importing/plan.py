@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipedrive_orchestration.importing.context import ImportContext
-from pipedrive_orchestration.importing.definition import Definition, differ_only_in_values, is_same_filter
+from pipedrive_orchestration.importing.definition import (
+    ALWAYS,
+    Definition,
+    Span,
+    differ_only_in_values,
+    is_same_filter,
+)
+from pipedrive_orchestration.importing.filters.pushdown import askable, of_all
 from pipedrive_orchestration.importing.prior_state import PriorState
 from pipedrive_orchestration.importing.ranges import Range
 from pipedrive_orchestration.importing.references import Recheck
@@ -34,7 +41,7 @@ class PullPlan:
         is_complete: whether everything that the user sees of the source will have been read.
         restrictions: query parameters by which Pipedrive itself leaves out records that do not satisfy the
             filter while windows are read.
-        updated_since: where the ranges begin because nothing that was changed before satisfies the filter.
+        updated: the span that the ranges keep to: nothing that was changed outside satisfies the filter.
         rechecks: records to be read besides, which have not changed and may have become members or left.
         notes: why this is not the pull that was asked for, if it is not.
         resumed_from: when the interrupted pull that is gone on with began, by Pipedrive's clock.
@@ -49,7 +56,7 @@ class PullPlan:
     moves_watermark: bool
     is_complete: bool
     restrictions: Mapping[str, str] = field(default_factory=dict)
-    updated_since: datetime | None = None
+    updated: Span = ALWAYS
     rechecks: tuple[Recheck, ...] = ()
     notes: tuple[str, ...] = ()
     resumed_from: datetime | None = None
@@ -122,16 +129,16 @@ def _plan_windows(
 ) -> PullPlan:
     started_at, selection = context.started_at, context.definition.selection
     leaves_out = _may_leave_out(context.definition, prior)
-    since = selection.updated_since if leaves_out else None
+    updated = askable(selection.updated, context.began) if leaves_out else ALWAYS
     plan = PullPlan(
         pull=Pull.WINDOW,
         asked=windows,
         windows=windows,
-        ranges=tuple(ranges_of(windows, started_at, since)),
+        ranges=tuple(ranges_of(windows, started_at, updated)),
         moves_watermark=False,
         is_complete=len(windows) == len(windows_until(context.source, started_at)),
         restrictions=selection.restrictions if leaves_out else {},
-        updated_since=since,
+        updated=updated,
         may_be_empty=prior.listed_rows == 0,
     )
     if interrupted is None:
@@ -144,7 +151,7 @@ def _plan_windows(
     return replace(
         plan,
         windows=left,
-        ranges=tuple(ranges_of(left, started_at, since)),
+        ranges=tuple(ranges_of(left, started_at, updated)),
         is_complete=False,
         notes=(note,),
         resumed_from=interrupted.started_at,
@@ -188,8 +195,8 @@ def _is_in_the_future(watermark: datetime, now: datetime) -> bool:
     return watermark > now + OVERLAP
 
 
-def ranges_of(windows: Sequence[Window], now: datetime, since: datetime | None = None) -> list[Range]:
-    """The ranges that cover some windows from an instant on, if one is given; windows that touch share one.
+def ranges_of(windows: Sequence[Window], now: datetime, updated: Span = ALWAYS) -> list[Range]:
+    """The ranges that cover some windows as far as they lie in a span; windows that touch share one.
 
     A range that reaches ``now`` is left open to the right: what changes while it is read then comes at
     its end.
@@ -201,7 +208,5 @@ def ranges_of(windows: Sequence[Window], now: datetime, since: datetime | None =
             ranges[-1] = (ranges[-1][0], until)
         else:
             ranges.append((window.start, until))
-    if since is None:
-        return ranges
-    since = since.replace(microsecond=0)
-    return [(max(start or since, since), until) for start, until in ranges if until is None or until > since]
+    kept = [of_all([each, updated]) for each in ranges]
+    return [(low, high) for low, high in kept if low is None or high is None or low < high]

@@ -23,6 +23,7 @@ from pipedrive_orchestration.importing.children import lines_of
 from pipedrive_orchestration.importing.definition import (
     Columns,
     Selection,
+    Span,
     columns_of,
     named_columns,
     query_for,
@@ -31,6 +32,7 @@ from pipedrive_orchestration.importing.definition import (
 )
 from pipedrive_orchestration.importing.estimate import cost_of_all, unread_removals
 from pipedrive_orchestration.importing.filters.compile import select
+from pipedrive_orchestration.importing.filters.pushdown import askable
 from pipedrive_orchestration.importing.references import References, open_references
 from pipedrive_orchestration.importing.staging import PageCounts, Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
@@ -38,7 +40,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, ObjectType, Parent
-from pipedrive_orchestration.pipedrive.pagination import children_pages, latest_first, pages
+from pipedrive_orchestration.pipedrive.pagination import bounds_of, children_pages, latest_first, pages
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import PreviewBody
 from pipedrive_orchestration.warehouse import references
@@ -113,8 +115,9 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
                 Staging(StagingFolder(folder), transform) as staging,
                 open_references(client, folder, columns.derived, selection) as names,
             ):
-                query = query_for(body.type, [*wanted, *selection.fields])
-                capped = await _stage_first_pages(client, body, {**query, **selection.restrictions}, staging)
+                query = {**query_for(body.type, [*wanted, *selection.fields]), **selection.restrictions}
+                updated = askable(selection.updated, client.clock.now_at_pipedrive())
+                capped = await _stage_first_pages(client, body, query, updated, staging)
                 await staging.type_staged()
                 sample = _Sample(body, columns, selection, staging.seen, names)
                 total, found = await sample.read(folder / "shown.parquet")
@@ -137,16 +140,18 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
         texts=tuple(
             tuple(readable(value, field) for field, value in zip(wanted, row, strict=True)) for row in found
         ),
-        restrictions=selection.restrictions,
+        restrictions={**selection.restrictions, **bounds_of(body.type.listing, *updated)},
         notes=(*listed.notes, *unread_removals(body, connection), *names.notes),
     )
 
 
-async def _stage_first_pages(client: Client, body: PreviewBody, query: Query, staging: Staging) -> bool:
+async def _stage_first_pages(
+    client: Client, body: PreviewBody, query: Query, updated: Span, staging: Staging
+) -> bool:
     """Stage up to `MAX_PAGES` pages of what a body would import. Returns whether there are more."""
     if body.type.parent is not None:
         return await _stage_first_children(client, body.type, body.type.parent, query, staging)
-    async for page, goes_on in _pages(client, body, {**query, **latest_first(body.type.listing)}):
+    async for page, goes_on in _pages(client, body, query, updated):
         await staging.add(page)
         if staging.counts.pages == MAX_PAGES:
             return goes_on
@@ -182,13 +187,17 @@ async def _newest_parents(client: Client, parent: Parent) -> tuple[list[str], bo
     return [], False
 
 
-async def _pages(client: Client, body: PreviewBody, query: Query) -> AsyncIterator[tuple[Page, bool]]:
+async def _pages(
+    client: Client, body: PreviewBody, query: Query, updated: Span
+) -> AsyncIterator[tuple[Page, bool]]:
     """The pages of the list, and of the archived one where it belongs to the body, and whether more come."""
-    archived = body.type.archived_listing if body.include_archived else None
-    async for page in pages(client, body.type.listing, query, may_be_empty=True):
+    listing, archived = body.type.listing, body.type.archived_listing if body.include_archived else None
+    query = {**query, **latest_first(listing)}
+    async for page in pages(client, listing, {**query, **bounds_of(listing, *updated)}, may_be_empty=True):
         yield page, archived is not None or page.goes_on(MAX_PAGE_SIZE)
     if archived is not None:
-        async for page in pages(client, archived, query, may_be_empty=True):
+        bounded = {**query, **bounds_of(archived, *updated)}
+        async for page in pages(client, archived, bounded, may_be_empty=True):
             yield page, page.goes_on(MAX_PAGE_SIZE)
 
 

@@ -129,6 +129,16 @@ def latest_first(listing: Listing) -> dict[str, str]:
     return {"sort_by": "update_time", "sort_direction": "desc"}
 
 
+def bounds_of(listing: Listing, since: datetime | None, until: datetime | None) -> dict[str, str]:
+    """The query that bounds ``update_time``, as far as a list can be bounded; None is open."""
+    bounds: dict[str, str] = {}
+    if since is not None and listing.bounds in (Bounds.BOTH, Bounds.BELOW):
+        bounds["updated_since"] = timestamp(since)
+    if until is not None and listing.bounds is Bounds.BOTH:
+        bounds["updated_until"] = timestamp(until)
+    return bounds
+
+
 def range_pages(
     client: Client,
     listing: Listing,

@@ -11,10 +11,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipedrive_orchestration.importing.definition import EVERYTHING, NameTest, Selection, columns_of
+from pipedrive_orchestration.importing.definition import (
+    ALWAYS,
+    EVERYTHING,
+    NameTest,
+    Selection,
+    Span,
+    columns_of,
+)
 from pipedrive_orchestration.importing.filters.names import NAMED_TYPES, Names, id_of, read_names
 from pipedrive_orchestration.importing.filters.operands import InvalidValueError, Operand, OperandReader
-from pipedrive_orchestration.importing.filters.pushdown import Exact, IdsByName, earliest, restrictions_of
+from pipedrive_orchestration.importing.filters.pushdown import (
+    Exact,
+    IdsByName,
+    of_all,
+    of_any,
+    restrictions_of,
+    span_of,
+)
 from pipedrive_orchestration.importing.filters.sql import BoundValues, element_test
 from pipedrive_orchestration.importing.filters.variables import (
     Kind,
@@ -81,7 +95,7 @@ def compile_filter(body: PreviewBody, fields: Sequence[Field], names: Names, now
             if column.column.key == key
         ),
         restrictions=restrictions_of(body.type, compilation.required(body.filters), _by_id(fields, names)),
-        updated_since=compilation.updated_since(body.filters),
+        updated=compilation.updated(body.filters),
         problems=tuple(compilation.problems),
     )
 
@@ -150,7 +164,7 @@ class _Compilation:
         self.used: dict[str, Field] = {}
         self.name_tests: list[tuple[str, str]] = []
         self._exact: dict[int, Exact] = {}
-        self._earliest: dict[int, datetime] = {}
+        self._spans: dict[int, Span] = {}
         self._scope = scope
 
     def group(self, group: FilterGroup | FilterSubgroup, path: str) -> str:
@@ -167,10 +181,14 @@ class _Compilation:
         """The values that every member must have, as far as it follows from the shape of the filter."""
         return [self._exact[id(leaf)] for leaf in _required(filters) if id(leaf) in self._exact]
 
-    def updated_since(self, filters: FilterGroup) -> datetime | None:
-        """The instant before which no member was changed, as far as the shape of the filter tells."""
-        leaves = map(id, _required(filters))
-        return max((self._earliest[leaf] for leaf in leaves if leaf in self._earliest), default=None)
+    def updated(self, group: FilterGroup | FilterSubgroup) -> Span:
+        """The span in which every member was changed last, as far as the filter tells."""
+        spans = [
+            self._spans.get(id(member), ALWAYS) if isinstance(member, FilterLeaf) else self.updated(member)
+            for member in group.conditions
+            if isinstance(member, FilterLeaf) or member.conditions
+        ]
+        return of_any(spans) if group.joiner == "OR" and spans else of_all(spans)
 
     def _leaf(self, leaf: FilterLeaf, path: str) -> str:
         variable = self._variable(leaf, path)
@@ -192,9 +210,7 @@ class _Compilation:
             self._exact[id(leaf)] = Exact(variable, (leaf.asks is Condition.IS_TRUE,))
         elif leaf.asks in (Condition.EQUALS, Condition.IN):
             self._exact[id(leaf)] = Exact(variable, tuple(operands))
-        since = earliest(variable, leaf.asks, operands)
-        if since is not None:
-            self._earliest[id(leaf)] = since
+        self._spans[id(leaf)] = span_of(variable, leaf.asks, operands)
         test = self._test(leaf, variable, operands)
         if variable.field.derived is not None:
             self.name_tests.append((variable.field.key, test))

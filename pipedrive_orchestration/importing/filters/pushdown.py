@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
-from pipedrive_orchestration.importing.filters.operands import Operand
+from pipedrive_orchestration.importing.definition import ALWAYS, Span
+from pipedrive_orchestration.importing.filters.operands import Bound, Operand
 from pipedrive_orchestration.importing.filters.variables import Kind, Variable
 from pipedrive_orchestration.pipedrive.object_types import MAX_IDS_PER_REQUEST, ObjectType, Paging
 from pipedrive_orchestration.sources.conditions import Condition
@@ -30,22 +31,64 @@ class Exact:
     values: tuple[Operand, ...]
 
 
-def earliest(variable: Variable, condition: Condition, operands: Sequence[Operand]) -> datetime | None:
-    """The instant before which no record that satisfies a leaf was changed, if the leaf says one."""
-    if variable.kind is not Kind.DATETIME or variable.field.record_key != "update_time":
-        return None
-    bounds = [operand for operand in operands if isinstance(operand, tuple)]
+def span_of(variable: Variable, condition: Condition, operands: Sequence[Operand]) -> Span:
+    """The span in which every record was changed last that satisfies a leaf, as far as the leaf tells."""
+    if variable.kind not in (Kind.DATETIME, Kind.DATE) or variable.field.record_key != "update_time":
+        return ALWAYS
+    bounds = [(_instant(low), _instant(high)) for low, high in _intervals(operands)]
+    if not bounds:
+        return ALWAYS
     match condition:
         case Condition.GREATER_THAN:
-            instants = [high for _, high in bounds]
-        case Condition.GREATER_THAN_OR_EQUAL | Condition.EQUALS | Condition.IN:
-            instants = [low for low, _ in bounds]
+            spans: list[Span] = [(high, None) for _, high in bounds]
+        case Condition.GREATER_THAN_OR_EQUAL:
+            spans = [(low, None) for low, _ in bounds]
+        case Condition.LESS_THAN:
+            spans = [(None, low) for low, _ in bounds]
+        case Condition.LESS_THAN_OR_EQUAL:
+            spans = [(None, high) for _, high in bounds]
+        case Condition.EQUALS | Condition.IN:
+            spans = bounds
         case Condition.IS_BETWEEN:
-            instants = [low for low, _ in bounds[:1]]
+            spans = [(bounds[0][0], bounds[-1][1])]
         case _:
-            return None
-    found = [instant for instant in instants if isinstance(instant, datetime)]
-    return min(found) if found and len(found) == len(instants) else None
+            return ALWAYS
+    return of_any(spans)
+
+
+def _intervals(operands: Sequence[Operand]) -> list[tuple[Bound, Bound]]:
+    return [operand for operand in operands if isinstance(operand, tuple)]
+
+
+def _instant(bound: Bound) -> datetime | None:
+    if bound is None or isinstance(bound, datetime):
+        return bound
+    return datetime.combine(bound, time.min, UTC)
+
+
+def askable(span: Span, now: datetime) -> Span:
+    """A span as Pipedrive can be asked for it: in whole seconds, and without an end that is still to come."""
+    low, high = span
+    if high is not None:
+        high = high.replace(microsecond=0) + timedelta(seconds=1 if high.microsecond else 0)
+    return low and low.replace(microsecond=0), high if high is not None and high <= now else None
+
+
+def of_any(spans: Sequence[Span]) -> Span:
+    """The span of what lies in one of some spans."""
+    lows, highs = [low for low, _ in spans if low], [high for _, high in spans if high]
+    return (
+        min(lows) if lows and len(lows) == len(spans) else None,
+        max(highs) if highs and len(highs) == len(spans) else None,
+    )
+
+
+def of_all(spans: Sequence[Span]) -> Span:
+    """The span of what lies in each of some spans; its end may lie before its beginning."""
+    return (
+        max((low for low, _ in spans if low), default=None),
+        min((high for _, high in spans if high), default=None),
+    )
 
 
 IdsByName = Callable[[str, str], Sequence[int | UUID]]

@@ -95,6 +95,22 @@ def test_it_reads_ten_pages_and_says_that_there_is_more(demo: DemoServer) -> Non
 
 
 @pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("object_type", ["deals", "leads"])
+def test_the_ten_pages_lie_within_the_times_that_a_filter_asks_for(
+    demo: DemoServer, object_type: str
+) -> None:
+    times = sorted(str(one["update_time"]) for one in demo.account.records(object_type))
+    span = [times[len(times) // 4][:10], times[len(times) // 2][:10]]
+    leaf = {"variable": "update_time", "condition": "is between", "values": span}
+    filters = {"conditions": [leaf]}
+    body = body_of(filters, object_type=object_type, properties=["id"])
+    found = preview(body, connection=connection_of(demo))
+    assert found.total_results == len(members(demo.account, object_type, filters)) > 0
+    bounds = {"updated_since"} if object_type == "leads" else {"updated_since", "updated_until"}
+    assert found.restrictions.keys() == bounds
+
+
+@pytest.mark.usefixtures("small_pages")
 def test_archived_records_belong_to_the_ten_pages(demo: DemoServer) -> None:
     body = body_of(None, properties=["title"], options={"include_archived": True})
     found = preview(body, connection=connection_of(demo))

@@ -258,37 +258,98 @@ def updated(condition: str, *values: str) -> Leaf:
     return {"variable": "update_time", "condition": condition, "values": list(values)}
 
 
-SINCE: list[tuple[list[Leaf], str | None]] = [
-    ([updated("after", "2026-03-01")], "2026-03-02T00:00:00Z"),
-    ([updated(">", "2026-03-01T12:00:00Z")], "2026-03-01T12:00:00Z"),
-    ([updated("gte", "2026-03-01")], "2026-03-01T00:00:00Z"),
-    ([updated("is between", "2026-02-01", "2026-04-01")], "2026-02-01T00:00:00Z"),
-    ([updated("equals", "2026-03-05")], "2026-03-05T00:00:00Z"),
-    ([updated("after", "last_month")], "2026-05-01T00:00:00Z"),
-    ([updated("gte", "2026-02-01"), updated("gte", "2026-03-01")], "2026-03-01T00:00:00Z"),
-    ([{"operator": "AND", "conditions": [updated("gte", "2026-02-01")]}], "2026-02-01T00:00:00Z"),
-    ([updated("before", "2026-03-01")], None),
-    ([updated("not equals", "2026-03-01")], None),
-    (
-        [{"operator": "OR", "conditions": [updated("gte", "2026-02-01"), updated("before", "2025-01-01")]}],
-        None,
-    ),
-    ([{"variable": "add_time", "condition": "after", "value": "2026-03-01"}], None),
-]
+BOUNDS: list[tuple[list[Leaf], str | None, str | None]] = [
+    ([updated("after", "2026-03-01")], "2026-03-02T00:00:00Z", None),
+    ([updated(">", "2026-03-01T12:00:00Z")], "2026-03-01T12:00:00Z", None),
+    ([updated("gte", "2026-03-01")], "2026-03-01T00:00:00Z", None),
+    ([updated("is between", "2026-02-01", "2026-04-01")], "2026-02-01T00:00:00Z", "2026-04-02T00:00:00Z"),
+    ([updated("equals", "2026-03-05")], "2026-03-05T00:00:00Z", "2026-03-06T00:00:00Z"),
+    ([updated("after", "last_month")], "2026-05-01T00:00:00Z", None),
+    ([updated("equals", "last_month")], "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"),
+    ([updated("is between", "2026-02-01", "tomorrow")], "2026-02-01T00:00:00Z", None),
+    ([updated("gte", "2026-02-01"), updated("gte", "2026-03-01")], "2026-03-01T00:00:00Z", None),
+    ([updated("gte", "2026-02-01"), updated("before", "2026-03-01")],
+     "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+    ([{"operator": "AND", "conditions": [updated("gte", "2026-02-01")]}], "2026-02-01T00:00:00Z", None),
+    ([updated("before", "2026-03-01")], None, "2026-03-01T00:00:00Z"),
+    ([updated("<=", "2026-03-01T12:00:00Z")], None, "2026-03-01T12:00:01Z"),
+    ([updated("in", "2026-02-01", "2026-04-01")], "2026-02-01T00:00:00Z", "2026-04-02T00:00:00Z"),
+    ([{"operator": "OR", "conditions": [updated("equals", "2026-02-01"), updated("gte", "2026-03-01")]}],
+     "2026-02-01T00:00:00Z", None),
+    ([updated("gte", "2026-03-01") | {"variable_type": "date"}], "2026-03-01T00:00:00Z", None),
+    ([updated("not equals", "2026-03-01")], None, None),
+    ([updated("is not empty")], None, None),
+    ([{"operator": "OR", "conditions": [updated("gte", "2026-02-01"), updated("before", "2025-01-01")]}],
+     None, None),
+    ([{"operator": "OR", "conditions": [updated("gte", "2026-02-01"), updated("is empty")]}], None, None),
+    ([{"variable": "add_time", "condition": "after", "value": "2026-03-01"}], None, None),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("conditions", "since"), SINCE)
+@pytest.mark.parametrize(("conditions", "since", "until"), BOUNDS)
 @pytest.mark.parametrize("object_type", ["deals", "leads"])
-def test_a_lower_bound_of_the_update_time_becomes_updated_since(
-    demo: DemoServer, tmp_path: Path, object_type: str, conditions: list[Leaf], since: str | None
+def test_bounds_of_the_update_time_become_those_of_the_list(
+    demo: DemoServer,
+    tmp_path: Path,
+    object_type: str,
+    conditions: list[Leaf],
+    since: str | None,
+    until: str | None,
 ) -> None:
-    """CASES A22."""
+    """CASES A22. A list of leads, and one without a lower bound, is left where its upper bound is passed."""
     filters = {"conditions": conditions}
     current, queries, report = imported(trial_of(demo, tmp_path / "one"), object_type, filters)
     assert queries[0].get("updated_since") == since
+    if object_type == "deals" and since is not None:
+        assert queries[0].get("updated_until") == until
     assert current == members(demo.account, object_type, filters)
-    told = [note for note in report.notes if note.startswith("Pipedrive itself filtered by updated_since=")]
-    assert bool(told) == (since is not None)
+    told = [note for note in report.notes if note.startswith("Pipedrive itself filtered by updated_")]
+    assert len(told) == bool(since or until)
+    assert all((f"updated_since={since}" in one) == (since is not None) for one in told)
+    assert all((f"updated_until={until}" in one) == (until is not None) for one in told)
+
+
+@pytest.mark.parametrize("object_type", ["deals", "leads"])
+def test_an_upper_bound_alone_spares_what_was_changed_later(
+    demo: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, object_type: str
+) -> None:
+    monkeypatch.setattr("pipedrive_orchestration.pipedrive.pagination.MAX_PAGE_SIZE", 5)
+    times = sorted(str(one["update_time"]) for one in demo.account.records(object_type))
+    bound = updated("before", times[len(times) // 8][:10])
+    spent = []
+    for number, conditions in enumerate(([bound], [])):
+        trial = trial_of(demo, tmp_path / str(number))
+        _, _, report = imported(trial, object_type, {"conditions": conditions})
+        spent.append(report.tokens)
+    assert spent[0] < spent[1]
+
+
+def test_bounds_that_leave_nothing_read_nothing(demo: DemoServer, tmp_path: Path) -> None:
+    filters = {"conditions": [updated("gte", "2026-03-01"), updated("before", "2026-02-01")]}
+    current, queries, report = imported(trial_of(demo, tmp_path / "none"), "deals", filters)
+    # What was changed since the pull began may have been a member.
+    assert (current, len(queries), report.rows.read) == (set(), 1, 0)
+
+
+@pytest.mark.parametrize(("object_type", "path"), [("deals", "/api/v2/deals"), ("leads", "/v1/leads")])
+def test_what_moves_past_an_upper_bound_leaves(fresh_trial: FreshTrial, object_type: str, path: str) -> None:
+    trial = fresh_trial()
+    filters = {"conditions": [updated("before", "today")]}
+    source = filtered(trial, filters, object_type)
+    trial.windows(source)
+    inside = sorted(one for one, row in trial.rows(source).items() if row["_is_current"])
+    trial.demo.write("PATCH", f"{path}/{inside[0]}", {"title": "Changed today"})
+    trial.demo.write("DELETE", f"{path}/{inside[1]}")
+    trial.windows(source)
+    rows = trial.rows(source)
+    assert rows[inside[0]]["_removal"] == "left_segment"
+    assert rows[inside[1]]["_removal"] == "deleted"
+    current = {one for one, row in rows.items() if row["_is_current"]}
+    assert current == members(trial.demo.account, object_type, filters) == set(inside[2:])
+    # A day later it was changed yesterday.
+    trial.demo.account.clock.advance(timedelta(days=1))
+    trial.changes(source)
+    assert trial.rows(source)[inside[0]]["_is_current"]
 
 
 @pytest.mark.parametrize(
