@@ -24,7 +24,6 @@ from pipedrive_orchestration.importing.estimate import tell_estimate
 from pipedrive_orchestration.importing.kept_answers import Answer, KeptAnswers
 from pipedrive_orchestration.importing.parents import Settlement, child_table, missing_children
 from pipedrive_orchestration.importing.prior_state import RESUME_DAYS
-from pipedrive_orchestration.importing.ranges import MAX_READERS
 from pipedrive_orchestration.importing.references import References
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.staging import PageCounts, Staging
@@ -40,6 +39,9 @@ from pipedrive_orchestration.warehouse.tables import column_types
 
 SECONDS_BETWEEN_COMMITS = 5.0
 """What is read in between is on disk, so that it need not be read again after an interruption."""
+
+MAX_CHILD_READERS = 8
+"""Readers at once. A kill loses what they have under way, and each asks for little, so these are few."""
 
 QUEUED_ANSWERS = 64
 """Answers that wait while a commit is made."""
@@ -267,47 +269,49 @@ class _ChildReader:
         self._kept = kept
         self._client: Client = context.client
         self._batches: Iterator[tuple[ParentState, ...]] = iter(batches)
-        self._queue: asyncio.Queue[Answer | Exception | None] = asyncio.Queue(maxsize=QUEUED_ANSWERS)
+        self._queue: asyncio.Queue[Answer | None] = asyncio.Queue(maxsize=QUEUED_ANSWERS)
         self._readers: set[asyncio.Task[None]] = set()
         self._unread: list[str] = []
         self._has_read = False
+        self._error: Exception | None = None
 
     async def answers(self) -> AsyncGenerator[Answer, None]:
         """What was read of every batch, in whatever order it comes.
 
         Raises:
-            PipedriveError: of the reader that failed first; the others are stopped.
+            PipedriveError: of the reader that failed first, once what others had under way has been read.
         """
         try:
             self._start_readers()
             ended = 0
-            while self._readers:
-                item = await self._queue.get()
-                if isinstance(item, Exception):
-                    raise item
-                if item is None:
+            while ended < len(self._readers):
+                answer = await self._queue.get()
+                if answer is None:
                     ended += 1
-                    if ended == len(self._readers):
-                        break
                 else:
-                    yield item
+                    yield answer
                 self._start_readers()
         finally:
             for reader in self._readers:
                 reader.cancel()
             await asyncio.gather(*self._readers, return_exceptions=True)
+        if self._error is not None:
+            raise self._error
         if self._unread:
             shown = ", ".join(self._unread[:5]) + (", ..." if len(self._unread) > 5 else "")
             self.notes.append(f"{len(self._unread):,} parents could not be read: {shown}")
 
     def _start_readers(self) -> None:
-        while len(self._readers) < MAX_READERS:
+        while len(self._readers) < MAX_CHILD_READERS:
             if self._readers and not self._client.has_room_for(len(self._readers) + 1):
                 return
-            batch = next(self._batches, None)
+            batch = self._next_batch()
             if batch is None:
                 return
             self._readers.add(asyncio.create_task(self._read_on(batch)))
+
+    def _next_batch(self) -> tuple[ParentState, ...] | None:
+        return None if self._error is not None else next(self._batches, None)
 
     async def _read_on(self, first: tuple[ParentState, ...]) -> None:
         batch: tuple[ParentState, ...] | None = first
@@ -317,11 +321,10 @@ class _ChildReader:
                 self._kept.keep(answer)
                 self._has_read = True
                 await self._queue.put(answer)
-                batch = next(self._batches, None)
+                batch = self._next_batch()
         except Exception as error:  # noqa: BLE001 - raised again where the answers are consumed
-            await self._queue.put(error)
-        else:
-            await self._queue.put(None)
+            self._error = self._error or error
+        await self._queue.put(None)
 
     async def _read(self, batch: tuple[ParentState, ...]) -> Answer:
         object_type, clock = self._context.object_type, self._client.clock

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.staging import PageCounts, StagingError
+from pipedrive_orchestration.warehouse.ledger import CLOCK_TOLERANCE
 from pipedrive_orchestration.warehouse.parents import ParentReading, ParentState
 
 KEPT_FOR = timedelta(days=1)
@@ -152,7 +153,8 @@ class KeptAnswers:
             counts = PageCounts(*said["counts"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if any(not self._now - KEPT_FOR <= each.read_at <= self._now for each in readings):
+        since, until = self._now - KEPT_FOR, self._now + CLOCK_TOLERANCE
+        if any(not since <= each.read_at <= until for each in readings):
             return None
         return Answer(readings, lines, counts, said["parent"], path.stem)
 

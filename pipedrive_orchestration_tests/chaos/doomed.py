@@ -56,6 +56,7 @@ class Doom:
         nth: which one of the moment's kind.
         after: milliseconds, for the moments that are a time.
         began: the importer's time, in ISO form.
+        page_size: records on a page.
     """
 
     url: str
@@ -67,6 +68,7 @@ class Doom:
     nth: int
     after: float
     began: str
+    page_size: int = PAGE_SIZE
 
 
 class Executioner:
@@ -137,7 +139,7 @@ class _CountedStatements:
 
 
 def _prepare(doom: Doom) -> None:
-    _put(pagination, "MAX_PAGE_SIZE", PAGE_SIZE)
+    _put(pagination, "MAX_PAGE_SIZE", doom.page_size)
     _put(load, "SECONDS_BETWEEN_COMMITS", 0.0)
     countdown = _Countdown(doom.nth)
     match doom.moment:
@@ -195,11 +197,11 @@ def _counted_answers(answer: Callable[..., Any], countdown: _Countdown) -> Calla
 def _dying_in_a_page(add: Callable[..., Any], nth: int) -> Callable[..., Any]:
     numbers = count(1)
 
-    def counted(folder: StagingFolder, lines: bytes) -> Any:
+    def counted(folder: StagingFolder, lines: bytes, parent: str | None = None) -> Any:
         if next(numbers) == nth:
-            add(folder, lines[: len(lines) // 2])
+            add(folder, lines[: len(lines) // 2], parent)
             _die()
-        return add(folder, lines)
+        return add(folder, lines, parent)
 
     return counted
 

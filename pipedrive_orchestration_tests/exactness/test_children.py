@@ -12,7 +12,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import ImportReport, preview
-from pipedrive_orchestration.importing.ranges import MAX_READERS
+from pipedrive_orchestration.importing.children import MAX_CHILD_READERS
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
@@ -203,7 +203,7 @@ def test_an_import_goes_on_after_every_end_without_asking_again(
     assert children.differences() == []
     asked = [one.path for one in trial.demo.account.requests[start:] if "/changelog" in one.path]
     # Those under way when an import ends are lost.
-    assert len(moved) <= len(asked) <= len(moved) + 3 * MAX_READERS
+    assert len(moved) <= len(asked) <= len(moved) + 3 * MAX_CHILD_READERS
     start = len(trial.demo.account.requests)
     assert trial.changes(children.source).rows.changed == 0
     assert not [one for one in trial.demo.account.requests[start:] if "/changelog" in one.path]
