@@ -107,7 +107,7 @@ def build_models(
     """
     began, as_of = time.monotonic(), clock()
     arguments = [command, *(["--select", *select] if select else [])]
-    with _turn(work), _copy_of(warehouse) as copy:
+    with in_turn(work), _copy_of(warehouse) as copy:
         outcome = run_dbt(project, work / "project", copy, arguments, {"as_of": as_of.isoformat()})
         swapping = time.monotonic()
         swapped: tuple[str, ...] = ()
@@ -138,7 +138,12 @@ def switched_off(project: DbtProject, manifest: Mapping[str, Any]) -> Iterator[S
 
 
 @contextmanager
-def _turn(work: Path) -> Iterator[None]:
+def in_turn(work: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder in which dbt works, which is made if need be.
+
+    Raises:
+        ModelsError: it was in use for a long time.
+    """
     make_private_folder(work)
     try:
         with FileLock(work / "lock", timeout=PATIENCE_SECONDS, thread_local=False):
@@ -160,7 +165,8 @@ def _copy_of(warehouse: Warehouse) -> Iterator[Path]:
     beside = warehouse.path.with_name(f"{warehouse.path.name}.models")
     sweep(beside)
     with temporary_folder(beside) as folder:
-        copy = folder / warehouse.path.name
+        # dbt works in another folder than this process.
+        copy = (folder / warehouse.path.name).absolute()
         with FileIO(copy, "xb") as target, warehouse.at_rest() as original, FileIO(original) as source:
             while copy_some(source, target):
                 pass
@@ -249,7 +255,7 @@ def make_documentation(project: DbtProject, warehouse: Warehouse, work: Path) ->
         WarehouseError: there is no database yet, or it cannot be opened.
         OSError: a folder cannot be written.
     """
-    with _turn(work), _copy_of(warehouse) as copy:
+    with in_turn(work), _copy_of(warehouse) as copy:
         run_dbt(project, work / "project", copy, ["docs", "generate", "--static"], {})
     page = work / "project" / "target" / "static_index.html"
     if not page.is_file():

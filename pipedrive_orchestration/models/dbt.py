@@ -25,6 +25,7 @@ _PLACE = re.compile(r"\((?P<file>[\w./ -]+\.(?:sql|ya?ml|csv|py))\)")
 _READING = re.compile(r"Error reading [\w.-]+: (?P<file>[\w./ -]+\.ya?ml)")
 _LINE = re.compile(r"\bline (?P<line>\d+)", re.IGNORECASE)
 _SQL_LINE = re.compile(r"^\s*LINE \d+: (?P<text>.*)$", re.MULTILINE)
+_QUOTED = re.compile(r'"([^"\n]+)"')
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -122,7 +123,8 @@ def run_dbt(
             break
         found = _problem_in(messages, project.folder)
         if found is None or any(found.file == known.file for known in problems):
-            raise ModelsError("dbt ended with an error:\n" + "\n".join(messages))
+            last = [message.strip().splitlines()[-1] for message in messages if message.strip()]
+            raise ModelsError("dbt ended with an error: " + "\n".join(last))
         problems.append(found)
     manifest = _read_json(work / "target" / "manifest.json")
     results = tuple(_results(project.folder, work, manifest))
@@ -200,13 +202,17 @@ def _results(folder: Path, work: Path, manifest: Mapping[str, Any]) -> Iterator[
 
 def _line_of(message: str, file: Path) -> int | None:
     """The line of a file that DuckDB complains of; it names that of what the file was compiled to."""
-    shown = _SQL_LINE.search(message)
-    if shown is None or not file.is_file():
+    if not file.is_file():
         return None
-    text = shown["text"].strip().removeprefix("...").removesuffix("...").strip()
+    shown = [match["text"].strip().removeprefix("...").removesuffix("...").strip()
+             for match in _SQL_LINE.finditer(message)]  # fmt: skip
     lines = file.read_text().splitlines()
-    found = [number for number, line in enumerate(lines, start=1) if text and text in line.strip()]
-    return found[0] if len(found) == 1 else None
+    # What is not found is quoted first; what is offered in its place comes after it.
+    for text in [*shown, *_QUOTED.findall(message)]:
+        found = [number for number, line in enumerate(lines, start=1) if text and text in line]
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from pipedrive_orchestration.models.charts import chart_svg
+
 WIDTH, HEIGHT = 620, 130
 """Pixels of a chart; as wide as the dialog in which Dagster's UI shows markdown."""
-
-_CONFIG = {
-    "font": "sans-serif",
-    "view": {"stroke": None},
-    "axis": {"gridColor": "#e8e8ee", "domainColor": "#b8b8c4", "labelColor": "#555", "titleColor": "#555"},
-    "bar": {"color": "#4f46e5"},
-    "header": {"labelColor": "#333", "title": None, "labelAngle": 0, "labelAlign": "left"},
-}
-
-_NOT_DRAWN = re.compile(r' (?:aria-[a-z]+|role|class|pointer-events)="[^"]*"')
-"""Attributes for pages that an SVG is a part of, half of it; an image has its alternative text."""
 
 
 def chart(spec: Mapping[str, Any], alternative: str) -> dg.MarkdownMetadataValue:
@@ -31,13 +21,13 @@ def chart(spec: Mapping[str, Any], alternative: str) -> dg.MarkdownMetadataValue
         spec: the chart, without schema and configuration.
         alternative: what it shows, for those who cannot see it.
     """
-    # Rendering begins with half a second for the engine, which only who draws has to pay.
-    import vl_convert  # noqa: PLC0415
+    return image(chart_svg(spec), alternative)
 
-    whole = {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "config": _CONFIG, **spec}
-    svg = _NOT_DRAWN.sub("", vl_convert.vegalite_to_svg(whole))
-    image = base64.b64encode(svg.encode()).decode()
-    return dg.MetadataValue.md(f"![{alternative}](data:image/svg+xml;base64,{image})")
+
+def image(svg: str, alternative: str) -> dg.MarkdownMetadataValue:
+    """A picture inside markdown; takes what it shows for those who cannot see it."""
+    encoded = base64.b64encode(svg.encode()).decode()
+    return dg.MetadataValue.md(f"![{alternative}](data:image/svg+xml;base64,{encoded})")
 
 
 def bars(rows: Sequence[Mapping[str, Any]], *, x: str, y: str, alternative: str) -> dg.MarkdownMetadataValue:

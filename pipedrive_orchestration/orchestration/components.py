@@ -20,6 +20,7 @@ from pipedrive_orchestration.orchestration.attributes import (
     text,
 )
 from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.model.loading import ModelAsset
 from pipedrive_orchestration.orchestration.project_definitions import ProjectSnapshot, build_definitions
 from pipedrive_orchestration.orchestration.scaffolder import ProjectScaffolder
 from pipedrive_orchestration.services.dagster_internals import (
@@ -114,7 +115,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     def get_asset_spec(
         self,
         spec: dg.AssetSpec,
-        definition: Source | Workflow,  # noqa: ARG002 - for those who override it
+        definition: Source | Workflow | ModelAsset,  # noqa: ARG002 - for those who override it
     ) -> dg.AssetSpec:
         """The spec of an asset, made of the one that would be shown otherwise.
 
@@ -123,7 +124,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
         Args:
             spec: with the attributes of the component and of the file.
-            definition: the source or workflow whose asset it is.
+            definition: the source, workflow or model whose asset it is.
         """
         return spec
 
@@ -146,7 +147,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     ) -> dg.Definitions:
         """Builds the definitions of a snapshot, or of the folder where there is none."""
         snapshot = ProjectSnapshot.parse(state_path.read_bytes()) if state_path else self._snapshot()
-        return build_definitions(snapshot.sources, snapshot.workflows, self._context())
+        return build_definitions(snapshot.sources, snapshot.workflows, self._context(), snapshot.models)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Builds the definitions, of a new snapshot unless a run asks for the one it is pinned to.
@@ -211,7 +212,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         whole = Settings.model_validate(given).from_folder(self._root)
         return Settings.read().but(**{field: getattr(whole, field) for field in given})
 
-    def _spec_of(self, spec: dg.AssetSpec, definition: Source | Workflow) -> dg.AssetSpec:
+    def _spec_of(self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset) -> dg.AssetSpec:
         owners = [owner for owner in self.owners if owner not in spec.owners]
         changed = self.get_asset_spec(spec.merge_attributes(owners=owners, tags=self.tags), definition)
         if changed.key != spec.key:

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipedrive_orchestration.orchestration.model.loading import ModelAsset
 from pipedrive_orchestration.orchestration.resources import (
     PipedriveResource,
     WarehouseResource,
@@ -21,11 +22,11 @@ from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceStore
 from pipedrive_orchestration.workflows import Workflow
 
-SpecOf = Callable[[dg.AssetSpec, Source | Workflow], dg.AssetSpec]
+SpecOf = Callable[[dg.AssetSpec, Source | Workflow | ModelAsset], dg.AssetSpec]
 """Makes the spec of an asset out of the one that we give it, and of what it is the asset of."""
 
 
-def _unchanged(spec: dg.AssetSpec, _: Source | Workflow) -> dg.AssetSpec:
+def _unchanged(spec: dg.AssetSpec, _: Source | Workflow | ModelAsset) -> dg.AssetSpec:
     return spec
 
 
@@ -56,6 +57,11 @@ class ProjectContext:
     def folder(self) -> Path:
         """The project folder."""
         return self.settings.project
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder in which dbt works on the models of this account."""
+        return (self.settings.state / self.names.own("models")).absolute()
 
     def resources(self) -> dict[str, dg.ConfigurableResource[object]]:
         """The account and the database, by the names that the definitions know them by."""

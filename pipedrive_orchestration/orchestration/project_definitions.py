@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 from pydantic import TypeAdapter
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.jobs import build_jobs
+from pipedrive_orchestration.orchestration.model.asset import model_definitions
+from pipedrive_orchestration.orchestration.model.automation import build_model_sensor
+from pipedrive_orchestration.orchestration.model.loading import LoadedModels, load_models
 from pipedrive_orchestration.orchestration.project_files import project_files_definitions
 from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
 from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
@@ -38,6 +41,7 @@ class ProjectSnapshot:
 
     sources: LoadedSources
     workflows: LoadedWorkflows
+    models: LoadedModels = field(default_factory=LoadedModels)
 
     @classmethod
     def read(cls, project: ProjectContext, instance: dg.DagsterInstance | None) -> ProjectSnapshot:
@@ -49,7 +53,15 @@ class ProjectSnapshot:
                 have to be asked.
         """
         store = project.store(instance) if instance else SourceStore(project.folder, InMemoryKeyValues())
-        return cls(store.load(), WorkflowStore(project.folder).load())
+        sources = store.load()
+        models = load_models(
+            project.folder,
+            sources.sources,
+            project.names,
+            project.models_folder,
+            project.settings.report_zone,
+        )
+        return cls(sources, WorkflowStore(project.folder).load(), models)
 
     @classmethod
     def parse(cls, content: bytes) -> ProjectSnapshot:
@@ -64,20 +76,25 @@ class ProjectSnapshot:
 _SNAPSHOT = TypeAdapter(ProjectSnapshot)
 
 NO_WORKFLOWS = LoadedWorkflows()
+NO_MODELS = LoadedModels()
 
 
 def build_definitions(
-    loaded: LoadedSources, workflows: LoadedWorkflows = NO_WORKFLOWS, project: ProjectContext = ALONE
+    loaded: LoadedSources,
+    workflows: LoadedWorkflows = NO_WORKFLOWS,
+    project: ProjectContext = ALONE,
+    models: LoadedModels = NO_MODELS,
 ) -> dg.Definitions:
     """Everything Dagster knows of a project.
 
-    There is an asset and, if active, a schedule for every source, and an asset for every workflow. What
+    There is an asset and, if active, a schedule for every source, an asset for every workflow and model. What
     Dagster refuses is left out like a file that does not validate.
 
     Args:
         loaded: the sources.
         workflows: the workflows.
         project: whose they are.
+        models: the models.
     """
     built, refused = [], []
     own_job, whole = len(loaded.sources) <= MAX_OWN_JOBS, whole_sources(loaded.sources)
@@ -89,14 +106,16 @@ def build_definitions(
             refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
     accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
     accepted_workflows, definitions_of_workflows = _workflows(workflows, accepted.sources, project)
+    accepted_models, definitions_of_models = _models(models, accepted.sources, project)
     return dg.Definitions.merge(
         dg.Definitions(resources=project.resources()),
-        project_files_definitions(accepted, accepted_workflows, project),
+        project_files_definitions(accepted, accepted_workflows, project, accepted_models),
         dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=build_jobs(project)),
         dg.Definitions(sensors=build_publishing_sensors(project)),
         status_definitions(accepted.sources, project),
         *(definitions for _, definitions in built),
         *definitions_of_workflows,
+        *definitions_of_models,
     )
 
 
@@ -122,6 +141,21 @@ def _workflows(
     accepted = LoadedWorkflows(tuple(workflow for workflow, _ in built), (*loaded.bad_files, *refused))
     automation = [dg.Definitions(sensors=[build_automation_sensor(project)])] if built else []
     return accepted, [*automation, *(definitions for _, definitions in built)]
+
+
+def _models(
+    loaded: LoadedModels, sources: Sequence[Source], project: ProjectContext
+) -> tuple[LoadedModels, list[dg.Definitions]]:
+    """The models that Dagster takes, which are all or none, and their definitions."""
+    if not loaded.assets:
+        return loaded, []
+    try:
+        built = model_definitions(loaded, sources, project)
+    except Exception as error:  # noqa: BLE001 - models must not take the sources with them
+        problem = Problem("", "refused_by_dagster", str(error))
+        bad = BadFile("models", "models", (problem,))
+        return replace(loaded, assets=(), bad_files=(*loaded.bad_files, bad)), []
+    return loaded, [built, dg.Definitions(sensors=[build_model_sensor(project)])]
 
 
 def _sensors_of(sources: Sequence[Source], project: ProjectContext) -> list[dg.SensorDefinition]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.orchestration.model.loading import LoadedModels
 from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem
 from pipedrive_orchestration.workflows import LoadedWorkflows
@@ -22,12 +23,19 @@ _SENSOR_SECONDS = 30
 
 
 def project_files_definitions(
-    sources: LoadedSources, workflows: LoadedWorkflows, project: ProjectContext = ALONE
+    sources: LoadedSources,
+    workflows: LoadedWorkflows,
+    project: ProjectContext = ALONE,
+    models: LoadedModels | None = None,
 ) -> dg.Definitions:
     """The asset, its check, and the sensor that reports the check."""
     asset_key = project.names.project_files_key
-    bad_files = (*sources.bad_files, *workflows.bad_files)
-    found = f"{len(sources.sources)} sources and {len(workflows.workflows)} workflows are loaded"
+    models = models or LoadedModels()
+    bad_files = (*sources.bad_files, *workflows.bad_files, *models.bad_files)
+    loaded = [(sources.sources, "sources"), (workflows.workflows, "workflows"), (models.assets, "models")]
+    counts = [f"{len(things)} {name}" for things, name in loaded if things or name != "models"]
+    found = f"{', '.join(counts[:-1])} and {counts[-1]} are loaded"
+    off = "".join(f"\n- {plain_markdown(one)}" for one in models.switched_off)
     problems = _problems_of_files(bad_files)
     metadata: dict[str, dg.MetadataValue] = {"left_out": dg.MetadataValue.int(len(bad_files))}
     if bad_files:
@@ -36,7 +44,7 @@ def project_files_definitions(
     @dg.asset_check(
         asset=asset_key,
         name=CHECK_NAME,
-        description="Every file in the project folder is a source or a workflow, as its place says.",
+        description="Every file in the project folder is a source, a workflow or a model, as its place says.",
     )
     def all_valid() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=not bad_files, metadata=metadata)
@@ -58,12 +66,15 @@ def project_files_definitions(
 
     asset = dg.AssetSpec(
         asset_key,
-        description=f"{found}, {len(bad_files)} files left out:\n\n{problems}" if bad_files else f"{found}.",
+        description=f"{found}, {len(bad_files)} files left out:\n\n{problems}"
+        if bad_files
+        else f"{found}.{off}",
         group_name=project.group_of("project"),
         kinds={"yaml"},
         metadata={
             "sources": len(sources.sources),
             "workflows": len(workflows.workflows),
+            "models": len(models.assets),
             "left_out": len(bad_files),
         },
     )

@@ -23,7 +23,7 @@ PULL_TAG = "pipedrive/pull"
 INITIAL_IMPORT_TAG = "pipedrive/initial_import"
 """Tag of a source's first import with the source's id."""
 
-_PREFIX = re.compile(r"(?!workflow)[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!schedule)(?<!actions)")
+_PREFIX = re.compile(r"(?!workflow|models?(?![a-z0-9]))[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!schedule)(?<!actions)")
 
 
 class PrefixError(ValueError):
@@ -32,8 +32,8 @@ class PrefixError(ValueError):
     def __init__(self, prefix: str) -> None:
         super().__init__(
             f"The asset key prefix {prefix!r} cannot be used. Write lower-case letters and digits, in words "
-            "joined by one underscore, such as `acme`; not beginning with `workflow`, nor ending with "
-            "`schedule` or `actions`."
+            "joined by one underscore, such as `acme`; not beginning with `workflow` or `models`, nor ending "
+            "with `schedule` or `actions`."
         )
 
 
@@ -133,6 +133,15 @@ class DagsterNames:
     def actions_job(self, slug: str) -> str:
         """The job that runs a workflow's actions over its queue."""
         return self.own(f"{slug}_actions")
+
+    @property
+    def models_prefix(self) -> list[str]:
+        """The beginning of the keys of all models."""
+        return ["models"] if self.is_default else [self.prefix, "models"]
+
+    def model_key(self, name: str) -> dg.AssetKey:
+        """The asset of a model."""
+        return dg.AssetKey([*self.models_prefix, name])
 
     @property
     def _of(self) -> str:

@@ -22,6 +22,7 @@ from pipedrive_orchestration.demo import DemoServer, running_demo
 from pipedrive_orchestration.orchestration import PipedriveProject, PipedriveResource, WarehouseResource
 from pipedrive_orchestration.orchestration import defs as defs_module
 from pipedrive_orchestration.orchestration.attributes import ConnectionAttributes, WarehouseAttributes
+from pipedrive_orchestration.orchestration.model.loading import ModelAsset
 from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, ScheduleStates
 from pipedrive_orchestration.services.deployment import store_of
 from pipedrive_orchestration.services.names import LOCATION, DagsterNames
@@ -298,14 +299,14 @@ def test_attributes_group_own_and_tag_all_assets(tmp_path: Path) -> None:
 class Described(PipedriveProject):
     """As a user would change what Dagster shows."""
 
-    def get_asset_spec(self, spec: dg.AssetSpec, definition: Source | Workflow) -> dg.AssetSpec:
+    def get_asset_spec(self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset) -> dg.AssetSpec:
         return spec.replace_attributes(description=f"{definition.name}, mine")
 
 
 class Moved(PipedriveProject):
     """As a user might try to move assets."""
 
-    def get_asset_spec(self, spec: dg.AssetSpec, definition: Source | Workflow) -> dg.AssetSpec:
+    def get_asset_spec(self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset) -> dg.AssetSpec:
         return spec.replace_attributes(key=spec.key.with_prefix("crm"))
 
 

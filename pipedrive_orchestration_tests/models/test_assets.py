@@ -1,0 +1,219 @@
+"""Models in Dagster: what is built, what is shown, and what a failing model does to the others."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from pipedrive_orchestration.models.build import build_models, make_documentation
+from pipedrive_orchestration.models.store import project_of
+from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.model.loading import LoadedModels, load_models
+from pipedrive_orchestration.orchestration.project_definitions import ProjectSnapshot, build_definitions
+from pipedrive_orchestration.services.names import DagsterNames
+from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.warehouse import Warehouse
+
+pytestmark = pytest.mark.filterwarnings(
+    # Dagster marks as beta and preview what it calls itself while it resolves definitions.
+    "ignore::dagster.BetaWarning",
+    "ignore::dagster.PreviewWarning",
+)
+
+FULL = bool(os.environ.get("CHAOS_FULL"))
+
+FILES = {
+    "sources/pipelines.yaml": """
+name: Pipelines
+object_type: pipelines
+properties: [id, name]
+pull_mode: static
+""",
+    "models/dbt_project.yml": """
+name: tiny
+profile: tiny
+models: {tiny: {+materialized: table}}
+""",
+    "models/macros/has.sql": "{% macro has(name) %}{{ return(var(name, '') != '') }}{% endmacro %}",
+    "models/models/names.sql": "select _id as id, name from {{ source('pipedrive', 'pipelines') }}",
+    "models/models/seen.sql": "{{ config(materialized='view') }}\nselect id from {{ ref('names') }}",
+    "models/models/failing.sql": "select id,\n  nonsense\nfrom {{ ref('names') }}",
+    "models/models/below.sql": "select * from {{ ref('failing') }}",
+    "models/models/of_leads.sql": "{{ config(enabled=has('leads')) }}\nselect 1 as one",
+    "models/models/models.yml": """
+models:
+  - name: names
+    description: Names of pipelines.
+    columns:
+      - {name: id, description: The pipeline., data_tests: [unique]}
+      - name: name
+        data_tests: [{accepted_values: {arguments: {values: [Sales]}, config: {severity: warn}}}]
+    config:
+      meta:
+        chart: {mark: bar, encoding: {x: {field: name}, y: {field: id, type: quantitative}}}
+""",
+}
+
+
+@dataclass
+class Ran:
+    """A run of all models in Dagster, and what was there before and after."""
+
+    settings: Settings
+    models: LoadedModels
+    definitions: dg.Definitions
+    result: dg.ExecuteInProcessResult
+
+    def rows(self, table: str) -> list[tuple[object, ...]]:
+        with duckdb.connect(self.settings.warehouse, read_only=True) as connection:
+            return connection.execute(f"FROM models.{table}").fetchall()
+
+
+def laid_out(folder: Path, **more: str) -> Settings:
+    for name, content in {**FILES, **more}.items():
+        path = folder / "project" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    settings = Settings(
+        project=folder / "project", warehouse=str(folder / "data" / "crm.duckdb"), home=folder / "home"
+    )
+    with Warehouse(settings.warehouse).writing() as connection:
+        connection.execute("CREATE SCHEMA pipedrive; CREATE SCHEMA models")
+        connection.execute("CREATE TABLE pipedrive.pipelines AS SELECT 1::BIGINT AS _id, 'Sales' AS name")
+        connection.execute("INSERT INTO pipedrive.pipelines VALUES (2, 'Renewals')")
+        connection.execute("CREATE TABLE models.failing AS SELECT 'of before' AS what")
+        connection.execute("CREATE TABLE models.gone AS SELECT 'no model any more' AS what")
+    return settings
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    settings = laid_out(tmp_path_factory.mktemp("models"))
+    project = ProjectContext(settings=settings)
+    read = ProjectSnapshot.read(project, None)
+    snapshot = ProjectSnapshot.parse(read.content())
+    assert snapshot == read
+    definitions = build_definitions(snapshot.sources, snapshot.workflows, project, snapshot.models)
+    assets = [one for one in definitions.assets or () if isinstance(one, dg.AssetsDefinition)]
+    result = dg.materialize(
+        assets,
+        selection=dg.AssetSelection.key_prefixes("models"),
+        resources=definitions.resources,
+        instance=dg.DagsterInstance.ephemeral(),
+        raise_on_error=False,
+    )
+    return Ran(settings, snapshot.models, definitions, result)
+
+
+def materialized(ran: Ran) -> dict[str, dict[str, dg.MetadataValue]]:
+    return {
+        event.asset_key.path[-1]: dict(event.materialization.metadata)
+        for event in ran.result.get_asset_materialization_events()
+        if event.asset_key
+    }
+
+
+def test_models_lie_below_the_sources_and_models_that_they_read(ran: Ran) -> None:
+    graph = ran.definitions.resolve_asset_graph()
+    parents = {
+        name: {key.to_user_string() for key in graph.get(dg.AssetKey(["models", name])).parent_keys}
+        for name in ("names", "seen", "below")
+    }
+    assert parents == {
+        "names": {"pipedrive/pipelines"},
+        "seen": {"models/names"},
+        "below": {"models/failing"},
+    }
+
+
+def test_what_can_be_built_is_built_and_what_fails_is_named_with_file_and_line(ran: Ran) -> None:
+    assert set(materialized(ran)) == {"names", "seen"}
+    assert ran.rows("seen") == [(1,), (2,)]
+    assert not ran.result.success
+    (failure,) = [event for event in ran.result.all_events if event.is_step_failure]
+    assert "models/models/failing.sql:2: " in str(failure.step_failure_data.error_display_string)
+    assert "nonsense" in str(failure.step_failure_data.error_display_string)
+
+
+def test_the_table_of_before_stays_where_a_model_fails_and_goes_where_there_is_no_model(ran: Ran) -> None:
+    assert ran.rows("failing") == [("of before",)]
+    with pytest.raises(duckdb.CatalogException, match="gone"):
+        ran.rows("gone")
+
+
+def test_a_model_shows_its_columns_rows_and_chart(ran: Ran) -> None:
+    metadata = materialized(ran)["names"]
+    schema = metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchemaMetadataValue)
+    columns = [(column.name, column.type, column.description) for column in schema.schema.columns]
+    assert columns == [("id", "BIGINT", "The pipeline."), ("name", "VARCHAR", None)]
+    assert metadata["dagster/row_count"].value == 2
+    assert "Renewals" in str(metadata["preview"].value)
+    image = str(metadata["chart"].value).partition("base64,")[2].rstrip(")")
+    assert b"Renewals" in base64.b64decode(image)
+    with duckdb.connect(ran.settings.warehouse, read_only=True) as connection:
+        comment = connection.execute(
+            "SELECT comment FROM duckdb_tables() WHERE table_name = 'names'"
+        ).fetchone()
+    assert comment == ("Names of pipelines.",)
+
+
+def test_tests_are_checks(ran: Ran) -> None:
+    found = {
+        check.check_name: (check.passed, check.severity) for check in ran.result.get_asset_check_evaluations()
+    }
+    assert found == {
+        "unique_names_id": (True, dg.AssetCheckSeverity.ERROR),
+        "accepted_values_names_name__Sales": (False, dg.AssetCheckSeverity.WARN),
+    }
+
+
+def test_a_model_without_its_source_is_switched_off_and_says_so(ran: Ran) -> None:
+    assert [one.name for one in ran.models.assets if one.name == "of_leads"] == []
+    (sentence,) = ran.models.switched_off
+    assert sentence.startswith("of_leads is switched off: the project has no source of all leads")
+    (files,) = [
+        spec for spec in ran.definitions.resolve_all_asset_specs() if spec.key == dg.AssetKey("project_files")
+    ]
+    assert "of\\_leads is switched off" in (files.description or "") or sentence in (files.description or "")
+
+
+def test_models_are_read_again_only_when_a_file_has_changed(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("dbt is asked again")
+
+    monkeypatch.setattr("pipedrive_orchestration.models.parse.run_dbt", never)
+    project = ProjectContext(settings=ran.settings)
+    assert ProjectSnapshot.read(project, None).models == ran.models
+    (ran.settings.project / "models" / "models" / "seen.sql").touch()
+    assert ProjectSnapshot.read(project, None).models == ran.models
+
+
+@pytest.mark.skipif(not FULL, reason="make chaos")
+def test_files_that_cannot_be_read_are_left_out_and_the_others_go_on(tmp_path: Path) -> None:
+    broken = {
+        "models/models/broken.sql": "select 1 as one\n\nfrom {{ ref('names') }",
+        "models/models/broken.yml": "models:\n  - name: [",
+        "models/models/lost.sql": "select * from {{ ref('nowhere') }}",
+    }
+    settings = laid_out(tmp_path, **broken)
+    project = project_of(settings)
+    loaded = load_models(settings.project, project.sources, DagsterNames(), tmp_path / "work", "UTC")
+    assert {bad.path for bad in loaded.bad_files} == set(broken)
+    assert {one.name for one in loaded.assets} == {"names", "seen", "failing", "below"}
+    warehouse = Warehouse(settings.warehouse)
+    report = build_models(project, warehouse, tmp_path / "build")
+    assert set(report.swapped) == {"names", "seen"}
+    places = [str(problem).split(" ")[0] for problem in report.problems]
+    assert "models/broken.sql:3:" in places
+    assert "models/failing.sql:2:" in places
+    page = make_documentation(project, warehouse, tmp_path / "build")
+    assert b"Names of pipelines." in page.read_bytes()
