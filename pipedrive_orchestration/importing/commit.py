@@ -26,6 +26,7 @@ from pipedrive_orchestration.importing.windows import Window, grid_start, window
 from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.pipedrive.references import attributes_of, is_referenced
 from pipedrive_orchestration.warehouse import Warehouse, ledger, references
+from pipedrive_orchestration.warehouse.account import KnownAccount, record_account
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, SettledPast, Watermark
@@ -215,6 +216,7 @@ class Committer:
                     record_reader(connection, slug, self._visibility.user, now)
             known = ledger.watermark_of(connection, slug)
             self.totals.watermark = known.instant if known else None
+            record_account(connection, self._account(now))
             self.totals.quarantined = ledger.count_quarantined(connection, self._context.request.import_id)
             ledger.record_import(connection, self._entry("succeeded" if is_last else "running", now))
         self._names.wrote(read, revisions)
@@ -368,6 +370,12 @@ class Committer:
             columns=reading.columns,
             reader=reading.reader,
             read_until=window.end if window.end < end else None,
+        )
+
+    def _account(self, now: datetime) -> KnownAccount:
+        client = self._context.client
+        return KnownAccount(
+            self._visibility.user.domain, client.daily_token_budget, client.daily_tokens_left, now
         )
 
     def _entry(self, status: str, now: datetime, reason: str | None = None) -> ImportEntry:

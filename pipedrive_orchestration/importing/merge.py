@@ -73,6 +73,14 @@ class _Terms:
         return [quoted(key) for key in keys]
 
     @property
+    def new_status(self) -> str:
+        """SQL of the status of an incoming deal where it was another one before; NULL otherwise."""
+        if self.context.object_type.name != "deals" or "status" not in {each.key for each in self.columns}:
+            return "NULL"
+        is_other = "t._is_current AND t.status IS DISTINCT FROM i.status"
+        return f"CASE WHEN {is_other} AND NOT i._is_deleted THEN i.status::VARCHAR END"
+
+    @property
     def selection(self) -> Selection:
         """Which records belong to the source."""
         return self.context.definition.selection
@@ -208,6 +216,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
         CREATE TEMP TABLE verdicts AS
         SELECT i._id, {terms.window_key} AS bucket{known},
             i._removal IS NOT DISTINCT FROM 'deleted' AS is_deleted,
+            {terms.new_status} AS new_status,
             CASE
                 WHEN t._id IS NULL THEN CASE WHEN {enters} THEN 'insert' ELSE 'pass' END
                 WHEN coalesce(i._update_time, {_NEVER}) < coalesce(t._update_time, {_NEVER}) THEN 'pass'
@@ -407,11 +416,13 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str | None, RowCounts
         """
         SELECT bucket, count(*) FILTER (WHERE NOT is_deleted OR verdict = 'remove'),
             count(*) FILTER (WHERE verdict = 'insert'),
-            count(*) FILTER (WHERE verdict = 'update'), count(*) FILTER (WHERE verdict = 'remove')
+            count(*) FILTER (WHERE verdict = 'update'), count(*) FILTER (WHERE verdict = 'remove'),
+            count(*) FILTER (WHERE verdict IN ('update', 'remove') AND new_status = 'won'),
+            count(*) FILTER (WHERE verdict IN ('update', 'remove') AND new_status = 'lost')
         FROM verdicts GROUP BY bucket
         """
     ).fetchall()
     return {
-        bucket: RowCounts(read, inserted, updated, removed)
-        for bucket, read, inserted, updated, removed in rows
+        bucket: RowCounts(read, inserted, updated, removed, won=won, lost=lost)
+        for bucket, read, inserted, updated, removed, won, lost in rows
     }

@@ -26,7 +26,8 @@ class RowCounts:
 
     ``read`` counts records that came, each once, without deleted ones that are no news; ``inserted``,
     ``updated`` and ``removed`` count rows of the table that changed; ``current`` is how many current rows the
-    table had afterwards.
+    table had afterwards. ``won`` and ``lost`` count those rows of deals, changed or removed, whose status has
+    become that, where a source has the status.
     """
 
     read: int = 0
@@ -34,6 +35,8 @@ class RowCounts:
     updated: int = 0
     removed: int = 0
     current: int = 0
+    won: int = 0
+    lost: int = 0
 
     @property
     def changed(self) -> int:
@@ -48,6 +51,8 @@ class RowCounts:
             self.updated + later.updated,
             self.removed + later.removed,
             later.current,
+            self.won + later.won,
+            self.lost + later.lost,
         )
 
     def minus(self, earlier: RowCounts) -> RowCounts:
@@ -58,6 +63,8 @@ class RowCounts:
             self.updated - earlier.updated,
             self.removed - earlier.removed,
             self.current,
+            self.won - earlier.won,
+            self.lost - earlier.lost,
         )
 
 
@@ -95,7 +102,7 @@ class Totals:
         total = RowCounts()
         for counts in self.by_window.values():
             total = total.plus(counts)
-        return RowCounts(total.read, total.inserted, total.updated, total.removed, self.current)
+        return replace(total, current=self.current)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How the sources are, and what they cost the account: two assets that are kept up by a sensor.
 
 Both are external to Dagster, so nobody has to materialise them; the sensor reads what `status` on the command
-line reads, and asks the account nothing.
+line reads, and asks the account nothing. When the state of a source is another one, its own page is told so.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pipedrive_orchestration.services.names import LOCATION
 from pipedrive_orchestration.services.overview import DAYS, Overview, SourceOverview, read_overview
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import WarehouseError
+from pipedrive_orchestration.warehouse.account import KnownAccount
 
 SENSOR_NAME = "status_sensor"
 _SENSOR_SECONDS = 60
@@ -56,7 +57,8 @@ def status_definitions(sources: Sequence[Source], project: ProjectContext = ALON
     account = dg.AssetSpec(
         names.account_key,
         description="The Pipedrive account that all sources read: whose it is, and what they cost of its "
-        "daily budget of tokens. The command `connect` shows its limits and what is left of today.",
+        "daily budget of tokens, and what an import was last told is left of it. The command `connect` asks "
+        "Pipedrive for that.",
         group_name=project.group_of("account"),
         kinds={"pipedrive"},
         metadata={"api": dg.MetadataValue.url(project.settings.api_url)},
@@ -67,7 +69,10 @@ def status_definitions(sources: Sequence[Source], project: ProjectContext = ALON
 def build_status_sensor(
     project: ProjectContext = ALONE, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> dg.SensorDefinition:
-    """Reports both when something begins or ceases to be wrong, and every hour where figures changed."""
+    """Reports both when something begins or ceases to be wrong, and every hour where figures changed.
+
+    A source is told of its state when it becomes another one.
+    """
 
     @dg.sensor(
         name=project.names.own(SENSOR_NAME),
@@ -89,16 +94,32 @@ def build_status_sensor(
             overview = read_overview(deployment, warehouse, now)
         except WarehouseError as error:
             return dg.SkipReason(str(error))
-        before: Mapping[str, str] = json.loads(context.cursor or "{}")
-        remembered = {"health": _digest(_health(overview)), "figures": _digest(_figures(overview))}
-        if not _is_due(before, remembered, now):
+        before: dict[str, Any] = json.loads(context.cursor or "{}")
+        states = {source.slug: _digest([source.state.sentence]) for source in overview.sources}
+        told = before.get("states", {})
+        events: list[dg.AssetMaterialization | dg.AssetObservation] = [
+            _observation(source, project)
+            for source in overview.sources
+            if told.get(source.slug) != states[source.slug]
+        ]
+        found = {"health": _digest(_health(overview)), "figures": _digest(_figures(overview))}
+        if _is_due(before, found, now):
+            events += _events(overview, project, context.log)
+            before = {**found, "at": now.isoformat()}
+        if not events:
             return dg.SkipReason("Nothing new.")
-        return dg.SensorResult(
-            asset_events=list(_events(overview, project, context.log)),
-            cursor=json.dumps({**remembered, "at": now.isoformat()}),
-        )
+        return dg.SensorResult(asset_events=events, cursor=json.dumps({**before, "states": states}))
 
     return status_sensor
+
+
+def _observation(source: SourceOverview, project: ProjectContext) -> dg.AssetObservation:
+    """What the source's own page says of whether it is active, paused, held or expired, and why."""
+    return dg.AssetObservation(
+        project.names.asset_key(source.slug),
+        description=source.state.sentence,
+        metadata={"state": dg.MetadataValue.text(source.state.sentence)},
+    )
 
 
 def _is_due(before: Mapping[str, str], found: Mapping[str, str], now: datetime) -> bool:
@@ -155,6 +176,9 @@ def _events(
         "tokens_today": dg.MetadataValue.int(sum(source.tokens[-1] for source in sources)),
         "tokens_by_source": dg.MetadataValue.md(_table_of_tokens(overview)),
     }
+    left = _tokens_left(overview.account)
+    if left is not None:
+        account["tokens_left"] = dg.MetadataValue.text(left)
     if overview.company is not None:
         account["company"] = dg.MetadataValue.text(overview.company)
     if overview.user is not None:
@@ -198,6 +222,14 @@ def _table_of_tokens(overview: Overview) -> str:
     return markdown_table(["source", "tokens today", f"in {DAYS} days"], rows)
 
 
+def _tokens_left(account: KnownAccount | None) -> str | None:
+    """A sentence on the budget as an import last saw it; None where Pipedrive told nothing of it."""
+    if account is None or account.daily_tokens_left is None:
+        return None
+    of = f" of {account.daily_tokens:,}" if account.daily_tokens is not None else ""
+    return f"{account.daily_tokens_left:,}{of} tokens of the day were left at {_minute(account.seen_at)} UTC."
+
+
 def _remedies(unwell: Sequence[SourceOverview]) -> str:
     return "\n".join(
         f"- {plain_markdown(source.slug)}: {plain_markdown(remedy)}"
@@ -225,7 +257,7 @@ def _bars(key: str, rows: Sequence[Mapping[str, Any]], y: str, what: str) -> dic
 
 
 def _minute(instant: datetime | None) -> str:
-    return f"{instant:%m-%d %H:%M}" if instant else ""
+    return f"{instant.astimezone(UTC):%m-%d %H:%M}" if instant else ""
 
 
 def _late(source: SourceOverview, at: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -42,6 +42,7 @@ class ConnectedUser:
         user_id: the user.
         user: the user's name.
         is_admin: whether the user is an administrator, where Pipedrive tells.
+        domain: the company's part of ``<domain>.pipedrive.com``, where an answer has just told it.
     """
 
     company_id: int
@@ -49,6 +50,7 @@ class ConnectedUser:
     user_id: int
     user: str
     is_admin: bool | None
+    domain: str | None = field(default=None, compare=False)
 
     def sees_as(self, other: ConnectedUser) -> bool:
         """Whether both see the same, as far as ids and the administrator's right tell."""
@@ -120,7 +122,9 @@ async def read_user(client: Client) -> ConnectedUser:
         PipedriveError: see :meth:`Client.get`.
     """
     user = await _me(client)
-    return ConnectedUser(user.company_id, user.company_name, user.id, user.name, _is_admin(user))
+    return ConnectedUser(
+        user.company_id, user.company_name, user.id, user.name, _is_admin(user), user.company_domain
+    )
 
 
 async def read_domain(client: Client) -> str | None:

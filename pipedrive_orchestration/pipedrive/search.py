@@ -41,14 +41,6 @@ SEARCH_FIELDS = (
 )
 """The fields that a search can be limited to."""
 
-_PAGES = {
-    "deals": "deal/{}",
-    "persons": "person/{}",
-    "organizations": "organization/{}",
-    "leads": "leads/inbox/{}",
-}
-"""Where Pipedrive's web application shows a record, as far as that is known; below the company's address."""
-
 
 @dataclass(frozen=True, slots=True)
 class FoundItem:
@@ -129,18 +121,6 @@ async def search(
         if cursor is None or len(found) >= most:
             return found[:most]
         query["cursor"] = cursor
-
-
-def page_of(domain: str | None, item_type: str, item_id: int | str) -> str | None:
-    """The address at which Pipedrive shows an item to a person; None where it is not known.
-
-    Args:
-        domain: the company's, the first part of ``<domain>.pipedrive.com``.
-        item_type: one of `ITEM_TYPES`.
-        item_id: its id.
-    """
-    page = _PAGES.get(item_type)
-    return f"https://{domain}.pipedrive.com/{page.format(item_id)}" if domain and page else None
 
 
 def _body(content: bytes) -> _Body:

@@ -14,6 +14,7 @@ from pipedrive_orchestration.services.freshness import Freshness, freshness_in
 from pipedrive_orchestration.services.status import SourceState, Status, states_of
 from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.warehouse import Warehouse, ledger, users
+from pipedrive_orchestration.warehouse.account import KnownAccount, known_account
 from pipedrive_orchestration.warehouse.ledger import ImportDay, ImportEntry
 from pipedrive_orchestration.warehouse.rows import read_counts
 
@@ -84,6 +85,7 @@ class Overview:
         bad_files: files that are left out.
         company: whose account it is, as the sources were last read; None before the first import.
         user: as whom.
+        account: what imports were last told of it.
     """
 
     at: datetime
@@ -91,6 +93,7 @@ class Overview:
     bad_files: Sequence[BadFile]
     company: str | None = None
     user: str | None = None
+    account: KnownAccount | None = None
 
     @property
     def unwell(self) -> list[SourceOverview]:
@@ -130,9 +133,9 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
         sources = [
             _overview(connection, state, now, days, failures.get(state.source.slug)) for state in states
         ]
-        reader = users.last_reader(connection)
+        reader, account = users.last_reader(connection), known_account(connection)
     company, user = (reader.company, reader.user) if reader else (None, None)
-    return Overview(now, sources, loaded.bad_files, company, user)
+    return Overview(now, sources, loaded.bad_files, company, user, account)
 
 
 def _not_imported(state: SourceState, failure: FailedRun | None) -> SourceOverview:
@@ -180,20 +183,12 @@ def _remedies(
     if failure is not None:
         reason = failure.reason or "it says nothing of why; its page in Dagster's UI shows more"
         found.append(f"Its last run failed: {reason.rstrip('.')}.")
-    if state.hold is not None:
-        found.append(
-            f"Its first import needs {state.hold.estimated_tokens:,} tokens and waits until "
-            f"{state.hold.until:%Y-%m-%d %H:%M} UTC. `pipedrive-orchestration import {slug}` starts it now."
-        )
+    if state.hold is not None or state.status is Status.EXPIRED:
+        found.append(state.sentence)
     if freshness is not None and freshness.is_late and not state.is_importing:
         found.append(
             f"{freshness} Look whether Dagster's daemon runs (`dev`), or import it now: "
             f"`pipedrive-orchestration import {slug}`."
-        )
-    if state.status is Status.EXPIRED:
-        found.append(
-            f"Its schedule ended on {state.source.expiration_date}. A later expiration_date in its file lets "
-            "it go on."
         )
     if quarantined:
         found.append(

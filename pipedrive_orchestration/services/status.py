@@ -51,6 +51,34 @@ class SourceState:
     hold: Hold | None = None
     is_importing: bool = False
 
+    @property
+    def sentence(self) -> str:
+        """What the source does by itself from now on and why; it stays the same as long as that does."""
+        source, slug = self.source, self.source.slug
+        if self.status is Status.ACTIVE:
+            return _what_comes_next(source)
+        if self.status is Status.PAUSED_OUT_OF_CREDITS and self.hold is not None:
+            return (
+                f"Held: its first import needs {self.hold.estimated_tokens:,} tokens and waits until "
+                f"{self.hold.until:%Y-%m-%d %H:%M} UTC. `pipedrive-orchestration import {slug}` starts it "
+                "now."
+            )
+        return {
+            Status.COMPLETED: "Completed: it has been imported, and is again only by hand.",
+            Status.PAUSED: "Paused: its schedule was stopped. The switch of the schedule, or "
+            f"`pipedrive-orchestration status {slug} active`, starts it.",
+            Status.EXPIRED: f"Expired: its schedule ended on {source.expiration_date}. A later "
+            "expiration_date in its file lets it go on.",
+            Status.DELETED: "Deleted: its rows are kept.",
+        }[self.status]
+
+
+def _what_comes_next(source: Source) -> str:
+    if source.schedule is None:
+        return "Active: its first import is to come."
+    until = f", up to {source.expiration_date}" if source.expiration_date else ""
+    return f"Active: it follows changes at {source.schedule} (UTC){until}."
+
 
 @dataclass(frozen=True, slots=True)
 class KnownSource:

@@ -6,7 +6,7 @@ the current rows under their labels with option ids decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,14 @@ LABELED = "pipedrive_labeled"
 HISTORY = "pipedrive_history"
 AT = "pipedrive_at"
 
+
+MAX_JOINS = 32
+"""Up to how many references of a source the labelled view joins each by itself.
+
+The time that DuckDB takes to plan joins grows with their square, to seconds for two hundred; beyond this
+number all references to one object type are one join, which reads the names of all of them for whoever asks
+for one.
+"""
 
 HIDDEN = "_"
 """The beginning of names of columns that nobody has asked for: those of the table itself, and references
@@ -281,11 +289,11 @@ def prepare_labeled_view(
     A reference shows the name behind it, and beside it the id; the tables of names have to be there.
     """
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(LABELED)}")
-    values = [value for column in columns for value in _values(column)]
+    found, joined = _names_behind(slug, [column for column in columns if column.refers_to])
+    values = [value for column in columns for value in _values(column, found)]
     names = distinct_labels([label for label, _ in values])
     shown = ", ".join(f"{sql} AS {quoted(name)}" for (_, sql), name in zip(values, names, strict=True))
     options = _options(object_type, [column for column in columns if column.has_options])
-    joined = " ".join(_named(column) for column in columns if column.refers_to)
     connection.execute(
         f"CREATE OR REPLACE VIEW {quoted(LABELED, slug)} AS "
         f"SELECT {shown} FROM {quoted(ROWS, slug)} AS r {options} {joined} WHERE r._is_current"
@@ -317,24 +325,49 @@ def newest_labeled(connection: duckdb.DuckDBPyConnection, slug: str, count: int)
     return f"{query} AND {chosen} ORDER BY r._update_time DESC NULLS LAST, r._id DESC"
 
 
-def _values(column: Column) -> list[tuple[str, str]]:
+def _values(column: Column, names: Mapping[str, str]) -> list[tuple[str, str]]:
     """What the view shows of a column: labels, and the SQL of the values."""
     if not column.refers_to:
         return [(column.label, _decoded(column))]
-    value, found = f"r.{quoted(column.key)}", quoted(f"n.{column.key}")
-    name = f"{found}.name"
-    if column.sql_type.endswith("[]"):
-        name = f"list_transform({value}, lambda x: coalesce({found}.names[x], x::VARCHAR))"
-    return [(column.label, name), (f"{column.label} ID", value)]
+    return [(column.label, names[column.key]), (f"{column.label} ID", f"r.{quoted(column.key)}")]
 
 
-def _named(column: Column) -> str:
-    """SQL that joins the names behind a column."""
-    assert column.refers_to is not None
-    table, found = quoted(REFERENCES, column.refers_to), quoted(f"n.{column.key}")
-    if column.sql_type.endswith("[]"):
-        return f"CROSS JOIN (SELECT map_from_entries(list((id, name))) AS names FROM {table}) AS {found}"
-    return f"LEFT JOIN {table} AS {found} ON {found}.id = r.{quoted(column.key)}"
+def _names_behind(slug: str, columns: Sequence[Column]) -> tuple[dict[str, str], str]:
+    """The names behind references: SQL of each by key, and the SQL that joins them."""
+    names, joins = {}, []
+    lists = [column for column in columns if column.sql_type.endswith("[]")]
+    for column in lists:
+        value, found = f"r.{quoted(column.key)}", quoted(f"n.{column.key}")
+        names[column.key] = f"list_transform({value}, lambda x: coalesce({found}.names[x], x::VARCHAR))"
+        table = quoted(REFERENCES, column.refers_to or "")
+        joins.append(
+            f"CROSS JOIN (SELECT map_from_entries(list((id, name))) AS names FROM {table}) AS {found}"
+        )
+    single = [column for column in columns if column not in lists]
+    if len(single) <= MAX_JOINS:
+        for column in single:
+            table, found = quoted(REFERENCES, column.refers_to or ""), quoted(f"n.{column.key}")
+            names[column.key] = f"{found}.name"
+            joins.append(f"LEFT JOIN {table} AS {found} ON {found}.id = r.{quoted(column.key)}")
+        return names, " ".join(joins)
+    alike: dict[tuple[str, str], list[Column]] = {}
+    for column in single:
+        alike.setdefault((column.refers_to or "", column.sql_type), []).append(column)
+    for number, ((object_type, _), group) in enumerate(alike.items()):
+        found = f"n{number}"
+        names |= {column.key: f"{found}.names[{place}]" for place, column in enumerate(group, start=1)}
+        joins.append(f"JOIN ({_names_by_row(slug, object_type, group)}) AS {found} ON {found}._id = r._id")
+    return names, " ".join(joins)
+
+
+def _names_by_row(slug: str, object_type: str, columns: Sequence[Column]) -> str:
+    """SQL of the list of names behind some columns, in their order, for each current row."""
+    ids = ", ".join(quoted(column.key) for column in columns)
+    return (
+        f"SELECT _id, list(name ORDER BY place) AS names FROM (SELECT _id, unnest([{ids}]) AS id, "
+        f"unnest(range({len(columns)})) AS place FROM {quoted(ROWS, slug)} WHERE _is_current) "
+        f"LEFT JOIN {quoted(REFERENCES, object_type)} USING (id) GROUP BY _id"
+    )
 
 
 def distinct_labels(labels: Iterable[str]) -> list[str]:

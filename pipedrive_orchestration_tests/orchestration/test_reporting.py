@@ -309,3 +309,33 @@ def test_an_import_says_in_words_what_it_did_and_shows_what_is_gone(
     assert first.startswith("| Zoë New | "), "the newest change comes first"
     assert len(others) == 19
     assert newest["rows_over_windows"].startswith("![Rows by the month")
+    domain = demo.account.me["company_domain"]
+    assert newest["in_pipedrive"] == f"https://{domain}.pipedrive.com/persons/list"
+
+
+def test_an_import_of_deals_says_how_many_were_won_and_lost(
+    instance: dg.DagsterInstance, resources: dict[str, Any], fresh_demo: FreshDemo
+) -> None:
+    demo = fresh_demo(scale=0.1)
+    resources["pipedrive"] = PipedriveResource(url=demo.url, token=demo.token)
+    is_open = {"conditions": [{"variable": "status", "condition": "equals", "values": ["open"]}]}
+    everything = new_source(slug="everything", properties=["title", "status"])
+    unwon = new_source(slug="unwon", properties=["title", "status"], filters=is_open)
+    nameless = new_source(slug="nameless", properties=["title"])
+    sources = (everything, unwon, nameless)
+    for source in sources:
+        assert run(source, instance, resources, ALL).success
+    listed = [one for one in demo.account.records("deals") if one["status"] == "open"]
+    first, second, third, *_ = (
+        one["id"] for one in listed if not one["is_deleted"] and not one["is_archived"]
+    )
+    demo.account.clock.advance(timedelta(minutes=10))
+    with httpx.Client(base_url=demo.url, headers={"x-api-token": demo.token}) as client:
+        for deal_id, status in ((first, "won"), (second, "won"), (third, "lost")):
+            client.patch(f"/api/v2/deals/{deal_id}", json={"status": status}).raise_for_status()
+    told = [totals(run(source, instance, resources, ALL, pull="changes"), instance) for source in sources]
+    assert [metadata["summary"] for metadata in told] == [
+        "3 changed, 2 won, 1 lost",
+        "3 left by the filter, 2 won, 1 lost",
+        "3 changed",
+    ]

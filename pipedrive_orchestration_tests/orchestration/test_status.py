@@ -21,6 +21,8 @@ from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.source.asset import build_source_asset
 from pipedrive_orchestration.orchestration.status import build_status_sensor
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.lifecycle import Switch, switch_source
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration_tests.clocks import PRESENT, Ticks
 
@@ -45,6 +47,8 @@ class Watched:
         self.instance = instance
         self.resources = resources
         self.cursor: str | None = None
+        self.told: dict[str, str] = {}
+        """What the last look has told sources of their state."""
 
     def write(self, slug: str, text: str) -> None:
         (self.sources / f"{slug}.yaml").write_text(text)
@@ -63,12 +67,16 @@ class Watched:
     def look(self, at: datetime) -> dict[dg.AssetKey, dict[str, Any]]:
         """What is reported at an instant, by asset."""
         sensor = build_status_sensor(self.project, clock=lambda: at)
+        self.told = {}
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources={"warehouse": self.resources["warehouse"]}
         )
         with context:
             ticked = sensor.evaluate_tick(context)
         self.cursor = ticked.cursor or self.cursor
+        for event in ticked.asset_events:
+            if isinstance(event, dg.AssetObservation):
+                self.told[event.asset_key.path[-1]] = str(event.metadata["state"].value)
         events = [event for event in ticked.asset_events if isinstance(event, dg.AssetMaterialization)]
         return {
             event.asset_key: {name: value.value for name, value in event.metadata.items()} for event in events
@@ -98,6 +106,10 @@ def test_what_is_wrong_is_reported_at_once_and_figures_every_hour(
     assert "| pipelines | active | " in told[STATUS]["sources"]
     assert told[ACCOUNT]["company"] == demo.account.me["company_name"]
     assert told[ACCOUNT]["tokens_today"] > 0
+    assert re.fullmatch(
+        rf"[\d,]+ of [\d,]+ tokens of the day were left at {NOW:%m-%d %H:%M} UTC\.",
+        told[ACCOUNT]["tokens_left"],
+    )
 
     watched.bring("pipelines", demo, tmp_path / "staging", soon)
     assert watched.look(soon + timedelta(minutes=10)) == {}
@@ -107,6 +119,27 @@ def test_what_is_wrong_is_reported_at_once_and_figures_every_hour(
 
     watched.write("broken", "name: [")
     assert watched.look(soon + timedelta(minutes=62))[STATUS]["files_left_out"] == 1
+
+
+def test_the_page_of_a_source_says_its_state_in_words_when_it_becomes_another_one(
+    watched: Watched, instance: dg.DagsterInstance
+) -> None:
+    expiring = BODY | {"expiration_date": f"{NOW + timedelta(days=1):%Y-%m-%d}"}
+    watched.write("pipelines", yaml.safe_dump(BODY))
+    watched.write("ending", yaml.safe_dump(expiring))
+    watched.look(NOW)
+    assert watched.told == {
+        "pipelines": "Active: it follows changes at */15 * * * * (UTC).",
+        "ending": f"Active: it follows changes at */15 * * * * (UTC), up to {expiring['expiration_date']}.",
+    }
+    watched.look(NOW + timedelta(minutes=1))
+    assert watched.told == {}
+    deployment = Deployment(watched.project.store(instance), instance)
+    switch_source(deployment, deployment.store.load().find("pipelines"), Switch.PAUSED)
+    watched.look(NOW + timedelta(minutes=2))
+    (told,) = watched.told.items()
+    assert told[0] == "pipelines"
+    assert told[1].startswith("Paused: its schedule was stopped.")
 
 
 def test_a_run_of_several_sources_is_told_of_each_that_failed(

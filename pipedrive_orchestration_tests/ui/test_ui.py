@@ -61,10 +61,17 @@ def test_the_catalog_lists_every_source_as_imported(page: Page) -> None:
 def test_the_status_says_how_every_source_is(page: Page, shoot: Shoot) -> None:
     page.goto("/assets/status?view=events")
     expect(page.get_by_text(re.compile(r"^\d+ sources")).first).to_be_visible(timeout=90_000)
-    expect(page.get_by_role("columnheader", name="last success (UTC)")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="last success")).to_be_visible()
     expect(page.get_by_role("cell", name="open_deals", exact=True)).to_be_visible()
     shoot("status")
     expect_picture(page, "changes", "^Rows of each source that changed")
+
+
+def test_the_account_says_what_is_left_of_the_day_and_who_spent_it(page: Page) -> None:
+    page.goto("/assets/pipedrive/account?view=events")
+    expect(page.get_by_text(re.compile("tokens of the day were left")).first).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("columnheader", name="tokens today")).to_be_visible()
+    expect(page.get_by_role("cell", name="open_deals", exact=True)).to_be_visible()
 
 
 def test_the_windows_of_a_source_show_its_rows_in_words_and_as_a_picture(page: Page, shoot: Shoot) -> None:
@@ -93,6 +100,7 @@ def test_the_page_of_a_source_shows_rows_columns_checks_and_its_schedule(page: P
     expect(page.get_by_text("Email (contacts)")).to_be_visible()
     expect(page.get_by_text("Every 15 minutes")).to_be_visible()
     expect(page.get_by_text("pipedrive.all_persons", exact=True).first).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile(r"pipedrive\.com.persons.list$"))).to_be_visible()
     shoot("asset")
     page.goto("/assets/pipedrive/all_persons?view=checks")
     for check in CHECKS:
@@ -177,6 +185,14 @@ def test_the_launchpad_previews_a_body(page: Page, shoot: Shoot) -> None:
     shoot("preview")
 
 
+def says_that_it_is_paused(page: Page, slug: str) -> bool:
+    """Whether the page of a source has a sentence on its schedule that was stopped."""
+    page.goto(f"/assets/pipedrive/{slug}?view=events")
+    # The newest event is shown: the last import, until the state has become another one.
+    expect(page.get_by_text("Metadata", exact=True).first).to_be_visible()
+    return page.get_by_text(re.compile("Paused: its schedule was stopped")).count() > 0
+
+
 def test_jobs_pause_resume_sync_and_refuse(page: Page, dagster: LiveDagster) -> None:
     page.goto(f"{LOCATION}/jobs/pause_source/playground")
     expect(page.locator(".CodeMirror").first).to_contain_text("name-of-a-source")
@@ -188,6 +204,8 @@ def test_jobs_pause_resume_sync_and_refuse(page: Page, dagster: LiveDagster) -> 
         launch(page)
         expect(page.get_by_text("RUN_SUCCESS")).to_be_visible(timeout=60_000)
         assert dagster.schedule("all_deals_schedule")["status"] == status
+        if status == "STOPPED":
+            wait_for("sentence on the state", lambda: says_that_it_is_paused(page, "all_deals"), seconds=120)
     page.goto(f"{LOCATION}/jobs/sync_now/playground")
     write(page, "source: all_deals\n")
     launch(page)

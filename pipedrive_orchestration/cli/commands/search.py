@@ -22,10 +22,10 @@ from pipedrive_orchestration.pipedrive.search import (
     MAX_PAGE_SIZE,
     SEARCH_FIELDS,
     FoundItem,
-    page_of,
     search,
     shortest_term,
 )
+from pipedrive_orchestration.pipedrive.web_pages import page_of
 from pipedrive_orchestration.sources.validation import near_matches
 
 _DETAILS = ("organization", "person", "stage", "status", "value", "currency", "emails", "phones", "address")

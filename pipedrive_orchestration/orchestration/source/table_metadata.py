@@ -14,8 +14,10 @@ import duckdb
 from pipedrive_orchestration.importing import Pull, RowCounts
 from pipedrive_orchestration.orchestration.charts import bars
 from pipedrive_orchestration.orchestration.cosmetics import shown, shown_parts
+from pipedrive_orchestration.pipedrive.web_pages import list_of
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, quoted
+from pipedrive_orchestration.warehouse.account import known_account
 from pipedrive_orchestration.warehouse.field_history import field_changes
 from pipedrive_orchestration.warehouse.tables import LABELED, ROWS, column_types, newest_labeled
 
@@ -60,6 +62,7 @@ def table_metadata(
                     "dagster/column_schema": dg.MetadataValue.table_schema(_schema(connection, source))
                 },
                 "rows of the preview": lambda: {"preview": dg.MetadataValue.md(_preview(connection, source))},
+                "address at Pipedrive": lambda: _address(connection, source),
             }
             if news is not None:
                 counts = news
@@ -83,7 +86,7 @@ def _summary(
 
 
 def in_words(rows: RowCounts, reasons: Mapping[str, int] = MappingProxyType({})) -> str:
-    """What an import did to the rows of a table, such as ``3 added, 2 deleted``.
+    """What an import did to the rows of a table, such as ``3 added, 2 deleted, 4 won``.
 
     Args:
         rows: how many it changed in which way.
@@ -92,6 +95,8 @@ def in_words(rows: RowCounts, reasons: Mapping[str, int] = MappingProxyType({}))
     counts = {"added": rows.inserted, "changed": rows.updated}
     counts |= {_REASONS.get(reason, reason): count for reason, count in reasons.items()}
     counts["removed"] = rows.removed - sum(reasons.values())
+    # A deal that is won is a changed row as well, or one that leaves by the filter.
+    counts |= {"won": rows.won, "lost": rows.lost}
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing changed"
 
 
@@ -166,6 +171,13 @@ def _preview(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
     table = markdown_table(labels[:PREVIEW_COLUMNS], rows)
     left = len(labels) - PREVIEW_COLUMNS
     return f"{table}\n\nand {left:,} more columns" if left > 0 else table
+
+
+def _address(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, dg.MetadataValue]:
+    """Where Pipedrive shows the records; nothing where that is not known."""
+    account = known_account(connection)
+    address = list_of(account.domain if account else None, source.object_type)
+    return {"in_pipedrive": dg.MetadataValue.url(address)} if address else {}
 
 
 def _removed(
