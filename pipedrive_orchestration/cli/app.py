@@ -97,6 +97,12 @@ OUTLINES = (
         DATA,
     ),
     Outline(
+        "write",
+        "write:write",
+        "Plan what rows change at Pipedrive, apply a plan, and take it back.",
+        DATA,
+    ),
+    Outline(
         "publish",
         "publish:publish",
         "Publish a read-only copy of the database, for other programs to open instead of the live file.",

@@ -21,6 +21,11 @@ def known_workflows(incomplete: str) -> list[str]:
     return _names_in("workflows", incomplete)
 
 
+def known_writes(incomplete: str) -> list[str]:
+    """The same for the names of write files."""
+    return _names_in("writes", incomplete)
+
+
 def _names_in(folder: str, incomplete: str) -> list[str]:
     try:
         files = (Settings.read().project / folder).glob("*.y*ml")

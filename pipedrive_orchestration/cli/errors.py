@@ -29,8 +29,10 @@ from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
 from pipedrive_orchestration.warehouse.errors import UnknownStorageVersionError
 from pipedrive_orchestration.workflows import UnknownWorkflowError
+from pipedrive_orchestration.writing.apply import NotAppliedError
 from pipedrive_orchestration.writing.permission import WritesNotAllowedError
 from pipedrive_orchestration.writing.records import UnknownRecordError
+from pipedrive_orchestration.writing.store import UnknownWriteError
 
 
 class CommandError(Exception):
@@ -52,6 +54,8 @@ _CODES: dict[type[Exception], int] = {
     UnknownWorkflowError: BAD_INPUT,
     UnknownPropertiesError: BAD_INPUT,
     UnknownRecordError: BAD_INPUT,
+    UnknownWriteError: BAD_INPUT,
+    NotAppliedError: BAD_INPUT,
     WritesNotAllowedError: BAD_INPUT,
     NoModelsError: BAD_INPUT,
     ModelsError: FAILED,

@@ -16,11 +16,12 @@ from pipedrive_orchestration.sources import (
 )
 from pipedrive_orchestration.sources.model import SourceFile
 from pipedrive_orchestration.sources.yaml_document import Document
-from pipedrive_orchestration.sources.yaml_files import YamlFolder
+from pipedrive_orchestration.sources.yaml_files import YamlFolder, locate
 from pipedrive_orchestration.workflows.store import WorkflowStore
 from pipedrive_orchestration.workflows.validation import problems_between_files
+from pipedrive_orchestration.writing.store import WriteStore, problems_of_links
 
-FOLDERS = {"sources": "source", "workflows": "workflow"}
+FOLDERS = {"sources": "source", "workflows": "workflow", "writes": "write"}
 """The folders of a project, and what a file in each is."""
 
 
@@ -28,8 +29,10 @@ class NoProjectError(Exception):
     """A folder is not a project folder."""
 
     def __init__(self, folder: Path) -> None:
-        names = " nor ".join(f"{name}/" for name in FOLDERS)
-        super().__init__(f"{folder} holds neither {names}: name a project folder, or a file of one.")
+        *names, last = (f"{name}/" for name in FOLDERS)
+        super().__init__(
+            f"{folder} holds none of {', '.join(names)} and {last}: name a project folder, or a file of one."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +117,18 @@ def _files_of(project: Path) -> list[Path]:
 def _check_project(project: Path) -> Iterator[Finding]:
     sources = SourceStore(project, InMemoryKeyValues()).load()
     workflows = WorkflowStore(project).load()
-    for bad in (*sources.bad_files, *workflows.bad_files):
+    writes = WriteStore(project).load()
+    for bad in (*sources.bad_files, *workflows.bad_files, *writes.bad_files):
         for problem in bad.problems:
             yield Finding(Path(bad.path), problem)
     for path in YamlFolder(project / "workflows", FOLDERS["workflows"]).files():
         yield from _check_links(path, sources)
+    unread = [bad.slug for bad in sources.bad_files]
+    known = [workflow.slug for workflow in workflows.workflows] + [bad.slug for bad in workflows.bad_files]
+    for write in writes.writes:
+        path = YamlFolder(project / "writes", FOLDERS["writes"]).file_of(write.slug)
+        problems = problems_of_links(write, project, sources.sources, known, unread)
+        yield from (Finding(path, problem) for problem in locate(path, problems))
 
 
 def _check_links(path: Path, sources: LoadedSources) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown, Refused
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, Listing, Paging
 from pipedrive_orchestration.pipedrive.pagination import page_reader
-from pipedrive_orchestration.pipedrive.responses import Page, data_of, parse_time
+from pipedrive_orchestration.pipedrive.responses import OddBody, Page, data_of, parse_time
 from pipedrive_orchestration.writing.changes import Change, Kind, body_of, operation_of, values_of
 from pipedrive_orchestration.writing.properties import Properties
 from pipedrive_orchestration.writing.values import same
@@ -105,6 +105,7 @@ class Executor:
         try:
             return await self.send(change)
         except OutcomeUnknown:
+            await asyncio.sleep(self._settling)
             if not clock.is_told:
                 await read_user(self._client)
             return await self.settle(change, clock.at_pipedrive(began))
@@ -122,7 +123,6 @@ class Executor:
         """
         reason = ""
         for _ in range(TRIES):
-            await asyncio.sleep(self._settling)
             outcome = await self.look_up(change, since, ours)
             if outcome is not None:
                 return outcome
@@ -130,6 +130,7 @@ class Executor:
                 return await self.send(change)
             except OutcomeUnknown as unknown:
                 reason = str(unknown)
+                await asyncio.sleep(self._settling)
         return Outcome(
             Status.UNCERTAIN, change.record_id, reason=f"no answer came {TRIES + 1} times: {reason}"
         )
@@ -186,7 +187,9 @@ class Executor:
         if change.kind is Kind.DELETE:
             return Outcome(Status.DONE, change.record_id, reason="found gone") if record is None else None
         if record is None:
-            return Outcome(Status.MOVED, change.record_id, reason="the record is gone")
+            # One that was to be brought back is still deleted.
+            is_restoration = change.after.get("is_deleted") is False
+            return None if is_restoration else Outcome(Status.MOVED, change.record_id, reason="It is gone.")
         if self.agrees(record, change.after):
             return self._done(change, record, reason="found as it was to be")
         return None
@@ -252,13 +255,13 @@ class Executor:
     async def _read_one(self, record_id: str | int, query: Query) -> Record | None:
         try:
             record = await self._client.get(
-                self._writable.place(record_id), query, cost=self._writable.get_cost, read=data_of
+                self._writable.place(record_id), query, cost=self._writable.get_cost, read=_one_record
             )
         except Refused as refused:
             if refused.status in _GONE:
                 return None
             raise
-        return None if not isinstance(record, Mapping) or _is_deleted(record) else record
+        return None if _is_deleted(record) else record
 
     async def _recent(self, change: Change, since: datetime) -> AsyncIterator[Record]:
         """Records that were made since an instant, newest first, and perhaps some older ones."""
@@ -299,6 +302,14 @@ class Executor:
                 return
             assert page.next is not None
             query["cursor" if listing.paging is Paging.CURSOR else "start"] = page.next
+
+
+def _one_record(body: bytes) -> Record:
+    record = data_of(body)
+    if not isinstance(record, Mapping) or record.get("id") is None:
+        # One that is not there is answered with 404.
+        raise OddBody("the body has no record")
+    return record
 
 
 def _decoded(page: Page) -> list[Record]:

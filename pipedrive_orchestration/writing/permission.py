@@ -31,6 +31,16 @@ class WrongCompanyError(PipedriveError):
         )
 
 
+class WrongPlanCompanyError(PipedriveError):
+    """The connection opens another account than the one that a plan was made for."""
+
+    def __init__(self, company_id: int, now: ConnectedUser) -> None:
+        super().__init__(
+            f"The plan was made for company {company_id}, and the connection opens {now.company} (company "
+            f"{now.company_id}). Nothing was changed."
+        )
+
+
 def require_permission(settings: Settings) -> None:
     """Refuse to go on where nothing may be changed.
 

@@ -62,6 +62,9 @@ WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
 FILTERS = size("CHAOS_FILTERS", 400 if FULL else 20)
 """Filters that are compared with a plain evaluation, and a tenth as many for every kind of property."""
 
+WRITES = size("CHAOS_WRITES", 60 if FULL else 2)
+"""Plans that are applied with lost answers and with kills in between, and undone."""
+
 FIELDS = size("CHAOS_FIELDS", 700 if FULL else 150)
 """Fields of an account whose fields have odd names, of all types."""
 

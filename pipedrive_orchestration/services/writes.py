@@ -1,0 +1,137 @@
+"""The writes of a project: what Dagster, the HTTP API and the command line do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.sources import InvalidBodyError, SourceStore
+from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.workflows import WorkflowStore
+from pipedrive_orchestration.writing import ledger
+from pipedrive_orchestration.writing.apply import ApplyReport, Listener, NotAppliedError, apply_plan
+from pipedrive_orchestration.writing.ledger import LedgerRow, Plan
+from pipedrive_orchestration.writing.model import Write
+from pipedrive_orchestration.writing.permission import require_permission
+from pipedrive_orchestration.writing.plan import Planning, make_plan
+from pipedrive_orchestration.writing.store import LoadedWrites, WriteStore, problems_of_links
+from pipedrive_orchestration.writing.undo import plan_undo
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """The writes of a project folder.
+
+    Attributes:
+        settings: say whether the account may be changed.
+        connection: gives the account.
+        warehouse: the database.
+        staging: folder for pages that are not committed yet.
+        store: the sources of the project.
+    """
+
+    settings: Settings
+    connection: Callable[[], Connection]
+    warehouse: Warehouse
+    staging: Path
+    store: SourceStore
+
+    @classmethod
+    def from_settings(cls, settings: Settings, store: SourceStore) -> Writes:
+        """The writes of the project that the settings name."""
+        warehouse = Warehouse.from_settings(settings)
+        staging = settings.staging or warehouse.folder / "staging"
+        return cls(settings, lambda: Connection.from_settings(settings), warehouse, staging, store)
+
+    def load(self) -> LoadedWrites:
+        """Every write of the folder, and the files that are left out."""
+        return WriteStore(self.store.project).load()
+
+    def plan(self, write: Write, *, refresh: bool = True) -> Plan:
+        """A new plan of a write; changes nothing at Pipedrive.
+
+        Raises:
+            InvalidBodyError: the write does not fit what it refers to, the account or its rows.
+            PipedriveError, WarehouseError: see `make_plan`.
+        """
+        loaded = self.store.load()
+        workflows = [workflow.slug for workflow in WorkflowStore(self.store.project).load().workflows]
+        unread = [bad.slug for bad in loaded.bad_files]
+        problems = problems_of_links(write, self.store.project, loaded.sources, workflows, unread)
+        if problems:
+            raise InvalidBodyError(problems)
+        return make_plan(write, self._planning(), refresh=refresh)
+
+    def apply(
+        self,
+        write: Write,
+        plan_id: UUID | None = None,
+        *,
+        above_limits: bool = False,
+        listener: Listener = lambda _: None,
+    ) -> ApplyReport:
+        """Do what a plan of a write says, the newest if none is named.
+
+        Raises:
+            WritesNotAllowedError: nothing may be changed.
+            NotAppliedError, PipedriveError, WarehouseError: see `apply_plan`.
+        """
+        require_permission(self.settings)
+        plan = self.find_plan(write, plan_id)
+        return apply_plan(plan.plan_id, self._planning(), write, above_limits=above_limits, listener=listener)
+
+    def undo(self, write: Write, plan_id: UUID | None = None) -> Plan:
+        """A plan that takes an applied plan back, the one that was applied last if none is named.
+
+        Raises:
+            NotAppliedError, PipedriveError, WarehouseError: see `plan_undo`.
+        """
+        if plan_id is None:
+            with self.warehouse.reading() as connection:
+                last = ledger.last_applied(connection, write.slug)
+            if last is None or last.undo_of is not None:
+                raise NotAppliedError(
+                    f"No plan of {write.slug} was applied last; name the plan to take back."
+                )
+            plan_id = last.plan_id
+        return plan_undo(self.find_plan(write, plan_id).plan_id, self._planning())
+
+    def find_plan(self, write: Write, plan_id: UUID | None = None) -> Plan:
+        """A plan of a write, the newest if none is named.
+
+        Raises:
+            NotAppliedError: there is none.
+            WarehouseError: the database cannot be opened.
+        """
+        with self.warehouse.reading() as connection:
+            if plan_id is None:
+                plan = ledger.last_plan(connection, write.slug)
+            else:
+                plan = ledger.plan_of(connection, plan_id)
+        if plan is None or plan.write != write.slug:
+            named = f" {plan_id}" if plan_id else ""
+            raise NotAppliedError(
+                f"There is no plan{named} of {write.slug}: make one with `write plan {write.slug}`."
+            )
+        return plan
+
+    def rows(self, plan: Plan, most: int = 10**9) -> list[LedgerRow]:
+        """The rows of a plan, in its order."""
+        with self.warehouse.reading() as connection:
+            return ledger.rows_of(connection, plan.plan_id, most=most)
+
+    def plans(self, write: Write | None = None, most: int = 20) -> list[Plan]:
+        """The newest plans, of one write or of all."""
+        if not self.warehouse.exists:
+            return []
+        with self.warehouse.reading() as connection:
+            return ledger.plans_of(connection, write.slug if write else None, most)
+
+    def _planning(self) -> Planning:
+        return Planning(
+            self.store.project, self.connection(), self.warehouse, self.staging, self.store.load().sources
+        )

@@ -1,0 +1,299 @@
+"""The rows of a write, and the records that they are about: both found in our own database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipedrive_orchestration.pipedrive.older_names import OLDER_NAMES
+from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
+from pipedrive_orchestration.sources.validation import did_you_mean
+from pipedrive_orchestration.warehouse import Warehouse, quoted
+from pipedrive_orchestration.warehouse.tables import ROWS, column_types
+from pipedrive_orchestration.writing.model import Write
+from pipedrive_orchestration.writing.properties import Properties
+from pipedrive_orchestration.writing.values import REFERENCES, Property
+
+BATCH = 10_000
+"""Rows that are fetched at once."""
+
+MATCHED = frozenset(
+    {"text", "long text", "contacts", "number", "whole", "percent", "date", "hex color", "status"}
+    | (REFERENCES.keys() - {"activity type", "currency", "lead labels"})
+)
+"""Kinds of properties by which records can be known."""
+
+_NUMBERS = frozenset({"number", "whole", "percent"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A column of the rows, and the property that it is about."""
+
+    column: str
+    prop: Property
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """The columns of a write's rows, joined with the account's properties.
+
+    Attributes:
+        match: by which a record is known; empty where rows name it by id.
+        id_column: the column of ids, where they do.
+        fields: what is written.
+    """
+
+    match: tuple[Mapped, ...]
+    id_column: str | None
+    fields: tuple[Mapped, ...]
+
+    @property
+    def written(self) -> tuple[Mapped, ...]:
+        """What a new record gets: also what it is known by."""
+        keys = {mapped.prop.key for mapped in self.fields}
+        return (*(mapped for mapped in self.match if mapped.prop.key not in keys), *self.fields)
+
+
+def map_columns(write: Write, properties: Properties) -> ColumnMapping:
+    """Join the columns that a write names with the properties of the account.
+
+    Raises:
+        InvalidBodyError: with every name that is none, cannot be written, or cannot be matched by.
+    """
+    problems: list[Problem] = []
+
+    def found(field: str, column: str, name: str) -> list[Mapped]:
+        prop = properties.find(name)
+        if isinstance(prop, Property):
+            return [Mapped(column, prop)]
+        problems.append(Problem(f"{field}.{column}", prop.code, prop.message))
+        return []
+
+    fields = [mapped for column, name in write.fields.items() for mapped in found("fields", column, name)]
+    id_column = next(iter(write.match)) if write.is_matched_by_id else None
+    match = (
+        []
+        if id_column is not None
+        else [mapped for column, name in write.match.items() for mapped in found("match", column, name)]
+    )
+    for mapped in match:
+        if mapped.prop.kind not in MATCHED or mapped.prop.is_opposite:
+            message = f"No record is known by {mapped.prop.label}: use a text, number, date or reference."
+            problems.append(Problem(f"match.{mapped.column}", "not_matched", message))
+    seen: dict[str, str] = {}
+    for mapped in fields:
+        if seen.setdefault(mapped.prop.key, mapped.column) != mapped.column:
+            message = f"`{seen[mapped.prop.key]}` is written to the same property."
+            problems.append(Problem(f"fields.{mapped.column}", "duplicate_property", message))
+        problems += _problems_of_field(write, mapped)
+    if problems:
+        raise InvalidBodyError(problems)
+    return ColumnMapping(tuple(match), id_column, tuple(fields))
+
+
+def _problems_of_field(write: Write, mapped: Mapped) -> Iterator[Problem]:
+    at = f"fields.{mapped.column}"
+    if write.operation == "update" and not mapped.prop.in_change:
+        yield Problem(at, "only_at_creation", "Is set at creation and cannot be changed.")
+    if write.operation == "create" and not mapped.prop.in_creation:
+        yield Problem(at, "not_at_creation", "Can be set later, not at creation.")
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRow:
+    """A row, and what it is about.
+
+    Attributes:
+        number: of the row, from 1.
+        values: of the row, by column.
+        ids: of the records that it names or matches.
+        record: the record's own values by property key, where there is one.
+        name: what the record is called.
+        is_archived: whether it is archived.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    ids: tuple[Any, ...]
+    record: Mapping[str, Any]
+    name: str | None
+    is_archived: bool
+
+
+class Matcher:
+    """The rows of a write beside the table of a source.
+
+    Args:
+        write: the write.
+        source: in whose table records are looked for.
+        project: the project folder, for files of rows.
+        mapping: the columns and their properties.
+    """
+
+    def __init__(self, write: Write, source: Source, project: Path, mapping: ColumnMapping) -> None:
+        self._write = write
+        self._source = source
+        self._project = project
+        self._mapping = mapping
+
+    def rows(self, warehouse: Warehouse) -> Iterator[MatchedRow]:
+        """The rows, in their order, each with what it is about.
+
+        The query of a write sees the database and nothing else: it cannot write, and reaches no file and no
+        network.
+
+        Raises:
+            InvalidBodyError: the rows cannot be read, lack columns, or the table lacks properties.
+            WarehouseError: the database cannot be opened.
+        """
+        with warehouse.reading() as connection:
+            # Rows keep the order that they come in.
+            connection.execute("SET preserve_insertion_order = true")
+            table = column_types(connection, self._source.slug)
+            self._load(connection)
+            columns = [name for name, *_ in connection.execute("DESCRIBE _rows").fetchall() if name != "_n"]
+            own = self._own_columns(columns, table)
+            called = next((key for key in ("title", "name", "subject") if key in table), None)
+            query = self._query(columns, own, called)
+            cursor = connection.execute(query)
+            while batch := cursor.fetchmany(BATCH):
+                for values in batch:
+                    yield _matched(values, columns, list(own))
+
+    def _load(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the table ``_rows`` of the rows, numbered."""
+        write = self._write
+        if write.file is not None:
+            origin, field = _reader(self._project / write.file), "file"
+        elif write.workflow is not None:
+            origin, field = quoted("workflows", write.workflow), "workflow"
+        else:
+            # The newline ends a comment at the end of the query.
+            origin, field = f"(\n{write.rows}\n)", "rows"
+        if write.file is None:
+            for setting in ("enable_external_access", "python_enable_replacements"):
+                connection.execute(f"SET {setting} = false")
+            connection.execute("SET lock_configuration = true")
+        try:
+            connection.execute(
+                f"CREATE TEMP TABLE _rows AS SELECT row_number() OVER () AS _n, * FROM {origin}"
+            )
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise InvalidBodyError([Problem(field, "unreadable_rows", f"Cannot be read: {reason}")]) from None
+
+    def _own_columns(self, columns: Sequence[str], table: Mapping[str, str]) -> dict[str, str]:
+        """The columns of the source's table by property key, with those of archive state and name.
+
+        Raises:
+            InvalidBodyError: with every column that is missing in the rows or the table.
+        """
+        named = [*self._write.match, *self._write.fields]
+        problems = [
+            Problem(
+                f"{'match' if column in self._write.match else 'fields'}.{column}",
+                "unknown_column",
+                f"The rows have no column `{column}`.{did_you_mean(column, columns)}",
+            )
+            for column in dict.fromkeys(named)
+            if column not in columns
+        ]
+        own = {}
+        for mapped in self._mapping.written:
+            column = _column_of(mapped.prop.key, self._source, table)
+            if column is None:
+                problems.append(
+                    Problem(
+                        "source",
+                        "property_not_imported",
+                        f"sources/{self._source.slug}.yaml does not import `{mapped.prop.key}`; add it to "
+                        "its properties, so that it can be seen what a record has.",
+                    )
+                )
+            else:
+                own[mapped.prop.key] = column
+        if problems:
+            raise InvalidBodyError(problems)
+        return own
+
+    def _query(self, columns: Sequence[str], own: Mapping[str, str], called: str | None) -> str:
+        table = quoted(ROWS, self._source.slug)
+        mapping = self._mapping
+        if mapping.id_column is not None:
+            theirs, keys = [f"trim({quoted(mapping.id_column)}::VARCHAR)"], ["_id::VARCHAR"]
+        else:
+            theirs = [_row_key(mapped) for mapped in mapping.match]
+            keys = [_table_key(mapped, own[mapped.prop.key]) for mapped in mapping.match]
+        listed = ", ".join(f"{key} AS k{index}" for index, key in enumerate(keys))
+        wanted = ", ".join(f"{key} AS k{index}" for index, key in enumerate(theirs))
+        on = " AND ".join(f"w.k{index} = k.k{index}" for index in range(len(keys)))
+        values = "".join(f", r.{quoted(column)}" for column in columns)
+        record = "".join(f", s.{quoted(column)}" for column in own.values())
+        name = f"s.{quoted(called)}::VARCHAR" if called else "NULL"
+        return f"""
+            WITH keys AS (SELECT DISTINCT _id, {listed} FROM {table} WHERE _is_current),
+            wanted AS (SELECT _n, {wanted} FROM _rows),
+            found AS (
+                SELECT w._n, list(DISTINCT k._id ORDER BY k._id) FILTER (WHERE k._id IS NOT NULL) AS ids
+                FROM wanted AS w LEFT JOIN keys AS k ON {on} GROUP BY w._n
+            )
+            SELECT r._n, f.ids, s._is_archived, {name}{values}{record}
+            FROM _rows AS r JOIN found AS f ON f._n = r._n
+            LEFT JOIN {table} AS s ON len(f.ids) = 1 AND s._id = f.ids[1]
+            ORDER BY r._n
+        """
+
+
+def _matched(values: Sequence[Any], columns: Sequence[str], own: Sequence[str]) -> MatchedRow:
+    number, ids, is_archived, name = values[:4]
+    row = dict(zip(columns, values[4 : 4 + len(columns)], strict=True))
+    record = dict(zip(own, values[4 + len(columns) :], strict=True))
+    return MatchedRow(number, row, tuple(ids or ()), record, name, bool(is_archived))
+
+
+def _reader(file: Path) -> str:
+    path = "'" + str(file).replace("'", "''") + "'"
+    match file.suffix.lower():
+        case ".csv":
+            return f"read_csv({path}, all_varchar = true, header = true)"
+        case ".parquet":
+            return f"read_parquet({path})"
+        case _:
+            return f"read_json({path})"
+
+
+def _column_of(key: str, source: Source, table: Mapping[str, str]) -> str | None:
+    """The column that holds a property, under its name of v1 if it was asked for by that."""
+    if key in table:
+        return key
+    older = (one for one in OLDER_NAMES.get(source.object_type, ()) if one.key == key)
+    with suppress(StopIteration):
+        return next(one.name for one in older if not one.part and not one.is_opposite and one.name in table)
+    return None
+
+
+def _row_key(mapped: Mapped) -> str:
+    column = quoted(mapped.column)
+    if mapped.prop.kind in _NUMBERS:
+        return f"TRY_CAST({column}::VARCHAR AS DOUBLE)"
+    if mapped.prop.kind == "date":
+        return f"TRY_CAST({column}::VARCHAR AS DATE)"
+    text = f"nullif(trim({column}::VARCHAR), '')"
+    return f"lower({text})" if mapped.prop.kind == "contacts" else text
+
+
+def _table_key(mapped: Mapped, column: str) -> str:
+    value = quoted(column)
+    if mapped.prop.kind == "contacts":
+        return f"unnest(list_transform({value}, lambda c: lower(trim(c.value))))"
+    if mapped.prop.kind in _NUMBERS:
+        return f"{value}::DOUBLE"
+    if mapped.prop.kind == "date":
+        return value
+    return f"trim({value}::VARCHAR)"

@@ -1,0 +1,183 @@
+"""Plans are applied once and wholly, whatever answers are lost and wherever their applications are killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from pipedrive_orchestration.demo import Fault, Faults
+from pipedrive_orchestration.pipedrive.client import Client, Written
+from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.writing import apply as apply_module
+from pipedrive_orchestration.writing.apply import NotAppliedError
+from pipedrive_orchestration.writing.ledger import Plan
+from pipedrive_orchestration_tests.chaos.sizes import WRITES
+from pipedrive_orchestration_tests.writing.trial import WriteTrial, write_trial
+
+LOST = (
+    Fault.ERROR_500, Fault.ERROR_502, Fault.RESET_BEFORE, Fault.RESET_DURING, Fault.TRUNCATED, Fault.HTML,
+    Fault.NO_SUCCESS, Fault.NULL_DATA, Fault.BURST,
+)  # fmt: skip
+
+
+class KilledError(BaseException):
+    """The process has ended here."""
+
+
+class KillSwitch:
+    """Ends everything at one of the moments at which a process can be killed; nothing goes on then.
+
+    Moments are before and after each write is sent, and before, within and after each transaction.
+    """
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+
+    def moment(self) -> None:
+        """Passes one moment, or ends there."""
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KilledError
+
+    @contextmanager
+    def after(self, moments: int | None) -> Iterator[None]:
+        """Kills after so many moments of the block, if it lasts that long."""
+        self.left = moments
+        try:
+            yield
+        except KilledError:
+            pass
+        finally:
+            self.left = None
+
+
+@pytest.fixture
+def switch(monkeypatch: pytest.MonkeyPatch) -> KillSwitch:
+    """What is killed with it: sending, and committing."""
+    switch = KillSwitch()
+    send, writing = Client.send, Warehouse.writing
+
+    async def sending(self: Client, method: str, path: str, body: Any, *, cost: int) -> Written:
+        switch.moment()
+        answer = await send(self, method, path, body, cost=cost)
+        switch.moment()
+        return answer
+
+    @contextmanager
+    def committing(self: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+        switch.moment()
+        with writing(self) as connection:
+            yield connection
+            switch.moment()
+        switch.moment()
+
+    monkeypatch.setattr(Client, "send", sending)
+    monkeypatch.setattr(Warehouse, "writing", committing)
+    monkeypatch.setattr(apply_module, "BATCH", 7)
+    return switch
+
+
+def applied(trial: WriteTrial, plan: Plan, write: Any, switch: KillSwitch, kills: list[int]) -> None:
+    """Apply a plan to its end, over some kills."""
+    for moments in [*kills, *[None] * 20]:
+        with switch.after(moments):
+            try:
+                if trial.apply(plan, write).is_complete:
+                    return
+            except NotAppliedError as error:
+                if "applied already" not in str(error):
+                    raise
+                return  # the kill came after the end was recorded
+            except PipedriveError:
+                continue
+    raise AssertionError("the plan does not come to its end")
+
+
+@pytest.fixture(scope="module")
+def troubled() -> Iterator[WriteTrial]:
+    """A very small account that loses every fourth answer."""
+    with write_trial("persons", faults=Faults(0.25, LOST, seed=5, of_writes=True)) as trial:
+        yield trial
+
+
+@settings(
+    max_examples=WRITES,
+    derandomize=WRITES < 10,
+    database=None,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seed=st.integers(0, 2**32),
+    kills=st.lists(st.integers(0, 30), min_size=1, max_size=3),
+    undo_kills=st.lists(st.integers(0, 30), max_size=1),
+)
+def test_a_plan_is_applied_once_and_undone_wholly(
+    troubled: WriteTrial, switch: KillSwitch, seed: int, kills: list[int], undo_kills: list[int]
+) -> None:
+    trial, rng = troubled, Random(seed)
+    trial.account.clock.advance(timedelta(minutes=1))
+    before = {one["id"]: one for one in trial.account.records("persons")}
+    known = rng.sample([one for one in trial.live("persons", 60) if one["emails"]], 6)
+    # Some of the new ones are alike in all that is written but their address.
+    new = [{"email": f"{n}@{seed}.example", "name": f"New {n % 3}", "job": f"Pilot {seed}"} for n in range(8)]
+    old = [{"email": one["emails"][0]["value"], "name": one["name"], "job": f"Cook {seed}"} for one in known]
+    rows = rng.sample([*new, *old], len(new) + len(old))
+    trial.rows(*rows)
+    fields = {"name": "name", "job": "job_title"}
+    write = trial.write(operation="upsert", match={"email": "email"}, fields=fields)
+    plan = trial.plan(write)
+    assert plan.creates == len(new)
+    applied(trial, plan, write, switch, kills)
+    assert {row.status for row in trial.ledger(plan) if row.status} == {"done"}
+    now = {one["id"]: one for one in trial.account.records("persons")}
+    made = [one for one in now.values() if one["id"] not in before]
+    assert sorted(as_row(one) for one in made) == sorted(tuple(row.values()) for row in new)
+    changed = [one for one in now.values() if one["id"] in before and one["job_title"] == f"Cook {seed}"]
+    assert len(changed) == plan.updates
+    again = trial.plan(write)
+    assert (again.creates, again.updates, again.deletes, again.conflicts) == (0, 0, 0, 0)
+    applied(trial, trial.undo(plan), write, switch, undo_kills)
+    for one in trial.account.records("persons"):
+        if one["id"] in before:
+            assert without_time(one) == without_time(before[one["id"]])
+        else:
+            assert one["is_deleted"]
+
+
+def as_row(person: dict[str, Any]) -> tuple[Any, ...]:
+    return (person["emails"][0]["value"], person["name"], person["job_title"])
+
+
+def without_time(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != "update_time"}
+
+
+def test_two_applications_at_once_are_one(switch: KillSwitch) -> None:
+    with write_trial("persons") as trial:
+        trial.rows(*({"email": f"new{n}@example.com", "name": f"New {n}"} for n in range(20)))
+        write = trial.write(operation="upsert", match={"email": "email"}, fields={"name": "name"})
+        plan = trial.plan(write)
+
+        async def both() -> list[Any]:
+            tries = (asyncio.to_thread(trial.apply, plan, write) for _ in range(2))
+            return await asyncio.gather(*tries, return_exceptions=True)
+
+        ends = asyncio.run(both())
+        refused = [end for end in ends if isinstance(end, NotAppliedError)]
+        assert len(refused) == 1
+        assert switch.left is None
+        made = [one for one in trial.account.records("persons") if one["name"].startswith("New ")]
+        assert len(made) == 20
