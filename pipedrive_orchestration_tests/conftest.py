@@ -80,6 +80,12 @@ def _what_it_waits_for(file: str) -> str | None:
     return {"end_to_end": "commands", "live": "Dagster"}.get(folder)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spares the processes of the tests the browser, which `make test-ui` alone drives."""
+    is_left_out = collection_path.name == "ui" and "not ui" in config.getoption("markexpr")
+    return True if is_left_out else None
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsThatWaitShareProcesses:
     """Deals the tests out to the processes of ``-n``."""
     return TestsThatWaitShareProcesses(config, log)

@@ -43,15 +43,23 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
 def hasten_storage() -> None:
     """Keeps what Dagster's storage would make anew in this process, which spares half of a run's time.
 
-    That is an engine for every statement, which compiles it, and for every database some eighty files of
-    revisions. The databases of a new instance and of a run are copies of empty ones. Nothing waits for the
-    disk, which matters where the power fails and to no process that is killed.
+    That is what `keep_engines` keeps. The databases of a new instance and of a run are copies of empty ones.
+    """
+    keep_engines()
+    DagsterSqliteStorage.__init__ = _open_storage  # type: ignore[method-assign, assignment]
+    sqlite_event_log.SqliteEventLogStorage._initdb = _open_events  # type: ignore[method-assign, assignment]
+
+
+def keep_engines() -> None:
+    """Keeps an engine for each database, and the revisions of all.
+
+    Else the one is made for every statement, which compiles it, and for every database some eighty files of
+    the others are read. Nothing waits for the disk, which matters where the power fails and to no
+    process that is killed.
     """
     for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
         module.create_engine = _engine_of  # type: ignore[attr-defined]  # not told as exported
     ScriptDirectory.from_config = _revisions_of  # type: ignore[method-assign]
-    DagsterSqliteStorage.__init__ = _open_storage  # type: ignore[method-assign, assignment]
-    sqlite_event_log.SqliteEventLogStorage._initdb = _open_events  # type: ignore[method-assign, assignment]
 
 
 def _engine_of(

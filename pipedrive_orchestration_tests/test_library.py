@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 import pytest
 import yaml
 
@@ -24,6 +23,9 @@ from pipedrive_orchestration.importing import import_source as import_directly
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.template import lay_out
 from pipedrive_orchestration.warehouse import Warehouse
+
+if TYPE_CHECKING:  # it takes half a second, and every process of the tests collects this file
+    import pandas as pd
 
 CHECKOUT = Path(__file__).parents[1]
 READ = ("all_deals", "all_persons", "leads_once", "stages")
@@ -74,6 +76,8 @@ def fetched(settings: p.Settings, query: str) -> list[dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """A value of pandas as DuckDB gives it."""
+    import pandas as pd  # noqa: PLC0415 - as above
+
     if isinstance(value, pd.Timestamp):
         return value.to_pydatetime()
     if hasattr(value, "tolist"):

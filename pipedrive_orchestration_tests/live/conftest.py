@@ -37,5 +37,5 @@ def created(dagster: LiveDagster) -> LiveDagster:
     assert not dagster.slugs() & BY_HAND.keys()
     run = dagster.launch("create_import_source", active("pipelines", name="All pipelines"))
     assert dagster.wait_for_run(run) == "SUCCESS"
-    wait_for("new source", lambda: "all_pipelines" in dagster.slugs(), seconds=10)
+    wait_for("new source", lambda: "all_pipelines" in dagster.slugs(), seconds=60)
     return dagster

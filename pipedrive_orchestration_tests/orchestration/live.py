@@ -104,6 +104,7 @@ class LiveDagster:
             "PIPEDRIVE_WAREHOUSE": str(self.warehouse),
             "PYTHONPATH": f"{STARTUP}{os.pathsep}{ROOT}",
             "TEST_QUICK_DAEMON": "1",
+            "TEST_QUICK_STORAGE": "1",
             **environment,
         }
 

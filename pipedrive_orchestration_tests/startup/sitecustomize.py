@@ -18,8 +18,17 @@ QUICK_DAEMON = "TEST_QUICK_DAEMON"
 """The variable that lets a backfill daemon look every 2 s; Dagster has no setting for its 30 s."""
 
 
+QUICK_STORAGE = "TEST_QUICK_STORAGE"
+"""The variable that lets Dagster's processes keep the engines of their storage."""
+
+
 def _runs(program: str) -> bool:
     return any(program in argument for argument in sys.orig_argv)
+
+
+def _is_of_dagster() -> bool:
+    """Whether it is a server, a daemon or a run; what watches for orphans is none of them."""
+    return (_runs("dagster") or _runs("multiprocessing.spawn")) and not _runs("watch_orphans")
 
 
 def _set_clock(seconds: float) -> None:
@@ -50,8 +59,13 @@ def _leave_deadlines_alone() -> None:
 
 if AHEAD in os.environ:
     _set_clock(float(os.environ[AHEAD]))
-    if _runs("dagster") or _runs("multiprocessing.spawn"):  # as a run of Dagster's is
+    if _is_of_dagster():
         _leave_deadlines_alone()
+
+if QUICK_STORAGE in os.environ and _is_of_dagster():
+    from pipedrive_orchestration_tests.instances import keep_engines
+
+    keep_engines()
 
 if QUICK_DAEMON in os.environ and _runs("dagster._daemon"):
     from dagster._daemon import controller
