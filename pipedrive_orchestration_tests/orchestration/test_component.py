@@ -60,20 +60,23 @@ class DgProject:
         self.folder = folder / "crm_data"
         self._home = folder
         ours = "pipedrive_orchestration.PipedriveProject"
-        self._run(
-            (folder, "create-dagster project crm_data --no-uv-sync"),
-            (self.folder, f"dg scaffold defs {ours} acme"),
-            (self.folder, f"dg scaffold defs {ours} globex --asset-key-prefix gx --project pipedrive/gx"),
+        looking = ("dg list components --json", "dg check defs", "dg list defs --json")
+        *_, components, check, defs = self._run(
+            (folder, ["create-dagster", "project", "crm_data", "--no-uv-sync"]),
+            (self.folder, f"dg scaffold defs {ours} acme".split()),
+            (
+                self.folder,
+                f"dg scaffold defs {ours} globex --asset-key-prefix gx --project pipedrive/gx".split(),
+            ),
+            *(
+                (self.folder, ["write", f"pipedrive/{account}/workflows/outreach.yaml", OUTREACH])
+                for account in ACCOUNTS
+            ),
+            *((self.folder, command.split()) for command in looking),
         )
-        for account in ACCOUNTS:
-            workflows = self.folder / "pipedrive" / account / "workflows"
-            workflows.mkdir()
-            (workflows / "outreach.yaml").write_text(OUTREACH)
-        commands = ("dg list components --json", "dg check defs", "dg list defs --json")
-        said = self._run(*((self.folder, command) for command in commands))
-        self.said = dict(zip(commands, said, strict=True))
+        self.said = dict(zip(looking, (components, check, defs), strict=True))
 
-    def _run(self, *commands: tuple[Path, str]) -> list[str]:
+    def _run(self, *commands: tuple[Path, list[str]]) -> list[str]:
         """What commands say, that end well; they look for nothing in the network."""
         environment = {
             **os.environ,
@@ -85,7 +88,7 @@ class DgProject:
         }
         ended = subprocess.run(
             [sys.executable, "-m", "pipedrive_orchestration_tests.orchestration.dg_commands"],
-            input=json.dumps([(str(folder), command.split()) for folder, command in commands]),
+            input=json.dumps([(str(folder), words) for folder, words in commands]),
             env=environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr
