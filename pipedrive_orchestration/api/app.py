@@ -23,7 +23,7 @@ from pipedrive_orchestration.api.dependencies import AccountCheck, ApiContext
 from pipedrive_orchestration.api.errors import FORESEEN, answer_to, error_of
 from pipedrive_orchestration.api.middleware import API_PATH, AccessControl
 from pipedrive_orchestration.api.openapi import document
-from pipedrive_orchestration.api.routes import imports, sources, workflows
+from pipedrive_orchestration.api.routes import imports, report, sources, workflows
 from pipedrive_orchestration.services.reloads import Reloads
 
 _DESCRIPTION = """
@@ -70,6 +70,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     app.include_router(imports.router)
     app.include_router(sources.router)
     app.include_router(workflows.router)
+    app.include_router(report.router)
     account = AccountCheck()
 
     async def answer_to_any(request: Request, error: Exception) -> Response:

@@ -103,6 +103,12 @@ OUTLINES = (
         DATA,
     ),
     Outline(
+        "report",
+        "report:report",
+        "Write a page with the charts and tables of the models, which needs no network.",
+        DATA,
+    ),
+    Outline(
         "publish",
         "publish:publish",
         "Publish a read-only copy of the database, for other programs to open instead of the live file.",

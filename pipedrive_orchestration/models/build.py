@@ -6,6 +6,7 @@ reads sees the models of before or those of this build.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder, sweep, temporary_folder
+from pipedrive_orchestration.models.catalogue import CATALOGUE, Entry, forget_others, keep_entries
 from pipedrive_orchestration.models.dbt import OK, Outcome, Problem, Result, run_dbt
 from pipedrive_orchestration.models.dbt_project import SCHEMA, DbtProject
 from pipedrive_orchestration.models.errors import ModelsError
@@ -112,7 +114,7 @@ def build_models(
         swapping = time.monotonic()
         swapped: tuple[str, ...] = ()
         if command == "build":
-            swapped = _swap(warehouse, copy, outcome, keep_others=bool(select))
+            swapped = _swap(warehouse, copy, outcome, as_of, keep_others=bool(select))
         swap_seconds = time.monotonic() - swapping
     failed = [result.problem for result in outcome.results if result.problem]
     return BuildReport(
@@ -174,7 +176,9 @@ def _copy_of(warehouse: Warehouse) -> Iterator[Path]:
         yield copy
 
 
-def _swap(warehouse: Warehouse, copy: Path, outcome: Outcome, *, keep_others: bool) -> tuple[str, ...]:
+def _swap(
+    warehouse: Warehouse, copy: Path, outcome: Outcome, as_of: datetime, *, keep_others: bool
+) -> tuple[str, ...]:
     """Put what was built into the warehouse, in one transaction, and remove what is no model any more."""
     nodes = outcome.manifest.get("nodes", {})
     built = [nodes[one.unique_id] for one in outcome.results if one.kind != "test" and one.status == OK]
@@ -186,17 +190,34 @@ def _swap(warehouse: Warehouse, copy: Path, outcome: Outcome, *, keep_others: bo
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(SCHEMA)}")
         connection.execute(f"ATTACH {literal(str(copy))} AS built (READ_ONLY)")
         for node in built:
-            _replace(connection, node)
+            _replace(connection, node, copy.stem)
+        keep_entries(connection, [_entry_of(node, as_of) for node in built])
         if not keep_others and not outcome.problems:
-            _drop_others(connection, known)
+            _drop_others(connection, known | {CATALOGUE})
+            forget_others(connection, known)
+        # The copy cannot be let go of before the commit, nor be left attached.
+        connection.commit()
+        connection.execute("DETACH built")
+        connection.begin()
     return tuple(_table_of(node) for node in built)
+
+
+def _entry_of(node: Mapping[str, Any], as_of: datetime) -> Entry:
+    described = {name: column.get("description") for name, column in node["columns"].items()}
+    return Entry(
+        name=_table_of(node),
+        description=node["description"],
+        columns={name: text for name, text in described.items() if text},
+        chart=(node["config"].get("meta") or {}).get("chart"),
+        as_of=as_of,
+    )
 
 
 def _table_of(node: Mapping[str, Any]) -> str:
     return str(node.get("alias") or node["name"])
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> None:
+def _replace(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any], database: str) -> None:
     name = _table_of(node)
     table = quoted(SCHEMA, name)
     view = connection.execute(
@@ -205,8 +226,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> 
     ).fetchone()
     _drop(connection, name)
     if view:
-        # A view reads by the name of the database, which the copy has too.
-        connection.execute(view[0])
+        connection.execute(_without_database(view[0], database))
     else:
         connection.execute(f"CREATE TABLE {table} AS FROM {quoted('built', node['schema'], name)}")
     kind = "VIEW" if view else "TABLE"
@@ -221,6 +241,12 @@ def _replace(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> 
         described = node["columns"].get(column, {}).get("description")
         if described:
             connection.execute(f"COMMENT ON COLUMN {table}.{quoted(column)} IS {literal(described)}")
+
+
+def _without_database(sql: str, database: str) -> str:
+    """A view that names tables without their database, whose name is another one wherever it is opened."""
+    named = "|".join(map(re.escape, (database, quoted(database))))
+    return re.sub(rf'(?<![\w".])(?:{named})\.(?=(?:\w+|"[^"]+")\.(?:\w+|"[^"]+"))', "", sql)
 
 
 def _drop_others(connection: duckdb.DuckDBPyConnection, known: Iterable[str]) -> None:

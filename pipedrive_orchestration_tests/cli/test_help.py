@@ -18,7 +18,7 @@ from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOS
 
 OURS = (
     "connect", "create", "data", "import", "init", "list", "models", "options", "preview", "publish",
-    "record", "schedule", "show", "status", "sync", "write",
+    "record", "report", "schedule", "show", "status", "sync", "write",
 )  # fmt: skip
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from pipedrive_orchestration.models.build import BuildReport, build_models
 from pipedrive_orchestration.models.dbt_project import DbtProject
+from pipedrive_orchestration.models.report import Selection, make_report
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.clocks import PRESENT
@@ -124,6 +128,132 @@ def test_a_model_says_what_a_second_computation_says(built: Built, model: str) -
         if not _same(value, found[key][name])
     }
     assert wrong == {}
+
+
+class Page(HTMLParser):
+    """The cells of every table of a page, by the section that it stands in, and every address."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.addresses: list[str] = []
+        self._section, self._is_cell = "", False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.addresses += [given[name] or "" for name in ("src", "href") if name in given]
+        if tag == "section":
+            self._section = given["id"] or ""
+            self.tables[self._section] = []
+        elif tag == "tr":
+            self.tables[self._section].append([])
+        elif tag in ("td", "th"):
+            self._is_cell = True
+            self.tables[self._section][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_cell = self._is_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._is_cell:
+            self.tables[self._section][-1][-1] += data
+
+
+def test_the_report_shows_what_the_tables_hold_and_fetches_nothing(built: Built) -> None:
+    html = make_report(built.warehouse, report_zone=ZONE)
+    page = Page(html)
+    head, *rows = page.tables["pipeline_board"]
+    shown = [dict(zip(head, row, strict=True)) for row in rows]
+    expected = [
+        (
+            row["pipeline"],
+            row["stage"],
+            row["currency"] or "",
+            f"{row['open_deals']:,}",
+            f"{row['value']:,.2f}",
+        )
+        for row in built.rows("pipeline_board")
+    ]
+    found = [
+        (row["pipeline"], row["stage"], row["currency"], row["open deals"], row["value"]) for row in shown
+    ]
+    assert sorted(found) == sorted(expected)
+    assert list(page.tables)[:3] == ["pipeline_board", "sales_report", "contacts_with_organizations"]
+    assert [one for one in page.addresses if not one.startswith(("#", "data:image/svg+xml;base64,"))] == []
+    assert "<script" not in html
+    assert len(html) < 5_000_000
+    assert "idle for more days than the stage allows" in html
+    assert ZONE in html
+
+
+def test_the_report_can_be_of_a_pipeline_and_some_days(built: Built) -> None:
+    first, last = date(2026, 1, 1), date(2026, 4, 30)
+    page = Page(make_report(built.warehouse, Selection(first, last, pipeline="Renewals")))
+    head, *rows = page.tables["sales_report"]
+    expected = [
+        row for row in built.rows("sales_report")
+        if row["pipeline"] == "Renewals" and first <= row["month"] <= last
+    ]  # fmt: skip
+    assert len(rows) == len(expected) > 0
+    assert {row[head.index("pipeline")] for row in rows} == {"Renewals"}
+
+
+def test_findings_are_those_of_the_rules(built: Built) -> None:
+    made, oracle = built.company, Oracle(built.company, ZONE)
+    open_deals = [deal for deal in oracle.kept if deal.last["status"] == "open"]
+    planned = {one["deal_id"] for one in made.activities.values() if not one["done"]}
+    mails = Counter(
+        mail for person in made.persons.values() for mail in {one["value"] for one in person["emails"]}
+    )
+    expected = {
+        "deal_without_next_activity": {str(deal.id) for deal in open_deals if deal.id not in planned},
+        "expected_close_in_the_past": {
+            str(deal.id) for deal in open_deals
+            if deal.last["expected_close_date"] and deal.last["expected_close_date"] < oracle.today
+        },
+        "deal_without_contact": {str(d.id) for d in open_deals if d.person_id is None and d.org_id is None},
+        "deal_without_value": {str(deal.id) for deal in open_deals if not deal.last["value"]},
+        "deal_of_deactivated_owner": {str(deal.id) for deal in open_deals if deal.last["owner_id"] == 3},
+        "lost_without_reason": {
+            str(deal.id) for deal, state, _ in oracle.closed()
+            if state["status"] == "lost" and state["lost_reason"] is None
+        },
+        "person_without_email_and_phone": {
+            str(key) for key, person in made.persons.items() if not person["emails"] and not person["phones"]
+        },
+        "same_email": {
+            str(key) for key, person in made.persons.items()
+            if any(mails[one["value"]] > 1 for one in person["emails"])
+        },
+        "same_organization_name": {
+            str(key) for key, one in made.organizations.items()
+            if one["name"].startswith(("Acme", "ACME", "Bolt")) and sum(
+                other["name"][:4].lower() == one["name"][:4].lower() for other in made.organizations.values()
+            ) > 1
+        },
+        "dangling_reference": {str(deal.id) for deal in oracle.kept if deal.person_id == 21},
+        "deal_without_activity": {
+            str(deal.id) for deal in open_deals
+            if (made.now - max([deal.added, *_done(made, deal.id)])).total_seconds() > 14 * 86400
+        },
+    }  # fmt: skip
+    found: dict[str, set[str]] = {rule: set() for rule in expected}
+    for row in built.rows("data_quality"):
+        assert row["since"] == PRESENT
+        assert row["resolved_at"] is None
+        if row["rule"] in expected:
+            found[row["rule"]].add(row["object_id"])
+    assert found == expected
+    assert sum(map(len, found.values())) > 20
+
+
+def _done(made: Company, deal_id: int) -> list[datetime]:
+    return [
+        one["marked_as_done_time"]
+        for one in made.activities.values()
+        if one["deal_id"] == deal_id and one["done"]
+    ]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -14,6 +14,7 @@ from pipedrive_orchestration.models.dbt import OK, Outcome, Result, _line_of
 from pipedrive_orchestration.models.errors import ModelsError
 from pipedrive_orchestration.models.store import new_model
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.clocks import PRESENT
 
 
 def outcome_of(*names: str) -> Outcome:
@@ -46,20 +47,22 @@ def test_a_swap_that_breaks_off_leaves_the_models_of_before(
 ) -> None:
     warehouse = Warehouse(str(tmp_path / "crm.duckdb"))
     outcome = outcome_of("one", "two")
-    build._swap(warehouse, built(tmp_path / "first.duckdb", 1), outcome, keep_others=False)
+    build._swap(warehouse, built(tmp_path / "first.duckdb", 1), outcome, PRESENT, keep_others=False)
     replace = build._replace
 
-    def die_at_the_second(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> None:
+    def die_at_the_second(
+        connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any], database: str
+    ) -> None:
         if node["name"] == "two":
             raise KeyboardInterrupt
-        replace(connection, node)
+        replace(connection, node, database)
 
     monkeypatch.setattr(build, "_replace", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        build._swap(warehouse, built(tmp_path / "second.duckdb", 2), outcome, keep_others=False)
+        build._swap(warehouse, built(tmp_path / "second.duckdb", 2), outcome, PRESENT, keep_others=False)
     monkeypatch.undo()
     assert generations(warehouse) == {"one": 1, "two": 1}
-    build._swap(warehouse, built(tmp_path / "third.duckdb", 3), outcome, keep_others=False)
+    build._swap(warehouse, built(tmp_path / "third.duckdb", 3), outcome, PRESENT, keep_others=False)
     assert generations(warehouse) == {"one": 3, "two": 3}
 
 
