@@ -42,7 +42,7 @@ def report(
 
         pipedrive-orchestration report --output june.html --from 2026-06-01 --to 2026-06-30
 
-        pipedrive-orchestration report --pipeline "New installations"
+        pipedrive-orchestration report --pipeline Renewals
     """
     with explained(err):
         environment = Environment.read()
