@@ -15,6 +15,7 @@ import time
 from bisect import bisect_left
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from itertools import accumulate
 from urllib.parse import parse_qsl, urlsplit
 
@@ -175,9 +176,9 @@ class _Surface(asyncio.Protocol):
             status, body = self.answer(head, left)
             limit = self.account.burst or 10_000
             self.transport.write(
-                b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nx-ratelimit-limit: %d\r\n"
+                b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ndate: %s\r\nx-ratelimit-limit: %d\r\n"
                 b"x-ratelimit-remaining: %d\r\nx-ratelimit-reset: 2\r\ncontent-length: %d\r\n\r\n"
-                % (status, limit, left or 0, len(body))
+                % (status, formatdate(usegmt=True).encode(), limit, left or 0, len(body))
             )
             self.transport.write(body)
 

@@ -86,10 +86,10 @@ def savings(context: ImportContext, plan: PullPlan) -> list[str]:
     if not restrictions:
         return []
     asked = ", ".join(f"{name}={value}" for name, value in restrictions.items())
-    note = f"Pipedrive itself filtered by {asked}: {context.client.usage.tokens:,} tokens were spent"
-    if plan.ranges != ((None, None),):
+    spent, estimated = context.client.usage.tokens, context.reporter.estimate.tokens
+    note = f"Pipedrive itself filtered by {asked}: {spent:,} tokens were spent"
+    if plan.ranges != ((None, None),) or estimated <= spent:
         return [note]
-    estimated = context.reporter.estimate.tokens
     return [f"{note}, where reading every record would have cost up to {estimated:,}"]
 
 

@@ -207,7 +207,7 @@ def _dying_in_a_page(add: Callable[..., Any], nth: int) -> Callable[..., Any]:
 
 
 def _half_removed(folder: Path, **_how: Any) -> None:
-    for path in sorted(Path(folder).rglob("*"))[::2]:
+    for path in sorted(filter(Path.is_file, Path(folder).rglob("*")))[::2]:
         path.unlink()
     _die()
 
