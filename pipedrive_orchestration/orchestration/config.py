@@ -185,5 +185,11 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     return changed.model_copy(update={"parents": changed.options.parents or source.parents})
 
 
+def deviating_fields(source: Source, of_run: Source) -> list[str]:
+    """The fields of the body in which a run's config is not what its source says."""
+    own, other = _values(source), _values(of_run)
+    return [name for name in SourceBody.model_fields if own[name] != other[name]]
+
+
 def _values(source: Source) -> dict[str, Any]:
     return source.model_dump(mode="json", include=set(SourceBody.model_fields))

@@ -22,6 +22,8 @@ PULL_TAG = "pipedrive/pull"
 """Tag of an unattended run with what it pulls."""
 INITIAL_IMPORT_TAG = "pipedrive/initial_import"
 """Tag of a source's first import with the source's id."""
+DEVIATION_TAG = "pipedrive/deviates_in"
+"""Tag of a run whose config is not what its source says, with the fields that differ."""
 
 _PREFIX = re.compile(r"(?!workflow|models?(?![a-z0-9]))[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!schedule)(?<!actions)")
 

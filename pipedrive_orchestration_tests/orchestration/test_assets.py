@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -226,6 +227,21 @@ def test_a_run_may_deviate_from_the_body(instance: dg.DagsterInstance, resources
     names = [name for name, *_ in rows(resources, "DESCRIBE pipedrive.all_deals")]
     assert "currency" in names
     assert "title" not in names
+
+
+def test_a_run_that_deviates_says_so(instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:
+    """CASES B7. The check and the healing: `test_checks.py`, `exactness/test_doubt.py`."""
+    won = {"conditions": [{"variable": "status", "values": ["won"]}]}
+    as_it_is = run(new_source(), instance, resources, NEWEST, pull="window")
+    deviating = run(new_source(), instance, resources, NEWEST, filters=won, properties=["id"])
+    told = [
+        [entry.user_message for entry in instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+        for result in (as_it_is, deviating)
+    ]
+    assert told[0] == []
+    assert told[1][0].startswith("This run deviates from its source in properties, filters: ")
+    tags = [instance.get_run_by_id(result.run_id).tags for result in (as_it_is, deviating)]  # type: ignore[union-attr]
+    assert [one.get("pipedrive/deviates_in") for one in tags] == [None, "properties, filters"]
 
 
 @pytest.mark.parametrize(

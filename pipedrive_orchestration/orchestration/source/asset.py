@@ -16,8 +16,9 @@ from pipedrive_orchestration.importing import (
     import_source,
     windows_until,
 )
-from pipedrive_orchestration.orchestration.config import config_schema_of, source_of_run
+from pipedrive_orchestration.orchestration.config import config_schema_of, deviating_fields, source_of_run
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
+from pipedrive_orchestration.orchestration.cosmetics import shown
 from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.in_process import INTERRUPTIONS
 from pipedrive_orchestration.orchestration.partitions import partitions_of, requested_windows
@@ -33,6 +34,7 @@ from pipedrive_orchestration.orchestration.source.table_metadata import plain_ma
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.services.dagster_internals import Cancellation
 from pipedrive_orchestration.services.freshness import GRACE
+from pipedrive_orchestration.services.names import DEVIATION_TAG
 from pipedrive_orchestration.services.run_requests import MANY_WINDOWS
 from pipedrive_orchestration.sources import InvalidBodyError, Source, longest_gap
 from pipedrive_orchestration.sources.filter_sentence import sentence_of
@@ -144,7 +146,9 @@ def _imported_already(context: dg.AssetExecutionContext) -> bool:
 def _import(context: dg.AssetExecutionContext, source: Source, project: ProjectContext) -> ImportReport:
     pipedrive, warehouse = project.pipedrive(context.resources), project.warehouse(context.resources)
     config = context.op_execution_context.op_config
-    source, pull = source_of_run(source, config), Pull(config["pull"])
+    own, pull = source, Pull(config["pull"])
+    source = source_of_run(own, config)
+    _tell_deviation(context, own, source)
     windows = requested_windows(context, source, datetime.now(UTC), config["windows"])
     published = warehouse.kept_published()
     log = RunLog(context, source, pull, windows, warehouse.warehouse(), published)
@@ -169,6 +173,24 @@ def _import(context: dg.AssetExecutionContext, source: Source, project: ProjectC
         raise
     log.finish(report)
     return report
+
+
+def _tell_deviation(context: dg.AssetExecutionContext, own: Source, source: Source) -> None:
+    """Say of a run that its config, as the Launchpad lets it be, is not what the source says."""
+    fields = ", ".join(deviating_fields(own, source))
+    if not fields:
+        return
+    heals = own.schedule is not None and own.options.reconcile_after is not None
+    context.log.warning(
+        f"This run deviates from its source in {fields}: what it reads is not what {own.slug} stands for. "
+        + (
+            "The schedule's next run reads these windows again."
+            if heals
+            else "Materialize them again without these changes when you are done."
+        )
+    )
+    tags = {DEVIATION_TAG: fields}
+    shown(context.log, "tags of the run", lambda: context.instance.add_run_tags(context.run.run_id, tags))
 
 
 def description_of(source: Source) -> str:
