@@ -105,6 +105,10 @@ class SourceItem(BaseModel):
         ge=0,
     )
     watermark: datetime | None = Field(description="Up to when changes are loaded.")
+    skipped: str | None = Field(
+        description="Why the last import was skipped, where the collection is closed to the account or its "
+        "user; null if it was not."
+    )
     hold: HoldItem | None = Field(description="Why the first import waits for tokens, if it does.")
 
 

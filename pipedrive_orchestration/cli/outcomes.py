@@ -27,7 +27,8 @@ class Outcome:
         entry: its newest import in the ledger, None if it never succeeded.
         current: rows it has now.
         watermark: up to when its changes are loaded.
-        state: ``imported``, ``kept`` (a static source that was imported before) or ``failed``.
+        state: ``imported``, ``kept`` (a static source that was imported before), ``skipped``
+            (its collection is closed to the account or its user) or ``failed``.
         quarantined: values of it that are set aside by now.
     """
 
@@ -54,14 +55,16 @@ def outcomes_of(warehouse: Warehouse, states: Mapping[str, str]) -> list[Outcome
 
 def _outcome(connection: duckdb.DuckDBPyConnection, slug: str, state: str) -> Outcome:
     entry, counts = ledger.last_import(connection, slug), read_counts(connection, slug)
+    if state == "imported" and entry is not None and entry.is_skipped:
+        state = "skipped"
     return Outcome(slug, entry, counts.current, counts.watermark, state, counts.quarantined)
 
 
 def as_json(outcome: Outcome, error: Exception | None) -> dict[str, object]:
     """An import as a program reads it; the keys are stable.
 
-    ``state`` is ``imported``, ``kept`` or ``failed``; ``error`` is there only where it failed. The figures
-    are those of the source's last import that succeeded.
+    ``state`` is ``imported``, ``kept``, ``skipped`` or ``failed``; ``error`` is there only where it failed.
+    The figures are those of the source's last import that succeeded or was skipped.
     """
     entry = outcome.entry
     shown: dict[str, object] = {"source": outcome.slug, "state": outcome.state}
@@ -98,7 +101,7 @@ def show_outcomes(
     if outcomes:
         console.print(imports_table(outcomes))
     for outcome in outcomes:
-        if outcome.state == "imported" and outcome.entry and outcome.entry.note:
+        if outcome.state in ("imported", "skipped") and outcome.entry and outcome.entry.note:
             say(f"{outcome.slug}: {outcome.entry.note}", to=console, style="yellow")
     say_what_is_set_aside(console, outcomes)
     for slug, reason in failed.items():
@@ -143,6 +146,8 @@ def changed_rows(entry: ImportEntry) -> int:
 def _cells(outcome: Outcome) -> list[str | Text]:
     if outcome.state == "failed":
         return [Text("failed", style="red"), f"{outcome.current:,}"]
+    if outcome.state == "skipped":
+        return [Text("skipped", style="yellow"), f"{outcome.current:,}"]
     if outcome.state == "kept" or outcome.entry is None:
         return [Text("once, done", style="dim"), f"{outcome.current:,}"]
     entry = outcome.entry

@@ -43,6 +43,8 @@ _OF_FIELDS: dict[tuple[str, str], Endpoint] = {
 }
 _OTHERS: dict[str, Endpoint] = {
     "/users/me": lists.me,
+    "/goals/find": lists.goals,
+    "/userConnections": lists.connections,
     "/itemSearch": search.items_found,
     "/recents": recents.listed,
     "/leadFields": fields.lead_fields,

@@ -159,6 +159,26 @@ GET    /products/{id}/followers        10 cursor products:read|full
 GET    /products/{id}/followers/changelog 10 cursor products:read|full
 DELETE /products/{id}                           3 -      products:full
 
+GET    /projects                               10 cursor projects:read|full
+       ? filter_id status=open|completed|canceled|deleted phase_id deal_id person_id org_id
+GET    /projects/archived                      10 cursor projects:read|full
+       ? filter_id status=open|completed|canceled|deleted phase_id
+GET    /projects/{id}                           1 -      projects:read|full
+
+GET    /tasks                                  10 cursor projects:read|full
+       ? is_done is_milestone assignee_id project_id parent_task_id
+GET    /tasks/{id}                              1 -      projects:read|full
+
+GET    /boards                                 10 whole  projects:read|full
+GET    /boards/{id}                            10 -      projects:read|full
+
+GET    /phases                                 10 whole  projects:read|full
+       ? board_id!
+GET    /phases/{id}                            10 -      projects:read|full
+
+GET    /projectTemplates                       10 cursor projects:read|full
+GET    /projectTemplates/{id}                   1 -      projects:read|full
+
 GET    /stages                                  5 cursor deals:read|full admin
        ? pipeline_id sort_by sort_direction
 POST   /stages                                  5 -      admin
@@ -216,6 +236,9 @@ DELETE /productFields/{field_code}              3 -      products:full product-f
 POST   /productFields/{field_code}/options      5 -      products:full product-fields:full
 PATCH  /productFields/{field_code}/options      5 -      products:full product-fields:full
 DELETE /productFields/{field_code}/options      3 -      products:full product-fields:full
+
+GET    /projectFields                          10 cursor projects:read|full project-fields:full
+GET    /projectFields/{field_code}              1 -      projects:read|full project-fields:full
 """
 
 _V1 = """
@@ -223,6 +246,9 @@ GET    /activityTypes                          20 whole  activities:read|full ad
 POST   /activityTypes                          10 -      admin
 PUT    /activityTypes/{id}                     10 -      admin
 DELETE /activityTypes/{id}                      6 -      admin
+
+GET    /callLogs                               20 offset phone-integration
+GET    /callLogs/{id}                           2 -      phone-integration
 
 GET    /currencies                             20 whole  base
        ? term
@@ -240,6 +266,12 @@ GET    /filters/{id}                            2 -      deals:read|full activit
 PUT    /filters/{id}                           10 -      deals:full activities:full contacts:full
        ? include_field_code
 DELETE /filters/{id}                            6 -      deals:full activities:full contacts:full
+
+GET    /goals/find                             20 whole  goals:read|full
+       ? type.name=deals_won|deals_progressed|activities_completed|activities_added|deals_started
+       ? title is_active assignee.id assignee.type=person|company|team
+       ? expected_outcome.target expected_outcome.tracking_metric=quantity|sum expected_outcome.currency_id
+       ? type.params.pipeline_id type.params.stage_id type.params.activity_type_id period.start period.end
 
 GET    /leads                                  20 offset leads:read|full
        ? filter_id owner_id person_id organization_id updated_since
@@ -259,6 +291,13 @@ POST   /leadLabels                             10 -      leads:full
 PATCH  /leadLabels/{id}                        10 -      leads:full
 DELETE /leadLabels/{id}                         6 -      leads:full
 
+GET    /leadSources                             2 whole  leads:read|full
+
+GET    /legacyTeams                            20 whole  users:read
+       ? order_by=id|name|manager_id|active_flag skip_users
+GET    /legacyTeams/{id}                        2 -      users:read
+       ? skip_users
+
 GET    /notes                                  20 offset deals:read|full contacts:read|full
        ? user_id lead_id deal_id person_id org_id project_id task_id updated_since start_date end_date
        ? pinned_to_lead_flag pinned_to_deal_flag pinned_to_organization_flag pinned_to_person_flag
@@ -271,9 +310,18 @@ DELETE /notes/{id}                              6 -      deals:full contacts:ful
 
 GET    /noteFields                             20 whole  deals:read|full contacts:read|full
 
+GET    /permissionSets                         20 whole  admin
+       ? app=sales|projects|campaigns|global|account_settings|partnership|nova
+GET    /permissionSets/{id}                     2 -      admin
+
 GET    /recents                                20 offset recents:read search:read
        ? since_timestamp!
        ? items=activity|activityType|deal|file|filter|note|organization|person|pipeline|product|stage|user
+
+GET    /roles                                  20 offset admin
+GET    /roles/{id}                              2 -      admin
+
+GET    /userConnections                        20 whole  base
 
 GET    /users                                  20 whole  users:read
 GET    /users/me                                2 -      base
@@ -292,6 +340,8 @@ GET    /organizations/{id}/permittedUsers      10 whole  contacts:read|full
 GET    /persons/{id}/changelog                 20 cursor recents:read
 GET    /persons/{id}/permittedUsers            10 whole  contacts:read|full
 GET    /products/{id}/permittedUsers           10 whole  products:read|full
+GET    /webhooks                               10 whole  admin
+
 PUT    /deals/{id}/merge                       40 -      deals:full
 PUT    /organizations/{id}/merge               40 -      contacts:full
 PUT    /persons/{id}/merge                     40 -      contacts:full

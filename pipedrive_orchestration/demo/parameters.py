@@ -43,17 +43,22 @@ def parse(operation: Operation, given: Sequence[tuple[str, str]]) -> dict[str, A
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise bad_request(operation.version, [f"{name}: This parameter is given twice." for name in repeated])
     try:
-        return dict(_model(operation).model_validate(values))
+        return _model(operation).model_validate(values).model_dump(by_alias=True)
     except ValidationError as error:
         raise refusal(operation.version, error) from None
 
 
 @cache
 def _model(operation: Operation) -> type[Query]:
-    fields: dict[str, Any] = {
-        parameter.name: _field(operation, parameter) for parameter in operation.parameters
-    }
+    fields: dict[str, Any] = {}
+    for parameter in operation.parameters:
+        kind, default = _field(operation, parameter)
+        # No field of a model has points in its name.
+        fields[parameter.name.replace(".", _POINT)] = (kind, Field(default, alias=parameter.name))
     return create_model("OperationQuery", __base__=Query, **fields)
+
+
+_POINT = "__"
 
 
 def _field(operation: Operation, parameter: Parameter) -> tuple[Any, Any]:
@@ -67,6 +72,9 @@ def _field(operation: Operation, parameter: Parameter) -> tuple[Any, Any]:
         return Annotated[Sorting, _sorting(choices, _MOST_SORTED.get(operation.resource, 1))], ()
     if choices and name in _LISTS:
         return Annotated[tuple[str, ...], _words(choices)], ()
+    if name == "limit" and operation.path in _SMALL_PAGES:
+        most = _SMALL_PAGES[operation.path]
+        return _read_by(_integer, int, Field(ge=1, le=most)), most
     kind = Literal[choices] if choices else _TYPES[name]
     if parameter.required:
         return kind, ...
@@ -146,6 +154,17 @@ def uuid_text(text: str) -> str:
         raise _wrong("This value is not a valid UUID") from None
 
 
+def _number(text: str) -> float:
+    if not re.fullmatch(r"\d{1,15}(\.\d+)?", text, re.ASCII):
+        raise _wrong("This value should be of type number")
+    return float(text)
+
+
+def _task_or_null(text: str) -> int:
+    """A task's id, or 0 for the tasks that are below none."""
+    return 0 if text == "null" else _integer(text)
+
+
 def _ids(text: str) -> tuple[int, ...]:
     ids = tuple(_integer(part.strip()) for part in text.split(","))
     if len(ids) > MAX_IDS:
@@ -195,13 +214,19 @@ _LISTS = {"status", "fields", "include_fields", "items", "item_types"}
 _MOST_SORTED = {"notes": 8}
 """By how many properties a v1 list can be sorted, where it is more than one."""
 
+_SMALL_PAGES = {"/callLogs": 50}
+"""Largest pages of lists, by path, where they are not the usual ones; they are the default, too."""
+
 _BOOLEANS = (
+    *("is_done", "is_milestone", "is_active"),
     *("done", "exact_match", "search_for_related_items"),
     *("include_option_labels", "include_labels", "include_field_code"),
 )
 _LINKED = (
     *("filter", "owner", "user", "person", "org", "organization"),
-    *("deal", "pipeline", "stage", "project", "task"),
+    *("deal", "pipeline", "stage", "project", "task", "board", "phase", "assignee"),
+    *("type.params.pipeline", "type.params.stage", "type.params.activity_type"),
+    *("expected_outcome.currency",),
 )
 _PINS = ("lead", "deal", "organization", "person", "project", "task")
 
@@ -210,13 +235,18 @@ _TYPES: dict[str, Any] = {
     "start": _read_by(_integer, int),
     "cursor": str,
     "term": str,
+    "title": str,
+    "assignee.id": _read_by(_integer, int),
+    "expected_outcome.target": _read_by(_number, float),
+    "parent_task_id": _read_by(_task_or_null, int),
+    "skip_users": _read_by(_flag, bool),
     "sort_direction": Literal["asc", "desc"],
     **dict.fromkeys(("ids", "deal_ids"), _read_by(_ids, tuple[int, ...])),
     "lead_id": _read_by(uuid_text, str),
     "custom_fields": _read_by(_split, tuple[str, ...], Field(max_length=MAX_CUSTOM_FIELDS)),
     "since_timestamp": _read_by(v1_instant, datetime),
     **dict.fromkeys(("updated_since", "updated_until"), _read_by(v2_instant, datetime)),
-    **dict.fromkeys(("start_date", "end_date"), _read_by(calendar_date, str)),
+    **dict.fromkeys(("start_date", "end_date", "period.start", "period.end"), _read_by(calendar_date, str)),
     **dict.fromkeys(_BOOLEANS, _read_by(_boolean, bool)),
     **dict.fromkeys((f"{name}_id" for name in _LINKED), _read_by(_integer, int)),
     **dict.fromkeys((f"pinned_to_{name}_flag" for name in _PINS), _read_by(_flag, bool)),

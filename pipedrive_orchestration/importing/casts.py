@@ -46,7 +46,7 @@ STRUCTS: dict[str, dict[str, str]] = {
 
 REFERENCES = frozenset(
     {"enum", "user", "org", "people", "deal", "stage", "pipeline", "project", "product", "activity"}
-    | {"projects_board", "projects_phase"}
+    | {"projects_board", "projects_phase", "task", "role"}
 )
 """Field types whose value is the id of something else."""
 
@@ -67,7 +67,11 @@ _SCALARS = {
     "uuid": "UUID",
     "lead": "UUID",
 }
-_LISTS = {"set": "BIGINT[]", "ids": "BIGINT[]", "uuids": "UUID[]", "names": "VARCHAR[]"}
+_LISTS = {
+    **dict.fromkeys(("set", "ids", "deals", "persons", "orgs", "users"), "BIGINT[]"),
+    "uuids": "UUID[]",
+    **dict.fromkeys(("names", "texts"), "VARCHAR[]"),
+}
 _CONTACT = {"value": "VARCHAR", "label": "VARCHAR", "primary": "BOOLEAN"}
 
 

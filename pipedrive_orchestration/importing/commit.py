@@ -145,6 +145,23 @@ class Committer:
         self._context.reporter.committed(None, replace(rows, current=self.totals.current))
         self._context.reporter.noted(self.totals.notes)
 
+    async def skip(self, reason: str) -> None:
+        """Say why nothing is read; rows and watermark stay as they are.
+
+        Raises:
+            WarehouseError: the database cannot be opened or written.
+        """
+        self.note([reason])
+        self.totals.skipped = reason
+        await asyncio.to_thread(self._skip)
+
+    def _skip(self) -> None:
+        context, now = self._context, self._context.clock.now()
+        with context.warehouse.writing() as connection:
+            self._prepare(connection, now)
+            self.totals.current = count_current(connection, context.source.slug)
+            ledger.record_import(connection, self._entry("skipped", now))
+
     async def fail(self, error: Exception) -> None:
         """Say in the ledger why the import ended, where there is a ledger.
 

@@ -21,7 +21,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, next_budget
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, RECENTS, RECENTS_SCOPES
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, RECENTS, RECENTS_SCOPES
 from pipedrive_orchestration.pipedrive.pagination import timestamp
 from pipedrive_orchestration.pipedrive.rights import missing_rights
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
@@ -63,7 +63,7 @@ def tell_estimate(context: ImportContext, more: int) -> list[str]:
 async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState, names: References) -> int:
     object_type = context.object_type
     if not object_type.partitioned:
-        return object_type.list_cost
+        return _tokens_for(context.source, prior.listed_rows)
     if plan.pull is Pull.CHANGES:
         feed = RECENTS.cost if object_type.recents_item else 0
         return object_type.list_cost + object_type.archived_cost + feed
@@ -171,4 +171,6 @@ async def cost_of_all(client: Client, body: PreviewBody) -> int:
 
 def _tokens_for(body: PreviewBody, records: int) -> int:
     archived = body.type.archived_cost if body.include_archived else 0
-    return (body.type.list_cost + archived) * max(1, -(-records // MAX_PAGE_SIZE))
+    pages = max(1, -(-records // body.type.page_size))
+    parents = body.type.parents.cost if body.type.parents else 0
+    return (body.type.list_cost + archived) * max(pages, len(body.type.questions)) + parents

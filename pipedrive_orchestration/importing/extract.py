@@ -14,7 +14,13 @@ from pipedrive_orchestration.importing.ranges import FetchedPage, Range, RangeRe
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.object_types import Bounds, Listing, Paging
-from pipedrive_orchestration.pipedrive.pagination import latest_first, latest_pages, pages, shifting_pages
+from pipedrive_orchestration.pipedrive.pagination import (
+    latest_first,
+    latest_pages,
+    pages,
+    shifting_pages,
+    whole_list,
+)
 
 MAX_CATCH_UPS = 10
 """The number of times that a busy account is asked once more for what changed while it was being read."""
@@ -57,7 +63,9 @@ class Extraction:
     def _readings(self) -> Iterator[AsyncGenerator[FetchedPage, None]]:
         object_type, plan = self._context.object_type, self._plan
         if not object_type.partitioned:
-            yield self._listed(object_type.listing)
+            if object_type.archived_listing and self._context.source.options.include_archived:
+                yield self._snapshot(object_type.archived_listing)
+            yield self._snapshot(object_type.listing)
         elif plan.pull is Pull.WINDOW:
             is_wanted = plan.ranges and self._context.source.options.include_archived
             if object_type.archived_listing and is_wanted:
@@ -117,10 +125,19 @@ class Extraction:
         async for page in latest_pages(self._context.client, listing, query, since):
             yield FetchedPage(page)
 
+    async def _snapshot(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
+        """A whole list, by which what it does not have is known to be gone."""
+        context = self._context
+        may_be_empty = self._plan.may_be_empty or listing != context.object_type.listing
+        async for page in whole_list(
+            context.client, listing, context.definition.query, may_be_empty=may_be_empty
+        ):
+            yield FetchedPage(page)
+
     async def _listed(
         self, listing: Listing, extra: Mapping[str, str] = MappingProxyType({})
     ) -> AsyncGenerator[FetchedPage, None]:
-        """A whole list."""
+        """The records that a parameter selects."""
         client, query = self._context.client, {**self._context.definition.query, **extra}
         read = (
             shifting_pages(client, listing, query)

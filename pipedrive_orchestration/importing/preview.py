@@ -39,8 +39,14 @@ from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, ObjectType, Parent
-from pipedrive_orchestration.pipedrive.pagination import bounds_of, children_pages, latest_first, pages
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType, Parent
+from pipedrive_orchestration.pipedrive.pagination import (
+    bounds_of,
+    children_pages,
+    latest_first,
+    page_size,
+    pages,
+)
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import PreviewBody
 from pipedrive_orchestration.warehouse import references
@@ -194,11 +200,11 @@ async def _pages(
     listing, archived = body.type.listing, body.type.archived_listing if body.include_archived else None
     query = {**query, **latest_first(listing)}
     async for page in pages(client, listing, {**query, **bounds_of(listing, *updated)}, may_be_empty=True):
-        yield page, archived is not None or page.goes_on(MAX_PAGE_SIZE)
+        yield page, archived is not None or page.goes_on(page_size(listing))
     if archived is not None:
         bounded = {**query, **bounds_of(archived, *updated)}
         async for page in pages(client, archived, bounded, may_be_empty=True):
-            yield page, page.goes_on(MAX_PAGE_SIZE)
+            yield page, page.goes_on(page_size(archived))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.lookup import archived_by_ids, records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS, Paging
-from pipedrive_orchestration.pipedrive.pagination import recents_pages
+from pipedrive_orchestration.pipedrive.pagination import recents_pages, whole_list
 from pipedrive_orchestration.pipedrive.responses import Page, whole_characters
 
 
@@ -103,10 +103,13 @@ class Reconciler:
         missing = await asyncio.to_thread(self._missing, windows, seen)
         if not missing:
             return Reconciliation(archived)
-        if not self._context.object_type.partitioned:
-            await self._visibility.check(len(missing))
-            return Reconciliation(removed=[(record_id, "deleted", None) for record_id in missing])
         context = self._context
+        if not context.object_type.partitioned:
+            pages = await self._archived_of_snapshot()
+            archived_ids = {str(each) for page in pages for each in page.ids(context.object_type.id_key)}
+            gone = [record_id for record_id in missing if record_id not in archived_ids]
+            await self._visibility.check(len(gone))
+            return Reconciliation(pages, [(record_id, "deleted", None) for record_id in gone])
         found = await records_by_ids(
             context.client,
             context.object_type,
@@ -115,6 +118,15 @@ class Reconciler:
             are_unlisted=is_proof,
         )
         return Reconciliation([*archived, *found.pages], await self._reasons(found.missing))
+
+    async def _archived_of_snapshot(self) -> list[Page]:
+        """The archived records of a collection that is read in full, where it has a list of them."""
+        context = self._context
+        listing = context.object_type.archived_listing
+        if listing is None:
+            return []
+        query = context.definition.query
+        return [page async for page in whole_list(context.client, listing, query, may_be_empty=True)]
 
     async def _archived_since_deleted(self, windows: Sequence[Window] | None) -> list[Page]:
         """Deals that were deleted, restored and archived: no list that windows are read from has them."""

@@ -226,9 +226,9 @@ class ReferenceNames:
     async def _read_whole(self) -> None:
         self.is_listed = True
         # No name is given up because it does not come, so that an empty list does no harm.
-        listed = pages(self.client, self.object_type.listing, {}, may_be_empty=True)
-        found = [page async for page in listed]
-        await self._stage(found)
+        for listing in filter(None, (self.object_type.listing, self.object_type.archived_listing)):
+            listed = pages(self.client, listing, {}, may_be_empty=True)
+            await self._stage([page async for page in listed])
 
     async def _read_range(self, span: Range) -> None:
         reader = RangeReader(self.client, self.object_type.listing, {}, [span], may_be_empty=True)

@@ -76,6 +76,7 @@ class Totals:
         by_window: row counts by window key; None collects what lies in no requested window.
         notes: what a reader of the import should know; commits add what changed in fields and columns.
         is_prepared: whether the tables are made.
+        skipped: why nothing was read, if the collection is closed to the account or its user.
         window_states: what is known of the source's windows after the last commit.
     """
 
@@ -85,6 +86,7 @@ class Totals:
     quarantined: int = 0
     watermark: datetime | None = None
     is_prepared: bool = False
+    skipped: str | None = None
     window_states: Mapping[str, WindowState] = field(default_factory=dict)
 
     def copy(self) -> Totals:
@@ -133,6 +135,8 @@ class ImportReport:
         quarantined: values that did not fit their type.
         notes: what a reader should know: changed fields, a full pull instead of a small one, ...
         reconciled: keys of windows that were in doubt and were read again after the changes.
+        skipped: why nothing was read, if the collection is closed to the account or its user; it is among
+            the notes.
     """
 
     source: str
@@ -148,6 +152,7 @@ class ImportReport:
     quarantined: int
     notes: tuple[str, ...]
     reconciled: tuple[str, ...] = ()
+    skipped: str | None = None
 
     def followed_by(self, later: ImportReport, notes: Sequence[str]) -> ImportReport:
         """This import and one that read windows again after it, as one."""
@@ -301,6 +306,7 @@ class Reporter:
             watermark=totals.watermark,
             quarantined=totals.quarantined,
             notes=tuple(totals.notes),
+            skipped=totals.skipped,
         )
 
     def _spent_so_far(self) -> _Spent:

@@ -33,7 +33,7 @@ from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.clock import utc_now
-from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.pipedrive.errors import PipedriveError, Refused
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
@@ -137,6 +137,12 @@ async def _import(
                     await loader.load(everything=rechecks is None or bool(rechecks))
                 else:
                     await _load(context, prior, visibility, staging, names, plan, committer)
+            except Refused as refused:
+                if not source.type.is_closed(refused.status):
+                    with suppress(WarehouseError):
+                        await committer.fail(refused)
+                    raise
+                await committer.skip(_closed(source, refused))
             except Exception as error:
                 with suppress(WarehouseError):
                     await committer.fail(error)
@@ -165,3 +171,11 @@ async def _load(
     removed = await loader.load(Extraction(context, plan))
     committer.note(savings(context, plan))
     await loader.finish(removed)
+
+
+def _closed(source: Source, refused: Refused) -> str:
+    """Why an import is skipped: the account or its user lacks what the collection requires."""
+    return (
+        f"skipped: {source.object_type} need {source.type.requires}, and Pipedrive answers "
+        f"{refused.status} ({refused.reason}); the next import tries again"
+    )

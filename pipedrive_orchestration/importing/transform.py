@@ -35,12 +35,6 @@ BUFFERS_PER_RECORD = 8
 MAX_GROWTH = 3
 """The factor by which a record grows where each of its bytes is half a character that becomes U+FFFD."""
 
-_ID_CASTS = {
-    "int": whole_number(leaf_column("id")),
-    "uuid": f"TRY_CAST({leaf_column('id')} AS UUID)",
-    "text": leaf_column("id"),
-}
-
 OF_PARENT = "-of-"
 """What stands before the id of a parent in the name of a page of its children."""
 
@@ -147,10 +141,18 @@ def _make_characters_whole(pages: Sequence[Path]) -> None:
 
 def _own_leaves(object_type: ObjectType) -> tuple[str, ...]:
     """What is wanted of every record, whatever its source asks for."""
-    own = ["id", "add_time", object_type.stamp, "is_deleted", "is_archived"]
+    own = [object_type.id_key, "add_time", object_type.stamp, "is_deleted", object_type.archived_key]
     if object_type.parent is not None:
         own += [*object_type.parent.key, *filter(None, [object_type.parent.property])]
     return tuple(dict.fromkeys(own))
+
+
+def _is_archived(object_type: ObjectType) -> str:
+    """SQL of whether a record is archived."""
+    leaf = leaf_column(object_type.archived_key)
+    if object_type.archived_key.endswith("_time"):
+        return f"{leaf} IS NOT NULL"
+    return f"coalesce(TRY_CAST({leaf} AS BOOLEAN), false)"
 
 
 def _structure_of(object_type: ObjectType, columns: Sequence[TypedColumn]) -> dict[str, object]:
@@ -195,7 +197,7 @@ def _select(
         *map(_name, columns),
         f"TRY_CAST({leaf_column('add_time')} AS TIMESTAMPTZ) AS _add_time",
         f"TRY_CAST({leaf_column(object_type.stamp)} AS TIMESTAMPTZ) AS _update_time",
-        f"coalesce(TRY_CAST({leaf_column('is_archived')} AS BOOLEAN), false) AS _is_archived",
+        f"{_is_archived(object_type)} AS _is_archived",
         f"coalesce(TRY_CAST({leaf_column('is_deleted')} AS BOOLEAN), false) AS _is_deleted",
         f"{predicate} AS _matches",
         f"CASE {nameless} ELSE {set_aside} END AS _misfits",
@@ -214,7 +216,13 @@ def _id_of(object_type: ObjectType) -> str:
     """SQL of a record's id; of a child without one, its parent's and what tells it from its siblings."""
     parent = object_type.parent
     if parent is None or not parent.key:
-        return _ID_CASTS[object_type.id_type]
+        leaf = leaf_column(object_type.id_key)
+        of_type = {
+            "int": whole_number(leaf),
+            "uuid": f"TRY_CAST({leaf} AS UUID)",
+            "text": f"nullif({leaf}, '')",
+        }
+        return of_type[object_type.id_type]
     leaves = [leaf_column(key) for key in parent.key]
     if not parent.is_history:
         return " || ':' || ".join([f"{_parent_id(parent)}::VARCHAR", *leaves])

@@ -186,6 +186,6 @@ def due_pull(warehouse: Warehouse, source: Source) -> Pull | None:
         return first
     with warehouse.reading() as connection:
         done = ledger.last_import(connection, source.slug)
-    if done is None:
+    if done is None or (done.is_skipped and source.pull_mode == "static"):
         return first
     return Pull.CHANGES if source.pull_mode == "active" else None

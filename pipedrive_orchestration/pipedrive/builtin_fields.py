@@ -16,8 +16,9 @@ class Property:
     """A built-in property of a record.
 
     ``field_type`` is Pipedrive's word where it has one; ``datetime``, ``uuid``, ``contacts`` (emails,
-    phones, im), ``ids``, ``uuids`` and ``amount`` (a lead's ``{amount, currency}``) name shapes that
-    its field types do not. ``optional`` properties come only when asked for by ``include_fields``.
+    phones, im), ``ids``, ``uuids``, ``texts``, ``persons``, ``orgs``, ``users`` (lists), ``role``, ``task``
+    and ``amount`` (a lead's ``{amount, currency}``) name shapes that its field types do not. ``optional``
+    properties come only when asked for by ``include_fields``.
     """
 
     key: str
@@ -122,7 +123,7 @@ LEADS = _table(
 
 NOTES = _table(
     """int: id; boolean: active_flag; datetime: add_time update_time; text: content; user: user_id;
-    deal: deal_id; people: person_id; org: org_id; lead: lead_id; project: project_id; int: task_id;
+    deal: deal_id; people: person_id; org: org_id; lead: lead_id; project: project_id; task: task_id;
     user: last_update_user_id; json: user deal person organization lead project task;
     boolean: pinned_to_deal_flag pinned_to_person_flag pinned_to_organization_flag
     pinned_to_lead_flag pinned_to_project_flag pinned_to_task_flag""",
@@ -201,3 +202,62 @@ ORGANIZATION_RELATIONSHIPS = _table(
     boolean: active_flag; varchar: calculated_type; org: calculated_related_org_id;
     varchar: related_organization_name""",
 )
+
+PROJECTS = _table(
+    """int: id; varchar: title; text: description; varchar: status; projects_board: board_id;
+    projects_phase: phase_id; user: owner_id; date: start_date end_date; deals: deal_ids;
+    persons: person_ids; orgs: org_ids; ids: label_ids; int: health_status;
+    datetime: add_time update_time status_change_time archive_time""",
+)
+
+TASKS = _table(
+    """int: id; varchar: title; user: creator_id; text: description; project: project_id;
+    boolean: is_done is_milestone; date: due_date start_date; task: parent_task_id; users: assignee_ids;
+    int: priority; datetime: add_time update_time marked_as_done_time""",
+)
+
+BOARDS = _table("int: id; varchar: name; int: order_nr; datetime: add_time update_time")
+
+PHASES = _table(
+    "int: id; varchar: name; projects_board: board_id; int: order_nr; datetime: add_time update_time"
+)
+
+PROJECT_TEMPLATES = _table(
+    """int: id; varchar: title; text: description; projects_board: projects_board_id; user: owner_id;
+    datetime: add_time update_time""",
+)
+
+ROLES = _table(
+    """int: id; role: parent_role_id; varchar: name; boolean: active_flag;
+    int: assignment_count sub_role_count level""",
+)
+
+PERMISSION_SETS = _table("varchar: id name; text: description; varchar: app type; int: assignment_count")
+
+LEGACY_TEAMS = _table(
+    """int: id; varchar: name; text: description; user: manager_id; users: users;
+    boolean: active_flag deleted_flag; datetime: add_time; user: created_by_user_id""",
+)
+
+CALL_LOGS = _table(
+    """varchar: id; user: user_id; int: company_id; activity: activity_id; people: person_id; org: org_id;
+    deal: deal_id; lead: lead_id; varchar: subject; int: duration;
+    varchar: outcome from_phone_number to_phone_number; boolean: has_recording;
+    datetime: start_time end_time; text: note""",
+)
+
+GOALS = _table(
+    """varchar: id; user: owner_id; varchar: title; json: type assignee; varchar: interval;
+    json: duration expected_outcome; boolean: is_active; texts: report_ids""",
+)
+
+WEBHOOKS = _table(
+    """int: id company_id; user: owner_id user_id; varchar: event_action event_object;
+    text: subscription_url; varchar: version; boolean: is_active; datetime: add_time remove_time;
+    varchar: type http_auth_user remove_reason; datetime: last_delivery_time; int: last_http_status;
+    user: admin_id; varchar: name""",
+)
+
+LEAD_SOURCES = _table("varchar: name")
+
+USER_CONNECTIONS = _table("varchar: service third_party_id")

@@ -153,7 +153,7 @@ async def read_fields(client: Client, object_type: ObjectType) -> FieldList:
     try:
         answers, notes = await _read_answers(client, listing) if listing else ([], [])
     except Refused as refused:
-        if refused.status != httpx.codes.FORBIDDEN:
+        if refused.status != httpx.codes.FORBIDDEN and not object_type.is_closed(refused.status):
             raise
         return _denied(object_type, refused)
     listed = {answer.field_code: answer for answer in answers}

@@ -156,7 +156,7 @@ async def _look_up_in(
             listing.path,
             {**query, "ids": asked, "limit": MAX_PAGE_SIZE},
             cost=listing.cost,
-            read=page_reader(listing.paging, nulls=None),
+            read=page_reader(listing, nulls=None),
         )
         met |= {str(msgspec.json.decode(record, type=_Identified).id) for record in page.records}
         found.pages.append(page)
@@ -203,10 +203,12 @@ def _open_one(body: bytes) -> msgspec.Raw:
 async def newest_id(client: Client, object_type: ObjectType) -> int:
     """The newest record's id: no list has more records than that. 0 where it cannot be asked for.
 
+    Lists that cannot be bounded are short, and some cannot be sorted.
+
     Raises:
         PipedriveError: see :meth:`Client.get`.
     """
-    if object_type.paging is not Paging.CURSOR:
+    if object_type.paging is not Paging.CURSOR or not object_type.partitioned:
         return 0
     page = await client.get(
         object_type.path,

@@ -15,13 +15,18 @@ from pipedrive_orchestration.pipedrive import builtin_fields
 from pipedrive_orchestration.pipedrive.builtin_fields import Property
 
 MAX_PAGE_SIZE = 500
-"""Largest ``limit`` of every list below (requests cost the same at any limit)."""
+"""Largest ``limit`` of a list, unless its row below says less (requests cost the same at any limit)."""
 
 MAX_IDS_PER_REQUEST = 100
 """Largest number of ids in the ``ids`` parameter of a v2 list."""
 
 MAX_CUSTOM_FIELDS_PER_REQUEST = 15
 """Largest number of keys in the ``custom_fields`` parameter of a v2 list."""
+
+
+_CLOSED = frozenset({402, 403, 404})
+"""HTTP statuses of collections that a plan, an add-on or a right does not open
+(docs/pipedrive-api.md#errors)."""
 
 
 class Paging(enum.Enum):
@@ -59,6 +64,26 @@ class CustomFields(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Entries:
+    """An answer whose ``data`` is an object, each entry of which is a record.
+
+    Attributes:
+        name: the property that the key of an entry becomes.
+        value: the property that its value becomes; an entry that is ``false`` or null is no record.
+    """
+
+    name: str
+    value: str
+
+
+Asked = tuple[tuple[str, str], ...]
+"""Names and values of query parameters."""
+
+PLAINLY: tuple[Asked, ...] = ((),)
+"""A list that one question brings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """One list of a collection.
 
@@ -67,12 +92,31 @@ class Listing:
         cost: tokens per request.
         paging: how it is read page after page.
         bounds: how far ``update_time`` can bound it.
+        page_size: its largest ``limit``.
+        id_key: the property that tells its records apart.
+        records: how they stand in ``data``: as its list, as the list under a key of it, or as its entries.
+        withheld: properties that nobody may keep, taken out of every answer before anything else sees it.
+        questions: the ways in which it is asked for, one after the other; together they bring all records.
+        parents: the list of which each record's id is a question of its own, as the value of `parameter`.
+        parameter: see `parents`.
     """
 
     path: str
     cost: int
     paging: Paging
     bounds: Bounds = Bounds.NONE
+    page_size: int = MAX_PAGE_SIZE
+    id_key: str = "id"
+    records: str | Entries = ""
+    withheld: frozenset[str] = frozenset()
+    questions: tuple[Asked, ...] = PLAINLY
+    parents: Listing | None = None
+    parameter: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one question brings all records, as the list that ``data`` is."""
+        return not self.records and not self.withheld and self.questions == PLAINLY and self.parents is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +170,18 @@ class ObjectType:
     properties: tuple[Property, ...]
     get_cost: int | None = None
     id_type: str = "int"
+    """``int``, ``uuid`` or ``text``."""
+    id_key: str = "id"
+    page_size: int = MAX_PAGE_SIZE
+    records: str | Entries = ""
+    withheld: frozenset[str] = frozenset()
+    questions: tuple[Asked, ...] = PLAINLY
+    parents: Listing | None = None
+    parameter: str = ""
+    archived_key: str = "is_archived"
+    """The property by which an archived record says so: a flag, or the time at which it was archived."""
+    requires: str = ""
+    """What an account or its user needs beside a scope; where that is missing, an import is skipped."""
     archived_path: str | None = None
     archived_cost: int = 0
     fields_path: str | None = None
@@ -156,7 +212,19 @@ class ObjectType:
     @property
     def listing(self) -> Listing:
         """The list of the records that are not archived."""
-        return Listing(self.path, self.list_cost, self.paging, self.bounds)
+        return Listing(
+            self.path,
+            self.list_cost,
+            self.paging,
+            self.bounds,
+            page_size=self.page_size,
+            id_key=self.id_key,
+            records=self.records,
+            withheld=self.withheld,
+            questions=self.questions,
+            parents=self.parents,
+            parameter=self.parameter,
+        )
 
     @property
     def archived_listing(self) -> Listing | None:
@@ -181,6 +249,10 @@ class ObjectType:
         """The account's list of the collection's fields; v2, however its records are paged."""
         return Listing(self.fields_path, self.fields_cost, Paging.CURSOR) if self.fields_path else None
 
+    def is_closed(self, status: int) -> bool:
+        """Whether that HTTP status says that the account, or its user, lacks what the collection requires."""
+        return bool(self.requires) and status in _CLOSED
+
     @property
     def partitioned(self) -> bool:
         """Whether ``update_time`` windows are possible at all."""
@@ -197,7 +269,15 @@ class ObjectType:
         named = ",".join(parents)
         path = self.path.replace("{parent}", quote(named, safe=""))
         query = {self.parent.parameter: named} if self.parent.parameter else {}
-        return Listing(path, self.list_cost, self.paging), query
+        listing = Listing(
+            path,
+            self.list_cost,
+            self.paging,
+            page_size=self.page_size,
+            records=self.records,
+            withheld=self.withheld,
+        )
+        return listing, query
 
     @property
     def include_fields(self) -> tuple[str, ...]:
@@ -616,6 +696,188 @@ CHILDREN = (
 )
 """The collections that are read per parent."""
 
+_PROJECTS_ADD_ON = "the Projects add-on"
+_ADMINISTRATOR = "a token of an administrator"
+_PROJECTS = ("projects:read", "projects:full")
+
+PROJECTS = ObjectType(
+    name="projects",
+    path="/api/v2/projects",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    get_cost=1,
+    archived_path="/api/v2/projects/archived",
+    archived_cost=10,
+    archived_key="archive_time",
+    fields_path="/api/v2/projectFields",
+    fields_cost=10,
+    fields_scopes=(*_PROJECTS, "project-fields:full"),
+    custom_fields=CustomFields.NESTED,
+    filters=("phase_id",),
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.PROJECTS,
+)
+
+TASKS = ObjectType(
+    name="tasks",
+    path="/api/v2/tasks",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    get_cost=1,
+    filters=("project_id",),
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.TASKS,
+)
+
+BOARDS = ObjectType(
+    name="boards",
+    path="/api/v2/boards",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    get_cost=10,
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.BOARDS,
+)
+
+PHASES = ObjectType(
+    name="phases",
+    path="/api/v2/phases",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    get_cost=10,
+    parents=BOARDS.listing,
+    parameter="board_id",
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.PHASES,
+)
+
+PROJECT_TEMPLATES = ObjectType(
+    name="project_templates",
+    path="/api/v2/projectTemplates",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    get_cost=1,
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.PROJECT_TEMPLATES,
+)
+
+ROLES = ObjectType(
+    name="roles",
+    path="/v1/roles",
+    paging=Paging.OFFSET,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    get_cost=2,
+    scopes=("admin",),
+    requires=_ADMINISTRATOR,
+    properties=builtin_fields.ROLES,
+)
+
+PERMISSION_SETS = ObjectType(
+    name="permission_sets",
+    path="/v1/permissionSets",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    get_cost=2,
+    id_type="text",
+    scopes=("admin",),
+    requires=f"{_ADMINISTRATOR}, and a plan with permission sets",
+    properties=builtin_fields.PERMISSION_SETS,
+)
+
+LEGACY_TEAMS = ObjectType(
+    name="legacy_teams",
+    path="/v1/legacyTeams",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    get_cost=2,
+    scopes=("users:read",),
+    requires="a plan with teams",
+    properties=builtin_fields.LEGACY_TEAMS,
+)
+
+CALL_LOGS = ObjectType(
+    name="call_logs",
+    path="/v1/callLogs",
+    paging=Paging.OFFSET,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    get_cost=2,
+    id_type="text",
+    page_size=50,
+    scopes=("phone-integration",),
+    requires="a phone integration",
+    properties=builtin_fields.CALL_LOGS,
+)
+
+GOALS = ObjectType(
+    name="goals",
+    path="/v1/goals/find",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    records="goals",
+    # Asked for nothing, the list has the user's own active goals. Each goal has one of the two metrics.
+    questions=tuple(
+        (("is_active", is_active), ("expected_outcome.tracking_metric", metric))
+        for is_active in ("true", "false")
+        for metric in ("quantity", "sum")
+    ),
+    scopes=("goals:read", "goals:full"),
+    requires="a plan with goals",
+    properties=builtin_fields.GOALS,
+)
+
+WEBHOOKS = ObjectType(
+    name="webhooks",
+    path="/v1/webhooks",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    withheld=frozenset({"http_auth_password"}),
+    scopes=("admin",),
+    requires=_ADMINISTRATOR,
+    properties=builtin_fields.WEBHOOKS,
+)
+
+LEAD_SOURCES = ObjectType(
+    name="lead_sources",
+    path="/v1/leadSources",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=2,
+    id_type="text",
+    id_key="name",
+    scopes=("leads:read", "leads:full"),
+    properties=builtin_fields.LEAD_SOURCES,
+)
+
+USER_CONNECTIONS = ObjectType(
+    name="user_connections",
+    path="/v1/userConnections",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    id_key="service",
+    records=Entries("service", "third_party_id"),
+    scopes=("base",),
+    properties=builtin_fields.USER_CONNECTIONS,
+)
+
 CATALOGUE: dict[str, ObjectType] = {
     object_type.name: object_type
     for object_type in (
@@ -634,6 +896,19 @@ CATALOGUE: dict[str, ObjectType] = {
         CURRENCIES,
         FILTERS,
         *CHILDREN,
+        PROJECTS,
+        TASKS,
+        BOARDS,
+        PHASES,
+        PROJECT_TEMPLATES,
+        ROLES,
+        PERMISSION_SETS,
+        LEGACY_TEAMS,
+        CALL_LOGS,
+        GOALS,
+        WEBHOOKS,
+        LEAD_SOURCES,
+        USER_CONNECTIONS,
     )
 }
 """Every importable object type by name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -23,7 +24,7 @@ from pipedrive_orchestration.pipedrive.responses import (
     NoRecords,
     OddBody,
     Page,
-    open_page,
+    open_answer,
     parse_time,
     whole_characters,
 )
@@ -44,19 +45,24 @@ Resumption = Callable[[Page], Mapping[str, str]]
 does."""
 
 
-def page_reader(paging: Paging, *, nulls: int | None) -> Callable[[bytes], Page]:
+def page_size(listing: Listing) -> int:
+    """The number of records that a page of a list is asked to have."""
+    return min(listing.page_size, MAX_PAGE_SIZE)
+
+
+def page_reader(listing: Listing, *, nulls: int | None) -> Callable[[bytes], Page]:
     """Opens the answers to one request.
 
     A full page by cursor that does not say whether there is more is asked for once more: without a cursor
     the list can only be gone on with from a time.
 
     Args:
-        paging: of the list.
+        listing: the list.
         nulls: after how many answers of ``data: null``, where v1 may write that, it is believed that there
             are no records (docs/pipedrive-api.md#pagination); None where there must be some.
 
     Raises:
-        BrokenBody: see :func:`open_page`.
+        BrokenBody: see :func:`open_answer`.
         NoRecords: likewise; also where ``data: null`` is not believed, or not yet.
         OddBody: likewise; also the first answer of that kind.
     """
@@ -65,13 +71,13 @@ def page_reader(paging: Paging, *, nulls: int | None) -> Callable[[bytes], Page]
 
     def read(body: bytes) -> Page:
         nonlocal doubted, met
-        page = open_page(body, paging)
+        page = open_answer(body, listing)
         if page.is_null:
             met += 1
             if nulls is None or met < nulls:
                 raise NoRecords(NO_RECORDS)
-        without_end = page.more is None and page.goes_on(MAX_PAGE_SIZE)
-        if without_end and paging is Paging.CURSOR and not doubted:
+        without_end = page.more is None and page.goes_on(page_size(listing))
+        if without_end and listing.paging is Paging.CURSOR and not doubted:
             doubted = True
             raise OddBody("the page is full and does not say whether there is more")
         return page
@@ -104,7 +110,57 @@ def pages(
         UnprovenEnd: it breaks off without saying that it ends.
         PipedriveError: see :meth:`Client.get`.
     """
-    return _follow(client, listing, query, nulls=nulls_of_whole(may_be_empty=may_be_empty))
+
+    def read(asked: Query) -> AsyncIterator[Page]:
+        return _follow(client, listing, asked, nulls=nulls_of_whole(may_be_empty=may_be_empty))
+
+    return read(query) if listing.is_plain else _answers(client, listing, query, read)
+
+
+def whole_list(
+    client: Client, listing: Listing, query: Query, *, may_be_empty: bool = False
+) -> AsyncIterator[Page]:
+    """Every page of a list that is to be complete, though it may shift while it is read.
+
+    Takes and raises what :func:`pages` does.
+    """
+    if listing.paging is not Paging.OFFSET:
+        return pages(client, listing, query, may_be_empty=may_be_empty)
+    nulls = nulls_of_whole(may_be_empty=may_be_empty)
+
+    def read(asked: Query) -> AsyncIterator[Page]:
+        return shifting_pages(client, listing, asked, nulls=nulls)
+
+    return read(query) if listing.is_plain else _answers(client, listing, query, read)
+
+
+async def _answers(
+    client: Client, listing: Listing, query: Query, read: Callable[[Query], AsyncIterator[Page]]
+) -> AsyncIterator[Page]:
+    """The pages of all questions of a list; one that another follows says that there is more."""
+    before: Page | None = None
+    async for question in _questions(client, listing):
+        try:
+            async for page in read({**query, **question}):
+                if before is not None:
+                    yield replace(before, more=True)
+                before = page
+        except Refused as refused:
+            # A parent that was deleted since the list of parents came has no records any more.
+            if listing.parents is None or refused.status not in (404, 410):
+                raise
+    if before is not None:
+        yield before
+
+
+async def _questions(client: Client, listing: Listing) -> AsyncIterator[Query]:
+    for question in listing.questions:
+        if listing.parents is None:
+            yield dict(question)
+            continue
+        async for page in pages(client, listing.parents, {}, may_be_empty=True):
+            for parent in page.ids(listing.parents.id_key):
+                yield {**dict(question), listing.parameter: str(parent)}
 
 
 def children_pages(
@@ -186,18 +242,18 @@ async def _follow(
     from_its_end: Resumption = lambda _: {},
     nulls: int | None = None,
 ) -> AsyncIterator[Page]:
-    path, paging = listing.path, listing.paging
+    path, paging, size = listing.path, listing.paging, page_size(listing)
     asked: dict[str, str | int] = dict(query)
     if paging is not Paging.NONE:
-        asked["limit"] = MAX_PAGE_SIZE
+        asked["limit"] = size
     bound: Mapping[str, str] = {}
     seen: set[str | int] = set()
     restarts = walked = furthest = 0
     while True:
         try:
-            reader = page_reader(paging, nulls=None if seen else nulls)
+            reader = page_reader(listing, nulls=None if seen else nulls)
             page = await client.get(path, asked, cost=listing.cost, read=reader)
-            following = _following(page, paging, asked)
+            following = _following(page, paging, asked, size)
             _refuse_circle(path, following, seen)
         except (EndlessList, Refused) as lost:
             # How Pipedrive refuses a cursor that is no longer good is not documented
@@ -210,7 +266,7 @@ async def _follow(
             del asked[_NEXT_PARAMETER[paging]]
             continue
         yield page
-        if not page.goes_on(MAX_PAGE_SIZE):
+        if not page.goes_on(size):
             return
         reached = from_its_end(page)
         if following is None:
@@ -230,9 +286,9 @@ async def _follow(
         asked[_NEXT_PARAMETER[paging]] = following
 
 
-def _following(page: Page, paging: Paging, asked: Mapping[str, str | int]) -> str | int | None:
+def _following(page: Page, paging: Paging, asked: Mapping[str, str | int], size: int) -> str | int | None:
     """The value that asks for the next page; by offset, where the body does not say, from what has come."""
-    if paging is Paging.OFFSET and page.next is None and page.goes_on(MAX_PAGE_SIZE):
+    if paging is Paging.OFFSET and page.next is None and page.goes_on(size):
         return int(asked.get("start", 0)) + len(page.records)
     return page.next
 
@@ -295,25 +351,26 @@ async def shifting_pages(
         PipedriveError: see :meth:`Client.get`.
     """
     asked: dict[str, str] = {name: str(value) for name, value in query.items()}
+    size = page_size(listing)
     start = furthest = steps_back = 0
     seen: set[int | str | None] = set()
     while True:
         page = await client.get(
             listing.path,
-            {**asked, "limit": MAX_PAGE_SIZE, "start": start},
+            {**asked, "limit": size, "start": start},
             cost=listing.cost,
-            read=page_reader(Paging.OFFSET, nulls=1 if start else nulls),
+            read=page_reader(listing, nulls=1 if start else nulls),
         )
         yield page
-        ids = page.ids()
+        ids = page.ids(listing.id_key)
         if start and (not ids or ids[0] not in seen):
             steps_back = steps_back + 1 if start <= furthest else 0
             if steps_back > MAX_STEPS_BACK:
                 raise EndlessList(listing.path, start)
             furthest = max(furthest, start)
-            start = max(0, start - MAX_PAGE_SIZE)
+            start = max(0, start - size)
             continue
-        if not page.goes_on(MAX_PAGE_SIZE) or suffices(page):
+        if not page.goes_on(size) or suffices(page):
             return
         if len(ids) <= bool(start):
             raise EndlessList(listing.path, start + len(ids))

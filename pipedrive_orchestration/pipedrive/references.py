@@ -16,10 +16,12 @@ class Referenced:
     Attributes:
         object_type: the collection, as the catalogue names it.
         attributes: what is shown of a record in place of its id; the first one is its name.
+        is_list: whether a property of that type holds several ids.
     """
 
     object_type: str
     attributes: tuple[str, ...] = ("name",)
+    is_list: bool = False
 
 
 REFERENCED: dict[str, Referenced] = {
@@ -32,12 +34,21 @@ REFERENCED: dict[str, Referenced] = {
     "product": Referenced("products"),
     "pipeline": Referenced("pipelines"),
     "stage": Referenced("stages"),
-    "uuids": Referenced("lead_labels"),
+    "uuids": Referenced("lead_labels", is_list=True),
+    "project": Referenced("projects", ("title",)),
+    "task": Referenced("tasks", ("title",)),
+    "projects_board": Referenced("boards"),
+    "projects_phase": Referenced("phases"),
+    "role": Referenced("roles"),
+    "deals": Referenced("deals", ("title",), is_list=True),
+    "persons": Referenced("persons", is_list=True),
+    "orgs": Referenced("organizations", is_list=True),
+    "users": Referenced("users", ("name", "email"), is_list=True),
 }
 """Field types that hold ids of records of the catalogue; ``uuids`` are the labels of a lead."""
 
-_STEMS = {"creator_user_id": "creator"}
-"""Stems of derived names where they are not the reference's key without ``_id``."""
+_STEMS = {"creator_user_id": "creator", "users": "user"}
+"""Stems of derived names where they are not the reference's key without ``_id`` or ``_ids``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +75,8 @@ class Derivation:
     @property
     def key(self) -> str:
         """The derived property's key."""
-        if self.is_list:
-            return f"{self.of.removesuffix('_ids')}_{self.attribute}s"
-        return f"{_STEMS.get(self.of) or self.of.removesuffix('_id')}_{self.attribute}"
+        stem = _STEMS.get(self.of) or self.of.removesuffix("_ids" if self.is_list else "_id")
+        return f"{stem}_{self.attribute}{'s' if self.is_list else ''}"
 
 
 _by_object_type = {referenced.object_type: referenced for referenced in REFERENCED.values()}
@@ -87,7 +97,7 @@ def derivations(key: str, field_type: str) -> tuple[Derivation, ...]:
     referenced = REFERENCED.get(field_type)
     if referenced is None:
         return ()
-    is_list = field_type == "uuids"
     return tuple(
-        Derivation(key, referenced.object_type, attribute, is_list) for attribute in referenced.attributes
+        Derivation(key, referenced.object_type, attribute, referenced.is_list)
+        for attribute in referenced.attributes
     )

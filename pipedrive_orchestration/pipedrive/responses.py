@@ -7,13 +7,13 @@ Python objects. Shapes: docs/pipedrive-api.md#pagination and docs/pipedrive-api.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.object_types import Paging
+from pipedrive_orchestration.pipedrive.object_types import Entries, Listing, Paging
 
 
 class BrokenBody(ValueError):
@@ -53,6 +53,12 @@ class _Envelope(msgspec.Struct):
     error: str | None = None
 
 
+class _ObjectEnvelope(msgspec.Struct):
+    success: bool | None = None
+    data: dict[str, msgspec.Raw] | None = None
+    error: str | None = None
+
+
 class _Failure(msgspec.Struct):
     error: str | None = None
     error_info: str | None = None
@@ -75,6 +81,9 @@ _ESCAPES = re.compile(
 """Escapes in JSON: a pair of surrogates, one that is alone (the group), or any other."""
 
 _envelopes = msgspec.json.Decoder(_Envelope)
+_object_envelopes = msgspec.json.Decoder(_ObjectEnvelope)
+_lists = msgspec.json.Decoder(list[msgspec.Raw])
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _failures = msgspec.json.Decoder(_Failure)
 _identified = msgspec.json.Decoder(_Identified)
 _updated = msgspec.json.Decoder(_Updated)
@@ -123,9 +132,11 @@ class Page:
         """Bytes of the longest record."""
         return max((memoryview(record).nbytes for record in self.records), default=0)
 
-    def ids(self) -> list[int | str | None]:
+    def ids(self, key: str = "id") -> list[int | str | None]:
         """The ids of the records, None where one has none."""
-        return [_id(record) for record in self.records]
+        if key == "id":
+            return [_id(record) for record in self.records]
+        return [_value_of(record, key) for record in self.records]
 
     def first_update_time(self) -> datetime | None:
         """``update_time`` of the first record, where it has one."""
@@ -141,6 +152,14 @@ def _id(record: msgspec.Raw) -> int | str | None:
         return _identified.decode(record).id
     except msgspec.DecodeError:
         return None
+
+
+def _value_of(record: msgspec.Raw, key: str) -> int | str | None:
+    try:
+        value = msgspec.json.decode(_objects.decode(record)[key])
+    except (msgspec.DecodeError, KeyError):
+        return None
+    return value if isinstance(value, int | str) else None
 
 
 def _update_time(record: msgspec.Raw) -> datetime | None:
@@ -167,9 +186,8 @@ def open_page(body: bytes, paging: Paging) -> Page:
         BrokenBody: not JSON, not an envelope, or ``success: false`` in a 200.
         NoRecords: an envelope without records.
     """
-    envelope = _opened(body)
-    if envelope.success is not True:
-        raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
+    envelope = _opened(body, _envelopes)
+    _refuse_failure(envelope)
     following, more = _continuation(envelope.additional_data, paging)
     if envelope.data is None and (paging is Paging.CURSOR or more is not False):
         raise NoRecords(NO_RECORDS)
@@ -182,13 +200,65 @@ def open_page(body: bytes, paging: Paging) -> Page:
     )
 
 
-def _opened(body: bytes) -> _Envelope:
+def open_answer(body: bytes, listing: Listing) -> Page:
+    """Open the envelope of a list, wherever its records stand, without what nobody may keep.
+
+    Raises:
+        BrokenBody: see :func:`open_page`.
+        NoRecords: likewise.
+    """
+    if listing.is_plain or not listing.records:
+        page = open_page(body, listing.paging)
+    else:
+        page = _open_object(body, listing.records)
+    if not listing.withheld:
+        return page
+    return replace(page, records=[_without(record, listing.withheld) for record in page.records])
+
+
+def _open_object(body: bytes, records: str | Entries) -> Page:
+    envelope = _opened(body, _object_envelopes)
+    _refuse_failure(envelope)
+    if envelope.data is None:
+        return Page([], is_null=True)
     try:
-        return _envelopes.decode(body)
+        if isinstance(records, str):
+            found = _lists.decode(envelope.data[records])
+        else:
+            found = [
+                msgspec.Raw(msgspec.json.encode({records.name: name, records.value: value}))
+                for name, value in envelope.data.items()
+                if bytes(value).strip() not in (b"false", b"null")
+            ]
+    except (msgspec.DecodeError, KeyError) as error:
+        raise BrokenBody(f"the body has no list of records under {records} ({error})") from None
+    return Page(found, has_line_feeds=b"\n" in body)
+
+
+def _without(record: msgspec.Raw, withheld: frozenset[str]) -> msgspec.Raw:
+    try:
+        known = _objects.decode(record)
+    except msgspec.DecodeError:
+        # What is no object has no such property.
+        return record
+    return msgspec.Raw(msgspec.json.encode({key: known[key] for key in known if key not in withheld}))
+
+
+def _refuse_failure(envelope: _Envelope | _ObjectEnvelope) -> None:
+    if envelope.success is not True:
+        raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
+
+
+_E = TypeVar("_E")
+
+
+def _opened(body: bytes, envelopes: msgspec.json.Decoder[_E]) -> _E:
+    try:
+        return envelopes.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # Hardly any body holds half a character, so they are looked for only when one cannot be read.
         try:
-            return _envelopes.decode(whole_characters(body))
+            return envelopes.decode(whole_characters(body))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if body.lstrip()[:1] == b"<":
                 raise BrokenBody(

@@ -26,15 +26,18 @@ class Lateness(StrEnum):
     LATE = "late"
     VERY_LATE = "very late"
     AT_REST = "at rest"
+    CLOSED = "closed"
+    """Its collection is closed to the account or its user, as its last import found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """What is known of a source: its watermark, and when the tick after it was due."""
+    """What is known of a source: its watermark, when the tick after it was due, and why it is closed."""
 
     lateness: Lateness
     watermark: datetime
     due: datetime | None
+    closed: str | None = None
 
     @property
     def is_late(self) -> bool:
@@ -43,6 +46,8 @@ class Freshness:
 
     def __str__(self) -> str:
         loaded = f"Changes are loaded up to {self.watermark:%Y-%m-%d %H:%M} UTC"
+        if self.closed is not None:
+            return f"{loaded}; {self.closed}."
         if self.lateness is Lateness.AT_REST:
             return f"{loaded}; the schedule is stopped or has expired."
         if self.lateness is Lateness.FRESH or self.due is None:
@@ -66,4 +71,7 @@ def freshness_in(
 ) -> Freshness | None:
     """The freshness of an active source as the warehouse has it; None if it was never imported."""
     known = ledger.watermark_of(connection, source.slug)
+    newest = ledger.last_import(connection, source.slug)
+    if known is not None and newest is not None and newest.is_skipped:
+        return Freshness(Lateness.CLOSED, known.by_our_clock, None, newest.note)
     return freshness_of(source, known.by_our_clock, now, stopped=stopped) if known else None

@@ -156,18 +156,22 @@ def _overview(
     own = {day.day: day for day in days if day.source == source.slug}
     calendar = [now.date() - timedelta(days=back) for back in reversed(range(DAYS))]
     counts = read_counts(connection, source.slug)
+    newest = ledger.last_import(connection, source.slug)
     stopped = state.status is Status.PAUSED
     freshness = freshness_in(connection, source, now, stopped=stopped) if source.schedule else None
     return SourceOverview(
         state=state,
-        last_success=ledger.last_import(connection, source.slug),
+        last_success=None if newest is None or newest.is_skipped else newest,
         freshness=freshness,
         rows=counts.current,
         changes=_by_day(calendar, {day: each.rows_changed for day, each in own.items()}),
         tokens=_by_day(calendar, {day: each.tokens for day, each in own.items()}),
         quarantined=counts.quarantined,
         failure=failure,
-        remedies=tuple(_remedies(state, freshness, counts.quarantined, failure)),
+        remedies=(
+            *([f"Its last import was {counts.skipped}."] if counts.skipped else []),
+            *_remedies(state, freshness, counts.quarantined, failure),
+        ),
     )
 
 

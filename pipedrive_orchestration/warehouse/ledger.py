@@ -93,6 +93,11 @@ class ImportEntry:
     quarantined: int
     reconciles: uuid.UUID | None = None
 
+    @property
+    def is_skipped(self) -> bool:
+        """Whether nothing was read since the collection is closed to the account or its user."""
+        return self.status == "skipped"
+
     def with_reconciliation(self, later: ImportEntry) -> ImportEntry:
         """This import and the one that read windows again after it, as one."""
         return replace(
@@ -147,14 +152,15 @@ def record_interruptions(
 
 
 def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEntry | None:
-    """The source's newest import that succeeded, if any, with what it has read again after it."""
+    """The source's newest import that succeeded or was skipped, with what it has read again after it."""
     if not is_present(connection):
         return None
     names = ", ".join(ImportEntry.__slots__)
     rows = connection.execute(
         f"""
         WITH newest AS (
-            FROM import_ledger.imports WHERE source = ? AND status = 'succeeded' AND reconciles IS NULL
+            FROM import_ledger.imports
+            WHERE source = ? AND status IN ('succeeded', 'skipped') AND reconciles IS NULL
             ORDER BY finished_at DESC LIMIT 1
         )
         SELECT {names} FROM newest

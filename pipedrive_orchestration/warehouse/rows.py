@@ -192,6 +192,7 @@ class Counts:
     removed: int = 0
     watermark: datetime | None = None
     quarantined: int = 0
+    skipped: str | None = None
 
 
 def read_counts(connection: duckdb.DuckDBPyConnection, slug: str) -> Counts:
@@ -201,7 +202,9 @@ def read_counts(connection: duckdb.DuckDBPyConnection, slug: str) -> Counts:
     row = connection.execute(
         "SELECT count(*) FILTER (_is_current), count(*) FILTER (NOT _is_current), "
         "(SELECT max(watermark) FROM import_ledger.watermarks WHERE source = $slug), "
-        "(SELECT count(*) FROM import_ledger.quarantine WHERE source = $slug) "
+        "(SELECT count(*) FROM import_ledger.quarantine WHERE source = $slug), "
+        "(SELECT CASE WHEN status = 'skipped' THEN note END FROM import_ledger.imports "
+        "WHERE source = $slug AND status IN ('succeeded', 'skipped') ORDER BY finished_at DESC LIMIT 1) "
         f"FROM {quoted(ROWS, slug)}",
         {"slug": slug},
     ).fetchone()

@@ -94,6 +94,7 @@ def plan_sync(
         "UPDATE workflows._syncs SET synced_at = $now, mapping = $mapping WHERE sync_id = $sync_id",
         {"sync_id": sync_id, "mapping": mapping, "now": now},
     )
+    imported = ledger.last_import(connection, sync.source)
     return SyncPlan(
         workflow=workflow,
         sync=sync,
@@ -102,7 +103,7 @@ def plan_sync(
         now=now,
         columns=columns,
         is_started=row[0],
-        is_imported=ledger.last_import(connection, sync.source) is not None,
+        is_imported=imported is not None and not imported.is_skipped,
         is_remapped=row[1],
     )
 

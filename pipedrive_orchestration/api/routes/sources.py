@@ -215,6 +215,7 @@ def _item(state: SourceState, counts: Counts) -> SourceItem:
         removed_count=counts.removed,
         quarantined_count=counts.quarantined,
         watermark=counts.watermark,
+        skipped=counts.skipped,
         hold=HoldItem(estimated_tokens=hold.estimated_tokens, budget=hold.budget, until=hold.until)
         if hold
         else None,

@@ -73,5 +73,7 @@ def _facts(state: SourceState, outcome: Outcome) -> Iterator[tuple[str, Text | s
             "last import",
             f"{entry.pull}, {minute(entry.finished_at)} UTC, {entry.tokens:,} tokens, {entry.seconds:.1f} s",
         )
+        if entry.is_skipped:
+            yield "skipped", Text((entry.note or "").removeprefix("skipped: "))
     if outcome.watermark:
         yield "watermark", f"{outcome.watermark:%Y-%m-%d %H:%M:%S} UTC"

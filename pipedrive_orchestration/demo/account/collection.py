@@ -44,7 +44,8 @@ class Schema:
         links: properties that point at other records; each has a table from target to records.
         optional: properties that lists leave out unless asked for.
         time_format: how the collection writes instants.
-        uuids: whether ids are UUIDs rather than numbers.
+        uuids: whether ids are UUIDs, or other texts, rather than numbers.
+        archived_key: the property by which a record says that it is archived.
         deleted: what a deleted record says of itself; none if a deletion leaves no record.
         lists_deleted: whether lists show what is deleted like anything else.
         deleted_answers: whether a deleted record still answers by its id.
@@ -58,6 +59,7 @@ class Schema:
     optional: frozenset[str] = frozenset()
     time_format: str = V2_TIME
     uuids: bool = False
+    archived_key: str = "is_archived"
     deleted: Mapping[str, Any] | None = None
     lists_deleted: bool = False
     deleted_answers: bool = True
@@ -72,7 +74,7 @@ class Schema:
     def shelf(self, record: Record) -> Shelf:
         """Where the record lies."""
         return Shelf(
-            bool(record.get("is_archived")), deleted=not self.lists_deleted and self.is_deleted(record)
+            bool(record.get(self.archived_key)), deleted=not self.lists_deleted and self.is_deleted(record)
         )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 Field = dict[str, Any]
 
 OPTIONAL = frozenset({"ui_visibility", "important_fields", "required_fields"})
-"""Keys of a field object that come only through ``include_fields`` (OpenAPI v2 ``/dealFields``)."""
+"""Keys of a field object that come only through ``include_fields`` (OpenAPI v2 ``/dealFields``), where a list
+has that parameter."""
 
 
 class Fields:

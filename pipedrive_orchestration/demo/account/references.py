@@ -17,6 +17,8 @@ TARGETS = {
     "lead_id": "leads",
     "pipeline_id": "pipelines",
     "stage_id": "stages",
+    "project_id": "projects",
+    "task_id": "tasks",
 }
 """Properties that point at a record, and at which collection."""
 
@@ -27,9 +29,6 @@ def reference_problems(account: Account, changes: Record) -> Iterator[str]:
         target = changes.get(prop)
         if target is not None and not is_reachable(account, name, target):
             yield f"{prop}: There is no record {target} among {name}."
-    for prop in ("project_id", "task_id"):
-        if changes.get(prop) is not None:
-            yield f"{prop}: This account has no projects."
 
 
 def is_reachable(account: Account, name: str, record_id: object) -> bool:

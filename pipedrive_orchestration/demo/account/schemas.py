@@ -53,6 +53,19 @@ SCHEMAS = {
         time_format=V1_TIME, deleted=_INACTIVE, lists_deleted=True, deleted_answers=False
     ),
     "currencies": Schema(sortable=("id",), time_format=V1_TIME),
+    "projects": Schema(
+        time_format=LEAD_TIME, deleted={"status": "deleted"}, fields="projects", archived_key="archive_time"
+    ),
+    **dict.fromkeys(("tasks", "boards", "phases", "project_templates"), Schema(time_format=LEAD_TIME)),
+    "roles": Schema(sortable=("id",)),
+    "legacy_teams": Schema(sortable=("id",), time_format=V1_TIME),
+    "webhooks": Schema(sortable=("id",), time_format=LEAD_TIME),
+    **dict.fromkeys(("permission_sets", "goals", "call_logs"), Schema(sortable=("id",), uuids=True)),
+    **dict.fromkeys(
+        # Their ids are names, which answers do not repeat.
+        ("lead_sources", "user_connections"),
+        Schema(sortable=("id",), uuids=True, optional=frozenset({"id"})),
+    ),
     "filters": Schema(
         optional=frozenset({"conditions"}), time_format=V1_TIME, deleted=_INACTIVE, deleted_answers=False
     ),

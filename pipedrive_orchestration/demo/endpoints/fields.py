@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.fields import Field, Fields, shown
+from pipedrive_orchestration.demo.account.fields import OPTIONAL, Field, Fields, shown
 from pipedrive_orchestration.demo.bodies import read, read_list
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_list
 from pipedrive_orchestration.demo.clock import V1_TIME
@@ -48,13 +48,19 @@ def listed(call: Call) -> Answer:
         fields = [field for field in fields if field["_id"] > after[1]]
     page = fields[: call.query["limit"]]
     cursor = cursor_after({"id": page[-1]["_id"]}, "id") if len(fields) > len(page) else None
-    encoded = (orjson.dumps(shown(field, call.query["include_fields"])) for field in page)
+    encoded = (orjson.dumps(shown(field, _included(call))) for field in page)
     return success_list(encoded, additional_data={"next_cursor": cursor})
 
 
 def one(call: Call) -> Answer:
     """One active field."""
-    return success(shown(_field(call), call.query["include_fields"]))
+    return success(shown(_field(call), _included(call)))
+
+
+def _included(call: Call) -> Iterable[str]:
+    """The optional keys that an answer has: those asked for, or all where nobody can ask."""
+    included: Iterable[str] = call.query.get("include_fields", OPTIONAL)
+    return included
 
 
 def created(call: Call) -> Answer:

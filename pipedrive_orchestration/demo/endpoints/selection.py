@@ -37,6 +37,8 @@ _OTHER_THAN_EQUALITY = {
         "start_date",
         "end_date",
         "term",
+        "order_by",
+        "skip_users",
     ),
 }
 """Parameters of lists besides those that a record's property of the same name has to equal."""
@@ -147,7 +149,7 @@ def _tests(call: Call) -> Iterator[Test]:
         if prop not in _OTHER_THAN_EQUALITY and wanted is not None and not _is_of_deal(name, prop):
             yield _equals(prop, wanted)
     if status := query.get("status"):
-        yield lambda record: ("deleted" if record["is_deleted"] else record["status"]) in status
+        yield lambda record: ("deleted" if record.get("is_deleted") else record["status"]) in status
     if query.get("start_date") or query.get("end_date"):
         first, last = query["start_date"] or "", query["end_date"] or "9999"
         yield lambda record: first <= record["add_time"][:10] <= last
@@ -156,7 +158,10 @@ def _tests(call: Call) -> Iterator[Test]:
 
 
 def _equals(prop: str, wanted: Any) -> Test:
-    return lambda record: record.get(prop) == wanted
+    several = f"{prop}s"
+    if prop == "parent_task_id" and wanted == 0:
+        wanted = None
+    return lambda record: wanted in record[several] if several in record else bool(record.get(prop) == wanted)
 
 
 def _is_of_deal(name: str, prop: str) -> bool:

@@ -6,6 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pipedrive_orchestration.demo.generator.activities import activities
+from pipedrive_orchestration.demo.generator.administration import (
+    lead_sources,
+    legacy_teams,
+    permission_sets,
+    roles,
+    user_connections,
+    webhooks,
+)
 from pipedrive_orchestration.demo.generator.business import Business
 from pipedrive_orchestration.demo.generator.company import (
     activity_types,
@@ -23,6 +31,15 @@ from pipedrive_orchestration.demo.generator.leads import leads
 from pipedrive_orchestration.demo.generator.links import count_links
 from pipedrive_orchestration.demo.generator.notes import notes
 from pipedrive_orchestration.demo.generator.products import products
+from pipedrive_orchestration.demo.generator.projects import (
+    boards,
+    link_projects,
+    phases,
+    project_templates,
+    projects,
+    tasks,
+)
+from pipedrive_orchestration.demo.generator.sales import call_logs, goals
 from pipedrive_orchestration.demo.records import Records
 
 __all__ = ["GENERATORS", "Business", "generate"]
@@ -42,6 +59,19 @@ GENERATORS: dict[str, Callable[[Business], Records]] = {
     "leads": leads,
     "activities": activities,
     "notes": notes,
+    "boards": boards,
+    "phases": phases,
+    "project_templates": project_templates,
+    "projects": projects,
+    "tasks": tasks,
+    "roles": roles,
+    "permission_sets": permission_sets,
+    "legacy_teams": legacy_teams,
+    "webhooks": webhooks,
+    "lead_sources": lead_sources,
+    "user_connections": user_connections,
+    "goals": goals,
+    "call_logs": call_logs,
 }
 """What makes the records of each collection out of those before it."""
 
@@ -65,4 +95,5 @@ def generate(seed: int, scale: float, now: datetime) -> Business:
         business.collections[name] = make(business)
     add_oddities(business)
     count_links(business)
+    link_projects(business)
     return business

@@ -106,5 +106,18 @@ PRODUCTS = (
     CustomField("Category", "enum", 0.7, ("Module", "Inverter", "Storage", "Service")),
 )
 
-CUSTOM_FIELDS = {"deals": DEALS, "persons": PERSONS, "organizations": ORGANIZATIONS, "products": PRODUCTS}
+PROJECTS = (
+    CustomField("Roof type", "enum", 0.8, ("Flat", "Pitched", "Facade")),
+    CustomField("Crew", "varchar", 0.6),
+    CustomField("Acceptance date", "date", 0.4),
+    CustomField("Material cost", "monetary", 0.5),
+)
+
+CUSTOM_FIELDS = {
+    "deals": DEALS,
+    "persons": PERSONS,
+    "organizations": ORGANIZATIONS,
+    "products": PRODUCTS,
+    "projects": PROJECTS,
+}
 """The custom fields of each object type that has any. Leads inherit those of deals."""

@@ -24,6 +24,8 @@ _TYPES = {
     "ids": "set",
     "clock": "time",
     "pipeline": "int",
+    "persons": "people",
+    "orgs": "org",
 }
 """Shapes of the catalogue that Pipedrive's own list of field types lacks, and its word for each."""
 
@@ -97,7 +99,11 @@ _OPTIONS: dict[str, list[Record]] = {
     ],
 }
 
-_IMPORTANT_FIELDS_OF = ("deals", "persons", "organizations")
+_PROJECT_STATUSES = [
+    {"id": status, "label": status.capitalize()} for status in ("open", "completed", "canceled", "deleted")
+]
+
+_IMPORTANT_FIELDS_OF = ("deals", "persons", "organizations", "projects")
 _ALL_PIPELINES: Record = {"show_in_all": True, "pipeline_ids": []}
 _UI_VISIBILITY: dict[str, Record] = {
     "deals": {"projects_detail_visible_flag": True, "show_in_pipelines": _ALL_PIPELINES},
@@ -117,6 +123,7 @@ FIELD_LISTS = {
     "organizations": "organization_fields",
     "products": "product_fields",
     "activities": "activity_fields",
+    "projects": "project_fields",
 }
 """Collections whose fields can be listed, and what their lists are called."""
 
@@ -127,6 +134,7 @@ _LABEL_OPTIONS = {
     "deals": (11, (("Strategic", "purple"), ("Urgent, this week", "red"), ("Tender", "blue"))),
     "persons": (21, (("Customer", "green"), ("Hot lead", "red"), ("Do not call", "dark-gray"))),
     "organizations": (31, (("Customer", "green"), ("Supplier", "brown"), ("Competitor", "gray"))),
+    "projects": (41, (("Fast track", "red"), ("Subsidised", "green"))),
 }
 """Id of the first label that ``label_ids`` of a collection may hold, and name and colour of each."""
 
@@ -166,6 +174,8 @@ def _built_in_fields(
         options = _OPTIONS.get(prop.key)
         if prop.key == "label_ids":
             options = label_options(name)
+        elif (name, prop.key) == ("projects", "status"):
+            options = _PROJECT_STATUSES
         elif (name, prop.key) == ("activities", "type"):
             field_type, options = "enum", activity_types
         label = _LABELS.get(prop.key, prop.label)

@@ -56,6 +56,11 @@ def millisecond_time(instant: int, milliseconds: int = 0) -> str:
     return f"{_date(instant // DAY)}T{_time_of_day(instant % DAY)}.{milliseconds:03}Z"
 
 
+def seconds_of(time: str) -> int:
+    """The instant that an RFC 3339 time writes, without its fractions."""
+    return int(datetime.fromisoformat(time).timestamp())
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """The 24 months that the account has existed.

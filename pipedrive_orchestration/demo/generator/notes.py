@@ -16,6 +16,8 @@ NOTED = {
     "person_id": ("persons", "person", "name"),
     "org_id": ("organizations", "organization", "name"),
     "lead_id": ("leads", "lead", "title"),
+    "project_id": ("projects", "project", "title"),
+    "task_id": ("tasks", "task", "title"),
 }
 """What notes are linked to, and the small objects in which they repeat its name."""
 
@@ -42,7 +44,8 @@ def notes(business: Business) -> Records:
             "user": author_of(business["users"][author]),
         }
         for link, (name, key, title) in NOTED.items():
-            target = business[name].get(record[link])
+            # Projects come later, and notes are linked to them then.
+            target = business.collections.get(name, {}).get(record[link])
             record[key] = target and {title: target[title]}
         records[identifier] = record
     return records

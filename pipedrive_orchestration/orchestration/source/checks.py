@@ -220,7 +220,12 @@ def _count_reconciliation(evaluation: _Evaluation) -> dg.AssetCheckResult | None
     """None unless everything was read; a filter lets fewer rows in than were read."""
     report, source = evaluation.report, evaluation.source
     # What is read again after changes comes twice.
-    if report is None or report.reconciled or not _read_everything(report, source, evaluation.now):
+    if (
+        report is None
+        or report.skipped
+        or report.reconciled
+        or not _read_everything(report, source, evaluation.now)
+    ):
         return None
     read, current = report.rows.read, report.rows.current
     everything_enters = source.filters is None and source.pull_existing

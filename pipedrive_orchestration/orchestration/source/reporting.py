@@ -119,7 +119,14 @@ class RunLog:
             self._context.log.warning(self._published.problem)
         self._looked_at = float("-inf")
         totals = self._totals(report)
-        if not self._source.type.partitioned:
+        if report.skipped:
+            # Nothing came, so nothing is materialised; the source's page says why.
+            self._context.log.warning(report.skipped)
+            totals["skipped"] = dg.MetadataValue.text(report.skipped)
+            self._context.log_event(
+                dg.AssetObservation(self._context.asset_key, report.skipped, metadata=totals)
+            )
+        elif not self._source.type.partitioned:
             self._materialize(None, totals)
         elif not self._requested:
             self._context.log_event(dg.AssetObservation(self._context.asset_key, metadata=totals))
