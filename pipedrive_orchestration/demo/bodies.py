@@ -136,7 +136,7 @@ _TYPES: dict[str, Any] = {
         "padlock", "pricetag", "suitcase", "finish", "plane", "loop", "wifi", "truck", "cart", "bulb", "bell",
         "presentation",
     ],
-    "filter type": Literal["deals", "leads", "org", "people", "products", "activity"],
+    "filter type": Literal["deals", "leads", "org", "people", "products", "activity", "projects"],
     "field type": Literal[
         "varchar", "varchar_auto", "text", "double", "monetary", "enum", "set", "user",
         "org", "people", "phone", "date", "daterange", "time", "timerange", "address",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.call import Answer, Call
 from pipedrive_orchestration.demo.endpoints import children, fields, lists, merges, recents, records, search
-from pipedrive_orchestration.demo.errors import method_not_allowed, not_found, retired
+from pipedrive_orchestration.demo.errors import method_not_allowed, not_found, not_open, retired
 from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS
 from pipedrive_orchestration.demo.journal import Journal
 from pipedrive_orchestration.demo.operations import OPERATIONS, RETIRED, Operation
@@ -123,6 +123,8 @@ def perform(
     split = urlsplit(target)
     operation, values = find(method, split.path)
     with account.lock:
+        if operation.resource in account.closed:
+            raise not_open()
         account.purge()
         query = parse(operation, parse_qsl(split.query, keep_blank_values=True))
         answer = _ENDPOINTS[operation](Call(account, operation, values, query, content))

@@ -61,6 +61,11 @@ def wrong_scope() -> ApiError:
     return ApiError(403, {"success": False, "error": error, "errorCode": 403, "error_info": HINT})
 
 
+def not_open() -> ApiError:
+    """402 for a collection that the company's plan and add-ons do not open."""
+    return ApiError(402, _envelope("This feature is not available on the company's plan", HINT))
+
+
 def not_found(resource: str = "") -> ApiError:
     """404 for a record, or a path, that is not there; users and leads have words of their own."""
     if resource == "users":

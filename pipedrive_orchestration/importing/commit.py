@@ -160,6 +160,8 @@ class Committer:
         with context.warehouse.writing() as connection:
             self._prepare(connection, now)
             self.totals.current = count_current(connection, context.source.slug)
+            known = ledger.watermark_of(connection, context.source.slug)
+            self.totals.watermark = known.instant if known else None
             ledger.record_import(connection, self._entry("skipped", now))
 
     async def fail(self, error: Exception) -> None:

@@ -350,8 +350,8 @@ def query_for(object_type: ObjectType, fields: Iterable[Field]) -> dict[str, str
     if optional:
         query["include_fields"] = ",".join(optional)
     custom = dict.fromkeys(field.record_key for field in fields if field.is_custom)
-    nested = object_type.custom_fields is CustomFields.NESTED
-    if nested and 0 < len(custom) <= MAX_CUSTOM_FIELDS_PER_REQUEST:
+    chooses = object_type.custom_fields is CustomFields.NESTED and object_type.chooses_custom_fields
+    if chooses and 0 < len(custom) <= MAX_CUSTOM_FIELDS_PER_REQUEST:
         query["custom_fields"] = ",".join(custom)
     return query
 

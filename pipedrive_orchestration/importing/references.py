@@ -399,17 +399,21 @@ class References:
         slug: str,
         types: Mapping[str, str],
     ) -> list[str]:
-        columns = [each.reference.key for each in names.columns if each.reference.key in types]
+        columns = [each.reference for each in names.columns if each.reference.key in types]
         return self._unknown(connection, names, columns, f"{quoted(ROWS, slug)} WHERE _is_current")
 
     def _unknown(
-        self, connection: duckdb.DuckDBPyConnection, names: ReferenceNames, columns: Sequence[str], rows: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        names: ReferenceNames,
+        columns: Sequence[Column],
+        rows: str,
     ) -> list[str]:
         """Ids in some columns of rows for which there is no name yet."""
         if not columns:
             return []
         ids = " UNION ALL ".join(
-            f"SELECT {quoted(column)} AS id FROM {rows}" for column in dict.fromkeys(columns)
+            f"SELECT {_each_id(column)} AS id FROM {rows}" for column in dict.fromkeys(columns)
         )
         known = []
         if names.known is not None:
@@ -426,11 +430,11 @@ class References:
     async def _look_up_for(self, names: ReferenceNames, rows: Sequence[Path]) -> None:
         if not rows or names.refusal is not None:
             return
-        columns = [each.reference.key for each in names.columns]
+        columns = [each.reference for each in names.columns]
         await names.look_up(await asyncio.to_thread(self._unknown_in_files, names, columns, rows))
 
     def _unknown_in_files(
-        self, names: ReferenceNames, columns: Sequence[str], rows: Sequence[Path]
+        self, names: ReferenceNames, columns: Sequence[Column], rows: Sequence[Path]
     ) -> list[str]:
         with duckdb_instance() as connection:
             return self._unknown(connection, names, columns, rows_of(rows))

@@ -176,6 +176,7 @@ async def _load(
 def _closed(source: Source, refused: Refused) -> str:
     """Why an import is skipped: the account or its user lacks what the collection requires."""
     return (
-        f"skipped: {source.object_type} need {source.type.requires}, and Pipedrive answers "
-        f"{refused.status} ({refused.reason}); the next import tries again"
+        f"skipped: {source.object_type} need {source.type.requires} (an app needs the scope "
+        f"{' or '.join(source.type.scopes)} as well), and Pipedrive answers {refused.status} "
+        f"({refused.reason}); the next import tries again"
     )

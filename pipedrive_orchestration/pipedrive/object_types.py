@@ -187,6 +187,8 @@ class ObjectType:
     fields_path: str | None = None
     fields_cost: int = 0
     custom_fields: CustomFields = CustomFields.NONE
+    chooses_custom_fields: bool = True
+    """Whether lists of nested custom values take the ``custom_fields`` parameter."""
     filters: tuple[str, ...] = ()
     """Parameters by which Pipedrive itself can restrict the list."""
     recents_item: str | None = None
@@ -714,6 +716,7 @@ PROJECTS = ObjectType(
     fields_cost=10,
     fields_scopes=(*_PROJECTS, "project-fields:full"),
     custom_fields=CustomFields.NESTED,
+    chooses_custom_fields=False,
     filters=("phase_id",),
     scopes=_PROJECTS,
     requires=_PROJECTS_ADD_ON,

@@ -55,7 +55,8 @@ class _Envelope(msgspec.Struct):
 
 class _ObjectEnvelope(msgspec.Struct):
     success: bool | None = None
-    data: dict[str, msgspec.Raw] | None = None
+    # An object without entries is written as a list by PHP, in which v1 is.
+    data: dict[str, msgspec.Raw] | list[msgspec.Raw] | None = None
     error: str | None = None
 
 
@@ -219,8 +220,10 @@ def open_answer(body: bytes, listing: Listing) -> Page:
 def _open_object(body: bytes, records: str | Entries) -> Page:
     envelope = _opened(body, _object_envelopes)
     _refuse_failure(envelope)
-    if envelope.data is None:
-        return Page([], is_null=True)
+    if not envelope.data:
+        return Page([], is_null=envelope.data is None)
+    if isinstance(envelope.data, list):
+        raise BrokenBody("the body has a list where an object is to be")
     try:
         if isinstance(records, str):
             found = _lists.decode(envelope.data[records])

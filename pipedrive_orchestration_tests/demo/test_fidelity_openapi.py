@@ -49,6 +49,16 @@ VALID_VALUES = {
     "exact_match": "true",
     "item_types": "deal",
     "search_for_related_items": "true",
+    "is_done": "true",
+    "is_milestone": "true",
+    "is_active": "true",
+    "app": "sales",
+    "order_by": "id",
+    "type.name": "deals_won",
+    "assignee.type": "company",
+    "expected_outcome.tracking_metric": "sum",
+    "period.start": "2026-01-01",
+    "period.end": "2026-12-31",
 }
 """A value that suits the parameter wherever it is accepted; any other parameter takes ``1``."""
 
@@ -59,6 +69,7 @@ FILTER_TYPES = {
     "activities": "activity",
     "products": "products",
     "leads": "leads",
+    "projects": "projects",
 }
 PAGED = {operation.path for operation in OPERATIONS if operation.paging is Paging.CURSOR}
 FIELD_LISTS = {

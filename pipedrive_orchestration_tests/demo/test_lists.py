@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Paging
 from pipedrive_orchestration_tests.demo.conftest import Fresh
+from pipedrive_orchestration_tests.exactness.truth import is_archived, is_deleted
 
 LISTED = {name: one for name, one in CATALOGUE.items() if one.parent is None}
-V2 = [name for name, one in LISTED.items() if one.version == "v2"]
+V2 = [name for name, one in LISTED.items() if one.paging is Paging.CURSOR]
 FIELDS = ["dealFields", "personFields", "organizationFields", "productFields", "activityFields"]
 
 
@@ -52,7 +53,7 @@ def live(demo: DemoServer, name: str) -> list[dict[str, Any]]:
     return [
         record
         for record in demo.account.records(name)
-        if not record.get("is_deleted") and not record.get("is_archived") and record.get("active_flag", True)
+        if not is_deleted(name, record) and not is_archived(record) and record.get("active_flag", True)
     ]
 
 
@@ -316,11 +317,11 @@ def test_a_deleted_note_still_answers_by_id(demo: DemoServer, http: httpx.Client
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, one in LISTED.items() if one.version == "v1" and one.paging is Paging.NONE]
+    "name", [name for name, one in LISTED.items() if one.paging is Paging.NONE and one.listing.is_plain]
 )
 def test_collections_without_paging_come_whole(demo: DemoServer, http: httpx.Client, name: str) -> None:
-    found = http.get(CATALOGUE[name].path).json()["data"]
-    assert {record["id"] for record in found} == {record["id"] for record in demo.account.records(name)}
+    found, key = http.get(CATALOGUE[name].path).json()["data"], CATALOGUE[name].id_key
+    assert {record[key] for record in found} == {record["id"] for record in demo.account.records(name)}
 
 
 def test_users_and_fields_of_v1(demo: DemoServer, http: httpx.Client) -> None:
@@ -382,3 +383,39 @@ def test_no_record_is_lost_while_others_change(fresh: Callable[..., Fresh]) -> N
                 before.discard(read[-1])
                 account.server.write("POST", "/api/v2/persons", {"name": f"New {number}"})
         assert before <= seen
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ({}, 1),
+        ({"is_active": "false"}, 0),
+        ({"assignee.type": "company"}, 1),
+        ({"expected_outcome.tracking_metric": "quantity"}, 3),
+        ({"expected_outcome.tracking_metric": "quantity", "is_active": "false"}, 1),
+        ({"type.params.pipeline_id": "2"}, 1),
+        ({"period.start": "1990-01-01", "period.end": "1990-12-31"}, 0),
+    ],
+)
+def test_goals_are_the_users_own_unless_somebody_asks_for_more(
+    http: httpx.Client, asked: dict[str, str], count: int
+) -> None:
+    assert len(http.get("/v1/goals/find", params=asked).json()["data"]["goals"]) == count
+
+
+def test_phases_are_those_of_a_board_and_tasks_those_of_a_project(http: httpx.Client) -> None:
+    assert http.get("/api/v2/phases").status_code == 400
+    phases = http.get("/api/v2/phases", params={"board_id": 2}).json()["data"]
+    assert {phase["board_id"] for phase in phases} == {2}
+    tasks = everything(http, "/api/v2/tasks", limit=500)
+    below = everything(http, "/api/v2/tasks", limit=500, parent_task_id="null")
+    assert {task["id"] for task in below} == {task["id"] for task in tasks if task["parent_task_id"] is None}
+    mine = everything(http, "/api/v2/tasks", limit=500, assignee_id=tasks[0]["assignee_ids"][0])
+    assert {task["id"] for task in mine} == {
+        task["id"] for task in tasks if tasks[0]["assignee_ids"][0] in task["assignee_ids"]
+    }
+
+
+def test_call_logs_come_by_fifty_at_most(http: httpx.Client) -> None:
+    assert http.get("/v1/callLogs", params={"limit": 51}).status_code == 400
+    assert len(offset_pages(http, "/v1/callLogs", limit=7)) > 7

@@ -22,7 +22,7 @@ FAMILIES = (
     "deals", "persons", "organizations", "activities", "products", "leads", "notes", "pipelines", "stages",
     "lead_labels", "activity_types", "filters",
 )  # fmt: skip
-"""What can be written; users and currencies cannot be in the demo account."""
+"""What can be written in the demo account."""
 
 _WEIGHTS = {"pipelines": 1, "stages": 1, "lead_labels": 1, "activity_types": 1, "filters": 1}
 

@@ -59,7 +59,14 @@ def is_deleted(object_type: str, record: Record) -> bool:
     """Whether Pipedrive's lists leave the record out as deleted; inactive activity types stay listed."""
     if object_type in {"notes", "filters"}:
         return not record["active_flag"]
+    if object_type == "projects":
+        return bool(record["status"] == "deleted")
     return object_type != "users" and bool(record.get("is_deleted"))
+
+
+def is_archived(record: Record) -> bool:
+    """Whether the record is archived; a project says so by the time at which it was."""
+    return bool(record.get("is_archived", record.get("archive_time")))
 
 
 def members(account: Account, source: Source) -> dict[str, Record]:
@@ -68,7 +75,7 @@ def members(account: Account, source: Source) -> dict[str, Record]:
     return {
         str(record["id"]): record
         for record in account.records(source.object_type)
-        if not is_deleted(source.object_type, record) and (everything or not record.get("is_archived"))
+        if not is_deleted(source.object_type, record) and (everything or not is_archived(record))
     }
 
 
@@ -130,7 +137,7 @@ def _wrong_cells(
     updated = record.get("update_time")
     if row["_update_time"] != (instant(updated) if updated else None):
         yield f"{record_id}._update_time is {row['_update_time']}, should be {updated}"
-    if row["_is_archived"] != bool(record.get("is_archived")):
+    if row["_is_archived"] != is_archived(record):
         yield f"{record_id}._is_archived is {row['_is_archived']}"
     if row["_removal"] is not None or row["_removed_at"] is not None:
         yield f"{record_id} is current and has a removal"

@@ -21,6 +21,8 @@ REQUIRED = {
     "/deals/products": {"deal_ids": ",".join(map(str, range(1, 61)))},
     "/deals/installments": {"deal_ids": ",".join(map(str, range(1, 61)))},
     "/organizationRelationships": {"org_id": "1"},
+    "/phases": {"board_id": "1"},
+    "/goals/find": {"expected_outcome.tracking_metric": "quantity"},
 }
 """Parameters without which a list refuses to answer."""
 
@@ -28,9 +30,11 @@ CHILDREN_CURSOR = "aWQ6MQ"
 """A cursor of lists of records below others, after the first of them."""
 
 _SINGLES = 12
-_LARGEST_PAGES = {"/itemSearch": 100}
+_LARGEST_PAGES = {"/itemSearch": 100, "/callLogs": 50}
 """By path, where it is not the usual one."""
 _LARGEST_PAGE = 500
+_EVERY_STATUS = {"projects": "open,completed,canceled,deleted"}
+"""By collection, where they are not those of deals."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Conversation:
             "include_option_labels": "true",
             "include_labels": "true",
             "limit": _LARGEST_PAGES.get(operation.path, _LARGEST_PAGE),
-            "status": "open,won,lost,deleted",
+            "status": _EVERY_STATUS.get(operation.resource, "open,won,lost,deleted"),
         }
         plain = REQUIRED.get(operation.path, {})
         full = {name: value for name, value in everything.items() if name in known.parameters}

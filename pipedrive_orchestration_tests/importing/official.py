@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Entries, ObjectType
 from pipedrive_orchestration_tests.importing.canned import Reply, page
 
 FOLDER = Path(
@@ -37,7 +37,10 @@ class Example:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.body["data"]
+        data, records = self.body["data"], self.object_type.records
+        if isinstance(records, Entries):
+            return [{records.name: name, records.value: value} for name, value in data.items()]
+        found: list[dict[str, Any]] = data[records] if records else data
         return found
 
     @property
@@ -48,6 +51,8 @@ class Example:
         """What the account answers: these records, in the list they belong to, and the example's fields."""
         list_path = self.object_type.archived_path if self.archived else self.object_type.path
         replies = {str(list_path): page(self.body)}
+        if self.object_type.parents is not None:
+            replies[self.object_type.parents.path] = page({"success": True, "data": [{"id": 1}]})
         if self.object_type.fields_path:
             replies[self.object_type.fields_path] = page(fields_example(self.object_type))
         return replies
@@ -97,13 +102,16 @@ def _of(object_type: ObjectType) -> list[Example]:
     distinct: dict[str, Example] = {}
     for path in (root, f"{root}/archived", f"{root}/{{id}}", f"{root}/{{id}}/duplicate"):
         for operation, answer in _answers(object_type.version, path):
-            data = answer["data"]
-            body: dict[str, Any] = answer if isinstance(data, list) else {"success": True, "data": [data]}
-            if not all(isinstance(record, dict) and _is_id(record.get("id")) for record in body["data"]):
+            data = answer.get("data")
+            is_list = isinstance(data, list) or (object_type.records and path == root)
+            example = Example(object_type, answer if is_list else {"success": True, "data": [data]}, [])
+            if not all(
+                isinstance(record, dict) and _is_id(record.get(object_type.id_key))
+                for record in example.records
+            ):
                 continue
-            key = json.dumps(body["data"], default=str, sort_keys=True)
-            example = distinct.setdefault(key, Example(object_type, body, []))
-            example.operations.append(operation)
+            key = json.dumps(example.records, default=str, sort_keys=True)
+            distinct.setdefault(key, example).operations.append(operation)
     return list(distinct.values())
 
 

@@ -39,6 +39,9 @@ NESTED: dict[str, tuple[str, Any, Any, Any]] = {
     "project": ("BIGINT", 5, 5, "x"),
     "product": ("BIGINT", 5, 5, "x"),
     "activity": ("BIGINT", 5, 5, "x"),
+    "projects_board": ("BIGINT", 5, 5, "x"),
+    "projects_phase": ("BIGINT", 5, 5, "x"),
+    "deals": ("BIGINT[]", [7, 8], [7, 8], [7, "hot"]),
     "lead": ("UUID", LEAD, uuid.UUID(LEAD), "abc-def"),
     "monetary": (
         'STRUCT("value" DOUBLE, currency VARCHAR)',
@@ -258,4 +261,5 @@ def test_every_field_type_of_the_catalogue_has_a_column_type() -> None:
     untyped = {"json"}
     types = {prop.field_type for described in CATALOGUE.values() for prop in described.properties}
     shapes = {"visible_to", "status", "datetime", "uuid", "uuids", "ids", "contacts", "amount", "clock"}
+    shapes |= {"role", "task", "persons", "orgs", "users", "texts"}
     assert types - untyped - shapes <= set(NESTED) | set(TEXTS)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.pipedrive.builtin_fields import Property
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Entries
 from pipedrive_orchestration_tests.importing.official import FOLDER, operations
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"Pipedrive's OpenAPI files are not in {FOLDER}")
@@ -36,7 +36,14 @@ CONTAINERS = {"custom_fields"}
 OTHERWISE = {
     # Amounts of money, which other answers of Pipedrive's give with a fraction.
     ("organizations", "annual_revenue"): "integer",
+    # Flags that are 0 or 1.
+    ("webhooks", "is_active"): "number",
+    ("legacy_teams", "active_flag"): "number",
+    ("legacy_teams", "deleted_flag"): "number",
     # Numbers in quotation marks, which the cast of a whole number reads.
+    ("roles", "assignment_count"): "string",
+    ("roles", "sub_role_count"): "string",
+    ("call_logs", "duration"): "string",
     ("leads", "visible_to"): "string",
     ("filters", "visible_to"): "string",
     # A flag in quotation marks, in the example too.
@@ -63,12 +70,16 @@ READERS = {
         "pipeline",
         "project",
         "activity",
+        "task",
+        "role",
+        "projects_board",
+        "projects_phase",
     ),
     # A schema may call a whole number a number.
     "number": ("double", "visible_to"),
     "boolean": ("boolean",),
     "object": ("address", "amount", "json"),
-    "array": ("ids", "uuids", "contacts", "json"),
+    "array": ("ids", "uuids", "texts", "deals", "persons", "orgs", "users", "contacts", "json"),
 }
 """The field types that read a JSON type."""
 
@@ -98,7 +109,14 @@ def _documented(name: str) -> dict[str, dict[str, Any]]:
     if CATALOGUE[name].plain:
         return {CATALOGUE[name].plain: {"type": "integer"}}
     data = _properties(answer["content"]["application/json"]["schema"])["data"]
-    return {key: of for key, of in _properties(data["items"]).items() if key not in CONTAINERS}
+    records = CATALOGUE[name].records
+    if isinstance(records, Entries):
+        (value,) = _properties(data).values()
+        return {records.name: {"type": "string"}, records.value: value}
+    if records:
+        data = _properties(data)[records]
+    left_out = CONTAINERS | CATALOGUE[name].withheld
+    return {key: of for key, of in _properties(data["items"]).items() if key not in left_out}
 
 
 def _includable(name: str) -> set[str]:

@@ -58,6 +58,9 @@ class Account:
     ``lock`` guards everything; whoever reads or changes several things in a row from another thread
     than the server's holds it meanwhile.
 
+    Attributes:
+        closed: collections that the plan and the add-ons of the company do not open.
+
     Args:
         business: the records to begin with.
         clock: the account's clock.
@@ -68,6 +71,7 @@ class Account:
         self.lock = threading.RLock()
         self.clock = clock
         self.me: Record = me(business)
+        self.closed: frozenset[str] = frozenset()
         self.collections = {
             name: Collection(name, business[name], schema) for name, schema in SCHEMAS.items()
         }

@@ -26,6 +26,7 @@ _COLLECTIONS = {
     "people": "persons",
     "products": "products",
     "activity": "activities",
+    "projects": "projects",
 }
 """Filter types and the collections they filter."""
 
@@ -36,6 +37,7 @@ _OBJECTS = {
     "person": "persons",
     "product": "products",
     "activity": "activities",
+    "project": "projects",
 }
 """Objects of conditions and whose fields ``field_id`` counts; leads use deal fields."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from pipedrive_orchestration.demo.generator.business import Business
 from pipedrive_orchestration.demo.generator.moments import DAY, millisecond_time, v1_time
@@ -127,8 +126,8 @@ def lead_sources(_business: Business) -> Records:
 
 
 def user_connections(_business: Business) -> Records:
-    """The services that the token's user is connected to; of the last one there is no id."""
-    connected: dict[str, Any] = {"google": "109238475610293847561", "outlook": False}
+    """The services that the token's user is connected to, and the ids there."""
+    connected = {"google": "109238475610293847561"}
     return {
         service: {"id": service, "service": service, "third_party_id": identifier}
         for service, identifier in connected.items()

@@ -68,6 +68,7 @@ _FILTERS = (
     ("Calls", "activity", "activities", "activity", "type", "=", "call"),
     ("Leads with a closing date", "leads", "deals", "deal", "expected_close_date", "IS NOT NULL", None),
     ("Products from T", "products", "products", "product", "name", "LIKE '$%'", "T"),
+    ("Open projects", "projects", "projects", "project", "status", "=", "open"),
 )
 """Of each: name, type, whose fields it asks for, their object, the field, operator and value."""
 

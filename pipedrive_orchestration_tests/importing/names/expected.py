@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pipedrive_orchestration.demo import Account, DemoServer
@@ -11,12 +12,16 @@ from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.exactness.trial import Trial
+from pipedrive_orchestration_tests.exactness.truth import is_deleted
 
 Record = dict[str, Any]
 
 ONE_WINDOW = {"partitions_start": f"{PRESENT:%Y-%m}"}
 
-TITLES = {"deals": "title", "leads": "title", "activities": "subject"}
+TITLES = {
+    **dict.fromkeys(("deals", "leads", "projects", "tasks"), "title"),
+    "activities": "subject",
+}
 """What shows a record in place of its id, where that is not its name."""
 
 
@@ -42,6 +47,15 @@ REFERRED = {
     "pipeline": "pipelines",
     "stage": "stages",
     "uuids": "lead_labels",
+    "project": "projects",
+    "task": "tasks",
+    "projects_board": "boards",
+    "projects_phase": "phases",
+    "role": "roles",
+    "deals": "deals",
+    "persons": "persons",
+    "orgs": "organizations",
+    "users": "users",
 }
 
 
@@ -68,19 +82,22 @@ class Names:
 
     def fits(self, key: str, record: Record, cell: Any) -> bool:
         """Whether a cell is right; the name of what was deleted may be known or not."""
-        of, object_type = self.of[key]
+        of, _ = self.of[key]
         value = record.get(of, (record.get("custom_fields") or {}).get(of))
         if isinstance(value, list):
-            return bool(cell == [self._name(key, object_type, one) for one in value])
-        if value is None:
-            return cell is None
+            names = cell or []
+            return len(names) == len(value) and all(map(partial(self._is_name, key), value, names))
+        return cell is None if value is None else self._is_name(key, value, cell)
+
+    def _is_name(self, key: str, value: Any, cell: Any) -> bool:
+        object_type = self.of[key][1]
         target = self._records[object_type].get(value)
-        if target is None or target.get("is_deleted") or target.get("active_flag") is False:
+        if target is None or is_deleted(object_type, target) or target.get("active_flag") is False:
             return cell is None or target is None or cell == self._name(key, object_type, value)
         return bool(cell == self._name(key, object_type, value))
 
     def _name(self, key: str, object_type: str, record_id: Any) -> Any:
-        attribute = "email" if key.endswith("_email") else TITLES.get(object_type, "name")
+        attribute = "email" if key.endswith(("_email", "_emails")) else TITLES.get(object_type, "name")
         target = self._records[object_type].get(record_id)
         return target and target[attribute]
 

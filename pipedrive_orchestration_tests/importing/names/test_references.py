@@ -50,6 +50,10 @@ def test_derived_names_have_names_that_their_users_know(trial: Trial) -> None:
         "activities": {"deal_title", "lead_title", "person_name", "org_name", "owner_name"},
         "stages": {"pipeline_name"},
         "notes": {"user_name", "deal_title", "person_name", "org_name", "lead_title"},
+        "projects": {"board_name", "phase_name", "owner_name", "deal_titles", "person_names", "org_names"},
+        "tasks": {"project_title", "parent_task_title", "creator_name", "assignee_names"},
+        "legacy_teams": {"manager_name", "user_names", "user_emails"},
+        "roles": {"parent_role_name"},
     }
     for object_type, names in expected.items():
         assert names <= set(names_of(offered(trial.demo, object_type), derived=True)), object_type
