@@ -186,7 +186,7 @@ def _opened(row: tuple[Any, ...], keys: Sequence[str], types: dict[str, str]) ->
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The number of rows of a source, and the instant up to which its changes are loaded."""
+    """What is counted of a source, up to when its changes are loaded, and why its last import was skipped."""
 
     current: int = 0
     removed: int = 0

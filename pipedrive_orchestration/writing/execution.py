@@ -282,7 +282,7 @@ class Executor:
 
     async def _whole(self, listing: Listing) -> list[Record]:
         """The records of a list that comes in one answer; an empty answer is believed once it is repeated."""
-        read = page_reader(listing.paging, nulls=NULLS)
+        read = page_reader(listing, nulls=NULLS)
         return _decoded(await self._client.get(listing.path, {}, cost=listing.cost, read=read))
 
     async def _newest(self, listing: Listing, since: datetime, *, only_one: bool) -> AsyncIterator[Page]:
@@ -292,7 +292,7 @@ class Executor:
         else:
             query = {"sort": "add_time DESC" if self._writable.name == "leads" else "id DESC"}
         query["limit"] = MAX_PAGE_SIZE
-        read = partial(page_reader, listing.paging, nulls=NULLS)
+        read = partial(page_reader, listing, nulls=NULLS)
         while True:
             page = await self._client.get(listing.path, query, cost=listing.cost, read=read())
             yield page

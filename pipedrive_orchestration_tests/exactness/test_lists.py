@@ -14,7 +14,7 @@ from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 
-LISTS = [name for name in CATALOGUE if name not in FAMILIES]
+LISTS = [name for name, one in CATALOGUE.items() if name not in FAMILIES and one.parent is None]
 SOME = ("projects", "phases", "goals", "call_logs", "lead_sources")
 """One of each kind; all of them with the long runs."""
 
@@ -69,7 +69,9 @@ def test_a_project_that_is_archived_leaves_and_comes_back(fresh_trial: FreshTria
     for state in states:
         account.clock.advance(timedelta(minutes=1))
         for one, keys in state.items():
-            account.save("projects", account.record("projects", one) | keys)
+            project = account.record("projects", one)
+            assert project is not None
+            account.save("projects", project | keys)
         trial.changes(source)
         assert trial.differences(source) == []
     removals = {one: trial.rows(source)[str(one)]["_removal"] for one in (first, second, third)}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipedrive_orchestration_tests.pipedrive import collections_table
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "pipedrive-api.md"
 
@@ -52,3 +54,10 @@ def test_every_fact_says_how_sure_it_is() -> None:
     facts = PAGE.read_text().partition("## Addresses")[2]
     bullets = [part.split("\n\n")[0] for part in re.split(r"^- ", facts, flags=re.MULTILINE)[1:]]
     assert [bullet for bullet in bullets if not any(mark in bullet for mark in marks)] == []
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the package is tested without its repository")
+def test_the_table_of_collections_is_that_of_the_catalogue() -> None:
+    page = collections_table.PAGE.read_text()
+    shown = page.partition(collections_table.BEGIN)[2].partition(collections_table.END)[0]
+    assert shown == collections_table.table(), "python -m ...pipedrive.collections_table writes it anew"

@@ -48,8 +48,8 @@ def test_it_finds_the_segment(demo: DemoServer, filters: dict[str, Any]) -> None
     assert found.restrictions == ({"status": "open"} if filters is OPEN else {})
 
 
-@pytest.mark.parametrize("object_type", CATALOGUE)
-def test_every_object_type(demo: DemoServer, object_type: str) -> None:
+@pytest.mark.parametrize("object_type", [name for name, one in CATALOGUE.items() if one.parent is None])
+def test_every_list(demo: DemoServer, object_type: str) -> None:
     key = CATALOGUE[object_type].properties[0].key
     filters = {"conditions": [{"variable": key, "condition": "is not empty"}]}
     body = body_of(filters, object_type=object_type, properties=[key])
