@@ -52,7 +52,7 @@ def test_all_unknown_properties_are_named_at_once_with_what_may_be_meant(tmp_pat
     assert not (tmp_path / "warehouse.duckdb").exists()
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", [name for name, one in CATALOGUE.items() if one.parent is None])
 def test_an_empty_account_makes_an_empty_table_with_every_property(tmp_path: Path, name: str) -> None:
     described = CATALOGUE[name]
     with serving({}) as served:

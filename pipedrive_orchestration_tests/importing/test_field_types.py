@@ -261,5 +261,5 @@ def test_every_field_type_of_the_catalogue_has_a_column_type() -> None:
     untyped = {"json"}
     types = {prop.field_type for described in CATALOGUE.values() for prop in described.properties}
     shapes = {"visible_to", "status", "datetime", "uuid", "uuids", "ids", "contacts", "amount", "clock"}
-    shapes |= {"role", "task", "persons", "orgs", "users", "texts"}
+    shapes |= {"role", "task", "persons", "orgs", "users", "texts", "billing_frequency"}
     assert types - untyped - shapes <= set(NESTED) | set(TEXTS)
