@@ -47,6 +47,7 @@ _OTHERS: dict[str, Endpoint] = {
     "/userConnections": lists.connections,
     "/itemSearch": search.items_found,
     "/recents": recents.listed,
+    "/files/{id}/download": lists.content,
     "/leadFields": fields.lead_fields,
     "/noteFields": fields.note_fields,
 }

@@ -253,6 +253,15 @@ GET    /callLogs/{id}                           2 -      phone-integration
 GET    /currencies                             20 whole  base
        ? term
 
+GET    /files                                  20 offset deals:read|full activities:read|full
+                                                         contacts:read|full
+       ? sort=id|update_time
+GET    /files/{id}                              2 -      deals:read|full activities:read|full
+                                                         contacts:read|full
+DELETE /files/{id}                              6 -      deals:full activities:full contacts:full
+GET    /files/{id}/download                    20 -      deals:read|full activities:read|full
+                                                         contacts:read|full
+
 GET    /filters                                20 whole  deals:read|full activities:read|full
                                                          contacts:read|full
        ? type=deals|leads|org|people|products|activity|projects

@@ -214,7 +214,7 @@ _LISTS = {"status", "fields", "include_fields", "items", "item_types"}
 _MOST_SORTED = {"notes": 8}
 """By how many properties a v1 list can be sorted, where it is more than one."""
 
-_SMALL_PAGES = {"/callLogs": 50}
+_SMALL_PAGES = {"/callLogs": 50, "/files": 100}
 """Largest pages of lists, by path, where they are not the usual ones; they are the default, too."""
 
 _BOOLEANS = (

@@ -20,7 +20,6 @@ from pipedrive_orchestration.importing.removals import count_in_windows, instant
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window, windows_until
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
 from pipedrive_orchestration.warehouse.window_readings import WindowPart, WindowState
 
 SHARE_OF_TOKENS = 10
@@ -176,14 +175,14 @@ def _affordable(
         for each in doubtful:
             rows = count_in_windows(connection, source.slug, [each.window])
             # Records that came since the window was read last may make a page more.
-            tokens = cost * (-(-rows // MAX_PAGE_SIZE) + 1)
+            tokens = cost * (-(-rows // source.type.page_size) + 1)
             if tokens <= allowed:
                 chosen.append(each)
                 allowed -= tokens
                 continue
             pages = allowed // cost - 1
             if not chosen and pages > 0:
-                end = instant_after_rows(connection, source.slug, each.window, pages * MAX_PAGE_SIZE)
+                end = instant_after_rows(connection, source.slug, each.window, pages * source.type.page_size)
                 chosen.append(replace(each, window=replace(each.window, end=end)))
             break
     return chosen

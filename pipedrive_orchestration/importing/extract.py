@@ -34,6 +34,10 @@ class Extraction:
         self._plan = plan
         self._windows = self._reader(context.object_type.listing, plan.ranges, self._restricted())
 
+    @property
+    def _is_newest_first(self) -> bool:
+        return self._context.object_type.bounds is Bounds.ORDER
+
     def covered(self, windows: Sequence[Window]) -> list[Window]:
         """The windows of which everything has been handed out by :meth:`pages`."""
         return self._windows.covered(windows)
@@ -70,11 +74,14 @@ class Extraction:
             is_wanted = plan.ranges and self._context.source.options.include_archived
             if object_type.archived_listing and is_wanted:
                 yield self._archived(object_type.archived_listing)
-            yield self._windows.pages()
+            yield self._latest(object_type.listing) if self._is_newest_first else self._windows.pages()
         else:
             if object_type.archived_listing:
                 yield self._archived(object_type.archived_listing)
-            yield self._reader(object_type.listing, plan.ranges, object_type.with_deleted).pages()
+            if self._is_newest_first:
+                yield self._latest(object_type.listing)
+            else:
+                yield self._reader(object_type.listing, plan.ranges, object_type.with_deleted).pages()
             yield from self._rechecks()
 
     def _rechecks(self) -> Iterator[AsyncGenerator[FetchedPage, None]]:
@@ -97,9 +104,10 @@ class Extraction:
             yield self._caught_up()
 
     def _has_read_to_its_end(self) -> bool:
-        # One reader that goes on until nothing is left has met every record that moved ahead of it.
-        ranges = self._plan.ranges
-        return len(ranges) == 1 and ranges[0][1] is None and not self._windows.has_split
+        # One reader that goes on until nothing is left has met every record that moved ahead of it; one that
+        # began with the latest has met none of these.
+        ranges, is_upwards = self._plan.ranges, not self._is_newest_first
+        return is_upwards and len(ranges) == 1 and ranges[0][1] is None and not self._windows.has_split
 
     def _archived(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
         if listing.bounds is Bounds.ORDER:
@@ -121,9 +129,15 @@ class Extraction:
         """The part of a list without bounds that lies in the plan's ranges, or is newer than all of them."""
         starts = [since for since, _ in self._plan.ranges if since is not None]
         since = min(starts) if len(starts) == len(self._plan.ranges) else None
+        async for page in self._latest_since(listing, since):
+            yield page
+
+    async def _latest_since(
+        self, listing: Listing, since: datetime | None
+    ) -> AsyncGenerator[FetchedPage, None]:
         query = {**self._context.definition.query, **self._plan.restrictions}
         async for page in latest_pages(self._context.client, listing, query, since):
-            yield FetchedPage(page)
+            yield FetchedPage(page, page.first_update_time())
 
     async def _snapshot(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
         """A whole list, by which what it does not have is known to be gone."""
@@ -173,8 +187,12 @@ class Extraction:
             began = clock.now_at_pipedrive()
             newest: datetime | None = None
             object_type = self._context.object_type
-            reader = self._reader(object_type.listing, [(since, None)], object_type.with_deleted)
-            async with aclosing(reader.pages()) as changed:
+            if self._is_newest_first:
+                pages = self._latest_since(object_type.listing, since)
+            else:
+                reader = self._reader(object_type.listing, [(since, None)], object_type.with_deleted)
+                pages = reader.pages()
+            async with aclosing(pages) as changed:
                 async for page in changed:
                     yield page
                     newest = max(filter(None, (newest, page.reached)), default=None)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipedrive_orchestration.importing.children import ChildLoader
 from pipedrive_orchestration.importing.commit import Committer
+from pipedrive_orchestration.importing.contents import ContentKeeper
 from pipedrive_orchestration.importing.context import ImportContext, ImportRequest
 from pipedrive_orchestration.importing.definition import define, fingerprint_of, understood_fields
 from pipedrive_orchestration.importing.doubt import DoubtfulWindow, reconciles, windows_to_reconcile
@@ -37,6 +38,10 @@ from pipedrive_orchestration.pipedrive.errors import PipedriveError, Refused
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+
+
+SOMETHING = "a right, or a plan or add-on of the account, that is missing"
+"""What a collection requires of which nothing more is known."""
 
 
 def import_source(  # noqa: PLR0913 - all but the source are keywords
@@ -137,6 +142,8 @@ async def _import(
                     await loader.load(everything=rechecks is None or bool(rechecks))
                 else:
                     await _load(context, prior, visibility, staging, names, plan, committer)
+                if source.options.contents:
+                    committer.note(await ContentKeeper(context).keep())
             except Refused as refused:
                 if not source.type.is_closed(refused.status):
                     with suppress(WarehouseError):

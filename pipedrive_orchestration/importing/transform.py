@@ -142,6 +142,8 @@ def _make_characters_whole(pages: Sequence[Path]) -> None:
 def _own_leaves(object_type: ObjectType) -> tuple[str, ...]:
     """What is wanted of every record, whatever its source asks for."""
     own = [object_type.id_key, "add_time", object_type.stamp, "is_deleted", object_type.archived_key]
+    if object_type.active_key:
+        own.append(object_type.active_key)
     if object_type.parent is not None:
         own += [*object_type.parent.key, *filter(None, [object_type.parent.property])]
     return tuple(dict.fromkeys(own))
@@ -198,7 +200,7 @@ def _select(
         f"TRY_CAST({leaf_column('add_time')} AS TIMESTAMPTZ) AS _add_time",
         f"TRY_CAST({leaf_column(object_type.stamp)} AS TIMESTAMPTZ) AS _update_time",
         f"{_is_archived(object_type)} AS _is_archived",
-        f"coalesce(TRY_CAST({leaf_column('is_deleted')} AS BOOLEAN), false) AS _is_deleted",
+        f"{_is_deleted(object_type)} AS _is_deleted",
         f"{predicate} AS _matches",
         f"CASE {nameless} ELSE {set_aside} END AS _misfits",
         "_page",
@@ -232,6 +234,14 @@ def _id_of(object_type: ObjectType) -> str:
     count = f"row_number() OVER (PARTITION BY {_parent_id(parent)}, {key})"
     counted = f"coalesce(':' || nullif({count}, 1)::VARCHAR, '')"
     return f"{_parent_id(parent)}::VARCHAR || ':' || {key} || {counted}"
+
+
+def _is_deleted(object_type: ObjectType) -> str:
+    """SQL of whether a record is deleted."""
+    says_so = f"coalesce(TRY_CAST({leaf_column('is_deleted')} AS BOOLEAN), false)"
+    if not object_type.active_key:
+        return says_so
+    return f"({says_so} OR NOT coalesce(TRY_CAST({leaf_column(object_type.active_key)} AS BOOLEAN), true))"
 
 
 def _parent_id(parent: Parent) -> str:

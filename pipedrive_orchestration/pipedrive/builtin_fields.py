@@ -154,6 +154,14 @@ FILTERS = _table(
     datetime: last_used_time; int: custom_view_id""",
 )
 
+FILES = _table(
+    """int: id; varchar: name file_name file_type; int: file_size; user: user_id; deal: deal_id;
+    people: person_id; org: org_id; product: product_id; activity: activity_id; lead: lead_id;
+    project: project_id; int: log_id; datetime: add_time update_time; boolean: active_flag inline_flag;
+    varchar: remote_location remote_id cid s3_bucket mail_message_id mail_template_id
+    deal_name person_name org_name product_name lead_name project_name url; text: description""",
+)
+
 DEAL_PRODUCTS = _table(
     """int: id; deal: deal_id; product: product_id; int: product_variation_id; varchar: name; int: order_nr;
     double: item_price quantity sum discount; varchar: discount_type; double: tax;

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import httpcore
@@ -91,6 +91,7 @@ class _Request:
     query: Query
     cost: int
     body: bytes | None = None
+    sink: Sink | None = None
 
     @property
     def is_write(self) -> bool:
@@ -99,6 +100,16 @@ class _Request:
     def __str__(self) -> str:
         target = f"{self.path}?{urlencode(self.query)}" if self.query else self.path
         return f"{self.method} {target}"
+
+
+class Sink(Protocol):
+    """A taker of an answer that is too long for memory."""
+
+    def begin(self) -> None:
+        """Forget what was taken, if anything was."""
+
+    def take(self, part: bytes) -> None:
+        """Take the next part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +214,7 @@ class Client:
             timeout=httpx.Timeout(30, connect=10, pool=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=40),
             follow_redirects=False,
-            verify=_certificates() if connection.url.startswith("https:") else False,
+            verify=_verification(connection.url),
         )
 
     async def __aenter__(self) -> Self:
@@ -232,6 +243,23 @@ class Client:
         request = _Request("GET", path, query, cost)
         result, _ = await self._ask(request, read)
         return result
+
+    async def save(self, path: str, sink: Sink, *, cost: int) -> None:
+        """Write an answer down as it comes, however long it is.
+
+        Where the answer leads to another address, such as a storage's, that is asked once, without anything
+        that says who asks.
+
+        Args:
+            path: as in the catalogue, from ``/``.
+            sink: takes the parts of the answer; begun anew where it has to be asked for again.
+            cost: price in tokens (``x-token-cost``).
+
+        Raises:
+            OSError, PipedriveError: of the sink.
+            NotConnected, Refused, BudgetSpent, Unavailable: as of `get`.
+        """
+        await self._ask(_Request("GET", path, {}, cost, sink=sink), lambda _: None)
 
     async def send(self, method: str, path: str, body: Any, *, cost: int) -> Written:
         """Change the account once.
@@ -333,9 +361,30 @@ class Client:
             self.limiter.learn(response.headers)
         # Pipedrive has counted the request by now, so its slot need not wait for the body.
         async with aclosing(response), asyncio.timeout_at(patience.when()):
-            body = b"".join([part async for part in response.aiter_bytes()])
+            if asked.sink is not None and (response.is_success or response.is_redirect):
+                response = await self._poured(response, asked.sink)
+                body = b""
+            else:
+                body = b"".join([part async for part in response.aiter_bytes()])
         self.seconds_per_answer += PACE_SHARE * (time.monotonic() - began - self.seconds_per_answer)
         return _Answer(response, body)
+
+    async def _poured(self, response: httpx.Response, sink: Sink) -> httpx.Response:
+        """The answer whose body the sink has taken: the given one, or the one that it leads to."""
+        if not response.is_redirect:
+            await _pour(response, sink)
+            return response
+        address = response.url.join(response.headers.get("location", ""))
+        async with (
+            httpx.AsyncClient(
+                verify=_verification(str(address)), follow_redirects=True, timeout=30
+            ) as storage,
+            storage.stream("GET", address) as elsewhere,
+        ):
+            if not elsewhere.is_success:
+                raise _TryAgain(f"the storage that it leads to answered {elsewhere.status_code}")
+            await _pour(elsewhere, sink)
+        return httpx.Response(httpx.codes.OK, headers=response.headers)
 
     def _usable(self, asked: _Request, answer: _Answer) -> bytes:
         response, body = answer
@@ -384,6 +433,16 @@ def next_budget(clock: AccountClock) -> datetime:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     second = timedelta(seconds=1)
     return (clock.by_our_clock(midnight) + second - timedelta(microseconds=1)).replace(microsecond=0)
+
+
+async def _pour(response: httpx.Response, sink: Sink) -> None:
+    sink.begin()
+    async for part in response.aiter_bytes():
+        sink.take(part)
+
+
+def _verification(address: str) -> ssl.SSLContext | bool:
+    return _certificates() if address.startswith("https:") else False
 
 
 @cache

@@ -203,6 +203,11 @@ class ObjectType:
     """What it is read along, where there is no list of the whole collection."""
     stamp: str = "update_time"
     """The property that says when a record was changed last."""
+    active_key: str = ""
+    """The property that is false of a record that is deleted, where one can come so."""
+    content_path: str | None = None
+    """Where what a record holds can be read, with its id as ``{id}``, where it holds anything."""
+    content_cost: int = 0
     plain: str = ""
     """The property that a record is, where records are plain values and no objects."""
 
@@ -252,7 +257,12 @@ class ObjectType:
         return Listing(self.fields_path, self.fields_cost, Paging.CURSOR) if self.fields_path else None
 
     def is_closed(self, status: int) -> bool:
-        """Whether that HTTP status says that the account, or its user, lacks what the collection requires."""
+        """Whether that HTTP status says that the account, or its user, lacks what the collection requires.
+
+        What is read per parent can be missing for one of them alone, so 404 says nothing there.
+        """
+        if self.parent is not None:
+            return status in (402, 403)
         return bool(self.requires) and status in _CLOSED
 
     @property
@@ -496,6 +506,29 @@ FILTERS = ObjectType(
         "contacts:full",
     ),
     properties=builtin_fields.FILTERS,
+)
+
+FILES = ObjectType(
+    name="files",
+    path="/v1/files",
+    paging=Paging.OFFSET,
+    bounds=Bounds.ORDER,
+    list_cost=20,
+    get_cost=2,
+    page_size=100,
+    recents_item="file",
+    active_key="active_flag",
+    content_path="/v1/files/{id}/download",
+    content_cost=20,
+    scopes=(
+        "deals:read",
+        "deals:full",
+        "activities:read",
+        "activities:full",
+        "contacts:read",
+        "contacts:full",
+    ),
+    properties=builtin_fields.FILES,
 )
 
 _OF_DEALS = ("deals:read", "deals:full")
@@ -898,6 +931,7 @@ CATALOGUE: dict[str, ObjectType] = {
         ACTIVITY_TYPES,
         CURRENCIES,
         FILTERS,
+        FILES,
         *CHILDREN,
         PROJECTS,
         TASKS,

@@ -201,6 +201,9 @@ class Options(BaseModel):
         "unfiltered source of that object type if left out.",
         examples=["all_deals"],
     )
+    contents: StrictBool = Field(
+        default=False, description="Of files: keep what they hold as well, 20 tokens each."
+    )
     owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = Field(
         default=(), description="E-mail addresses or team:<name>.", examples=[["team:sales"]]
     )
@@ -316,6 +319,9 @@ class DraftBody(PreviewBody):
         if value.parents is not None and object_type and object_type.parent is None:
             raise refusal("no_parents", f"{object_type.name} are no children of other records: "
                           "options.parents does not apply.")  # fmt: skip
+        if value.contents and object_type and object_type.content_path is None:
+            raise refusal("no_contents", f"{object_type.name} hold nothing that could be kept: "
+                          "options.contents does not apply.")  # fmt: skip
         return value
 
 

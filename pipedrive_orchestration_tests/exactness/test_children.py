@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -71,16 +72,16 @@ class Children:
         kinds = [
             Kind(prop.key, prop.field_type, "plain") for prop in CATALOGUE[self.source.object_type].properties
         ]
-        wanted = sorted(
+        wanted = Counter(
             (parent_id, *(_shown(kind.of(child)) for kind in kinds)) for parent_id, child in self.truth()
         )
-        got = sorted(
+        got = Counter(
             (str(row["_parent_id"]), *(_shown(found(row[kind.key], kind.field_type)) for kind in kinds))
             for row in self.trial.rows(self.source).values()
             if row["_is_current"]
         )
-        missing = [f"missing {one}" for one in wanted if one not in got]
-        return missing + [f"too many {one}" for one in got if one not in wanted]
+        missing = [f"missing {one}" for one in (wanted - got).elements()]
+        return missing + [f"too many {one}" for one in (got - wanted).elements()]
 
     def change(self, rng: Random, steps: int) -> None:
         """Random changes of deals and of what they hold."""

@@ -57,7 +57,7 @@ def kinds_of(account: Account, object_type: str) -> dict[str, Kind]:
 
 def is_deleted(object_type: str, record: Record) -> bool:
     """Whether Pipedrive's lists leave the record out as deleted; inactive activity types stay listed."""
-    if object_type in {"notes", "filters"}:
+    if object_type in {"notes", "filters", "files"}:
         return not record["active_flag"]
     if object_type == "projects":
         return bool(record["status"] == "deleted")

@@ -32,6 +32,7 @@ def change_everything(talk: Conversation) -> None:
     _products(talk, user)
     _leads(talk, user, persons[0], organizations[0])
     _notes(talk, user, persons[0], organizations[0], deals[0])
+    talk.ask("DELETE", "v1", "/files/{id}", values={"id": talk.listed("v1", "/files")[0]["id"]})
     _activity_types(talk)
     _filters(talk)
     _fields(talk)

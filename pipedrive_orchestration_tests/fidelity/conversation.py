@@ -26,11 +26,14 @@ REQUIRED = {
 }
 """Parameters without which a list refuses to answer."""
 
+RAW = {"/files/{id}/download"}
+"""Operations whose answers are no JSON."""
+
 CHILDREN_CURSOR = "aWQ6MQ"
 """A cursor of lists of records below others, after the first of them."""
 
 _SINGLES = 12
-_LARGEST_PAGES = {"/itemSearch": 100, "/callLogs": 50}
+_LARGEST_PAGES = {"/itemSearch": 100, "/callLogs": 50, "/files": 100}
 """By path, where it is not the usual one."""
 _LARGEST_PAGE = 500
 _EVERY_STATUS = {"projects": "open,completed,canceled,deleted"}
@@ -123,7 +126,7 @@ class Conversation:
             if operation.method == "GET" and "{" not in operation.path:
                 self._read_list(operation)
         for operation in OPERATIONS:
-            if operation.method == "GET" and "{id}/" in operation.path:
+            if operation.method == "GET" and "{id}/" in operation.path and operation.path not in RAW:
                 self._read_below(operation)
 
     def _read_list(self, operation: Operation) -> None:

@@ -202,6 +202,32 @@ SPEC_ERRORS = (
     ),
     SpecError(("v1 notes",), "null", "updater_id", _NULLABLE),
     SpecError(
+        ("v1 files",),
+        "null",
+        "activity_id cid deal_id deal_name lead_id lead_name mail_message_id mail_template_id org_id "
+        "org_name person_id person_name product_id product_name project_id project_name remote_id s3_bucket",
+        _NULLABLE,
+    ),
+    SpecError(
+        ("v1 recents",),
+        "null",
+        _parts(
+            "data.",
+            "activity_id cid deal_name lead_name mail_message_id mail_template_id product_id product_name "
+            "remote_id s3_bucket",
+        ),
+        _NULLABLE,
+    ),
+    SpecError(
+        ("v1 recents",),
+        "unknown property",
+        "data.project_id data.project_name data.file_type data.log_id",
+        _NEWER,
+    ),
+    SpecError(
+        ("v1 files",), "unknown property", "file_type log_id", "the file's own examples of files have them"
+    ),
+    SpecError(
         ("v1 notes",),
         "null",
         "deal deal_id last_update_user_id lead_id org_id organization person person_id project project_id "

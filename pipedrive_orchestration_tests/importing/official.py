@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Entries, ObjectType
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Bounds, Entries, ObjectType
 from pipedrive_orchestration_tests.importing.canned import Reply, page
 
 FOLDER = Path(
@@ -49,6 +49,9 @@ class Example:
 
     def replies(self) -> dict[str, Reply]:
         """What the account answers: these records, in the list they belong to, and the example's fields."""
+        if self.object_type.bounds is Bounds.ORDER:
+            # Nothing but its number tells the next page from this one, and there is none.
+            self.body["additional_data"] = {"pagination": {"more_items_in_collection": False}}
         list_path = self.object_type.archived_path if self.archived else self.object_type.path
         replies = {str(list_path): page(self.body)}
         if self.object_type.parents is not None:

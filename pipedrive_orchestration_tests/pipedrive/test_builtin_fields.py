@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"Pipedrive's OpenAP
 UNDOCUMENTED = {
     # In the examples of the same operation.
     "deals": {"archive_time", "creator_user_id", "local_won_date", "local_lost_date", "local_close_date"},
+    "files": {"file_type", "log_id"},
     # Observed only: newer than the files.
     "activities": {"outcome"},
     # Observed only: the files have it for deals.

@@ -50,8 +50,10 @@ def _recount(account: Account, name: str, record_id: RecordId | None) -> None:
 def _counts(account: Account, name: str, record: Record) -> Record:
     prop = next(prop for prop, parent in PARENTS.items() if parent == name)
     record_id = record["id"]
-    notes = _records(account, "notes", account["notes"].linked(prop, record_id))
-    counts = {"notes_count": sum(note["active_flag"] for note in notes)}
+    counts: Record = {}
+    for kind in ("notes", "files"):
+        linked = _records(account, kind, account[kind].linked(prop, record_id))
+        counts[f"{kind}_count"] = sum(one["active_flag"] for one in linked)
     counts |= _activity_counts(account, prop, record_id)
     if name != "deals":
         counts |= _deal_counts("", _open_to_view(account, prop, record_id))

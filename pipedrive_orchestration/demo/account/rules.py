@@ -300,6 +300,7 @@ RULES: dict[str, Rules] = {
     "leads": Rules(_lead_objections, _lead),
     "lead_labels": Rules(after_deletion=_take_from_leads),
     "notes": Rules(_note_objections, _note, _touch_noted),
+    "files": Rules(),
     "activity_types": Rules(_activity_type_objections, _activity_type),
     "filters": Rules(_filter_objections, _filter),
 }

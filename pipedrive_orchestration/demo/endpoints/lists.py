@@ -9,6 +9,8 @@ from pipedrive_orchestration.demo.call import Answer, Call, success, success_enc
 from pipedrive_orchestration.demo.endpoints.paging import cursor_after, offset_page, position
 from pipedrive_orchestration.demo.endpoints.projection import projection
 from pipedrive_orchestration.demo.endpoints.selection import selected, sorting_of
+from pipedrive_orchestration.demo.errors import not_found
+from pipedrive_orchestration.demo.generator.files import content_of
 from pipedrive_orchestration.demo.operations import Paging
 
 
@@ -41,6 +43,14 @@ def one(call: Call) -> Answer:
     """One record, archived or not; a deleted one too, until it is purged."""
     record = call.record()
     return success_encoded(projection(call)(record["id"]), **_beside(call))
+
+
+def content(call: Call) -> Answer:
+    """What a file holds; a deleted one holds nothing any more."""
+    file = call.record()
+    if not file["active_flag"]:
+        raise not_found(call.name)
+    return Answer(content_of(file))
 
 
 def _beside(call: Call) -> dict[str, Any]:

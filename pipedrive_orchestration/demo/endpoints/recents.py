@@ -24,6 +24,7 @@ _COLLECTIONS = {
     "activity": "activities",
     "activityType": "activity_types",
     "deal": "deals",
+    "file": "files",
     "filter": "filters",
     "note": "notes",
     "organization": "organizations",
@@ -33,7 +34,7 @@ _COLLECTIONS = {
     "stage": "stages",
     "user": "users",
 }
-"""By what recents calls their records; there are no files in this account."""
+"""By what recents calls their records."""
 
 Change = tuple[str, str, RecordId]
 """When (in v1 form), what and which."""

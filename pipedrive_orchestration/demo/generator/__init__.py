@@ -27,6 +27,7 @@ from pipedrive_orchestration.demo.generator.company import (
 from pipedrive_orchestration.demo.generator.contacts import organizations, persons
 from pipedrive_orchestration.demo.generator.deals import deals
 from pipedrive_orchestration.demo.generator.edge_cases import add_oddities
+from pipedrive_orchestration.demo.generator.files import files
 from pipedrive_orchestration.demo.generator.leads import leads
 from pipedrive_orchestration.demo.generator.links import count_links
 from pipedrive_orchestration.demo.generator.notes import notes
@@ -72,6 +73,7 @@ GENERATORS: dict[str, Callable[[Business], Records]] = {
     "user_connections": user_connections,
     "goals": goals,
     "call_logs": call_logs,
+    "files": files,
 }
 """What makes the records of each collection out of those before it."""
 

@@ -22,6 +22,7 @@ VOLUMES = {
     "activities": 6_000,
     "leads": 800,
     "notes": 1_500,
+    "files": 400,
 }
 """Records at scale 1."""
 

@@ -30,9 +30,10 @@ def count_links(business: Business) -> None:
         lead = business["leads"].get(activity["lead_id"])
         if lead and not activity["done"]:
             lead["next_activity_id"] = activity["id"]
-    for note in _live(business, "notes"):
-        for parent in _parents(business, note):
-            parent["notes_count"] += 1
+    for name in ("notes", "files"):
+        for record in _live(business, name):
+            for parent in _parents(business, record):
+                parent[f"{name}_count"] += 1
 
 
 def _live(business: Business, name: str) -> Iterator[Record]:
