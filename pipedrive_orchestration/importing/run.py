@@ -39,8 +39,7 @@ from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
-
-SOMETHING = "a right, or a plan or add-on of the account, that is missing"
+SOMETHING = "a right, a plan or an add-on that is missing"
 """What a collection requires of which nothing more is known."""
 
 
@@ -183,7 +182,7 @@ async def _load(
 def _closed(source: Source, refused: Refused) -> str:
     """Why an import is skipped: the account or its user lacks what the collection requires."""
     return (
-        f"skipped: {source.object_type} need {source.type.requires} (an app needs the scope "
+        f"skipped: {source.object_type} need {source.type.requires or SOMETHING} (an app needs the scope "
         f"{' or '.join(source.type.scopes)} as well), and Pipedrive answers {refused.status} "
         f"({refused.reason}); the next import tries again"
     )

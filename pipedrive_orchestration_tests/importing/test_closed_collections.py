@@ -9,7 +9,7 @@ import pytest
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration_tests.importing.accounts import account
-from pipedrive_orchestration_tests.importing.canned import DENIED, Answer, page, serving
+from pipedrive_orchestration_tests.importing.canned import DENIED, Answer, page, records, serving
 from pipedrive_orchestration_tests.importing.imports import query, rows, run, source
 
 CLOSED = Answer({"success": False, "error": "Upgrade your plan"}, 402)
@@ -53,3 +53,23 @@ def test_a_service_without_an_id_is_no_connection(tmp_path: Path) -> None:
     assert {one: row["third_party_id"] for one, row in rows(tmp_path, "user_connections").items()} == {
         "google": "g-1"
     }
+
+
+def test_children_that_may_not_be_read_are_skipped_and_one_parent_alone_is_named(tmp_path: Path) -> None:
+    deals = [{"id": one, "title": "Roof", "update_time": "2026-01-02T03:04:05Z"} for one in (1, 2)]
+    parents = source("deals", ["title"])
+    children = source("deal_followers", ["user_id"], parents="deals")
+    with serving(account("deals", deals)) as served:
+        run(parents, served.connection, tmp_path)
+    paths = {one: f"/api/v2/deals/{one}/followers" for one in (1, 2)}
+    with serving(account("deals", deals) | {path: lambda _: DENIED for path in paths.values()}) as served:
+        report = run(children, served.connection, tmp_path, pull=Pull.CHANGES)
+    assert report.skipped is not None
+    assert "403" in report.skipped
+    # Deal 1 has gone since the list of deals came.
+    gone = Answer({"success": False, "error": "Deal not found"}, 404)
+    answers = {paths[1]: lambda _: gone, paths[2]: records({"user_id": 7})}
+    with serving(account("deals", deals) | answers) as served:
+        report = run(children, served.connection, tmp_path, pull=Pull.CHANGES)
+    assert any("1 parents could not be read: 1 (Deal not found)" in note for note in report.notes)
+    assert [row["_parent_id"] for row in rows(tmp_path, "deal_followers").values()] == [2]
