@@ -72,7 +72,8 @@ _LISTS = {
     "uuids": "UUID[]",
     **dict.fromkeys(("names", "texts"), "VARCHAR[]"),
 }
-_CONTACT = {"value": "VARCHAR", "label": "VARCHAR", "primary": "BOOLEAN"}
+CONTACT_PARTS = {"value": "VARCHAR", "label": "VARCHAR", "primary": "BOOLEAN"}
+"""The parts of an email, a phone or an instant messenger."""
 
 
 def sql_type_of(field: Field) -> str:
@@ -83,7 +84,7 @@ def sql_type_of(field: Field) -> str:
     if kind in _TEXTS:
         return "VARCHAR"
     if kind == "contacts":
-        return f"{_struct_type(_CONTACT)}[]"
+        return f"{_struct_type(CONTACT_PARTS)}[]"
     if kind in ("enum", "set") and any(isinstance(option.id, str) for option in field.options):
         return "VARCHAR" if kind == "enum" else "VARCHAR[]"
     if kind in REFERENCES:
@@ -180,13 +181,13 @@ def _opened(leaf: str, candidate: str, kind: str, sql_type: str) -> tuple[str, s
 
 def _contacts_fit(leaf: str, candidate: str) -> str:
     # Nearly every contact has all parts, and no key besides: its text has as many keys as there are parts.
-    text, is_null = f"{leaf}::VARCHAR", [f"c.{quoted(part)} IS NULL" for part in _CONTACT]
+    text, is_null = f"{leaf}::VARCHAR", [f"c.{quoted(part)} IS NULL" for part in CONTACT_PARTS]
     all_there = f"len(list_filter({candidate}, lambda c: {' OR '.join(is_null)})) = 0"
     keys = f"strlen({text}) - strlen(replace({text}, '\":', ''))"
-    usual = f"{all_there} AND {keys} = {2 * len(_CONTACT)} * len({candidate})"
+    usual = f"{all_there} AND {keys} = {2 * len(CONTACT_PARTS)} * len({candidate})"
     are_contacts = f"len(list_filter({candidate}, lambda c: {' AND '.join(is_null)})) = 0"
     odd_primary = "json_type(c, '$.primary') = 'VARCHAR' AND TRY_CAST(c ->> '$.primary' AS BOOLEAN) IS NULL"
-    odd = f"{_unknown_keys('c', _CONTACT)} > 0 OR coalesce({odd_primary}, false)"
+    odd = f"{_unknown_keys('c', CONTACT_PARTS)} > 0 OR coalesce({odd_primary}, false)"
     looked_into = f"{are_contacts} AND len(list_filter(TRY_CAST({leaf} AS JSON[]), lambda c: {odd})) = 0"
     rest = f"{_blank_json(leaf)} OR ({_begins(leaf, '[')} AND {looked_into})"
     return f"CASE WHEN {usual} THEN true WHEN {leaf} IS NOT NULL THEN {rest} END"

@@ -14,6 +14,7 @@ from pipedrive_orchestration.importing.casts import ID_TYPES
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import Definition, reference_table
 from pipedrive_orchestration.importing.doubt import Reading, reconciles, windows_without_columns
+from pipedrive_orchestration.importing.lists import list_views
 from pipedrive_orchestration.importing.merge import merge, update_names
 from pipedrive_orchestration.importing.parents import Settlement
 from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
@@ -30,6 +31,7 @@ from pipedrive_orchestration.warehouse.account import KnownAccount, record_accou
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, SettledPast, Watermark
+from pipedrive_orchestration.warehouse.lists import prepare_list_views
 from pipedrive_orchestration.warehouse.references import ReferenceTable
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.tables import (
@@ -253,6 +255,7 @@ class Committer:
         prepare = prepare_child_table if object_type.parent else prepare_table
         notes += prepare(connection, source.slug, ID_TYPES[object_type.id_type], columns, now)
         prepare_labeled_view(connection, source.slug, object_type.name, definition.shown)
+        prepare_list_views(connection, source.slug, object_type.name, list_views(definition))
         if source.options.history:
             at_pipedrive = self._context.clock.at_pipedrive(now)
             prepare_history(connection, source.slug, ID_TYPES[object_type.id_type], columns, at_pipedrive)

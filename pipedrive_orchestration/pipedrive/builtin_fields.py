@@ -269,3 +269,12 @@ WEBHOOKS = _table(
 LEAD_SOURCES = _table("varchar: name")
 
 USER_CONNECTIONS = _table("varchar: service third_party_id")
+
+LIST_PARTS: dict[str, tuple[Property, ...]] = {
+    "participants": _table("people: person_id; boolean: primary"),
+    "attendees": _table(
+        "varchar: email name status; boolean: is_organizer; people: person_id; user: user_id"
+    ),
+    "prices": _table("double: price; varchar: currency; double: cost direct_cost; text: notes"),
+}
+"""What the objects in a list have, by the key of the property that holds the list."""

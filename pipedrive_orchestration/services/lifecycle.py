@@ -30,6 +30,7 @@ from pipedrive_orchestration.services.web_server import (
 from pipedrive_orchestration.sources import Hold, Source, SourceBody
 from pipedrive_orchestration.sources.model import refuse_change_of_fixed
 from pipedrive_orchestration.sources.store import DELETED
+from pipedrive_orchestration.warehouse.lists import LISTS
 from pipedrive_orchestration.warehouse.tables import HISTORY, LABELED, ROWS
 
 
@@ -133,7 +134,8 @@ def remains_of(source: Source) -> str:
     removal = [f"DROP VIEW {LABELED}.{source.slug}", *(f"DROP TABLE {table}" for table in tables)]
     return (
         f"Its rows stay in {' and '.join(tables)}, its file in sources/{DELETED}/{source.slug}.yaml, and its "
-        f"slug is taken while that file is there. To remove the rows, run in DuckDB: {'; '.join(removal)};"
+        f"slug is taken while that file is there. To remove the rows, run in DuckDB: {'; '.join(removal)}; "
+        f"views of their lists, if they have any, are those of {LISTS} that begin with {source.slug}_."
     )
 
 
