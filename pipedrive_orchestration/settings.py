@@ -190,6 +190,16 @@ class Settings(BaseSettings):
         default=None,
         description="Hosts of this machine or a private network to which workflows may post.",
     )
+    webhook_user: str | None = Field(
+        default=None, description="The name by which Pipedrive's webhooks sign in; none are taken if not set."
+    )
+    webhook_password: SecretStr | None = Field(
+        default=None, description="The password that belongs to it, such as 40 random characters."
+    )
+    inbox: ExpandedPath | None = Field(
+        default=None,
+        description="The folder of webhooks that are not merged yet; beside the warehouse if not set.",
+    )
     dagster_url: Annotated[
         str, Field(pattern=r"^https?://[^\s/]+"), Remedy("write an address such as http://127.0.0.1:3000")
     ] = Field(
@@ -258,7 +268,7 @@ class Settings(BaseSettings):
 
     def from_folder(self, folder: Path) -> Self:
         """The same settings with whole paths, where relative ones are meant from a folder."""
-        paths = {field: getattr(self, field) for field in ("project", "staging", "publish", "home")}
+        paths = {field: getattr(self, field) for field in ("project", "staging", "publish", "inbox", "home")}
         whole: dict[str, object] = {
             field: (folder / path).absolute() for field, path in paths.items() if path is not None
         }

@@ -24,7 +24,10 @@ from pipedrive_orchestration.api.errors import FORESEEN, answer_to, error_of
 from pipedrive_orchestration.api.middleware import API_PATH, AccessControl
 from pipedrive_orchestration.api.openapi import document
 from pipedrive_orchestration.api.routes import imports, report, sources, workflows
+from pipedrive_orchestration.api.routes.webhooks import PATH as WEBHOOKS_PATH
+from pipedrive_orchestration.api.routes.webhooks import WebhookReceiver
 from pipedrive_orchestration.services.reloads import Reloads
+from pipedrive_orchestration.webhooks.inbox import Inbox, inbox_folder
 
 _DESCRIPTION = """
 Brings a Pipedrive CRM into DuckDB with Dagster, and keeps it there.
@@ -85,7 +88,8 @@ def create_app(context: ApiContext) -> ASGIApp:
         app.add_exception_handler(kind, answer_to_any)
     app.add_exception_handler(ClientDisconnect, answer_to_nobody)
     document(app)
-    controlled = AccessControl(app, context.keys, context.requests_per_minute)
+    receiver = WebhookReceiver(Inbox(inbox_folder(context.settings)), context.settings)
+    controlled = AccessControl(app, context.keys, context.requests_per_minute, {WEBHOOKS_PATH: receiver})
     believed = list(context.settings.api_proxies or ())
     return cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, controlled), believed))
 

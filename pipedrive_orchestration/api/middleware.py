@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,10 +49,18 @@ class AccessControl:
         app: the API.
         keys: who may call; None lets everybody on this machine do everything.
         requests_per_minute: for each key, and for each address without one.
+        own: applications by path that know their callers themselves.
     """
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys | None, requests_per_minute: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: ApiKeys | None,
+        requests_per_minute: int,
+        own: Mapping[str, ASGIApp] = MappingProxyType({}),
+    ) -> None:
         self._app = app
+        self._own = own
         self._keys = keys
         self._limit = RateLimitItemPerMinute(requests_per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -69,6 +79,10 @@ class AccessControl:
     async def _answer(self, call: _Call, receive: Receive) -> None:
         scope = call.scope
         scope["path"] = scope["path"].rstrip("/") or "/"
+        if scope["path"] in self._own:
+            call.caller = scope["path"]
+            await self._own[scope["path"]](scope, receive, call.send)
+            return
         caller = self._caller(scope)
         call.caller = caller.name if caller else f"address {_address(scope)}"
         allowed = self._limiter.hit(self._limit, call.caller)

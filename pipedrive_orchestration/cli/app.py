@@ -114,6 +114,12 @@ OUTLINES = (
         "Publish a read-only copy of the database, for other programs to open instead of the live file.",
         DATA,
     ),
+    Outline(
+        "webhooks",
+        "webhooks:webhooks",
+        "Make Pipedrive tell of changes by itself, and look whether it does.",
+        ACCOUNT,
+    ),
     Outline("serve", "serve:serve", "The HTTP API, with its documentation at /api/v1/docs.", API),
     Outline(
         "make-key",

@@ -137,6 +137,12 @@ _TYPES: dict[str, Any] = {
         "presentation",
     ],
     "filter type": Literal["deals", "leads", "org", "people", "products", "activity", "projects"],
+    "event action": Literal["create", "change", "delete", "*"],
+    "event object": Literal[
+        "activity", "deal", "lead", "note", "organization", "person", "pipeline", "product", "stage", "user",
+        "*",
+    ],
+    "event version": Literal["1.0", "2.0"],
     "field type": Literal[
         "varchar", "varchar_auto", "text", "double", "monetary", "enum", "set", "user",
         "org", "people", "phone", "date", "daterange", "time", "timerange", "address",
@@ -184,6 +190,9 @@ BODIES = {
         pinned_to_person_flag pinned_to_project_flag pinned_to_task_flag""",
     "activity_types": "text: name!; icon: icon_key!; hex color: color; count: order_nr-",
     "filters": "text: name!; filter type: type!+; object: conditions!!",
+    "webhooks": """text: subscription_url!; name: name!; event action: event_action!;
+        event object: event_object!; id: user_id; text?: http_auth_user http_auth_password;
+        event version: version""",
     "product_fields": """name: field_name!; field type: field_type!+; [option]: options+;
         object: ui_visibility""",
     "person_fields": """name: field_name!; field type: field_type!+; [option]: options+;

@@ -10,7 +10,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.call import Answer, Call
-from pipedrive_orchestration.demo.endpoints import children, fields, lists, merges, recents, records, search
+from pipedrive_orchestration.demo.endpoints import (
+    children,
+    fields,
+    lists,
+    merges,
+    recents,
+    records,
+    search,
+    webhooks,
+)
 from pipedrive_orchestration.demo.errors import method_not_allowed, not_found, not_open, retired
 from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS
 from pipedrive_orchestration.demo.journal import Journal
@@ -51,6 +60,10 @@ _OTHERS: dict[str, Endpoint] = {
     "/leadFields": fields.lead_fields,
     "/noteFields": fields.note_fields,
 }
+_OF_WEBHOOKS: dict[tuple[str, str], Endpoint] = {
+    ("POST", ""): webhooks.created,
+    ("DELETE", "/{id}"): webhooks.deleted,
+}
 
 
 def _endpoint(operation: Operation) -> Endpoint:
@@ -59,6 +72,8 @@ def _endpoint(operation: Operation) -> Endpoint:
         return _OTHERS[operation.path]
     if operation.path in children.LISTS:
         return children.listed
+    if operation.resource == "webhooks" and operation.method != "GET":
+        return _OF_WEBHOOKS[operation.method, operation.subpath]
     endpoints = _OF_FIELDS if operation.resource in FIELD_LISTS.values() else _OF_RECORDS
     return endpoints[operation.method, operation.subpath]
 
@@ -129,6 +144,8 @@ def perform(
         account.purge()
         query = parse(operation, parse_qsl(split.query, keep_blank_values=True))
         answer = _ENDPOINTS[operation](Call(account, operation, values, query, content))
-        if journal is not None and method != "GET":
+        account.webhooks.settle(is_merge=operation.subpath == "/{id}/merge")
+        # Whom events are sent to is up to who listens now.
+        if journal is not None and method != "GET" and operation.resource != "webhooks":
             journal.append(account.clock.now(), method, target, content)
     return answer

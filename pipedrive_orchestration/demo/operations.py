@@ -350,6 +350,8 @@ GET    /persons/{id}/changelog                 20 cursor recents:read
 GET    /persons/{id}/permittedUsers            10 whole  contacts:read|full
 GET    /products/{id}/permittedUsers           10 whole  products:read|full
 GET    /webhooks                               10 whole  admin
+POST   /webhooks                               10 -      admin
+DELETE /webhooks/{id}                           6 -      admin
 
 PUT    /deals/{id}/merge                       40 -      deals:full
 PUT    /organizations/{id}/merge               40 -      contacts:full

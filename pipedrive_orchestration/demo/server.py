@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections import Counter
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.app import Surface
 from pipedrive_orchestration.demo.clock import Clock
+from pipedrive_orchestration.demo.deliveries import Deliveries
 from pipedrive_orchestration.demo.dispatch import perform
 from pipedrive_orchestration.demo.errors import ApiError
 from pipedrive_orchestration.demo.fault_injection import AbortableProtocol, FaultInjector
@@ -73,7 +75,7 @@ class DemoServer:
         """
         content = b"" if body is None else orjson.dumps(body)
         answer = perform(self.account, method, path, content, self.journal)
-        return orjson.loads(answer.body)["data"]
+        return orjson.loads(answer.body).get("data")
 
 
 def open_account(settings: Settings) -> tuple[Account, Journal | None]:
@@ -140,13 +142,20 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)
+        self._deliveries = Deliveries(surface.account, surface.settings.webhook_pace)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts accepting connections and says so."""
         await super().startup(sockets)
         if self.started:
+            self._deliveries.start()
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends what is under way."""
+        await asyncio.to_thread(self._deliveries.stop)
+        await super().shutdown(sockets)
 
 
 def listening_socket(port: int) -> socket.socket:

@@ -30,6 +30,7 @@ class Settings:
         faults: what goes wrong on the way to the account; nothing if not given.
         born: the instant up to which data is generated, and at which the account's clock begins; if not
             given, the present one of this machine's clock, which the account's then follows.
+        webhook_pace: by which the pauses before events are delivered again are shortened.
         clock_rate: how many of the account's seconds pass in a second where it has a clock of its own;
             at 0 it stands still until it is moved.
     """
@@ -48,6 +49,7 @@ class Settings:
     faults: Faults | None = None
     born: datetime | None = None
     clock_rate: float = 1.0
+    webhook_pace: float = 1.0
 
     @property
     def token(self) -> str:

@@ -24,12 +24,16 @@ from pipedrive_orchestration.importing.report import Pull, RowCounts, Totals
 from pipedrive_orchestration.importing.staging import imports_alive
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, grid_start, windows_until
-from pipedrive_orchestration.pipedrive.fields import Field
+from pipedrive_orchestration.pipedrive.fields import Field, encoded
 from pipedrive_orchestration.pipedrive.references import attributes_of, is_referenced
 from pipedrive_orchestration.warehouse import Warehouse, ledger, references
 from pipedrive_orchestration.warehouse.account import KnownAccount, record_account
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
-from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
+from pipedrive_orchestration.warehouse.field_history import (
+    LedgerField,
+    record_field_list,
+    record_fields,
+)
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, SettledPast, Watermark
 from pipedrive_orchestration.warehouse.lists import prepare_list_views
 from pipedrive_orchestration.warehouse.references import ReferenceTable
@@ -218,11 +222,11 @@ class Committer:
         read = self._names.read()
         with warehouse.writing() as connection:
             self._prepare(connection, now)
-            revisions = _record_names(connection, read, now)
-            past = self._settled_past(connection)
+            revisions = record_names_read(connection, read, now)
+            past = settled_past(connection, self._context)
             outdone = settlement.outdone(connection, slug) if settlement else frozenset()
             self._merge(connection, files, past, now, outdone)
-            _record_own_names(connection, self._context, files, now)
+            record_own_names(connection, self._context, files, now)
             self._remove(connection, removed, windows, past, now)
             if settlement is not None:
                 self._settle(connection, settlement.without(outdone), past, now)
@@ -251,6 +255,8 @@ class Committer:
         ledger.prepare(connection)
         references.prepare(connection, _reference_tables(definition))
         ledger.record_interruptions(connection, source.slug, alive=imports_alive(request.staging))
+        if not definition.field_notes:
+            record_field_list(connection, object_type.name, encoded(definition.fields), now)
         notes = record_fields(connection, object_type.name, map(_ledger_field, definition.fields), now)
         prepare = prepare_child_table if object_type.parent else prepare_table
         notes += prepare(connection, source.slug, ID_TYPES[object_type.id_type], columns, now)
@@ -268,17 +274,6 @@ class Committer:
             record_reader(connection, source.slug, self._visibility.user, now)
         self.totals.notes += notes
         self.totals.is_prepared = True
-
-    def _settled_past(self, connection: duckdb.DuckDBPyConnection) -> SettledPast:
-        """The past that answers may have been given of: changes can become visible a little late."""
-        context = self._context
-        if not context.source.options.history:
-            return SettledPast(context.began)
-        past = ledger.settled_past(
-            connection, context.source.slug, context.request.import_id, context.clock.offset
-        )
-        # A watermark in the future was set by a wrong clock.
-        return replace(past, until=min(past.until, context.clock.now_at_pipedrive()) - OVERLAP)
 
     def _merge(
         self,
@@ -442,6 +437,17 @@ class Committer:
         return f"greatest(coalesce(strftime({begun}, '%Y-%m-%d'), '{first}'), '{first}')"
 
 
+def settled_past(connection: duckdb.DuckDBPyConnection, context: ImportContext) -> SettledPast:
+    """The past that answers may have been given of: changes can become visible a little late."""
+    if not context.source.options.history:
+        return SettledPast(context.began)
+    past = ledger.settled_past(
+        connection, context.source.slug, context.request.import_id, context.clock.offset
+    )
+    # A watermark in the future was set by a wrong clock.
+    return replace(past, until=min(past.until, context.clock.now_at_pipedrive()) - OVERLAP)
+
+
 def _ledger_field(known: Field) -> LedgerField:
     return LedgerField(
         key=known.key,
@@ -461,7 +467,7 @@ def _reference_tables(definition: Definition) -> list[ReferenceTable]:
     return [reference_table(object_type) for object_type in sorted(needed)]
 
 
-def _record_own_names(
+def record_own_names(
     connection: duckdb.DuckDBPyConnection, context: ImportContext, files: Sequence[Path], now: datetime
 ) -> None:
     """Let others see the names that the source's own records have by now, where they are known."""
@@ -475,9 +481,10 @@ def _record_own_names(
         references.record_names(connection, names.table, names.query, now, known_only=True)
 
 
-def _record_names(
+def record_names_read(
     connection: duckdb.DuckDBPyConnection, read: Sequence[NamesRead], now: datetime
 ) -> dict[str, Revisions]:
+    """Write names that were read; the revisions of their tables before and after."""
     revisions = {}
     for names in read:
         before = references.revision_of(connection, names.table)

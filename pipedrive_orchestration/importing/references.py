@@ -119,6 +119,16 @@ class References:
         await asyncio.to_thread(self._recall, asked, request, began)
         await _all_of(names.refresh(began) for names in asked)
 
+    async def recall(self, request: ImportRequest, began: datetime) -> None:
+        """Take what the warehouse knows of names, and ask for none; takes what `refresh` does.
+
+        Raises:
+            WarehouseError: the database cannot be opened.
+        """
+        asked = [names for names in self._names if names.columns]
+        if asked:
+            await asyncio.to_thread(self._recall, asked, request, began)
+
     async def look_up(self, rows: Sequence[Path]) -> None:
         """Read the names behind the references of typed rows, as far as they are not known yet.
 

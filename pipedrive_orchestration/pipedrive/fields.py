@@ -10,7 +10,7 @@ places (a deal's ``value`` is called monetary there and is a plain number in the
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import httpx
@@ -65,6 +65,16 @@ class Field:
     def is_own(self) -> bool:
         """Whether it is a field of the account, and no other name of one."""
         return self.older is None and self.derived is None
+
+
+def encoded(fields: Iterable[Field]) -> str:
+    """Fields of an account as text, without further names of theirs."""
+    return msgspec.json.encode([field for field in fields if field.is_own]).decode()
+
+
+def decoded(content: str) -> tuple[Field, ...]:
+    """The fields that a text of `encoded` holds."""
+    return msgspec.json.decode(content, type=tuple[Field, ...])
 
 
 @dataclass(frozen=True, slots=True)

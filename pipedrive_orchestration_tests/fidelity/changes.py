@@ -35,10 +35,22 @@ def change_everything(talk: Conversation) -> None:
     talk.ask("DELETE", "v1", "/files/{id}", values={"id": talk.listed("v1", "/files")[0]["id"]})
     _activity_types(talk)
     _filters(talk)
+    _webhooks(talk)
     _fields(talk)
     _merges_and_deletions(talk, persons, organizations, deals)
     talk.ask("DELETE", "v2", "/stages/{id}", values={"id": stage})
     talk.ask("DELETE", "v2", "/pipelines/{id}", values={"id": pipeline})
+
+
+def _webhooks(talk: Conversation) -> None:
+    body = {
+        "subscription_url": "https://crm.example/webhooks",
+        "event_action": "delete",
+        "event_object": "stage",
+        "name": "A webhook",
+    }
+    made = [int(talk.ask("POST", "v1", "/webhooks", body=body)["id"]) for _ in range(2)]
+    talk.ask("DELETE", "v1", "/webhooks/{id}", values={"id": made[0]})
 
 
 def _custom(talk: Conversation, path: str) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
 from pipedrive_orchestration.cli.output import err, out, say
 from pipedrive_orchestration.services.deployment import Deployment, deployed
 from pipedrive_orchestration.services.dev_process import API_PORT, HOST
+from pipedrive_orchestration.services.live import LiveMerge
 from pipedrive_orchestration.services.web_server import ReloadError
+from pipedrive_orchestration.webhooks.inbox import Inbox, inbox_folder
 
 GRACE_SECONDS = 10
 """Seconds that calls under way have to end when the server is told to."""
@@ -58,8 +60,19 @@ def serve(
         deployment = stack.enter_context(deployed(environment.settings))
         _show_files_in_dagster(deployment)
         context = ApiContext(deployment, environment.warehouse, environment.settings, keys)
+        _merge_webhooks(stack, deployment, environment)
         _log_access()
         _run(create_app(context), host, port)
+
+
+def _merge_webhooks(stack: ExitStack, deployment: Deployment, environment: Environment) -> None:
+    """Merge what comes into the inbox, by this receiver or another way, for as long as the API is served."""
+    if not environment.settings.has_account:
+        return
+    warehouse = environment.warehouse
+    staging = environment.settings.staging or warehouse.folder / "staging"
+    inbox = Inbox(inbox_folder(environment.settings))
+    stack.enter_context(LiveMerge(deployment, inbox, environment.connection, warehouse, staging))
 
 
 def _run(api: ASGIApp, host: str, port: int) -> None:

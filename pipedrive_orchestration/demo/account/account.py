@@ -15,6 +15,7 @@ from pipedrive_orchestration.demo.account.children import Children
 from pipedrive_orchestration.demo.account.collection import Collection, Shelf
 from pipedrive_orchestration.demo.account.fields import Fields
 from pipedrive_orchestration.demo.account.schemas import SCHEMAS
+from pipedrive_orchestration.demo.account.webhooks import Webhooks
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.generator import Business
 from pipedrive_orchestration.demo.generator.company import me
@@ -79,6 +80,9 @@ class Account:
         self.children = Children(business)
         self.note_fields: list[Record] = note_fields()
         self.merged: dict[tuple[str, RecordId], RecordId] = {}
+        self.webhooks = Webhooks(self)
+        for collection in self.collections.values():
+            collection.told = self.webhooks.note
         self._seed = seed
         self._given: Counter[str] = Counter()
         self._highest = {

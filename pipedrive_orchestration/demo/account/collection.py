@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as Ids
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -85,11 +85,16 @@ def sort_key(record: Record, prop: str) -> Key:
 
 
 class Collection:
-    """The records of one kind by id, with an index per sortable property and a table per link."""
+    """The records of one kind by id, with an index per sortable property and a table per link.
+
+    Attributes:
+        told: is told, before a record is changed, which one it is and how it was.
+    """
 
     def __init__(self, name: str, records: Mapping[Any, Record], schema: Schema) -> None:
         self.name = name
         self.schema = schema
+        self.told: Callable[[str, RecordId, Record | None], None] | None = None
         self._records: dict[RecordId, Record] = dict(records)
         self._encoded: dict[RecordId, bytes] = {}
         self._links: dict[str, defaultdict[Any, set[RecordId]]] = {
@@ -126,6 +131,7 @@ class Collection:
 
     def put(self, record: Record) -> None:
         """Adds the record, or puts it in the place of the one with its id."""
+        self._tell(record["id"])
         self._forget(record["id"])
         self._records[record["id"]] = record
         shelf = self.schema.shelf(record)
@@ -135,8 +141,13 @@ class Collection:
 
     def remove(self, record_id: RecordId) -> None:
         """Takes the record out for good, if it is there."""
+        self._tell(record_id)
         self._forget(record_id)
         self._records.pop(record_id, None)
+
+    def _tell(self, record_id: RecordId) -> None:
+        if self.told is not None:
+            self.told(self.name, record_id, self._records.get(record_id))
 
     def _forget(self, record_id: RecordId) -> None:
         """Takes the record out of all that is derived from it."""

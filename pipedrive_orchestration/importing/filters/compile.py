@@ -46,7 +46,12 @@ from pipedrive_orchestration.sources.filter_model import FilterSubgroup
 
 
 async def select(
-    client: Client, body: PreviewBody, fields: Sequence[Field], *, restricting: bool = True
+    client: Client,
+    body: PreviewBody,
+    fields: Sequence[Field],
+    *,
+    restricting: bool = True,
+    now: datetime | None = None,
 ) -> Selection:
     """The selection that the body's filter means in this account, now.
 
@@ -58,6 +63,7 @@ async def select(
         body: whose filter.
         fields: what the account has, with the other names of each.
         restricting: whether Pipedrive is asked for the id behind a name for the sake of a restriction alone.
+        now: what Pipedrive's clock shows, where that is known and no restriction is needed.
 
     Raises:
         PipedriveError: see :meth:`Client.get`.
@@ -65,6 +71,8 @@ async def select(
     if body.filters is None:
         return EVERYTHING
     wanted = _names_in(body.filters, fields)
+    if now is not None:
+        return compile_filter(body, fields, await read_names(client, wanted), now)
     if restricting:
         for field_type, text in _restricting_names(body, fields):
             wanted.setdefault(field_type, set()).add(text)

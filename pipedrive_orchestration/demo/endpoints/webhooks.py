@@ -1,0 +1,45 @@
+"""Subscriptions to events: made and ended; none is changed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import orjson
+
+from pipedrive_orchestration.demo.account.webhooks import MAX_SUBSCRIPTIONS
+from pipedrive_orchestration.demo.bodies import read
+from pipedrive_orchestration.demo.call import Answer, Call, success_with
+from pipedrive_orchestration.demo.errors import ApiError
+
+_OK = {"status": "ok"}
+
+
+def created(call: Call) -> Answer:
+    """A subscription is made."""
+    webhooks = call.account.webhooks
+    body = read(call)
+    if not _is_taken(body["subscription_url"]):
+        errors = {"subscription_url": ["invalid or non-reachable URL"]}
+        raise ApiError(400, {"status": "error", "success": False, "errors": errors})
+    if sum(bool(one["is_active"]) for one in call.collection) >= MAX_SUBSCRIPTIONS:
+        error = f"a user can have {MAX_SUBSCRIPTIONS} webhooks at most"
+        raise ApiError(422, {"status": "error", "success": False, "error": error})
+    return success_with(_OK, webhooks.add(body, call.account.clock.now()), 201)
+
+
+def deleted(call: Call) -> Answer:
+    """A subscription is ended."""
+    call.account.webhooks.remove(call.record()["id"])
+    return Answer(orjson.dumps({**_OK, "success": True}))
+
+
+def _is_taken(url: str) -> bool:
+    """Whether events can be sent there: to this machine by HTTP as well, where Pipedrive wants HTTPS."""
+    split = urlsplit(url)
+    if split.scheme == "https":
+        return bool(split.hostname)
+    try:
+        return split.scheme == "http" and ip_address(split.hostname or "").is_loopback
+    except ValueError:
+        return split.hostname == "localhost"

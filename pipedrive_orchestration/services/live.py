@@ -1,0 +1,144 @@
+"""Webhooks beside the API: a thread that merges what comes, and tells Dagster at a humane rate."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+import dagster as dg
+
+from pipedrive_orchestration.importing import RowCounts, windows_until
+from pipedrive_orchestration.importing.pushed import EVENTS
+from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.clock import utc_now
+from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.webhooks.inbox import Inbox
+from pipedrive_orchestration.webhooks.merger import MergedEvents, Merger
+
+LOOK_SECONDS = 1.0
+"""Seconds between two looks into the inbox."""
+
+PAUSE_SECONDS = 10.0
+"""The same after events could not be merged."""
+
+REPORT_EVERY = timedelta(minutes=1)
+"""How often a source is reported to Dagster at most."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreported:
+    """What was merged into a source since it was reported last."""
+
+    source: Source
+    rows: RowCounts
+    events: int
+    tokens: int
+
+    def plus(self, merged: MergedEvents) -> _Unreported:
+        rows = self.rows.plus(merged.report.rows)
+        return _Unreported(
+            merged.source, rows, self.events + merged.events, self.tokens + merged.report.tokens
+        )
+
+
+class LiveMerge:
+    """Merges what comes into the inbox of an account, in a thread of its own.
+
+    Args:
+        deployment: the project and its Dagster.
+        inbox: what is merged.
+        connection: the account, for look-ups.
+        warehouse: where the rows are.
+        staging: the folder for records that are not merged yet.
+        clock: tells our time.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        inbox: Inbox,
+        connection: Connection,
+        warehouse: Warehouse,
+        staging: Path,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._deployment = deployment
+        self._merger = Merger(inbox, connection, warehouse, staging, clock)
+        self._inbox = inbox
+        self._clock = clock
+        self._unreported: dict[str, _Unreported] = {}
+        self._reported_at: dict[str, datetime] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="webhooks")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self.report(everything=True)
+
+    def merge(self) -> bool:
+        """Merge what is there. Returns whether all of it could be."""
+        if not self._inbox.files():
+            return True
+        merged = self._merger.merge(self._deployment.store.load().sources)
+        for one in merged.sources:
+            slug = one.source.slug
+            before = self._unreported.get(slug) or _Unreported(one.source, RowCounts(), 0, 0)
+            self._unreported[slug] = before.plus(one)
+        for slug, reason in merged.failures.items():
+            log.warning("Events of %s wait: %s", slug, reason)
+        if merged.unusable:
+            log.warning("%d events are set aside in %s", merged.unusable, self._inbox.folder)
+        return not merged.failures
+
+    def report(self, *, everything: bool = False) -> None:
+        """Tell Dagster what was merged, of each source at most once in a while unless it is the end."""
+        now = self._clock()
+        for slug, unreported in list(self._unreported.items()):
+            reported_at = self._reported_at.get(slug)
+            if everything or reported_at is None or now - reported_at >= REPORT_EVERY:
+                self._deployment.instance.report_runless_asset_event(self._materialization(unreported, now))
+                del self._unreported[slug]
+                self._reported_at[slug] = now
+
+    def _materialization(self, unreported: _Unreported, now: datetime) -> dg.AssetMaterialization:
+        source, rows = unreported.source, unreported.rows
+        windows = windows_until(source, now) if source.type.partitioned else []
+        return dg.AssetMaterialization(
+            self._deployment.names.asset_key(source.slug),
+            description=f"Merged {unreported.events:,} events of webhooks.",
+            partition=windows[-1].key if windows else None,
+            metadata={
+                "pull": dg.MetadataValue.text(EVENTS),
+                "events": dg.MetadataValue.int(unreported.events),
+                "dagster/row_count": dg.MetadataValue.int(rows.current),
+                "rows_inserted": dg.MetadataValue.int(rows.inserted),
+                "rows_updated": dg.MetadataValue.int(rows.updated),
+                "rows_removed": dg.MetadataValue.int(rows.removed),
+                "tokens": dg.MetadataValue.int(unreported.tokens),
+            },
+        )
+
+    def _run(self) -> None:
+        pause = LOOK_SECONDS
+        while not self._stopped.wait(pause):
+            try:
+                pause = LOOK_SECONDS if self.merge() else PAUSE_SECONDS
+                self.report()
+            except Exception:
+                # Whatever it is, the next look may find it mended, and pulls bring everything meanwhile.
+                log.exception("Webhooks could not be merged")
+                pause = PAUSE_SECONDS

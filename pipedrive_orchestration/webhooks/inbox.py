@@ -1,0 +1,132 @@
+"""The inbox: a folder of events that were received and are not merged yet (docs/webhooks.md#relay).
+
+A file whose name ends in ``.ndjson`` holds one event a line, the JSON that Pipedrive has sent. It appears
+under that name when it is complete, so whatever can rename a file can relay. Files are taken in the order of
+their names and removed when their events are merged. What cannot be used lies in the folder ``set_aside``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipedrive_orchestration.files import make_private_folder, replacing
+from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.warehouse import Warehouse
+
+SUFFIX = ".ndjson"
+
+SET_ASIDE = "set_aside"
+"""The folder of events that cannot be used, one a file."""
+
+MAX_SET_ASIDE = 1_000
+"""How many of them are kept; later ones are only counted by whoever logs them."""
+
+FILES_AT_ONCE = 2_000
+"""How many files are read before they are merged."""
+
+
+def inbox_folder(settings: Settings) -> Path:
+    """The folder of the inbox of an account."""
+    return settings.inbox or Warehouse.from_settings(settings).folder / "inbox"
+
+
+class Inbox:
+    """The inbox in a folder, which is made when something is put there.
+
+    Any number of processes may add; one at a time may take, see `taking`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = count()
+
+    def add(self, events: Iterable[bytes]) -> None:
+        """Keep some events; they are on disk on return.
+
+        Args:
+            events: each as JSON in one line.
+
+        Raises:
+            OSError: they cannot be written; none is kept.
+        """
+        make_private_folder(self.folder)
+        with replacing(self.folder / self._new_name(SUFFIX)) as file:
+            rest = memoryview(b"".join(event + b"\n" for event in events))
+            while rest:
+                rest = rest[file.write(rest) :]
+
+    def set_aside(self, content: bytes) -> None:
+        """Keep something that is no event that we know, for whoever wants to look at it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        folder = self.folder / SET_ASIDE
+        make_private_folder(folder)
+        if self.count_set_aside() < MAX_SET_ASIDE:
+            with replacing(folder / self._new_name(".json")) as file:
+                file.write(content)
+
+    def count_set_aside(self) -> int:
+        """How many events are set aside."""
+        folder = self.folder / SET_ASIDE
+        return sum(not path.name.startswith(".") for path in folder.iterdir()) if folder.is_dir() else 0
+
+    def files(self) -> list[Path]:
+        """The files to be merged, in the order of their names; at most `FILES_AT_ONCE`."""
+        if not self.folder.is_dir():
+            return []
+        names = sorted(
+            entry.name
+            for entry in os.scandir(self.folder)
+            if entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and entry.is_file()
+        )
+        return [self.folder / name for name in names[:FILES_AT_ONCE]]
+
+    @contextmanager
+    def taking(self) -> Iterator[bool]:
+        """A block in which no other process takes events; false where another one is at it."""
+        make_private_folder(self.folder)
+        lock = FileLock(self.folder / ".lock", thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def remove(self, files: Sequence[Path]) -> None:
+        """Forget files whose events are merged.
+
+        Raises:
+            OSError: one cannot be removed.
+        """
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    def _new_name(self, suffix: str) -> str:
+        return f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}{suffix}"
+
+
+def lines_of(files: Iterable[Path]) -> Iterator[bytes]:
+    """The lines of some files; one that is gone meanwhile has none.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for file in files:
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            continue
+        yield from (line for line in content.splitlines() if line.strip())
