@@ -21,6 +21,7 @@ from pipedrive_orchestration.orchestration.sensors.publish import build_publishi
 from pipedrive_orchestration.orchestration.source.asset import build_source_asset
 from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, build_source_schedule
 from pipedrive_orchestration.orchestration.status import status_definitions
+from pipedrive_orchestration.orchestration.webhooks import webhook_definitions
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
 from pipedrive_orchestration.orchestration.workflow.automation import build_automation_sensor
 from pipedrive_orchestration.sources import (
@@ -113,6 +114,7 @@ def build_definitions(
         dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=build_jobs(project)),
         dg.Definitions(sensors=build_publishing_sensors(project)),
         status_definitions(accepted.sources, project),
+        webhook_definitions(accepted.sources, project),
         *(definitions for _, definitions in built),
         *definitions_of_workflows,
         *definitions_of_models,

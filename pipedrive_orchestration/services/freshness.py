@@ -58,7 +58,9 @@ class Freshness:
 def freshness_of(source: Source, watermark: datetime, now: datetime, *, stopped: bool) -> Freshness:
     """How an active source with that watermark stands to its schedule."""
     assert source.schedule is not None
-    ticks = next_ticks(source.schedule, watermark, 2)
+    # While webhooks are live, ticks leave out pulls for that long.
+    left_out = source.options.poll_when_live_after or timedelta()
+    ticks = next_ticks(source.schedule, watermark + left_out, 2)
     due = ticks[0] if ticks else None
     if stopped or is_expired(source, now):
         return Freshness(Lateness.AT_REST, watermark, due)

@@ -6,21 +6,62 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import dagster as dg
 
-from pipedrive_orchestration.importing import RowCounts, windows_until
+from pipedrive_orchestration.importing import Pull, RowCounts, windows_until
 from pipedrive_orchestration.importing.pushed import EVENTS
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.clock import utc_now
+from pipedrive_orchestration.services.dagster_internals import last_verdict
 from pipedrive_orchestration.services.deployment import Deployment
+from pipedrive_orchestration.services.names import PULL_TAG, SOURCE_TAG, DagsterNames
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.webhooks.events import OBJECTS
 from pipedrive_orchestration.webhooks.inbox import Inbox
 from pipedrive_orchestration.webhooks.merger import MergedEvents, Merger
+
+WEBHOOKS_CHECK = "webhooks_delivered"
+"""The check of the account that says whether Pipedrive still delivers."""
+
+ASKED_AT = "asked_at"
+"""The entry of its metadata that says when Pipedrive was asked."""
+
+BELIEVED_FOR = timedelta(hours=2, minutes=10)
+"""How long it is believed; it is evaluated every hour."""
+
+
+def are_live(instance: dg.DagsterInstance, names: DagsterNames, now: datetime) -> bool:
+    """Whether webhooks were delivered when Pipedrive was asked last, and that is not long ago."""
+    verdict = last_verdict(instance, dg.AssetCheckKey(names.account_key, WEBHOOKS_CHECK))
+    if verdict is None or not verdict.passed:
+        return False
+    asked_at = verdict.metadata.get(ASKED_AT)
+    return (
+        isinstance(asked_at, dg.TimestampMetadataValue)
+        and abs(now.timestamp() - asked_at.value) <= BELIEVED_FOR.total_seconds()
+    )
+
+
+def polled_until(
+    source: Source, instance: dg.DagsterInstance, names: DagsterNames, now: datetime
+) -> datetime | None:
+    """Until when a source needs no pull since its webhooks are live; None where it needs one now."""
+    span = source.options.poll_when_live_after
+    if span is None or source.object_type not in OBJECTS.values():
+        return None
+    tags = {SOURCE_TAG: names.source_tag(source.slug), PULL_TAG: Pull.CHANGES.value}
+    done = dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS])
+    records = instance.get_run_records(done, limit=1)
+    if not records or records[0].start_time is None or not are_live(instance, names, now):
+        return None
+    until = datetime.fromtimestamp(records[0].start_time, UTC) + span
+    return until if until > now else None
+
 
 LOOK_SECONDS = 1.0
 """Seconds between two looks into the inbox."""

@@ -166,6 +166,19 @@ def _days(value: str) -> str:
     raise refusal("invalid_span", f"`{value}` is not 1d to {MAX_RECONCILE_DAYS}d, or {NEVER}.")
 
 
+MAX_POLL_HOURS = 7 * 24
+
+
+def _hours(value: str) -> str:
+    text = value.strip().lower()
+    found = re.fullmatch(r"([1-9]\d{0,2})([hd])", text)
+    if found and int(found[1]) * (24 if found[2] == "d" else 1) <= MAX_POLL_HOURS:
+        return text
+    raise refusal(
+        "invalid_span", f"`{value}` is not 1h to {MAX_POLL_HOURS}h, or 1d to {MAX_POLL_HOURS // 24}d."
+    )
+
+
 class Options(BaseModel):
     """Extensions of the body.
 
@@ -195,6 +208,12 @@ class Options(BaseModel):
         "again: 1d to 90d, or never.",
         examples=["7d", NEVER],
     )
+    poll_when_live: Annotated[StrictStr, AfterValidator(_hours)] | None = Field(
+        default=None,
+        description="How long ticks leave out pulls while webhooks are delivered: 1h to 7d; no pull if "
+        "left out.",
+        examples=["6h"],
+    )
     parents: Annotated[StrictStr, AfterValidator(check_slug)] | None = Field(
         default=None,
         description="Of children: the source of the records that they belong to, by its slug; the only "
@@ -217,6 +236,14 @@ class Options(BaseModel):
     def reconcile_after(self) -> timedelta | None:
         """The same as a span of time; None for never."""
         return None if self.reconcile == NEVER else timedelta(days=int(self.reconcile[:-1]))
+
+    @property
+    def poll_when_live_after(self) -> timedelta | None:
+        """The same as a span of time; None where ticks leave out nothing."""
+        if self.poll_when_live is None:
+            return None
+        amount = int(self.poll_when_live[:-1])
+        return timedelta(days=amount) if self.poll_when_live.endswith("d") else timedelta(hours=amount)
 
 
 class PreviewBody(BaseModel):

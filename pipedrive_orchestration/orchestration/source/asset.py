@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -111,7 +111,7 @@ def _freshness_policy(source: Source) -> dg.FreshnessPolicy | None:
     """Dagster's own badge: yellow after one tick that brought nothing, red after three."""
     if source.schedule is None:
         return None
-    gap = longest_gap(source.schedule)
+    gap = longest_gap(source.schedule) + (source.options.poll_when_live_after or timedelta())
     return dg.FreshnessPolicy.time_window(fail_window=3 * gap + GRACE, warn_window=gap + GRACE)
 
 

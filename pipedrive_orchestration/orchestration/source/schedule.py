@@ -7,6 +7,7 @@ import dagster as dg
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.services.budget import hold_of
 from pipedrive_orchestration.services.dagster_internals import ALL_ASSETS_JOB
+from pipedrive_orchestration.services.live import polled_until
 from pipedrive_orchestration.services.names import SOURCE_TAG
 from pipedrive_orchestration.services.run_requests import UNFINISHED, request_of_changes
 from pipedrive_orchestration.sources import Source, is_expired
@@ -57,6 +58,11 @@ def _run_request(
     under_way = _run_under_way(source, project, instance)
     if under_way:
         return dg.SkipReason(f"The run {under_way} of this source has not finished yet.")
+    until = polled_until(source, instance, project.names, now)
+    if until is not None:
+        return dg.SkipReason(
+            f"Webhooks bring the changes; the next pull is due at {until:%Y-%m-%d %H:%M} UTC."
+        )
     return request_of_changes(source, now, instance, project.names, run_key=now.isoformat())
 
 
