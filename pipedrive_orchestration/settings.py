@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         default="./data/warehouse.duckdb",
         description="The DuckDB file, or a database that DuckDB connects to.",
     )
+    warehouse_data: Annotated[str | None, BeforeValidator(_expanded)] = Field(
+        default=None,
+        description="The folder, or S3 address, where a DuckLake keeps its files; beside its catalogue if "
+        "not set.",
+    )
     storage_version: Annotated[
         str,
         Field(pattern=r"^v\d+\.\d+\.\d+$"),

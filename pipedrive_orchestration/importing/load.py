@@ -22,9 +22,13 @@ from pipedrive_orchestration.importing.staging import Staging
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.warehouse import Warehouse
 
 SECONDS_BETWEEN_COMMITS = 5.0
 """The reading that an interruption can undo; each commit costs as much time as typing a dozen pages."""
+
+SECONDS_BETWEEN_COMMITS_OF_A_LAKE = 120.0
+"""The same where each commit makes files, which others read and somebody has to merge."""
 
 
 class Loader:
@@ -96,7 +100,8 @@ class Loader:
         """Stage everything that is read first. Returns the windows that are left to be committed."""
         pending = list(self._plan.windows)
         committing: asyncio.Task[None] | None = None
-        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
+        between = _seconds_between_commits(self._context.warehouse)
+        due = time.monotonic() + between
         try:
             async with aclosing(extraction.pages()) as pages:
                 async for page in pages:
@@ -111,7 +116,7 @@ class Loader:
                         await _finished(committing)
                         committing = asyncio.create_task(self._reconcile_and_commit(covered))
                         pending = [window for window in pending if window not in covered]
-                        due = time.monotonic() + SECONDS_BETWEEN_COMMITS
+                        due = time.monotonic() + between
             await self._staging.type_staged()
         except PipedriveError:
             await _finished(committing)
@@ -146,3 +151,7 @@ class Loader:
 async def _finished(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         await task
+
+
+def _seconds_between_commits(warehouse: Warehouse) -> float:
+    return SECONDS_BETWEEN_COMMITS_OF_A_LAKE if warehouse.lake else SECONDS_BETWEEN_COMMITS

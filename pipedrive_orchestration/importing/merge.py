@@ -76,7 +76,7 @@ class _Terms:
     def new_status(self) -> str:
         """SQL of the status of an incoming deal where it was another one before; NULL otherwise."""
         if self.context.object_type.name != "deals" or "status" not in {each.key for each in self.columns}:
-            return "NULL"
+            return "NULL::VARCHAR"
         is_other = "t._is_current AND t.status IS DISTINCT FROM i.status"
         return f"CASE WHEN {is_other} AND NOT i._is_deleted THEN i.status::VARCHAR END"
 

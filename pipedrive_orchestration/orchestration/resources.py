@@ -63,6 +63,7 @@ class WarehouseResource(DuckDBResource):
     storage_version: str = Field(
         default=STORAGE_VERSION, description="The format of a database file that is made new."
     )
+    data: str = Field(default="", description="Where a lake keeps its files; empty for beside its catalogue.")
     staging: str = Field(default="", description="Folder of staged pages; empty for one beside the database.")
     publish: str = Field(
         default="", description="Where a copy for other programs is published; empty for none."
@@ -71,7 +72,7 @@ class WarehouseResource(DuckDBResource):
 
     def warehouse(self) -> Warehouse:
         """The database, to be opened for reading or writing while it is needed."""
-        return Warehouse(self.database, storage_version=self.storage_version)
+        return Warehouse(self.database, storage_version=self.storage_version, data=self.data or None)
 
     def staging_folder(self) -> Path:
         """Where pages are kept until they are committed."""
@@ -124,6 +125,7 @@ def resources_of(
         ),
         "warehouse": WarehouseResource(
             database=settings.warehouse,
+            data=settings.warehouse_data or "",
             storage_version=settings.storage_version,
             staging=str(settings.staging or ""),
             publish=str(settings.publish or ""),

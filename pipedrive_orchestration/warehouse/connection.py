@@ -2,7 +2,8 @@
 
 DuckDB lets one process write, and a reader in another process keeps it from writing. So whoever of ours opens
 the database takes a lock file first, and closes it again when the block is left; what somebody else has open
-is waited for, and `telling_of_waits` hears of it.
+is waited for, and `telling_of_waits` hears of it. A lake with its catalogue in PostgreSQL is read by anybody
+at any time, and only commits follow one another.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.settings import Settings, database_file
+from pipedrive_orchestration.warehouse.ducklake import DuckLake
 from pipedrive_orchestration.warehouse.errors import WarehouseError
 from pipedrive_orchestration.warehouse.instances import attached
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
@@ -46,9 +48,14 @@ class Warehouse:
     """A DuckDB database, opened only while it is needed.
 
     Args:
-        database: a file, or anything else DuckDB can connect to, such as ``md:crm``.
-        patience: seconds to wait for a file that another process holds.
+        database: a file, ``ducklake:`` and a catalogue, or anything else DuckDB can connect to, such as
+            ``md:crm``.
+        patience: seconds to wait for a database that another process holds.
         storage_version: the format of a file that is made new.
+        data: where a lake keeps its files; None for beside its catalogue.
+
+    Raises:
+        WarehouseError: a lake whose catalogue is named with its password.
     """
 
     def __init__(
@@ -57,8 +64,10 @@ class Warehouse:
         *,
         patience: float = PATIENCE_SECONDS,
         storage_version: str = STORAGE_VERSION,
+        data: str | None = None,
     ) -> None:
         self.database = database
+        self._lake = DuckLake.of(database, data)
         self._patience = patience
         self._storage_version = storage_version
         self._memory = MEMORY
@@ -66,7 +75,7 @@ class Warehouse:
     @classmethod
     def from_settings(cls, settings: Settings) -> Warehouse:
         """The database that the settings name."""
-        return cls(settings.warehouse, storage_version=settings.storage_version)
+        return cls(settings.warehouse, storage_version=settings.storage_version, data=settings.warehouse_data)
 
     def with_patience(self, seconds: float) -> Self:
         """The same database, with another time to wait for it."""
@@ -90,12 +99,31 @@ class Warehouse:
     @property
     def folder(self) -> Path:
         """The folder beside which local files of the warehouse live, such as staged pages."""
-        return self.path.parent if self.path else Path("data")
+        return self._own_file.parent if self._own_file else Path("data")
+
+    @property
+    def lake(self) -> DuckLake | None:
+        """The lake that it is, if it is one."""
+        return self._lake
 
     @property
     def exists(self) -> bool:
-        """Whether there is a database to read; assumed where it is not a local file."""
-        return self.path is None or self.path.exists()
+        """Whether there is a database to read; assumed where it is neither a local file nor a lake.
+
+        Raises:
+            WarehouseError: the catalogue of a lake cannot be reached.
+        """
+        if self._lake is None:
+            return self.path is None or self.path.exists()
+        try:
+            return self._lake.exists()
+        except duckdb.Error as error:
+            raise self._unusable(error) from error
+
+    @property
+    def _own_file(self) -> Path | None:
+        """The local file that one process has open at a time: the database, or the catalogue of a lake."""
+        return self._lake.file if self._lake else self.path
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -106,7 +134,7 @@ class Warehouse:
                 this program wrote it.
         """
         self._check_writable()
-        with self._locked(), self._opened(read_only=False) as connection:
+        with self._locked(), self._opened(read_only=False) as connection, self._turn(connection):
             connection.begin()
             try:
                 self._migrate(connection)
@@ -185,16 +213,17 @@ class Warehouse:
         )
 
     def _check_writable(self) -> None:
-        if self.path is None:
+        file = self._own_file
+        if file is None:
             return
         try:
-            make_private_folder(self.path.parent)
+            make_private_folder(file.parent)
         except OSError as error:
             raise WarehouseError(
                 f"The folder of {self.database} cannot be made: {error.strerror}. Set PIPEDRIVE_WAREHOUSE "
                 "to a place that can be written."
             ) from error
-        for place in (self.path, self.path.parent):
+        for place in (file, file.parent):
             if place.exists() and not _writable(place):
                 raise WarehouseError(
                     f"{place} is read-only, so nothing can be imported into {self.database}. "
@@ -202,11 +231,29 @@ class Warehouse:
                 )
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if self.path is None:
+    def _turn(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """The right to commit to a lake that others have open too."""
+        if self._lake is None:
             yield
             return
-        lock = FileLock(f"{self.path}.lock", thread_local=False)
+        waiting = Waiting(self.database, self._patience)
+        try:
+            with self._lake.turn(
+                connection, lambda: waiting.left, lambda: waiting.for_(ONE_OF_OURS)
+            ) as has_it:
+                waiting.over()
+                if not has_it:
+                    raise self._busy(ONE_OF_OURS)
+                yield
+        finally:
+            waiting.over()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._own_file is None:
+            yield
+            return
+        lock = FileLock(f"{self._own_file}.lock", thread_local=False)
         self._acquire(lock)
         try:
             yield
@@ -227,7 +274,8 @@ class Warehouse:
                     return
         except OSError as error:
             raise WarehouseError(
-                f"The lock file {self.path}.lock cannot be made: {error.strerror}. Make the folder writable."
+                f"The lock file {self._own_file}.lock cannot be made: {error.strerror}. "
+                "Make the folder writable."
             ) from error
         finally:
             waiting.over()
@@ -263,6 +311,10 @@ class Warehouse:
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._lake:
+            with self._lake.opened(read_only=read_only) as connection:
+                yield connection
+            return
         if self.path is None:
             with duckdb.connect(self.database, read_only=read_only) as connection:
                 yield connection
@@ -288,9 +340,14 @@ class Warehouse:
 
     def _unusable(self, error: duckdb.Error) -> WarehouseError:
         reason = str(error).splitlines()[0]
+        remedy = (
+            "Look whether its catalogue can be reached"
+            if self._lake
+            else "Restore a copy, or move it away and import again"
+        )
         return WarehouseError(
-            f"{self.database} cannot be opened as a DuckDB database: {reason} Restore a copy, or move "
-            "it away and import again; set PIPEDRIVE_WAREHOUSE to use another file."
+            f"{self.database} cannot be opened as a DuckDB database: {reason} {remedy}; set "
+            "PIPEDRIVE_WAREHOUSE to use another one."
         )
 
 

@@ -237,7 +237,12 @@ def _retype(
         reason=f"did not fit {column.field_type} when the field became that",
         now=now,
     )
-    connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {column.sql_type} USING {converted}")
+    # A column beside it, as a lake takes no expression where it changes a type.
+    beside = quoted(f"{column.key} as it will be")
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN {beside} {column.sql_type}")
+    connection.execute(f"UPDATE {table} SET {beside} = {converted} WHERE {name} IS NOT NULL")
+    connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+    connection.execute(f"ALTER TABLE {table} RENAME COLUMN {beside} TO {name}")
     return lost
 
 

@@ -32,14 +32,17 @@ WHERE run_id IN (
         status IN ('queued', 'failed') AND available_at <= now() OR status = 'running' AND lease_until < now()
     )
     ORDER BY queued_at, row_seq LIMIT $most
-) RETURNING run_id
+)
+"""
+
+_GIVEN_UP = f"""
+workflow = $workflow AND status = 'running' AND lease_until < now() AND attempts >= {MAX_ATTEMPTS}
 """
 
 _GIVE_UP = f"""
 UPDATE workflows._runs SET status = 'failed', finished_at = now(), lease_until = NULL,
     error = 'It was claimed {MAX_ATTEMPTS} times and never finished.'
-WHERE workflow = $workflow AND status = 'running' AND lease_until < now() AND attempts >= {MAX_ATTEMPTS}
-RETURNING row_id
+WHERE {_GIVEN_UP}
 """
 
 _FAIL = """
@@ -62,10 +65,15 @@ def claim(
         most: how many runs at most.
         lease: how long they are the claimer's own.
     """
-    given_up = connection.execute(_GIVE_UP, {"workflow": workflow.slug}).fetchall()
-    claimed = connection.execute(
-        _CLAIM, {"workflow": workflow.slug, "claim": claim_id, "lease": lease, "most": most}
+    of_workflow = {"workflow": workflow.slug}
+    given_up = connection.execute(
+        f"SELECT row_id FROM workflows._runs WHERE {_GIVEN_UP}", of_workflow
     ).fetchall()
+    if given_up:
+        connection.execute(_GIVE_UP, of_workflow)
+    claimed = connection.execute(
+        _CLAIM, {**of_workflow, "claim": claim_id, "lease": lease, "most": most}
+    ).fetchone()
     if given_up:
         connection.execute(
             f"UPDATE {quoted(SCHEMA, workflow.slug)} SET row_status = 'failed' "
@@ -73,7 +81,7 @@ def claim(
             {"rows": [row[0] for row in given_up]},
         )
     show_status(connection, workflow, claim_id)
-    return len(claimed)
+    return claimed[0] if claimed else 0
 
 
 def complete(connection: duckdb.DuckDBPyConnection, workflow: Workflow, claim_id: str) -> int:

@@ -28,6 +28,7 @@ from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.clocks import Ticks
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness import truth
+from pipedrive_orchestration_tests.warehouse.backends import warehouse_in
 
 
 def _silent(_event: object) -> None:
@@ -44,7 +45,7 @@ class Trial:
     def __init__(self, demo: DemoServer, folder: Path) -> None:
         self.demo = demo
         self.folder = folder
-        self.warehouse = Warehouse(str(folder / "warehouse.duckdb"))
+        self.warehouse = warehouse_in(folder)
         self.staging = folder / "staging"
         self.connection = Connection.of(demo.url, demo.token)
         self.clock: Callable[[], datetime] = Ticks(demo.account.clock.exactly_now)

@@ -18,6 +18,7 @@ CACHE = REPOSITORY / ".duckdb_versions"
 
 OLDEST_SUPPORTED = "==1.5.5"
 NEWEST_SUPPORTED = ">=2,<3"
+LAKE = "1.5.5"
 
 
 def fetch(requirement: str) -> Path:
@@ -26,14 +27,24 @@ def fetch(requirement: str) -> Path:
     Args:
         requirement: what follows the package's name, such as ``==1.2.2``.
     """
-    folder = CACHE / requirement
+    return _fetched(requirement, f"duckdb{requirement}")
+
+
+def fetch_lake() -> Path:
+    """The folder of the newest DuckDB of which there is a package of DuckLake, with what a lake needs."""
+    extensions = [f"duckdb-extension-{name}=={LAKE}" for name in ("ducklake", "postgres-scanner")]
+    return _fetched(f"lake-{LAKE}", f"duckdb=={LAKE}", *extensions)
+
+
+def _fetched(name: str, *requirements: str) -> Path:
+    folder = CACHE / name
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check",
-               "--target", str(folder), f"duckdb{requirement}"]  # fmt: skip
+               "--target", str(folder), *requirements]  # fmt: skip
     if not (folder / "duckdb").is_dir():
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             reason = (ended.stderr.strip().splitlines() or ["pip gives no reason"])[-1]
-            pytest.skip(f"duckdb{requirement} cannot be fetched: {reason}")
+            pytest.skip(f"{requirements[0]} cannot be fetched: {reason}")
     return folder
 
 

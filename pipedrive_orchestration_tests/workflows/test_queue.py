@@ -14,7 +14,7 @@ from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows.queue import MAX_ATTEMPTS, claim, complete, fail
 from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration_tests.workflows.bodies import source, synced
-from pipedrive_orchestration_tests.workflows.tables import SourceTable, ask, runs
+from pipedrive_orchestration_tests.workflows.tables import OpenWarehouse, SourceTable, ask, runs
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "workflows.md"
 LEASE = timedelta(minutes=5)
@@ -34,7 +34,7 @@ def do(warehouse: Warehouse, name: str, **parameters: Any) -> list[tuple[Any, ..
 
 
 @pytest.fixture
-def queue(warehouse: Warehouse, people: SourceTable) -> Warehouse:
+def queue(warehouse: OpenWarehouse, people: SourceTable) -> OpenWarehouse:
     """A warehouse with six runs queued."""
     people.put(*range(1, 7))
     run_sync(warehouse, MADE, source())
@@ -45,7 +45,9 @@ def statuses(warehouse: Warehouse) -> dict[int, str]:
     return {record: status for record, _, status in runs(warehouse)}
 
 
-def test_the_documented_claim_takes_each_run_once(queue: Warehouse) -> None:
+def test_the_documented_claim_takes_each_run_once(queue: OpenWarehouse) -> None:
+    queue.close()
+
     def consume(worker: str) -> list[Any]:
         own = Warehouse(queue.database)
         taken = []
