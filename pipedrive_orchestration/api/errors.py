@@ -22,6 +22,9 @@ from pipedrive_orchestration.services.errors import StatusConflictError, Unknown
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Problem
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.workflows import UnknownWorkflowError
+from pipedrive_orchestration.writing.apply import NotAppliedError
+from pipedrive_orchestration.writing.permission import WritesNotAllowedError
+from pipedrive_orchestration.writing.store import UnknownWriteError
 
 
 class ApiError(Exception):
@@ -60,6 +63,9 @@ def invalid(problems: Sequence[Problem]) -> ApiError:
 _STATUSES: dict[type[Exception], int] = {
     UnknownSourceIdError: 404,
     UnknownWorkflowError: 404,
+    UnknownWriteError: 404,
+    WritesNotAllowedError: 403,
+    NotAppliedError: 409,
     StatusConflictError: 409,
     BudgetSpent: 402,
     PipedriveError: 502,

@@ -36,6 +36,7 @@ class Scope(StrEnum):
     SOURCES_WRITE = "sources:write"
     WORKFLOWS_READ = "workflows:read"
     WORKFLOWS_WRITE = "workflows:write"
+    WRITES_WRITE = "writes:write"
 
 
 class InvalidKeysError(ValueError):

@@ -11,13 +11,32 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from pipedrive_orchestration.api.schemas import Failure, Held, Invalid, OptionsBody, StatusBody, SyncBody
+from pipedrive_orchestration.api.schemas import (
+    ApplyBody,
+    Failure,
+    Held,
+    Invalid,
+    OptionsBody,
+    PlanBody,
+    StatusBody,
+    SyncBody,
+    UndoBody,
+)
 from pipedrive_orchestration.pipedrive.errors import NOT_CONNECTED, USUAL_REMEDY
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
 _REFERENCE = "#/components/schemas/{model}"
 
-BODIES: tuple[type[BaseModel], ...] = (PreviewBody, SourceBody, OptionsBody, StatusBody, SyncBody)
+BODIES: tuple[type[BaseModel], ...] = (
+    PreviewBody,
+    SourceBody,
+    OptionsBody,
+    StatusBody,
+    SyncBody,
+    PlanBody,
+    ApplyBody,
+    UndoBody,
+)
 """The models of request bodies. They are read by hand, after everything that can refuse a call earlier."""
 
 PREVIEW_EXAMPLE: dict[str, Any] = {

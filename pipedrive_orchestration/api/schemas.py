@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 from starlette.responses import Response
 
 from pipedrive_orchestration.importing.preview import MAX_ROWS as MAX_PREVIEW_ROWS
@@ -230,6 +230,66 @@ class SyncedRows(BaseModel):
     warning: str | None = None
 
 
+class WriteItem(BaseModel):
+    """A write: which rows change which records."""
+
+    write_id: UUID
+    slug: str = Field(description="Names its file and asset.", pattern=SLUG_PATTERN, examples=["lead_scores"])
+    name: str
+    object_type: str
+    operation: Literal["create", "update", "upsert", "delete"]
+    apply: Literal["by_hand", "automatic"]
+    schedule: str | None
+
+
+class PlanRow(BaseModel):
+    """A row of a plan: a change, or why a row changes nothing."""
+
+    kind: Literal["create", "update", "delete", "conflict", "reject"]
+    id: str | None = Field(description="The record's.")
+    name: str | None = Field(description="What the record is called.")
+    row: dict[str, Any] = Field(description="What the row's record is known by.")
+    changes: list[dict[str, str]] = Field(description="`property`, `old` and `new`, for people.")
+    status: str | None = Field(description="What became of it; null where it changes nothing.")
+    reason: str | None
+    request_id: str | None
+
+
+class PlanItem(BaseModel):
+    """A plan of a write."""
+
+    plan_id: UUID
+    write: str
+    name: str
+    object_type: str
+    operation: str
+    undo_of: UUID | None = Field(description="The plan that it takes back.")
+    status: Literal["planned", "applying", "stopped", "applied", "superseded"]
+    made_at: datetime
+    made_by: str
+    creates: int = Field(ge=0)
+    updates: int = Field(ge=0)
+    deletes: int = Field(ge=0)
+    unchanged: int = Field(ge=0)
+    conflicts: int = Field(ge=0)
+    rejects: int = Field(ge=0)
+    estimated_tokens: int = Field(ge=0)
+    above_limits: list[str] = Field(description="What is above the limits of the write, a sentence each.")
+    applied_at: datetime | None
+    applied_by: str | None
+    tokens: int = Field(description="What it has cost so far.", ge=0)
+    note: str | None
+    rows: list[PlanRow] | None = Field(None, max_length=1000)
+
+
+class AppliedItem(BaseModel):
+    """How far the application of a plan is."""
+
+    plan: PlanItem
+    counts: dict[str, int] = Field(description="Changes by state.")
+    note: str | None = Field(None, description="Why it stopped before its end.")
+
+
 def answer(data: Any, status: int = 200) -> Response:
     """A success: ``{status, data}``.
 
@@ -282,6 +342,32 @@ class SyncBody(SyncRules):
         min_length=1,
         description="Properties by reference of the input, such as `input.email`; braces are tolerated.",
         examples=[{"input.email": "emails"}],
+    )
+
+
+class PlanBody(BaseModel):
+    """The body that plans a write."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refresh: StrictBool = Field(
+        default=True, description="Whether what has changed at Pipedrive is imported before."
+    )
+
+
+class UndoBody(BaseModel):
+    """The body that names a plan to take back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: UUID | None = Field(default=None, description="The newest if not given.")
+
+
+class ApplyBody(UndoBody):
+    """The body that names a plan to apply."""
+
+    above_limits: StrictBool = Field(
+        default=False, description="Whether a plan above its limits is applied all the same."
     )
 
 

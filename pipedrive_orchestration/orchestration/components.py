@@ -33,6 +33,7 @@ from pipedrive_orchestration.services.names import DEFAULT_PREFIX, DagsterNames
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.writing.model import Write
 
 
 @dg.scaffold_with(ProjectScaffolder)
@@ -115,7 +116,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     def get_asset_spec(
         self,
         spec: dg.AssetSpec,
-        definition: Source | Workflow | ModelAsset,  # noqa: ARG002 - for those who override it
+        definition: Source | Workflow | ModelAsset | Write,  # noqa: ARG002 - for those who override it
     ) -> dg.AssetSpec:
         """The spec of an asset, made of the one that would be shown otherwise.
 
@@ -124,7 +125,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
         Args:
             spec: with the attributes of the component and of the file.
-            definition: the source, workflow or model whose asset it is.
+            definition: the source, workflow, model or write whose asset it is.
         """
         return spec
 
@@ -147,7 +148,9 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     ) -> dg.Definitions:
         """Builds the definitions of a snapshot, or of the folder where there is none."""
         snapshot = ProjectSnapshot.parse(state_path.read_bytes()) if state_path else self._snapshot()
-        return build_definitions(snapshot.sources, snapshot.workflows, self._context(), snapshot.models)
+        return build_definitions(
+            snapshot.sources, snapshot.workflows, self._context(), snapshot.models, snapshot.writes
+        )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Builds the definitions, of a new snapshot unless a run asks for the one it is pinned to.
@@ -212,7 +215,9 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         whole = Settings.model_validate(given).from_folder(self._root)
         return Settings.read().but(**{field: getattr(whole, field) for field in given})
 
-    def _spec_of(self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset) -> dg.AssetSpec:
+    def _spec_of(
+        self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset | Write
+    ) -> dg.AssetSpec:
         owners = [owner for owner in self.owners if owner not in spec.owners]
         changed = self.get_asset_spec(spec.merge_attributes(owners=owners, tags=self.tags), definition)
         if changed.key != spec.key:

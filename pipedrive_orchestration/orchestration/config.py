@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.services.dagster_internals import ExampleMapping
 from pipedrive_orchestration.sources import PreviewBody, Source, SourceBody
 from pipedrive_orchestration.sources.model import Options, refuse_change_of_fixed
 
@@ -170,6 +171,32 @@ def with_example(schema: Mapping[str, dg.Field], example: Mapping[str, Any]) -> 
         for name, value in example.items()
     }  # fmt: skip
     return {**shown, **{name: field for name, field in schema.items() if name not in shown}}
+
+
+def job_of(
+    op: dg.OpDefinition,
+    name: str,
+    schema: Mapping[str, dg.Field],
+    description: str,
+    example: Mapping[str, Any],
+) -> dg.JobDefinition:
+    """A job of one op whose run config is the op's own, instead of something below its name.
+
+    Args:
+        op: what it does.
+        name: of the job.
+        schema: of the op's config.
+        description: of the job.
+        example: the config that the Launchpad opens with.
+    """
+    mapping = ExampleMapping(
+        config_schema=with_example(schema, example),
+        config_fn=lambda body: {"ops": {op.name: {"config": body}}},
+    )
+    graph = dg.GraphDefinition(name=name, node_defs=[op])
+    return graph.to_job(
+        name=name, description=description, config=mapping, executor_def=dg.in_process_executor
+    )
 
 
 def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:

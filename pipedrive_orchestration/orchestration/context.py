@@ -21,12 +21,13 @@ from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, Dags
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceStore
 from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.writing.model import Write
 
-SpecOf = Callable[[dg.AssetSpec, Source | Workflow | ModelAsset], dg.AssetSpec]
+SpecOf = Callable[[dg.AssetSpec, Source | Workflow | ModelAsset | Write], dg.AssetSpec]
 """Makes the spec of an asset out of the one that we give it, and of what it is the asset of."""
 
 
-def _unchanged(spec: dg.AssetSpec, _: Source | Workflow | ModelAsset) -> dg.AssetSpec:
+def _unchanged(spec: dg.AssetSpec, _: Source | Workflow | ModelAsset | Write) -> dg.AssetSpec:
     return spec
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import dagster as dg
 
 from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
-from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema, with_example
+from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema, job_of
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.services.dagster_internals import ExampleMapping, location_of
+from pipedrive_orchestration.services.dagster_internals import location_of
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.errors import StatusConflictError
 from pipedrive_orchestration.services.lifecycle import (
@@ -87,24 +87,6 @@ _NO_SOURCE = "name-of-a-source"
 """Stands for a slug in examples; no source can be called so."""
 
 
-def _job_of(
-    op: dg.OpDefinition,
-    name: str,
-    schema: Mapping[str, dg.Field],
-    description: str,
-    example: Mapping[str, Any],
-) -> dg.JobDefinition:
-    """A job of one op whose run config is the op's own, instead of something below its name."""
-    mapping = ExampleMapping(
-        config_schema=with_example(schema, example),
-        config_fn=lambda body: {"ops": {op.name: {"config": body}}},
-    )
-    graph = dg.GraphDefinition(name=name, node_defs=[op])
-    return graph.to_job(
-        name=name, description=description, config=mapping, executor_def=dg.in_process_executor
-    )
-
-
 _EXPECTED_ERRORS = (
     InvalidBodyError,
     LaunchError,
@@ -143,7 +125,7 @@ def _preview_job(project: ProjectContext) -> dg.JobDefinition:
             context.log.warning(note)
         context.add_output_metadata(_metadata_of_preview(found))
 
-    return _job_of(
+    return job_of(
         read_preview,
         project.names.own("preview_import_source"),
         schema,
@@ -200,7 +182,7 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
             {**_metadata_of_source(source, project.names), "definitions": dg.MetadataValue.text(shown)}
         )
 
-    return _job_of(
+    return job_of(
         write_source_file,
         project.names.own("create_import_source"),
         schema,
@@ -276,7 +258,7 @@ def _edit_job(project: ProjectContext) -> dg.JobDefinition:
             }
         )
 
-    return _job_of(
+    return job_of(
         replace_body_of_source,
         project.names.own("edit_source"),
         schema,
@@ -309,7 +291,7 @@ def _job_of_source(
             metadata = change(context, deployment, source)
         context.add_output_metadata(metadata)
 
-    return _job_of(change_source, project.names.own(name), _SLUG_SCHEMA, description, _SLUG_EXAMPLE)
+    return job_of(change_source, project.names.own(name), _SLUG_SCHEMA, description, _SLUG_EXAMPLE)
 
 
 def _job_of_state(
@@ -392,7 +374,7 @@ def _sync_job(project: ProjectContext) -> dg.JobDefinition:
             }
         context.add_output_metadata({name: dg.MetadataValue.dagster_run(run) for name, run in runs.items()})
 
-    return _job_of(
+    return job_of(
         launch_sync,
         project.names.own("sync_now"),
         _SYNC_SCHEMA,
@@ -453,7 +435,7 @@ def _options_job(project: ProjectContext) -> dg.JobDefinition:
             }
         )
 
-    return _job_of(
+    return job_of(
         read_property_options,
         project.names.own("resolve_property_options"),
         _OPTIONS_SCHEMA,

@@ -24,6 +24,8 @@ from pipedrive_orchestration.orchestration.status import status_definitions
 from pipedrive_orchestration.orchestration.webhooks import webhook_definitions
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
 from pipedrive_orchestration.orchestration.workflow.automation import build_automation_sensor
+from pipedrive_orchestration.orchestration.write.asset import write_definitions
+from pipedrive_orchestration.orchestration.write.jobs import build_write_jobs
 from pipedrive_orchestration.sources import (
     BadFile,
     InMemoryKeyValues,
@@ -34,6 +36,7 @@ from pipedrive_orchestration.sources import (
 )
 from pipedrive_orchestration.sources.whole import whole_sources
 from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
+from pipedrive_orchestration.writing.store import LoadedWrites, WriteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class ProjectSnapshot:
     sources: LoadedSources
     workflows: LoadedWorkflows
     models: LoadedModels = field(default_factory=LoadedModels)
+    writes: LoadedWrites = field(default_factory=LoadedWrites)
 
     @classmethod
     def read(cls, project: ProjectContext, instance: dg.DagsterInstance | None) -> ProjectSnapshot:
@@ -62,7 +66,8 @@ class ProjectSnapshot:
             project.models_folder,
             project.settings.report_zone,
         )
-        return cls(sources, WorkflowStore(project.folder).load(), models)
+        workflows, writes = WorkflowStore(project.folder).load(), WriteStore(project.folder).load()
+        return cls(sources, workflows, models, writes)
 
     @classmethod
     def parse(cls, content: bytes) -> ProjectSnapshot:
@@ -78,6 +83,7 @@ _SNAPSHOT = TypeAdapter(ProjectSnapshot)
 
 NO_WORKFLOWS = LoadedWorkflows()
 NO_MODELS = LoadedModels()
+NO_WRITES = LoadedWrites()
 
 
 def build_definitions(
@@ -85,10 +91,12 @@ def build_definitions(
     workflows: LoadedWorkflows = NO_WORKFLOWS,
     project: ProjectContext = ALONE,
     models: LoadedModels = NO_MODELS,
+    writes: LoadedWrites = NO_WRITES,
 ) -> dg.Definitions:
     """Everything Dagster knows of a project.
 
-    There is an asset and, if active, a schedule for every source, an asset for every workflow and model. What
+    There is an asset and, if active, a schedule for every source, an asset for every workflow, model and
+    write. What
     Dagster refuses is left out like a file that does not validate.
 
     Args:
@@ -96,6 +104,7 @@ def build_definitions(
         workflows: the workflows.
         project: whose they are.
         models: the models.
+        writes: the writes.
     """
     built, refused = [], []
     own_job, whole = len(loaded.sources) <= MAX_OWN_JOBS, whole_sources(loaded.sources)
@@ -108,9 +117,12 @@ def build_definitions(
     accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
     accepted_workflows, definitions_of_workflows = _workflows(workflows, accepted.sources, project)
     accepted_models, definitions_of_models = _models(models, accepted.sources, project)
+    accepted_writes, definitions_of_writes = _writes(
+        writes, accepted.sources, accepted_workflows, accepted_models, project
+    )
     return dg.Definitions.merge(
         dg.Definitions(resources=project.resources()),
-        project_files_definitions(accepted, accepted_workflows, project, accepted_models),
+        project_files_definitions(accepted, accepted_workflows, project, accepted_models, accepted_writes),
         dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=build_jobs(project)),
         dg.Definitions(sensors=build_publishing_sensors(project)),
         status_definitions(accepted.sources, project),
@@ -118,6 +130,7 @@ def build_definitions(
         *(definitions for _, definitions in built),
         *definitions_of_workflows,
         *definitions_of_models,
+        *definitions_of_writes,
     )
 
 
@@ -158,6 +171,27 @@ def _models(
         bad = BadFile("models", "models", (problem,))
         return replace(loaded, assets=(), bad_files=(*loaded.bad_files, bad)), []
     return loaded, [built, dg.Definitions(sensors=[build_model_sensor(project)])]
+
+
+def _writes(
+    loaded: LoadedWrites,
+    sources: Sequence[Source],
+    workflows: LoadedWorkflows,
+    models: LoadedModels,
+    project: ProjectContext,
+) -> tuple[LoadedWrites, list[dg.Definitions]]:
+    """The writes that Dagster takes, and their definitions."""
+    built, refused = [], []
+    known = [asset.name for asset in models.assets]
+    for write in loaded.writes:
+        try:
+            built.append((write, write_definitions(write, sources, workflows.workflows, known, project)))
+        except Exception as error:  # noqa: BLE001 - one write must not take all others with it
+            problem = Problem("", "refused_by_dagster", str(error))
+            refused.append(BadFile(f"writes/{write.slug}", write.slug, (problem,)))
+    accepted = LoadedWrites(tuple(write for write, _ in built), (*loaded.bad_files, *refused))
+    jobs = [dg.Definitions(jobs=build_write_jobs(project))] if built else []
+    return accepted, [*jobs, *(definitions for _, definitions in built)]
 
 
 def _sensors_of(sources: Sequence[Source], project: ProjectContext) -> list[dg.SensorDefinition]:

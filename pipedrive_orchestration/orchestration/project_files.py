@@ -16,6 +16,7 @@ from pipedrive_orchestration.orchestration.model.loading import LoadedModels
 from pipedrive_orchestration.orchestration.source.table_metadata import plain_markdown
 from pipedrive_orchestration.sources import BadFile, LoadedSources, Problem
 from pipedrive_orchestration.workflows import LoadedWorkflows
+from pipedrive_orchestration.writing.store import LoadedWrites
 
 CHECK_NAME = "all_valid"
 SENSOR_NAME = "project_files_sensor"
@@ -27,13 +28,15 @@ def project_files_definitions(
     workflows: LoadedWorkflows,
     project: ProjectContext = ALONE,
     models: LoadedModels | None = None,
+    writes: LoadedWrites | None = None,
 ) -> dg.Definitions:
     """The asset, its check, and the sensor that reports the check."""
     asset_key = project.names.project_files_key
-    models = models or LoadedModels()
-    bad_files = (*sources.bad_files, *workflows.bad_files, *models.bad_files)
-    loaded = [(sources.sources, "sources"), (workflows.workflows, "workflows"), (models.assets, "models")]
-    counts = [f"{len(things)} {name}" for things, name in loaded if things or name != "models"]
+    models, writes = models or LoadedModels(), writes or LoadedWrites()
+    bad_files = (*sources.bad_files, *workflows.bad_files, *models.bad_files, *writes.bad_files)
+    others = ((models.assets, "models"), (writes.writes, "writes"))
+    optional = [f"{len(things)} {name}" for things, name in others if things]
+    counts = [f"{len(sources.sources)} sources", f"{len(workflows.workflows)} workflows", *optional]
     found = f"{', '.join(counts[:-1])} and {counts[-1]} are loaded"
     off = "".join(f"\n- {plain_markdown(one)}" for one in models.switched_off)
     problems = _problems_of_files(bad_files)
@@ -44,7 +47,7 @@ def project_files_definitions(
     @dg.asset_check(
         asset=asset_key,
         name=CHECK_NAME,
-        description="Every file in the project folder is a source, a workflow or a model, as its place says.",
+        description="Every file of the project is what its place says: a source, workflow, model or write.",
     )
     def all_valid() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=not bad_files, metadata=metadata)
@@ -75,6 +78,7 @@ def project_files_definitions(
             "sources": len(sources.sources),
             "workflows": len(workflows.workflows),
             "models": len(models.assets),
+            "writes": len(writes.writes),
             "left_out": len(bad_files),
         },
     )

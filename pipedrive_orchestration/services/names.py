@@ -25,7 +25,9 @@ INITIAL_IMPORT_TAG = "pipedrive/initial_import"
 DEVIATION_TAG = "pipedrive/deviates_in"
 """Tag of a run whose config is not what its source says, with the fields that differ."""
 
-_PREFIX = re.compile(r"(?!workflow|models?(?![a-z0-9]))[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!schedule)(?<!actions)")
+_PREFIX = re.compile(
+    r"(?!workflow|(?:models?|writes?)(?![a-z0-9]))[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!schedule)(?<!actions)"
+)
 
 
 class PrefixError(ValueError):
@@ -34,8 +36,8 @@ class PrefixError(ValueError):
     def __init__(self, prefix: str) -> None:
         super().__init__(
             f"The asset key prefix {prefix!r} cannot be used. Write lower-case letters and digits, in words "
-            "joined by one underscore, such as `acme`; not beginning with `workflow` or `models`, nor ending "
-            "with `schedule` or `actions`."
+            "joined by one underscore, such as `acme`; not beginning with `workflow`, `models` or "
+            "`writes`, nor ending with `schedule` or `actions`."
         )
 
 
@@ -144,6 +146,18 @@ class DagsterNames:
     def model_key(self, name: str) -> dg.AssetKey:
         """The asset of a model."""
         return dg.AssetKey([*self.models_prefix, name])
+
+    def write_key(self, slug: str) -> dg.AssetKey:
+        """The asset of a write."""
+        return dg.AssetKey(["writes", slug] if self.is_default else [self.prefix, "writes", slug])
+
+    def write_op(self, slug: str) -> str:
+        """The op behind a write's asset."""
+        return f"writes{self._of}__{slug}"
+
+    def write_schedule(self, slug: str) -> str:
+        """The schedule of a write."""
+        return self.own(f"{slug}_write_schedule")
 
     @property
     def _of(self) -> str:

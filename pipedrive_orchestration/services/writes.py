@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -27,25 +28,28 @@ class Writes:
     """The writes of a project folder.
 
     Attributes:
-        settings: say whether the account may be changed.
+        allowed: whether the account may be changed.
         connection: gives the account.
         warehouse: the database.
         staging: folder for pages that are not committed yet.
         store: the sources of the project.
     """
 
-    settings: Settings
+    allowed: bool
     connection: Callable[[], Connection]
     warehouse: Warehouse
     staging: Path
     store: SourceStore
 
     @classmethod
-    def from_settings(cls, settings: Settings, store: SourceStore) -> Writes:
+    def from_settings(
+        cls, settings: Settings, store: SourceStore, warehouse: Warehouse | None = None
+    ) -> Writes:
         """The writes of the project that the settings name."""
-        warehouse = Warehouse.from_settings(settings)
+        warehouse = warehouse or Warehouse.from_settings(settings)
         staging = settings.staging or warehouse.folder / "staging"
-        return cls(settings, lambda: Connection.from_settings(settings), warehouse, staging, store)
+        connection = partial(Connection.from_settings, settings)
+        return cls(settings.allow_writes, connection, warehouse, staging, store)
 
     def load(self) -> LoadedWrites:
         """Every write of the folder, and the files that are left out."""
@@ -80,7 +84,7 @@ class Writes:
             WritesNotAllowedError: nothing may be changed.
             NotAppliedError, PipedriveError, WarehouseError: see `apply_plan`.
         """
-        require_permission(self.settings)
+        require_permission(allowed=self.allowed)
         plan = self.find_plan(write, plan_id)
         return apply_plan(plan.plan_id, self._planning(), write, above_limits=above_limits, listener=listener)
 
@@ -123,6 +127,11 @@ class Writes:
         """The rows of a plan, in its order."""
         with self.warehouse.reading() as connection:
             return ledger.rows_of(connection, plan.plan_id, most=most)
+
+    def counts(self, plan: Plan) -> dict[str, int]:
+        """How many changes of a plan are in each state."""
+        with self.warehouse.reading() as connection:
+            return ledger.counts_of(connection, plan.plan_id)
 
     def plans(self, write: Write | None = None, most: int = 20) -> list[Plan]:
         """The newest plans, of one write or of all."""

@@ -41,13 +41,13 @@ class WrongPlanCompanyError(PipedriveError):
         )
 
 
-def require_permission(settings: Settings) -> None:
+def require_permission(*, allowed: bool) -> None:
     """Refuse to go on where nothing may be changed.
 
     Raises:
         WritesNotAllowedError: the settings do not allow it.
     """
-    if not settings.allow_writes:
+    if not allowed:
         raise WritesNotAllowedError
 
 

@@ -25,6 +25,8 @@ from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceBody, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow, WorkflowStore
+from pipedrive_orchestration.writing.model import Write
+from pipedrive_orchestration.writing.store import WriteStore
 
 NOBODY = "http://127.0.0.1:1"
 """Where no Dagster answers."""
@@ -121,6 +123,25 @@ def write_workflow(api: Api, slug: str = "outreach") -> Workflow:
     store.folder.mkdir(exist_ok=True)
     (store.folder / f"{slug}.yaml").write_text(OUTREACH)
     return store.load().find(slug)
+
+
+TITLES = """\
+name: Titles of deals
+object_type: deals
+operation: update
+source: open_deals
+rows: SELECT _id AS deal, title || '!' AS title FROM pipedrive.open_deals WHERE _is_current LIMIT 2
+match: {deal: id}
+fields: {title: title}
+"""
+
+
+def write_titles(api: Api) -> Write:
+    """A write whose file is written as a user would write it; the source `DEALS` has to be there."""
+    store = WriteStore(api.store.project)
+    store.folder.mkdir(exist_ok=True)
+    (store.folder / "titles.yaml").write_text(TITLES)
+    return store.load().find("titles")
 
 
 def keys() -> tuple[ApiKeys, dict[str, str]]:

@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import WorkflowStore
+from pipedrive_orchestration.writing.store import WriteStore
 from pipedrive_orchestration_tests.api.conftest import variables_of
-from pipedrive_orchestration_tests.api.serving import DEALS, STAGES, Api, running_api, write_workflow
+from pipedrive_orchestration_tests.api.serving import (
+    DEALS,
+    STAGES,
+    Api,
+    running_api,
+    write_titles,
+    write_workflow,
+)
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
 from pipedrive_orchestration_tests.chaos.sizes import WALKS
 from pipedrive_orchestration_tests.instances import dagster_instance
@@ -30,6 +38,7 @@ def served(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         api.run_import(api.add(**DEALS))
         api.store.delete(api.add(**STAGES).slug)
         write_workflow(api)
+        write_titles(api)
         yield api
 
 
@@ -60,6 +69,12 @@ OPERATIONS = [
     ("POST", "/sources/{source_id}/sync"),
     ("GET", "/workflows"),
     ("GET", "/workflows/{workflow_id}/sheets/{sheet_id}/inputs"),
+    ("GET", "/writes"),
+    *(
+        (method, f"/writes/{{write_id}}/{what}")
+        for what in ("plan", "apply", "undo")
+        for method in ("GET", "POST")
+    ),
 ]
 
 
@@ -77,6 +92,7 @@ def test_whatever_is_sent_the_answer_is_documented(
 
     operation = schema[f"/api/v1{path}"][method]
     (workflow,) = WorkflowStore(served.store.project).load().workflows
+    (write,) = WriteStore(served.store.project).load().writes
     sources = (*served.store.load().sources, *served.store.deleted())
     headers = {"Authorization": f"Bearer {served.secrets['all']}"}
 
@@ -97,6 +113,8 @@ def test_whatever_is_sent_the_answer_is_documented(
             case.path_parameters["source_id"] = str(source.id)
         if source is not None and "sheet_id" in (case.path_parameters or {}):
             case.path_parameters |= {"workflow_id": str(workflow.id), "sheet_id": str(workflow.id)}
+        if source is not None and "write_id" in (case.path_parameters or {}):
+            case.path_parameters["write_id"] = str(write.id)
         if source is not None and path.endswith("/sync") and isinstance(case.body, dict):
             case.body["workflow_id"] = str(workflow.id)
         case.call_and_validate(checks=checks, headers=headers)

@@ -48,6 +48,7 @@ def test_without_a_key_everything_is_401(api: Api, path: str, sent: Any) -> None
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+WRITES = ("plan", "apply", "undo")
 CALLS: list[tuple[str, str, str]] = [
     ("POST", f"{IMPORT}/preview", "sources:read"),
     ("POST", IMPORT, "sources:write"),
@@ -60,13 +61,15 @@ CALLS: list[tuple[str, str, str]] = [
     ("POST", "/sources/not-an-id/sync", "sources:write"),
     ("GET", "/workflows", "workflows:read"),
     ("GET", "/workflows/not-an-id/sheets/not-an-id/inputs", "workflows:read"),
+    ("GET", "/writes", "writes:write"),
+    *((method, f"/writes/not-an-id/{what}", "writes:write") for method in ("GET", "POST") for what in WRITES),
 ]
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), CALLS)
 def test_only_the_scope_of_a_call_opens_it(api: Api, method: str, path: str, scope: str) -> None:
     # The query is wrong, so that a key with the scope is let through to the next check and no further.
-    for key in ("sources:read", "sources:write", "workflows:read", "workflows:write"):
+    for key in ("sources:read", "sources:write", "workflows:read", "workflows:write", "writes:write"):
         status = api.call(method, f"{path}?wrong=1", key=key, content=b"{").status_code
         assert status == (400 if key == scope else 403), key
 
@@ -105,6 +108,8 @@ ADDRESSES = {
     f"/sources/{UNKNOWN}/sync": {"POST"},
     "/workflows": {"GET"},
     f"/workflows/{UNKNOWN}/sheets/{UNKNOWN}/inputs": {"GET"},
+    "/writes": {"GET"},
+    **{f"/writes/{UNKNOWN}/{what}": {"GET", "POST"} for what in WRITES},
     "/openapi.json": {"GET", "HEAD"},
     "/static/swagger-ui.css": {"GET", "HEAD"},
     "/docs": {"GET"},

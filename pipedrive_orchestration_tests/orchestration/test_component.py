@@ -28,6 +28,7 @@ from pipedrive_orchestration.services.deployment import store_of
 from pipedrive_orchestration.services.names import LOCATION, DagsterNames
 from pipedrive_orchestration.sources import Hold, Source, SourceStore
 from pipedrive_orchestration.workflows import Workflow
+from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration_tests.clocks import PRESENT, STARTUP
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.instances import dagster_instance
@@ -302,14 +303,18 @@ def test_attributes_group_own_and_tag_all_assets(tmp_path: Path) -> None:
 class Described(PipedriveProject):
     """As a user would change what Dagster shows."""
 
-    def get_asset_spec(self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset) -> dg.AssetSpec:
+    def get_asset_spec(
+        self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset | Write
+    ) -> dg.AssetSpec:
         return spec.replace_attributes(description=f"{definition.name}, mine")
 
 
 class Moved(PipedriveProject):
     """As a user might try to move assets."""
 
-    def get_asset_spec(self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset) -> dg.AssetSpec:
+    def get_asset_spec(
+        self, spec: dg.AssetSpec, definition: Source | Workflow | ModelAsset | Write
+    ) -> dg.AssetSpec:
         return spec.replace_attributes(key=spec.key.with_prefix("crm"))
 
 

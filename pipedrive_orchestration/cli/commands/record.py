@@ -105,7 +105,7 @@ def record(
             _show(environment, writable, record_id, json=json)
         else:
             if not dry_run:
-                require_permission(environment.settings)
+                require_permission(allowed=environment.settings.allow_writes)
             ask = action is Action.DELETE and not yes and not dry_run
             _change(environment, action, writable, record_id, given, ask=ask, dry_run=dry_run, json=json)
 

@@ -101,7 +101,7 @@ def write(
             elif action is Action.SHOW:
                 _show_plan(writes, writes.find_plan(found, plan), rows, json=json)
             elif action is Action.APPLY:
-                require_permission(environment.settings)
+                require_permission(allowed=environment.settings.allow_writes)
                 _ask(writes.find_plan(found, plan), yes=yes)
                 _apply(writes, found, plan, above_limits=above_limits, json=json)
             else:

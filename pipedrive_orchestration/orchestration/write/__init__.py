@@ -1,0 +1,1 @@
+"""A write as Dagster shows it: its asset, schedule and jobs."""
