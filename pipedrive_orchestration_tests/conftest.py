@@ -91,9 +91,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsTh
     return TestsThatWaitShareProcesses(config, log)
 
 
+LONG_FIRST = ("live", "end_to_end", "exactness", "orchestration")
+"""Folders with the files that take longest; for one that begins last, all other processes would wait."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with what takes longest."""
-    items.sort(key=lambda item: _what_it_waits_for(str(item.path)) is None)
+    rank = {folder: place for place, folder in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
 
 
 def pytest_collection_finish() -> None:
