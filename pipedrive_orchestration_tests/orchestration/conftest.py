@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import time_machine
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.orchestration import PipedriveResource, WarehouseResource
@@ -42,6 +44,14 @@ def new_source(**changes: Any) -> Source:
 def instance() -> Iterator[dg.DagsterInstance]:
     with dagster_instance() as instance:
         yield instance
+
+
+@pytest.fixture
+def from_the_present() -> Iterator[None]:
+    """Lets a test begin at `PRESENT`, since which a month may have ended, or be about to end."""
+    with time_machine.travel(PRESENT):
+        time.time()  # from which on it ticks
+        yield
 
 
 @pytest.fixture

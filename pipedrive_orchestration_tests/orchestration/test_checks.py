@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+import pytest
 
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.orchestration import build_source_asset
@@ -83,6 +84,7 @@ def test_a_static_source_has_no_schedule_to_be_late_for(
     assert "freshness" not in imported(young(pull_mode="static"), instance, resources)
 
 
+@pytest.mark.usefixtures("from_the_present")
 def test_a_pull_that_has_not_read_everything_compares_no_counts(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
