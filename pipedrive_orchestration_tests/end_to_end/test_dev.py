@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,7 +97,7 @@ class Dev:
 
 @pytest.fixture
 def dev(checkout: Path) -> Iterator[Dev]:
-    """The command on one of the template's sources, since Dagster imports every one by itself.
+    """The command on one of the template's sources, since Dagster imports and builds everything by itself.
 
     Its schedule does not tick meanwhile, whatever the time is.
 
@@ -106,6 +107,7 @@ def dev(checkout: Path) -> Iterator[Dev]:
     for file in (checkout / "project").rglob("*.yaml"):
         if file.stem != "all_persons":
             file.unlink()
+    shutil.rmtree(checkout / "project" / "models")
     source = checkout / "project" / "sources" / "all_persons.yaml"
     source.write_text(re.sub(r"(?m)^schedule: .*$", 'schedule: "0 0 1 1 *"', source.read_text()))
     with socket.socket() as free:
