@@ -188,6 +188,9 @@ DELETE /stages/{id}                             3 -      admin
 
 GET    /users/{id}/followers                   10 cursor users:read
 
+GET    /projects/{id}/changelog                10 cursor projects:read|full
+GET    /projects/{id}/permittedUsers            5 whole  projects:read|full
+
 GET    /activityFields                         10 cursor admin
        ? include_fields=ui_visibility
 GET    /activityFields/{field_code}             1 -      admin
@@ -337,6 +340,8 @@ GET    /users/me                                2 -      base
 GET    /users/{id}                              2 -      users:read
 
 GET    /deals/{id}/changelog                   20 cursor recents:read
+GET    /deals/{id}/mailMessages                20 offset mail:read|full
+       ? include_body
 GET    /deals/{id}/participants                10 offset deals:read|full
 GET    /deals/{id}/participantsChangelog       10 cursor deals:read|full
 GET    /deals/{id}/permittedUsers              10 whole  deals:read|full
@@ -345,10 +350,21 @@ GET    /notes/{id}/comments                    20 offset deals:read|full contact
 GET    /organizationRelationships              20 whole  contacts:read|full
        ? org_id!
 GET    /organizations/{id}/changelog           20 cursor recents:read
+GET    /organizations/{id}/mailMessages        20 offset mail:read|full
+       ? include_body
 GET    /organizations/{id}/permittedUsers      10 whole  contacts:read|full
 GET    /persons/{id}/changelog                 20 cursor recents:read
+GET    /persons/{id}/mailMessages              20 offset mail:read|full
+       ? include_body
 GET    /persons/{id}/permittedUsers            10 whole  contacts:read|full
 GET    /products/{id}/permittedUsers           10 whole  products:read|full
+GET    /permissionSets/{id}/assignments        20 offset admin
+GET    /projects/{id}/groups                   20 whole  projects:read|full
+GET    /projects/{id}/plan                     20 whole  projects:read|full
+GET    /roles/{id}/assignments                 10 offset admin
+GET    /roles/{id}/pipelines                   20 whole  admin
+       ? visible
+GET    /users/{id}/permissions                 10 whole  users:read
 GET    /webhooks                               10 whole  admin
 POST   /webhooks                               10 -      admin
 DELETE /webhooks/{id}                           6 -      admin

@@ -219,6 +219,7 @@ _SMALL_PAGES = {"/callLogs": 50, "/files": 100}
 
 _BOOLEANS = (
     *("is_done", "is_milestone", "is_active"),
+    "visible",
     *("done", "exact_match", "search_for_related_items"),
     *("include_option_labels", "include_labels", "include_field_code"),
 )
@@ -234,6 +235,7 @@ _TYPES: dict[str, Any] = {
     "limit": _read_by(_integer, int, Field(ge=1, le=MAX_PAGE_SIZE)),
     "start": _read_by(_integer, int),
     "cursor": str,
+    "include_body": _read_by(_flag, bool),
     "term": str,
     "title": str,
     "assignee.id": _read_by(_integer, int),

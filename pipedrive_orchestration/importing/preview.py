@@ -189,7 +189,7 @@ async def _newest_parents(client: Client, parent: Parent) -> tuple[list[str], bo
     async for page in pages(client, parents.listing, query, may_be_empty=True):
         records = [json.loads(record) for record in page.whole_records()]
         able = [record for record in records if parent.can_have(record)]
-        return [str(record["id"]) for record in able], page.goes_on(page_size(parents.listing))
+        return [str(record[parents.id_key]) for record in able], page.goes_on(page_size(parents.listing))
     return [], False
 
 

@@ -67,6 +67,7 @@ class Transform:
         else:
             self._select = _select(object_type, columns, looked_at, selection.predicate)
             self._parameters |= selection.values
+        self._opened = _opened(object_type.inner)
         self._spill_to = spill_to
         self._copy: duckdb.Statement | None = None
 
@@ -81,7 +82,7 @@ class Transform:
             if self._copy is None:
                 # Parsing it takes as long as typing three pages, so it is done once.
                 (self._copy,) = connection.extract_statements(
-                    f"COPY (WITH opened AS ({_OPENED}) {self._select}) TO $to "
+                    f"COPY (WITH opened AS ({self._opened}) {self._select}) TO $to "
                     "(FORMAT parquet, COMPRESSION snappy)"
                 )
             yield connection
@@ -122,6 +123,16 @@ _OPENED = """
 SELECT json_transform(json, $structure) AS _record, json AS _raw, filename AS _page
 FROM read_json_objects($pages, format = 'newline_delimited', filename = true, maximum_object_size = $longest)
 """
+
+
+def _opened(inner: str) -> str:
+    """SQL of the records of some pages, or of what lies under a key of each."""
+    if not inner:
+        return _OPENED
+    return (
+        f"SELECT _record.{quoted(inner)} AS _record, _raw -> {literal(inner)} AS _raw, _page FROM ({_OPENED})"
+    )
+
 
 USEFUL_OPTIMIZERS = frozenset({"cte_inlining", "unused_columns", "column_lifetime"})
 """The optimizers that make one wide projection cheaper; others take as long as typing some pages."""
@@ -168,7 +179,7 @@ def _structure_of(object_type: ObjectType, columns: Sequence[TypedColumn]) -> di
         (nested if column.nested else wanted).update(column.cast.leaves)
     if nested:
         wanted["custom_fields"] = nested
-    return wanted
+    return {object_type.inner: wanted} if object_type.inner else wanted
 
 
 def _select(
@@ -225,7 +236,7 @@ def _id_of(object_type: ObjectType) -> str:
             "text": f"nullif({leaf}, '')",
         }
         return of_type[object_type.id_type]
-    leaves = [leaf_column(key) for key in parent.key]
+    leaves = [f"{leaf_column(key)}::VARCHAR" for key in parent.key]
     if not parent.is_history:
         return " || ':' || ".join([f"{_parent_id(parent)}::VARCHAR", *leaves])
     # What happened twice in one second in the very same way is told apart by counting.

@@ -278,3 +278,31 @@ LIST_PARTS: dict[str, tuple[Property, ...]] = {
     "prices": _table("double: price; varchar: currency; double: cost direct_cost; text: notes"),
 }
 """What the objects in a list have, by the key of the property that holds the list."""
+
+ROLE_ASSIGNMENTS = _table(
+    "user: user_id; int: role_id parent_role_id; varchar: name; boolean: active_flag; varchar: type"
+)
+
+ROLE_PIPELINES = _table("pipeline: pipeline_id")
+
+PERMISSION_SET_ASSIGNMENTS = _table("user: user_id; varchar: permission_set_id name")
+
+USER_PERMISSIONS = _table("varchar: permission; boolean: is_granted")
+
+PROJECT_CHANGES = _table(
+    """json: old_values new_values; user: actor_user_id; datetime: time;
+    varchar: change_source change_source_user_agent""",
+)
+
+PROJECT_PLAN = _table("int: item_id; varchar: item_type; int: phase_id group_id")
+
+PROJECT_GROUPS = _table("int: id; varchar: name; int: order_nr")
+
+MAIL_MESSAGES = _table(
+    """int: id mail_thread_id; varchar: account_id; user: user_id; varchar: subject snippet;
+    json: from to cc bcc; varchar: body_url; text: body; varchar: mail_tracking_status draft;
+    boolean: mail_link_tracking_enabled_flag read_flag draft_flag synced_flag deleted_flag has_body_flag
+    sent_flag sent_from_pipedrive_flag smart_bcc_flag has_attachments_flag has_inline_attachments_flag
+    has_real_attachments_flag external_deleted_flag; datetime: message_time add_time update_time timestamp;
+    varchar: nylas_id s3_bucket s3_bucket_path mua_message_id item_type; int: template_id company_id""",
+)

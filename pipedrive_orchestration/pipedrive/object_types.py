@@ -205,6 +205,8 @@ class ObjectType:
     """The property that says when a record was changed last."""
     active_key: str = ""
     """The property that is false of a record that is deleted, where one can come so."""
+    inner: str = ""
+    """The key of an answer's item under which the record lies, where it lies in one."""
     content_path: str | None = None
     """Where what a record holds can be read, with its id as ``{id}``, where it holds anything."""
     content_cost: int = 0
@@ -531,6 +533,9 @@ FILES = ObjectType(
     properties=builtin_fields.FILES,
 )
 
+_PROJECTS_ADD_ON = "the Projects add-on"
+_ADMINISTRATOR = "a token of an administrator"
+_PROJECTS = ("projects:read", "projects:full")
 _OF_DEALS = ("deals:read", "deals:full")
 _OF_CONTACTS = ("contacts:read", "contacts:full")
 _OF_PRODUCTS = ("products:read", "products:full")
@@ -702,6 +707,130 @@ def _permitted_users(one: str, scopes: tuple[str, ...]) -> ObjectType:
     )
 
 
+def _mail_messages(one: str) -> ObjectType:
+    """The messages that are linked to every record of a collection, as far as the user may see them."""
+    return ObjectType(
+        name=f"{one}_mail_messages",
+        path=f"/v1/{one}s/{{parent}}/mailMessages",
+        paging=Paging.OFFSET,
+        bounds=Bounds.NONE,
+        list_cost=20,
+        id_type="text",
+        parent=Parent(f"{one}s", counted="email_messages_count", least=1, key=("id",)),
+        inner="data",
+        scopes=("mail:read", "mail:full"),
+        properties=builtin_fields.MAIL_MESSAGES,
+    )
+
+
+ROLE_ASSIGNMENTS = ObjectType(
+    name="role_assignments",
+    path="/v1/roles/{parent}/assignments",
+    paging=Paging.OFFSET,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    id_type="text",
+    parent=Parent("roles", key=("user_id",)),
+    scopes=("admin",),
+    requires=_ADMINISTRATOR,
+    properties=builtin_fields.ROLE_ASSIGNMENTS,
+)
+
+ROLE_PIPELINES = ObjectType(
+    name="role_pipelines",
+    path="/v1/roles/{parent}/pipelines",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    records="pipeline_ids",
+    plain="pipeline_id",
+    parent=Parent("roles", key=("pipeline_id",)),
+    scopes=("admin",),
+    requires=_ADMINISTRATOR,
+    properties=builtin_fields.ROLE_PIPELINES,
+)
+
+PERMISSION_SET_ASSIGNMENTS = ObjectType(
+    name="permission_set_assignments",
+    path="/v1/permissionSets/{parent}/assignments",
+    paging=Paging.OFFSET,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    parent=Parent("permission_sets", key=("user_id",)),
+    scopes=("admin",),
+    requires=_ADMINISTRATOR,
+    properties=builtin_fields.PERMISSION_SET_ASSIGNMENTS,
+)
+
+USER_PERMISSIONS = ObjectType(
+    name="user_permissions",
+    path="/v1/users/{parent}/permissions",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    id_type="text",
+    records=Entries("permission", "is_granted"),
+    parent=Parent("users", key=("permission",)),
+    scopes=("users:read",),
+    properties=builtin_fields.USER_PERMISSIONS,
+)
+
+PROJECT_CHANGES = ObjectType(
+    name="project_changes",
+    path="/api/v2/projects/{parent}/changelog",
+    paging=Paging.CURSOR,
+    bounds=Bounds.NONE,
+    list_cost=10,
+    id_type="text",
+    parent=Parent("projects", key=("time", "actor_user_id", "new_values"), is_history=True, is_stamped=True),
+    stamp="time",
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.PROJECT_CHANGES,
+)
+
+PROJECT_PLAN = ObjectType(
+    name="project_plan",
+    path="/v1/projects/{parent}/plan",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    parent=Parent("projects", key=("item_type", "item_id")),
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.PROJECT_PLAN,
+)
+
+PROJECT_GROUPS = ObjectType(
+    name="project_groups",
+    path="/v1/projects/{parent}/groups",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    parent=Parent("projects", key=("id",)),
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.PROJECT_GROUPS,
+)
+
+PROJECT_PERMITTED_USERS = ObjectType(
+    name="project_permitted_users",
+    path="/api/v2/projects/{parent}/permittedUsers",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=5,
+    id_type="text",
+    plain="user_id",
+    parent=Parent("projects", key=("user_id",)),
+    scopes=_PROJECTS,
+    requires=_PROJECTS_ADD_ON,
+    properties=builtin_fields.PERMITTED_USERS,
+)
+
 CHILDREN = (
     DEAL_PRODUCTS,
     DEAL_INSTALLMENTS,
@@ -728,12 +857,20 @@ CHILDREN = (
     NOTE_COMMENTS,
     PRODUCT_VARIATIONS,
     ORGANIZATION_RELATIONSHIPS,
+    _mail_messages("deal"),
+    _mail_messages("person"),
+    _mail_messages("organization"),
+    ROLE_ASSIGNMENTS,
+    ROLE_PIPELINES,
+    PERMISSION_SET_ASSIGNMENTS,
+    USER_PERMISSIONS,
+    PROJECT_CHANGES,
+    PROJECT_PLAN,
+    PROJECT_GROUPS,
+    PROJECT_PERMITTED_USERS,
 )
 """The collections that are read per parent."""
 
-_PROJECTS_ADD_ON = "the Projects add-on"
-_ADMINISTRATOR = "a token of an administrator"
-_PROJECTS = ("projects:read", "projects:full")
 
 PROJECTS = ObjectType(
     name="projects",

@@ -28,6 +28,7 @@ UUID = "0b9f0a3e-6a52-4f0e-9a58-0f8f3a4f1d11"
 VALID_VALUES = {
     "ids": "1,2",
     "deal_ids": "1,2",
+    "visible": "true",
     "status": "open",
     "updated_since": "2026-01-01T00:00:00Z",
     "updated_until": "2026-01-01T00:00:00Z",

@@ -63,9 +63,9 @@ class Children:
             assert record is not None
             if counted and (record[counted] is None or (least is not None and record[counted] < least)):
                 continue
-            plain = CATALOGUE[self.source.object_type].plain
+            plain, inner = self.source.type.plain, self.source.type.inner
             for child in account.children.of(self.source.object_type, known):
-                yield parent_id, {plain: child} if plain else _unwrapped(child)
+                yield parent_id, {plain: child} if plain else _unwrapped(child[inner] if inner else child)
 
     def differences(self) -> list[str]:
         """What is wrong with the table, as text."""
@@ -147,6 +147,9 @@ SHAPES = (
     "lead_permitted_users",
     "note_comments",
     "organization_relationships",
+    "deal_mail_messages",
+    "role_pipelines",
+    "user_permissions",
 )
 """Children of which each is listed, or named, in another way."""
 

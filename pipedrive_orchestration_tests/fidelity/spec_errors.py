@@ -187,6 +187,8 @@ SPEC_ERRORS = (
         "/additional_data.next_cursor /additional_data.pagination",
         "the file's own examples of participants and their changelog have it",
     ),
+    SpecError(("v1 persons", "v1 organizations"), "unknown property", "/additional_data.pagination", _PAGED),
+    SpecError(("v1 permissionSets",), "unknown property", "/additional_data", _PAGED),
     SpecError(("v1 deals",), "unknown property", "/data", "the example of permitted users has it"),
     SpecError(
         ("v1 deals",),

@@ -37,6 +37,12 @@ CONTAINERS = {"custom_fields"}
 OTHERWISE = {
     # Amounts of money, which other answers of Pipedrive's give with a fraction.
     ("organizations", "annual_revenue"): "integer",
+    # Ids and places, which are whole.
+    ("project_plan", "item_id"): "number",
+    ("project_plan", "phase_id"): "number",
+    ("project_plan", "group_id"): "number",
+    ("project_groups", "id"): "number",
+    ("project_groups", "order_nr"): "number",
     # Flags that are 0 or 1.
     ("webhooks", "is_active"): "number",
     ("legacy_teams", "active_flag"): "number",
@@ -56,6 +62,14 @@ OTHERWISE = {
     ("deal_participants", "added_by_user_id"): "object",
 }
 """JSON types of the files for properties that are not read as what they say."""
+
+OTHERWISE |= {
+    (f"{one}_mail_messages", prop.key): "number"
+    for one in ("deal", "person", "organization")
+    for prop in CATALOGUE[f"{one}_mail_messages"].properties
+    # Flags that are 0 or 1; one alone is called a boolean.
+    if prop.field_type == "boolean" and prop.key != "external_deleted_flag"
+}
 
 READERS = {
     "string": ("varchar", "text", "status", "clock", "date", "datetime", "uuid", "lead", "billing_frequency"),
@@ -112,10 +126,12 @@ def _documented(name: str) -> dict[str, dict[str, Any]]:
     data = _properties(answer["content"]["application/json"]["schema"])["data"]
     records = CATALOGUE[name].records
     if isinstance(records, Entries):
-        (value,) = _properties(data).values()
+        value, *_ = _properties(data).values()
         return {records.name: {"type": "string"}, records.value: value}
     if records:
         data = _properties(data)[records]
+    if CATALOGUE[name].inner:
+        data = {"items": _properties(data["items"])[CATALOGUE[name].inner]}
     left_out = CONTAINERS | CATALOGUE[name].withheld
     return {key: of for key, of in _properties(data["items"]).items() if key not in left_out}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import orjson
 
 from pipedrive_orchestration.demo.account.children import parents_of
 from pipedrive_orchestration.demo.account.collection import sort_key
-from pipedrive_orchestration.demo.call import Answer, Call, success_list
+from pipedrive_orchestration.demo.call import Answer, Call, success, success_list
 from pipedrive_orchestration.demo.endpoints.paging import offset_page
 from pipedrive_orchestration.demo.errors import not_found
 from pipedrive_orchestration.demo.operations import Paging
@@ -31,11 +32,30 @@ LISTS = {
     "/products/{id}/variations": "product_variations",
     "/organizationRelationships": "organization_relationships",
     "/users/{id}/followers": "user_followers",
+    "/users/{id}/permissions": "user_permissions",
+    "/roles/{id}/assignments": "role_assignments",
+    "/roles/{id}/pipelines": "role_pipelines",
+    "/permissionSets/{id}/assignments": "permission_set_assignments",
+    "/projects/{id}/changelog": "project_changes",
+    "/projects/{id}/plan": "project_plan",
+    "/projects/{id}/groups": "project_groups",
+    "/projects/{id}/permittedUsers": "project_permitted_users",
+    **{f"/{one}s/{{id}}/mailMessages": f"{one}_mail_messages" for one in _FOLLOWED[:3]},
     **{f"/{one}s/{{id}}/followers": f"{one}_followers" for one in _FOLLOWED},
     **{f"/{one}s/{{id}}/followers/changelog": f"{one}_follower_changes" for one in _FOLLOWED},
     **{f"/{one}s/{{id}}/permittedUsers": f"{one}_permitted_users" for one in (*_FOLLOWED, "lead")},
 }
 """The children that a path lists."""
+
+
+_OBJECTS: dict[str, Callable[[list[Any]], Record]] = {
+    "role_pipelines": lambda ids: {"pipeline_ids": ids, "visible": True},
+    "user_permissions": lambda granted: {
+        "can_bulk_edit_items": False,
+        **{one["permission"]: True for one in granted},
+    },
+}
+"""The children that come as an object, and how that is made of them."""
 
 
 def listed(call: Call) -> Answer:
@@ -46,6 +66,8 @@ def listed(call: Call) -> Answer:
     if "sort_by" in call.query:
         prop, down = call.query["sort_by"], call.query["sort_direction"] == "desc"
         children = sorted(children, key=lambda one: sort_key(one, prop), reverse=down)
+    if name in _OBJECTS:
+        return success(_OBJECTS[name](children))
     if call.operation.paging is Paging.OFFSET:
         return offset_page(call, children, orjson.dumps)
     if call.operation.paging is Paging.WHOLE:

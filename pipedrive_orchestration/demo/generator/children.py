@@ -15,6 +15,7 @@ from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.generator.business import PRODUCTS, Business
 from pipedrive_orchestration.demo.generator.randomness import pick, stream, uuid_text
 from pipedrive_orchestration.demo.records import Record, RecordId, blank
+from pipedrive_orchestration.pipedrive.builtin_fields import MAIL_MESSAGES
 
 Maker = Callable[[Business, Record, Random], list[Any]]
 
@@ -259,6 +260,94 @@ def _v1(time: str) -> str:
     return time.replace("T", " ").removesuffix("Z")
 
 
+def _assignments(business: Business, role: Record, _rng: Random) -> list[Record]:
+    return [
+        {
+            "user_id": user["id"],
+            "role_id": role["id"],
+            "parent_role_id": role["parent_role_id"],
+            "name": role["name"],
+            "active_flag": True,
+            "type": "1",
+        }
+        for user in business["users"].values()
+        if user["role_id"] == role["id"]
+    ]
+
+
+def _pipelines_of_role(business: Business, role: Record, _rng: Random) -> list[int]:
+    return [one for one in business["pipelines"] if one <= role["id"]]
+
+
+def _members_of_set(business: Business, permission_set: Record, _rng: Random) -> list[Record]:
+    return [
+        {"user_id": user["id"], "permission_set_id": permission_set["id"], "name": permission_set["name"]}
+        for user in business["users"].values()
+        if any(access["permission_set_id"] == permission_set["id"] for access in user["access"])
+    ]
+
+
+def _permissions(_business: Business, user: Record, _rng: Random) -> list[Record]:
+    granted = ("can_add_products", "can_edit_deals_closed_date", "can_use_api")
+    more = ("can_delete_deals", "can_merge_deals") if user["is_admin"] else ()
+    return [{"permission": one, "is_granted": True} for one in (*granted, *more)]
+
+
+def _project_changes(business: Business, project: Record, _rng: Random) -> list[Record]:
+    return [
+        {
+            "change_source": "app",
+            "change_source_user_agent": "Mozilla/5.0",
+            "time": project["update_time"],
+            "new_values": {"phase_id": project["phase_id"]},
+            "old_values": {"phase_id": None},
+            "actor_user_id": business.owners[0],
+        }
+    ]
+
+
+def _plan(_business: Business, project: Record, _rng: Random) -> list[Record]:
+    places = {"phase_id": project["phase_id"], "group_id": 1}
+    return [{"item_id": project["id"], "item_type": kind, **places} for kind in ("task", "activity")]
+
+
+def _groups(_business: Business, project: Record, _rng: Random) -> list[Record]:
+    return [{"id": 1 + int(project["id"]) % 2, "name": "Roof", "order_nr": 1}]
+
+
+def _messages(business: Business, linked: Record, _rng: Random) -> list[Record]:
+    time = linked["add_time"].replace("Z", ".000Z")
+    party = {"id": 1, "email_address": "a@firm.example", "name": "A", "linked_person_id": 1}
+    flags = dict.fromkeys((one.key for one in MAIL_MESSAGES if one.field_type == "boolean"), 0)
+    return [
+        {
+            "object": "mailMessage",
+            "timestamp": _v1(linked["add_time"]),
+            "data": {
+                **flags,
+                "id": 10 * int(linked["id"]) + number,
+                "mail_thread_id": linked["id"],
+                "account_id": "a1",
+                "user_id": business.owners[0],
+                "subject": f"Your roof ({number})",
+                "snippet": "We have looked at",
+                "from": [party],
+                "to": [party],
+                "cc": [],
+                "bcc": [],
+                "body_url": "https://mail.example/1",
+                "external_deleted_flag": False,
+                "message_time": time,
+                "add_time": time,
+                "update_time": time,
+                "item_type": "mailMessage",
+                "company_id": 7,
+            },
+        }
+        for number in range(linked["email_messages_count"])
+    ]
+
+
 MAKERS: dict[str, tuple[str, Maker]] = {
     "deal_products": ("deals", _products),
     "deal_installments": ("deals", _installments),
@@ -272,6 +361,17 @@ MAKERS: dict[str, tuple[str, Maker]] = {
     "product_variations": ("products", _variations),
     "organization_relationships": ("organizations", _relationships),
     "user_followers": ("users", _followers),
+    "role_assignments": ("roles", _assignments),
+    "role_pipelines": ("roles", _pipelines_of_role),
+    "permission_set_assignments": ("permission_sets", _members_of_set),
+    "user_permissions": ("users", _permissions),
+    "project_changes": ("projects", _project_changes),
+    "project_plan": ("projects", _plan),
+    "project_groups": ("projects", _groups),
+    "project_permitted_users": ("projects", _permitted_users),
+    "deal_mail_messages": ("deals", _messages),
+    "person_mail_messages": ("persons", _messages),
+    "organization_mail_messages": ("organizations", _messages),
     **{f"{one}_followers": (f"{one}s", _followers) for one in ("deal", "person", "organization", "product")},
     **{
         f"{one}_follower_changes": (f"{one}s", _follower_changes)

@@ -50,6 +50,7 @@ def organizations(business: Business) -> Records:
             "employee_count": 1 + rng.getrandbits(11) if chance < 0.45 else None,
             "custom_fields": business.custom("organizations").draw(rng),
             "followers_count": 1,
+            "email_messages_count": draft.id % 2,
             "smart_bcc_email": f"{COMPANY_DOMAIN}+org{draft.id}@pipedrivemail.example",
         }
     odd_organizations(records)
@@ -91,6 +92,7 @@ def persons(business: Business) -> Records:
             "job_title": pick(rng, world.job_titles) if chance < 0.6 else None,
             "custom_fields": business.custom("persons").draw(rng),
             "followers_count": 1,
+            "email_messages_count": draft.id % 2,
             "last_incoming_mail_time": v2_time(calendar.later(rng, draft.added)) if chance < 0.3 else None,
             "last_outgoing_mail_time": v2_time(calendar.later(rng, draft.added)) if chance < 0.4 else None,
             "marketing_status": "subscribed" if chance < 0.2 else "no_consent",

@@ -143,6 +143,7 @@ def _deal(business: Business, rng: Random, draft: Draft, history: _History) -> R
         "mrr": round(value / 10, 2) if is_recurring else None,
         "acv": value if is_recurring else None,
         "followers_count": 1,
+        "email_messages_count": (chance < 0.3) + (chance < 0.2),
         "products_count": rng.getrandbits(2),
         "participants_count": 0 if who.person_id is None else 1 + rng.getrandbits(1),
         "last_incoming_mail_time": v2_time(history.updated) if chance < 0.2 else None,
