@@ -15,7 +15,6 @@ from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.generator.business import PRODUCTS, Business
 from pipedrive_orchestration.demo.generator.randomness import pick, stream, uuid_text
 from pipedrive_orchestration.demo.records import Record, RecordId, blank
-from pipedrive_orchestration.pipedrive.builtin_fields import MAIL_MESSAGES
 
 Maker = Callable[[Business, Record, Random], list[Any]]
 
@@ -318,7 +317,7 @@ def _groups(_business: Business, project: Record, _rng: Random) -> list[Record]:
 def _messages(business: Business, linked: Record, _rng: Random) -> list[Record]:
     time = linked["add_time"].replace("Z", ".000Z")
     party = {"id": 1, "email_address": "a@firm.example", "name": "A", "linked_person_id": 1}
-    flags = dict.fromkeys((one.key for one in MAIL_MESSAGES if one.field_type == "boolean"), 0)
+    flags = dict.fromkeys((key for key in blank("deal_mail_messages") if key.endswith("_flag")), 0)
     return [
         {
             "object": "mailMessage",
