@@ -94,7 +94,9 @@ def source_of(demo: DemoServer, name: str) -> Source:
         object_type=name,
         id=uuid.uuid4(),
         created_at=demo.account.clock.now(),
-        properties=tuple(prop.key for prop in CATALOGUE[name].properties if not prop.optional),
+        properties=tuple(
+            prop.key for prop in CATALOGUE[name].properties if not (prop.optional or prop.alone)
+        ),
         pull_mode="active",
         schedule="*/15 * * * *",
     )

@@ -122,6 +122,7 @@ class Definition:
         derived: one per derived property.
         vanished: columns of properties that the account had once; they keep their last values.
         query: what every request for records carries so that the wanted values come.
+        one_by_one: whether each record is asked for by itself as well, since no list has all that is wanted.
         selection: which records belong to the source.
         field_notes: what could not be read of the account's fields.
     """
@@ -134,6 +135,7 @@ class Definition:
     query: Mapping[str, str | int]
     selection: Selection
     field_notes: tuple[str, ...] = ()
+    one_by_one: bool = False
 
     @property
     def table(self) -> tuple[Column, ...]:
@@ -204,6 +206,7 @@ def define(
         query=query_for(source.type, [*wanted, *selection.fields]),
         selection=selection,
         field_notes=listed.notes,
+        one_by_one=comes_alone([*wanted, *selection.fields]),
     )
 
 
@@ -354,6 +357,11 @@ def query_for(object_type: ObjectType, fields: Iterable[Field]) -> dict[str, str
     if chooses and 0 < len(custom) <= MAX_CUSTOM_FIELDS_PER_REQUEST:
         query["custom_fields"] = ",".join(custom)
     return query
+
+
+def comes_alone(fields: Iterable[Field]) -> bool:
+    """Whether some fields come only with the answer for one record."""
+    return any(field.alone for field in fields)
 
 
 def fingerprint_of(source: Source, selection: Selection = EVERYTHING) -> str:

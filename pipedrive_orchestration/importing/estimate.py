@@ -63,7 +63,8 @@ def tell_estimate(context: ImportContext, more: int) -> list[str]:
 async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState, names: References) -> int:
     object_type = context.object_type
     if not object_type.partitioned:
-        return _tokens_for(context.source, prior.listed_rows)
+        each = (object_type.get_cost or 0) * prior.listed_rows if context.definition.one_by_one else 0
+        return _tokens_for(context.source, prior.listed_rows) + each
     if plan.pull is Pull.CHANGES:
         feed = RECENTS.cost if object_type.recents_item else 0
         return object_type.list_cost + object_type.archived_cost + feed

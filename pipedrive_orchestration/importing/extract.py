@@ -13,6 +13,7 @@ from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.ranges import FetchedPage, Range, RangeReader
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.pipedrive.lookup import alone
 from pipedrive_orchestration.pipedrive.object_types import Bounds, Listing, Paging
 from pipedrive_orchestration.pipedrive.pagination import (
     latest_first,
@@ -146,6 +147,8 @@ class Extraction:
         async for page in whole_list(
             context.client, listing, context.definition.query, may_be_empty=may_be_empty
         ):
+            if context.definition.one_by_one:
+                page = await alone(context.client, context.object_type, page)  # noqa: PLW2901
             yield FetchedPage(page)
 
     async def _listed(

@@ -25,6 +25,7 @@ from pipedrive_orchestration.importing.definition import (
     Selection,
     Span,
     columns_of,
+    comes_alone,
     named_columns,
     query_for,
     understood_fields,
@@ -39,6 +40,7 @@ from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
+from pipedrive_orchestration.pipedrive.lookup import alone
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType, Parent
 from pipedrive_orchestration.pipedrive.pagination import (
     bounds_of,
@@ -123,7 +125,10 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
             ):
                 query = {**query_for(body.type, [*wanted, *selection.fields]), **selection.restrictions}
                 updated = askable(selection.updated, client.clock.now_at_pipedrive())
-                capped = await _stage_first_pages(client, body, query, updated, staging)
+                one_by_one = comes_alone([*wanted, *selection.fields])
+                capped = await _stage_first_pages(
+                    client, body, query, updated, staging, one_by_one=one_by_one
+                )
                 await staging.type_staged()
                 sample = _Sample(body, columns, selection, staging.seen, names)
                 total, found = await sample.read(folder / "shown.parquet")
@@ -152,13 +157,13 @@ async def _preview(body: PreviewBody, connection: Connection) -> Preview:
 
 
 async def _stage_first_pages(
-    client: Client, body: PreviewBody, query: Query, updated: Span, staging: Staging
+    client: Client, body: PreviewBody, query: Query, updated: Span, staging: Staging, *, one_by_one: bool
 ) -> bool:
     """Stage up to `MAX_PAGES` pages of what a body would import. Returns whether there are more."""
     if body.type.parent is not None:
         return await _stage_first_children(client, body.type, body.type.parent, query, staging)
     async for page, goes_on in _pages(client, body, query, updated):
-        await staging.add(page)
+        await staging.add(await alone(client, body.type, page) if one_by_one else page)
         if staging.counts.pages == MAX_PAGES:
             return goes_on
     return False

@@ -6,7 +6,7 @@ A table names a field type and the keys of that type, and so on, in the order in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipedrive_orchestration.pipedrive.references import REFERENCED
 
@@ -18,12 +18,14 @@ class Property:
     ``field_type`` is Pipedrive's word where it has one; ``datetime``, ``uuid``, ``contacts`` (emails,
     phones, im), ``ids``, ``uuids``, ``texts``, ``persons``, ``orgs``, ``users`` (lists), ``role``, ``task``
     and ``amount`` (a lead's ``{amount, currency}``) name shapes that its field types do not. ``optional``
-    properties come only when asked for by ``include_fields``.
+    properties come only when asked for by ``include_fields``, ``alone`` ones only with the answer for one
+    record.
     """
 
     key: str
     field_type: str
     optional: bool = False
+    alone: bool = False
 
     @property
     def label(self) -> str:
@@ -32,15 +34,19 @@ class Property:
         return key.replace("_", " ").capitalize()
 
 
-def _table(table: str, optional: str = "") -> tuple[Property, ...]:
-    return tuple(_parse(table, optional=False)) + tuple(_parse(optional, optional=True))
+def _table(table: str, optional: str = "", alone: str = "") -> tuple[Property, ...]:
+    return (
+        *_parse(table),
+        *(replace(prop, optional=True) for prop in _parse(optional)),
+        *(replace(prop, alone=True) for prop in _parse(alone)),
+    )
 
 
-def _parse(table: str, *, optional: bool) -> Iterator[Property]:
+def _parse(table: str) -> Iterator[Property]:
     for line in table.split(";"):
         field_type, _, keys = line.strip().partition(":")
         for key in keys.split():
-            yield Property(key, field_type, optional)
+            yield Property(key, field_type)
 
 
 _COUNTS = (
@@ -152,6 +158,7 @@ FILTERS = _table(
     """int: id; varchar: name filter_code; boolean: is_editable active_flag; varchar: type;
     boolean: temporary_flag; user: user_id; datetime: add_time update_time; visible_to: visible_to;
     datetime: last_used_time; int: custom_view_id""",
+    alone="json: conditions",
 )
 
 FILES = _table(
@@ -270,11 +277,39 @@ LEAD_SOURCES = _table("varchar: name")
 
 USER_CONNECTIONS = _table("varchar: service third_party_id")
 
+_FIELD = """varchar: field_name field_code field_type; json: options subfields;
+    boolean: is_custom_field is_optional_response_field"""
+
+CONTACT_FIELDS = DEAL_FIELDS = _table(
+    f"{_FIELD}; text: description", optional="json: ui_visibility important_fields required_fields"
+)
+
+PRODUCT_FIELDS = _table(_FIELD, optional="json: ui_visibility")
+
+ACTIVITY_FIELDS = _table(f"{_FIELD}; text: description", optional="json: ui_visibility")
+
+PROJECT_FIELDS = _table(f"{_FIELD}; json: ui_visibility important_fields required_fields")
+
+LEAD_FIELDS = _table(
+    """varchar: key name; int: id order_nr; varchar: field_type; datetime: add_time update_time;
+    user: last_updated_by_user_id created_by_user_id;
+    boolean: active_flag edit_flag index_visible_flag details_visible_flag add_visible_flag important_flag
+    bulk_edit_allowed searchable_flag filtering_allowed sortable_flag mandatory_flag;
+    json: options options_deleted; boolean: is_subfield; json: subfields""",
+)
+
+NOTE_FIELDS = _table(
+    """varchar: key name; int: id; varchar: field_type;
+    boolean: active_flag edit_flag bulk_edit_allowed mandatory_flag; json: options""",
+)
+
 LIST_PARTS: dict[str, tuple[Property, ...]] = {
     "participants": _table("people: person_id; boolean: primary"),
     "attendees": _table(
         "varchar: email name status; boolean: is_organizer; people: person_id; user: user_id"
     ),
+    "options": _table("varchar: id label color"),
+    "subfields": _table("varchar: field_code field_name field_type"),
     "prices": _table("double: price; varchar: currency; double: cost direct_cost; text: notes"),
 }
 """What the objects in a list have, by the key of the property that holds the list."""

@@ -39,6 +39,7 @@ class Field:
 
     Attributes:
         optional: its values come only when asked for through ``include_fields``.
+        alone: its values come only with the answer for one record.
         is_understood: whether its type and options are those of a definition that could be read.
         older: what it is today, where the key is one of v1.
         derived: what it is derived from, where records do not have it themselves.
@@ -50,6 +51,7 @@ class Field:
     options: tuple[Option, ...] = ()
     is_custom: bool = False
     optional: bool = False
+    alone: bool = False
     is_understood: bool = True
     older: OlderName | None = None
     derived: Derivation | None = None
@@ -196,7 +198,7 @@ def _newer(object_type: ObjectType) -> bool:
 
 def _built_in(prop: Property, listed: dict[str, _FieldAnswer]) -> Field:
     answer = listed.get(prop.key) or listed.get(_LISTED_AS.get(prop.key, ""))
-    plain = Field(prop.key, prop.label, prop.field_type, optional=prop.optional)
+    plain = Field(prop.key, prop.label, prop.field_type, optional=prop.optional, alone=prop.alone)
     if answer is None:
         return plain
     # The catalogue knows the type of a built-in field, whatever is odd about its definition.

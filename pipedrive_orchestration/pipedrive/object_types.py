@@ -178,6 +178,8 @@ class ObjectType:
     questions: tuple[Asked, ...] = PLAINLY
     parents: Listing | None = None
     parameter: str = ""
+    alone_query: Asked = ()
+    """The query of a request for one record, where it brings what no list has."""
     archived_key: str = "is_archived"
     """The property by which an archived record says so: a flag, or the time at which it was archived."""
     requires: str = ""
@@ -499,6 +501,7 @@ FILTERS = ObjectType(
     list_cost=20,
     get_cost=2,
     recents_item="filter",
+    alone_query=(("include_field_code", "true"),),
     scopes=(
         "deals:read",
         "deals:full",
@@ -1051,6 +1054,68 @@ USER_CONNECTIONS = ObjectType(
     properties=builtin_fields.USER_CONNECTIONS,
 )
 
+
+def _fields(of: ObjectType, name: str, properties: tuple[Property, ...]) -> ObjectType:
+    """The list of an object type's fields as a collection of its own."""
+    assert of.fields_path is not None
+    return ObjectType(
+        name=name,
+        path=of.fields_path,
+        paging=Paging.CURSOR,
+        bounds=Bounds.NONE,
+        list_cost=of.fields_cost,
+        get_cost=1,
+        id_type="text",
+        id_key="field_code",
+        scopes=of.fields_scopes,
+        requires=of.requires,
+        properties=properties,
+    )
+
+
+DEAL_FIELDS = _fields(DEALS, "deal_fields", builtin_fields.DEAL_FIELDS)
+PERSON_FIELDS = _fields(PERSONS, "person_fields", builtin_fields.CONTACT_FIELDS)
+ORGANIZATION_FIELDS = _fields(ORGANIZATIONS, "organization_fields", builtin_fields.CONTACT_FIELDS)
+PRODUCT_FIELDS = _fields(PRODUCTS, "product_fields", builtin_fields.PRODUCT_FIELDS)
+ACTIVITY_FIELDS = _fields(ACTIVITIES, "activity_fields", builtin_fields.ACTIVITY_FIELDS)
+PROJECT_FIELDS = _fields(PROJECTS, "project_fields", builtin_fields.PROJECT_FIELDS)
+
+LEAD_FIELDS = ObjectType(
+    name="lead_fields",
+    path="/v1/leadFields",
+    paging=Paging.OFFSET,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    id_key="key",
+    scopes=(*LEADS.scopes, "admin"),
+    properties=builtin_fields.LEAD_FIELDS,
+)
+
+NOTE_FIELDS = ObjectType(
+    name="note_fields",
+    path="/v1/noteFields",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    id_type="text",
+    id_key="key",
+    scopes=NOTES.scopes,
+    properties=builtin_fields.NOTE_FIELDS,
+)
+
+FIELD_TABLES = (
+    DEAL_FIELDS,
+    PERSON_FIELDS,
+    ORGANIZATION_FIELDS,
+    PRODUCT_FIELDS,
+    ACTIVITY_FIELDS,
+    PROJECT_FIELDS,
+    LEAD_FIELDS,
+    NOTE_FIELDS,
+)
+"""The lists of fields, as collections."""
+
 CATALOGUE: dict[str, ObjectType] = {
     object_type.name: object_type
     for object_type in (
@@ -1083,6 +1148,7 @@ CATALOGUE: dict[str, ObjectType] = {
         WEBHOOKS,
         LEAD_SOURCES,
         USER_CONNECTIONS,
+        *FIELD_TABLES,
     )
 }
 """Every importable object type by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -9,14 +10,20 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, FIELD_TABLES
 from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 
-LISTS = [name for name, one in CATALOGUE.items() if name not in FAMILIES and one.parent is None]
+LISTS = [
+    name
+    for name, one in CATALOGUE.items()
+    if name not in FAMILIES and one.parent is None and one not in FIELD_TABLES
+]
 SOME = ("projects", "phases", "goals", "call_logs", "lead_sources")
 """One of each kind; all of them with the long runs."""
+
+SOME_FIELDS = ("deal_fields", "lead_fields", "note_fields")
 
 
 def change(demo: DemoServer, name: str, rng: Random) -> None:
@@ -104,3 +111,43 @@ def test_a_phase_of_a_board_that_is_deleted_meanwhile_is_gone(fresh_trial: Fresh
     report = trial.changes(source)
     assert report.rows.removed == 3
     assert trial.differences(source) == []
+
+
+def test_fields_and_their_options_are_tables(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial(scale=0.005)
+    sources = [trial.source(one) for one in sample([one.name for one in FIELD_TABLES], *SOME_FIELDS)]
+    for source in sources:
+        trial.windows(source)
+        assert trial.differences(source) == [], source.slug
+    path = "/api/v2/dealFields"
+    body = {"field_name": "Roof", "field_type": "enum", "options": [{"label": "Flat"}, {"label": "Steep"}]}
+    roof = trial.demo.write("POST", path, body)
+    gone = trial.demo.write("POST", path, {"field_name": "Gone", "field_type": "text"})
+    first, second = (option["id"] for option in roof["options"])
+    trial.changes(sources[0])
+    options = "SELECT id, label FROM pipedrive_lists.deal_fields_options WHERE _id = ? ORDER BY position"
+    assert trial.ask(options, roof["field_code"]) == [(str(first), "Flat"), (str(second), "Steep")]
+    trial.demo.write("DELETE", f"{path}/{gone['field_code']}")
+    trial.demo.write("PATCH", f"{path}/{roof['field_code']}/options", [{"id": first, "label": "Level"}])
+    trial.demo.write("DELETE", f"{path}/{roof['field_code']}/options", [{"id": second}])
+    for source in sources:
+        trial.changes(source)
+        assert trial.differences(source) == [], source.slug
+    assert trial.ask(options, roof["field_code"]) == [(str(first), "Level")]
+    assert trial.rows(sources[0])[gone["field_code"]]["_removal"] == "deleted"
+
+
+def test_filters_come_with_their_conditions_where_these_are_asked_for(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial(scale=0.005)
+    source = trial.source("filters", properties=("name", "conditions"))
+    report = trial.windows(source)
+    stored = {str(one["id"]): one["conditions"] for one in trial.demo.account.records("filters")}
+    found = {one: json.loads(row["conditions"]) for one, row in trial.rows(source).items()}
+    assert found.keys() == stored.keys()
+    for one, conditions in found.items():
+        (group, _) = conditions["conditions"]
+        assert group["conditions"][0].pop("field_code")
+        assert conditions == stored[one]
+    assert report.tokens == 2 + 20 + 2 * len(stored)
+    plain = trial.windows(trial.source("filters", slug="plain", properties=("name",)))
+    assert plain.tokens == 20

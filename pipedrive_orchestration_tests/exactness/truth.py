@@ -9,6 +9,9 @@ from typing import Any
 import duckdb
 
 from pipedrive_orchestration.demo import Account
+from pipedrive_orchestration.demo.account.fields import OPTIONAL, shown
+from pipedrive_orchestration.demo.endpoints.fields import fields_of_leads
+from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.values import Record, expected, found, gathered, instant
@@ -43,7 +46,7 @@ class Kind:
 
 def kinds_of(account: Account, object_type: str) -> dict[str, Kind]:
     """All properties that every answer carries: built-in ones and the account's custom fields."""
-    built_in = [prop for prop in CATALOGUE[object_type].properties if not prop.optional]
+    built_in = [prop for prop in CATALOGUE[object_type].properties if not (prop.optional or prop.alone)]
     kinds = [Kind(prop.key, prop.field_type, "plain") for prop in built_in]
     where = "flat" if object_type == "leads" else "nested"
     family = account.fields.get("deals" if object_type == "leads" else object_type)
@@ -69,12 +72,26 @@ def is_archived(record: Record) -> bool:
     return bool(record.get("is_archived", record.get("archive_time")))
 
 
+def records_of(account: Account, object_type: str) -> dict[str, Record]:
+    """All records of a collection, or the fields that are its records, by id as text."""
+    if object_type == "lead_fields":
+        records = list(fields_of_leads(account.fields["deals"]))
+    elif object_type == "note_fields":
+        records = account.note_fields
+    elif object_type in FIELD_LISTS.values():
+        family = next(name for name, listed in FIELD_LISTS.items() if listed == object_type)
+        records = [shown(field, OPTIONAL) for field in account.fields[family]]
+    else:
+        records = account.records(object_type)
+    return {str(record[CATALOGUE[object_type].id_key]): record for record in records}
+
+
 def members(account: Account, source: Source) -> dict[str, Record]:
     """The records that must be current rows of the source, by id as text."""
     everything = source.options.include_archived
     return {
-        str(record["id"]): record
-        for record in account.records(source.object_type)
+        record_id: record
+        for record_id, record in records_of(account, source.object_type).items()
         if not is_deleted(source.object_type, record) and (everything or not is_archived(record))
     }
 
@@ -149,7 +166,7 @@ def _wrong_removals(
     table: Mapping[str, Mapping[str, Any]],
     untold: Callable[[str], bool],
 ) -> Iterator[str]:
-    records = {str(record["id"]): record for record in account.records(source.object_type)}
+    records = records_of(account, source.object_type)
     for record_id, row in table.items():
         if row["_is_current"]:
             continue

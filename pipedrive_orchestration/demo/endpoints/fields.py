@@ -204,10 +204,11 @@ _OWN_FIELDS_OF_LEADS = (
 
 def lead_fields(call: Call) -> Answer:
     """A lead's own properties and every custom field of deals, in v1 form."""
-    return offset_page(call, _fields_of_leads(call.account.fields["deals"]), orjson.dumps)
+    return offset_page(call, fields_of_leads(call.account.fields["deals"]), orjson.dumps)
 
 
-def _fields_of_leads(deal_fields: Fields) -> Iterator[Record]:
+def fields_of_leads(deal_fields: Fields) -> Iterator[Record]:
+    """The fields of leads in v1 form, by those of deals."""
     for number, (key, name, field_type) in enumerate(_OWN_FIELDS_OF_LEADS, start=1):
         yield _v1_field(number, key, name, field_type, number, custom=False)
     custom = [field for field in deal_fields if field["is_custom_field"]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipedrive_orchestration.demo import Account
 from pipedrive_orchestration_tests.clocks import PRESENT
-from pipedrive_orchestration_tests.exactness.truth import is_archived, is_deleted, kinds_of
+from pipedrive_orchestration_tests.exactness.truth import is_archived, is_deleted, kinds_of, records_of
 from pipedrive_orchestration_tests.importing.filters.evaluation import Evaluation, Known
 
 ONE_WINDOW = {"partitions_start": f"{PRESENT:%Y-%m}"}
@@ -24,8 +24,8 @@ def members(account: Account, object_type: str, filters: dict[str, Any]) -> set[
         {key: Known(kind.field_type, fields.get(key, {})) for key, kind in kinds.items()}, account.clock.now()
     )
     return {
-        str(record["id"])
-        for record in account.records(object_type)
+        record_id
+        for record_id, record in records_of(account, object_type).items()
         if not is_deleted(object_type, record) and not is_archived(record)
         if evaluation.matches(filters, {**record, **(record.get("custom_fields") or {})})
     }
