@@ -84,6 +84,8 @@ def import_sources(
     definitions = build_definitions(
         deployment.store.load(), project=ProjectContext(settings=environment.settings)
     )
+    # Children are read along the rows of their parents.
+    sources = sorted(sources, key=lambda source: source.parents is not None)
     states: dict[str, str] = {}
     failed: dict[str, Exception] = {}
     with (
