@@ -49,7 +49,7 @@ OUTLINES = (
     Outline(
         "record",
         "record:record",
-        "Show, create, change or delete one record of the account.",
+        "Show, create, change, delete or merge one record of the account.",
         ACCOUNT,
     ),
     Outline(

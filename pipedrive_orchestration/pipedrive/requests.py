@@ -206,3 +206,14 @@ def _keys(table: str) -> Iterator[BodyKey]:
 
 WRITABLE: dict[str, WritableType] = {writable.name: writable for writable in _parse(_TABLE)}
 """Every collection that can be written, by name."""
+
+MERGE_COST = 40
+"""Tokens of a merge of two records."""
+
+MERGED = frozenset({"deals", "persons", "organizations"})
+"""The collections of which two records can be made one (v1 ``PUT /<type>/{id}/merge``)."""
+
+
+def merge_path(writable: WritableType, record_id: str | int) -> str:
+    """The path at which a record is merged into another."""
+    return f"/v1/{writable.name}/{record_id}/merge"

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from filelock import FileLock, Timeout
 
+from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.importing.signals import run_interruptibly
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
 from pipedrive_orchestration.pipedrive.client import Client
@@ -119,11 +120,10 @@ def apply_plan(
 
 @contextmanager
 def _alone(warehouse: Warehouse) -> Iterator[None]:
-    """One application at a time; the lock goes with the process that holds it."""
-    if warehouse.path is None:
-        yield
-        return
-    lock = FileLock(f"{warehouse.path}.writes.lock", thread_local=False)
+    """One application at a time on this machine; the lock goes with the process that holds it."""
+    place = f"{warehouse.path}.writes.lock" if warehouse.path else str(warehouse.folder / "writes.lock")
+    make_private_folder(warehouse.folder)
+    lock = FileLock(place, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -14,8 +15,10 @@ from pipedrive_orchestration.pipedrive.older_names import OLDER_NAMES
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.warehouse import Warehouse, quoted
+from pipedrive_orchestration.warehouse.instances import CONFIG
+from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
-from pipedrive_orchestration.writing.model import Write
+from pipedrive_orchestration.writing.model import ORIGINS, Write
 from pipedrive_orchestration.writing.properties import Properties
 from pipedrive_orchestration.writing.values import REFERENCES, Property
 
@@ -156,7 +159,7 @@ class Matcher:
             # Rows keep the order that they come in.
             connection.execute("SET preserve_insertion_order = true")
             table = column_types(connection, self._source.slug)
-            self._load(connection)
+            self._load(connection, warehouse)
             columns = [name for name, *_ in connection.execute("DESCRIBE _rows").fetchall() if name != "_n"]
             own = self._own_columns(columns, table)
             called = next((key for key in ("title", "name", "subject") if key in table), None)
@@ -166,27 +169,26 @@ class Matcher:
                 for values in batch:
                     yield _matched(values, columns, list(own))
 
-    def _load(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _load(self, connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
         """Make the table ``_rows`` of the rows, numbered."""
         write = self._write
-        if write.file is not None:
-            origin, field = _reader(self._project / write.file), "file"
-        elif write.workflow is not None:
-            origin, field = quoted("workflows", write.workflow), "workflow"
-        else:
-            # The newline ends a comment at the end of the query.
-            origin, field = f"(\n{write.rows}\n)", "rows"
-        if write.file is None:
-            for setting in ("enable_external_access", "python_enable_replacements"):
-                connection.execute(f"SET {setting} = false")
-            connection.execute("SET lock_configuration = true")
         try:
-            connection.execute(
-                f"CREATE TEMP TABLE _rows AS SELECT row_number() OVER () AS _n, * FROM {origin}"
-            )
+            if write.file is not None:
+                _number(connection, _reader(self._project / write.file))
+            elif write.workflow is not None:
+                _number(connection, quoted("workflows", write.workflow))
+            elif warehouse.path is None:
+                with TemporaryDirectory() as folder:
+                    answer_apart(connection, str(write.rows), Path(folder))
+                    _number(connection, _reader(Path(folder) / ANSWER))
+            else:
+                _lock_down(connection)
+                # The newline ends a comment at the end of the query.
+                _number(connection, f"(\n{write.rows}\n)")
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
-            raise InvalidBodyError([Problem(field, "unreadable_rows", f"Cannot be read: {reason}")]) from None
+            problem = Problem(_origin_of(write), "unreadable_rows", f"Cannot be read: {reason}")
+            raise InvalidBodyError([problem]) from None
 
     def _own_columns(self, columns: Sequence[str], table: Mapping[str, str]) -> dict[str, str]:
         """The columns of the source's table by property key, with those of archive state and name.
@@ -250,6 +252,52 @@ class Matcher:
         """
 
 
+ANSWER = "rows.parquet"
+"""The file of what a query answered apart."""
+
+
+def answer_apart(connection: duckdb.DuckDBPyConnection, query: str, folder: Path) -> None:
+    """Answer a query over copies of the tables that it names, in an instance that reaches nothing else.
+
+    What a lake holds lies in files, so a connection to it cannot be kept from them. Tables are copied into
+    the folder, and the answer is there as `ANSWER`.
+
+    Raises:
+        duckdb.Error: the query cannot be answered.
+    """
+    copies = {}
+    for number, name in enumerate(sorted(tables_of(query))):
+        copies[name] = f"{folder}/{number}.parquet"
+        connection.execute(f"COPY (FROM {quoted(*name)}) TO {literal(copies[name])} (FORMAT parquet)")
+    with duckdb.connect(config=dict(CONFIG)) as apart:
+        for name, file in copies.items():
+            apart.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name[0])}")
+            apart.execute(f"CREATE TABLE {quoted(*name)} AS FROM read_parquet({literal(file)})")
+        apart.execute(f"SET allowed_directories = [{literal(str(folder))}]")
+        _lock_down(apart)
+        apart.execute(f"COPY (\n{query}\n) TO {literal(f'{folder}/{ANSWER}')} (FORMAT parquet)")
+
+
+def tables_of(query: str) -> set[tuple[str, str]]:
+    """The tables with a schema that a query names."""
+    names = (name.replace('"', "").split(".")[-2:] for name in duckdb.get_table_names(query, qualified=True))
+    return {(schema, table) for schema, table in (parts for parts in names if len(parts) == 2)}
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection) -> None:
+    for setting in ("enable_external_access", "python_enable_replacements"):
+        connection.execute(f"SET {setting} = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _number(connection: duckdb.DuckDBPyConnection, origin: str) -> None:
+    connection.execute(f"CREATE TEMP TABLE _rows AS SELECT row_number() OVER () AS _n, * FROM {origin}")
+
+
+def _origin_of(write: Write) -> str:
+    return next(origin for origin in ORIGINS if getattr(write, origin) is not None)
+
+
 def _matched(values: Sequence[Any], columns: Sequence[str], own: Sequence[str]) -> MatchedRow:
     number, ids, is_archived, name = values[:4]
     row = dict(zip(columns, values[4 : 4 + len(columns)], strict=True))
@@ -258,7 +306,7 @@ def _matched(values: Sequence[Any], columns: Sequence[str], own: Sequence[str]) 
 
 
 def _reader(file: Path) -> str:
-    path = "'" + str(file).replace("'", "''") + "'"
+    path = literal(str(file))
     match file.suffix.lower():
         case ".csv":
             return f"read_csv({path}, all_varchar = true, header = true)"

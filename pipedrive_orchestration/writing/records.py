@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.requests import WRITABLE, WritableType
+from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown
+from pipedrive_orchestration.pipedrive.requests import (
+    MERGE_COST,
+    MERGED,
+    WRITABLE,
+    WritableType,
+    merge_path,
+)
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.writing.changes import Change, Kind, operation_of, values_of
-from pipedrive_orchestration.writing.execution import Executor
+from pipedrive_orchestration.writing.execution import SETTLING_SECONDS, Executor, Outcome, Status
 from pipedrive_orchestration.writing.names import AccountNames
 from pipedrive_orchestration.writing.properties import Properties, read_properties
 from pipedrive_orchestration.writing.values import Property, ValueRefusedError, same, shown, written
@@ -162,6 +170,50 @@ async def prepare_deletion(client: Client, writable: WritableType, record_id: st
     record = await _read(client, properties, record_id)
     change = Change(Kind.DELETE, record["id"])
     return _prepared(properties, change, name_of(record), AccountNames())
+
+
+async def prepare_merge(
+    client: Client, writable: WritableType, record_id: str, survivor_id: str
+) -> tuple[str, str]:
+    """The names of a record that is to be merged and of the one that is to survive, both checked.
+
+    Raises:
+        InvalidBodyError: records of this collection cannot be merged, or these two cannot.
+        UnknownRecordError: one of them is not there.
+        PipedriveError: the account cannot be read.
+    """
+    if writable.name not in MERGED:
+        message = f"Pipedrive merges {', '.join(sorted(MERGED))}, not {writable.name}."
+        raise InvalidBodyError([Problem("type", "not_offered", message)])
+    if record_id == survivor_id:
+        raise InvalidBodyError([Problem("into", "same_record", "A record cannot be merged with itself.")])
+    properties = Properties(writable, ())
+    records = [await _read(client, properties, one) for one in (record_id, survivor_id)]
+    for record in records:
+        if record.get("is_archived"):
+            message = f"{writable.name} {record['id']} is archived, and cannot be merged."
+            raise InvalidBodyError([Problem("id", "archived_record", message)])
+    merged, survivor = map(name_of, records)
+    return merged, survivor
+
+
+async def merge(client: Client, writable: WritableType, record_id: str, survivor_id: str) -> Outcome:
+    """Merge a record into another, whose values win; the first is deleted, and its links go to the other.
+
+    A merge whose answer is lost is looked up: it was carried out if the first record is gone.
+
+    Raises:
+        PipedriveError: it was not made, or it is not known since the account cannot be read.
+    """
+    path, body = merge_path(writable, record_id), {"merge_with_id": int(survivor_id)}
+    try:
+        answer = await client.send("PUT", path, body, cost=MERGE_COST)
+    except OutcomeUnknown as unknown:
+        await asyncio.sleep(SETTLING_SECONDS)
+        if await Executor(client, Properties(writable, ())).read([record_id]):
+            return Outcome(Status.UNCERTAIN, survivor_id, reason=f"{unknown} The record is still there.")
+        return Outcome(Status.DONE, survivor_id, reason="found merged")
+    return Outcome(Status.DONE, survivor_id, request_id=answer.request_id)
 
 
 def _refuse_what_is_not_offered(writable: WritableType, kind: Kind) -> None:

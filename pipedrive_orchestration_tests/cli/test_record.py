@@ -242,3 +242,19 @@ def test_nothing_is_written_without_permission_and_a_dry_run_needs_none(
     tried = project.run("record", "create", "pipelines", "--set", "name=x", "--dry-run")
     assert (tried.code, "for 5 tokens" in tried.out) == (0, True)
     assert writes(account) == before
+
+
+def test_two_records_become_one(writer: Project, account: DemoServer) -> None:
+    one, other = [record for record in account.account.records("persons") if not record["is_deleted"]][:2]
+    arguments = ("merge", "persons", str(one["id"]), "--into", str(other["id"]))
+    tried = writer.run("record", *arguments, "--dry-run")
+    assert (tried.code, "for 40 tokens" in tried.out) == (0, True)
+    assert writer.run("record", *arguments).code == 1
+    assert not record_of(account, "persons", one["id"])["is_deleted"]
+    assert done(writer, *arguments, "--yes")["id"] == str(other["id"])
+    assert record_of(account, "persons", one["id"])["is_deleted"]
+    assert not record_of(account, "persons", other["id"])["is_deleted"]
+    again = writer.run("record", *arguments, "--yes")
+    assert (again.code, "There is no record" in again.err) == (2, True)
+    notes = writer.run("record", "merge", "notes", "1", "--into", "2")
+    assert (notes.code, "not notes" in notes.err) == (2, True)

@@ -15,7 +15,14 @@ import pytest
 from pipedrive_orchestration.demo import OPERATIONS, Operation, Settings, running_demo
 from pipedrive_orchestration.demo.bodies import BODIES, model_of
 from pipedrive_orchestration.demo.operations import RETIRED, Paging
-from pipedrive_orchestration.pipedrive.requests import WRITABLE, WritableType, WriteOperation
+from pipedrive_orchestration.pipedrive.requests import (
+    MERGE_COST,
+    MERGED,
+    WRITABLE,
+    WritableType,
+    WriteOperation,
+    merge_path,
+)
 from pipedrive_orchestration.writing.values import KINDS
 from pipedrive_orchestration_tests.fidelity.changes import change_everything
 from pipedrive_orchestration_tests.fidelity.conversation import RAW, REQUIRED, Conversation, Exchange
@@ -300,3 +307,10 @@ def test_a_record_is_read_at_the_price_of_the_file(
 @pytest.mark.parametrize("writable", WRITABLE.values(), ids=lambda writable: writable.name)
 def test_every_kind_of_value_can_be_written(writable: WritableType) -> None:
     assert {key.kind for key in writable.keys} <= KINDS
+
+
+@pytest.mark.parametrize("name", sorted(MERGED))
+def test_a_merge_has_the_path_and_price_of_the_file(name: str, documents: dict[str, Document]) -> None:
+    path = merge_path(WRITABLE[name], "{id}").removeprefix("/v1")
+    known = documents["v1"].operation("PUT", path)
+    assert (known.tokens, known.body) == (MERGE_COST, {"merge_with_id": True})

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipedrive_orchestration.sources import InvalidBodyError
 from pipedrive_orchestration.writing.apply import NotAppliedError
 from pipedrive_orchestration.writing.ledger import Plan, PlanStatus
+from pipedrive_orchestration.writing.match import ANSWER, answer_apart
 from pipedrive_orchestration.writing.report import lines_of
 from pipedrive_orchestration_tests.writing.trial import WriteTrial, write_trial
 
@@ -164,6 +167,18 @@ def test_rows_come_from_a_query_that_sees_the_database_and_nothing_else(trial: W
         with pytest.raises(InvalidBodyError) as caught:
             trial.plan(trial.write(rows=rows, fields={"job": "job_title"}))
         assert caught.value.problems[0].code == "unreadable_rows"
+
+
+def test_a_query_over_copies_answers_the_same_and_reaches_nothing_else(
+    trial: WriteTrial, tmp_path: Path
+) -> None:
+    query = "SELECT count(*) AS n FROM pipedrive.persons JOIN pipedrive_labeled.deals ON true"
+    with trial.trial.warehouse.reading() as connection:
+        (expected,) = connection.execute(query).fetchall()
+        answer_apart(connection, query, tmp_path)
+        assert connection.execute(f"FROM read_parquet('{tmp_path / ANSWER}')").fetchall() == [expected]
+        with pytest.raises(duckdb.Error, match="disabled by configuration"):
+            answer_apart(connection, "SELECT * FROM read_text('/etc/hostname')", tmp_path)
 
 
 def test_everything_that_does_not_fit_is_said_at_once(trial: WriteTrial) -> None:

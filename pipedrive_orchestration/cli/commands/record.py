@@ -17,15 +17,17 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import CommandError, explained
 from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.requests import WRITABLE, WritableType
+from pipedrive_orchestration.pipedrive.requests import MERGE_COST, WRITABLE, WritableType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, read_file
 from pipedrive_orchestration.writing.execution import Executor, Outcome, Status
 from pipedrive_orchestration.writing.permission import connected_writer, require_permission
 from pipedrive_orchestration.writing.records import (
     PreparedChange,
     ShownValue,
+    merge,
     prepare_creation,
     prepare_deletion,
+    prepare_merge,
     prepare_update,
     show_record,
     writable_type,
@@ -39,6 +41,7 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    MERGE = "merge"
 
 
 class RecordRefusedError(CommandError):
@@ -50,7 +53,7 @@ def known_types(incomplete: str) -> list[str]:
     return [name for name in WRITABLE if name.startswith(incomplete)]
 
 
-def record(
+def record(  # noqa: PLR0913 - arguments of the command line
     action: Annotated[Action, typer.Argument(help="What to do.")],
     object_type: Annotated[
         str,
@@ -72,11 +75,16 @@ def record(
             "--from", help="A YAML or JSON file of properties and values.", exists=True, dir_okay=False
         ),
     ] = None,
+    into: Annotated[
+        str | None, typer.Option("--into", metavar="ID", help="The record that a merge leaves.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a record is deleted.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before a record is deleted or merged.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
-    """Show, create, change or delete one record of the account.
+    """Show, create, change, delete or merge one record of the account.
 
     A property is named by its key, its name in v1 or its label; an option by its label; users, stages,
     pipelines, labels, persons and organizations by id or name. Everything is checked before anything is
@@ -91,12 +99,16 @@ def record(
         pipedrive-orchestration record update deals 7 --set status=won --dry-run
 
         pipedrive-orchestration record delete activities 12 --yes
+
+        pipedrive-orchestration record merge persons 12 --into 7
     """
     if (record_id is None) != (action is Action.CREATE):
         raise typer.BadParameter("a new record has no id yet." if record_id else "name the record's id.")
+    if (into is None) == (action is Action.MERGE):
+        raise typer.BadParameter("a merge, and nothing else, names the record that it leaves: --into ID.")
     with explained(err):
         given = _given(set_ or [], from_)
-        if given and action in (Action.SHOW, Action.DELETE):
+        if given and action in (Action.SHOW, Action.DELETE, Action.MERGE):
             raise typer.BadParameter(f"{action} takes no values.")
         environment = Environment.read()
         writable = writable_type(object_type)
@@ -106,6 +118,9 @@ def record(
         else:
             if not dry_run:
                 require_permission(allowed=environment.settings.allow_writes)
+            if record_id is not None and into is not None:
+                _merge(environment, writable, record_id, into, ask=not yes, dry_run=dry_run, json=json)
+                return
             ask = action is Action.DELETE and not yes and not dry_run
             _change(environment, action, writable, record_id, given, ask=ask, dry_run=dry_run, json=json)
 
@@ -142,6 +157,45 @@ def _show(environment: Environment, writable: WritableType, record_id: str, *, j
         if value.text:
             table.add_row(Text(value.key), Text(value.label), Text(value.text, overflow="fold"))
     out.print(table)
+
+
+def _merge(
+    environment: Environment,
+    writable: WritableType,
+    record_id: str,
+    into: str,
+    *,
+    ask: bool,
+    dry_run: bool,
+    json: bool,
+) -> None:
+    async def preparing() -> tuple[str, str]:
+        async with Client(environment.connection) as client:
+            return await prepare_merge(client, writable, record_id, into)
+
+    async def merging() -> Outcome:
+        async with Client(environment.connection) as client:
+            await connected_writer(client, environment.warehouse)
+            return await merge(client, writable, record_id, into)
+
+    with busy("Checking"):
+        merged, survivor = asyncio.run(preparing())
+    what = f"{writable.name} {record_id}, {merged}, into {into}, {survivor}"
+    outcome = None
+    if not dry_run:
+        if ask and not typer.confirm(f"Merge {what}? It cannot be taken back.", err=True):
+            raise typer.Exit(1)
+        with busy("Writing"):
+            outcome = asyncio.run(merging())
+        if outcome.status is not Status.DONE:
+            raise RecordRefusedError(f"{writable.name}: not merged: {outcome.reason}")
+    status = "done" if outcome else "dry run"
+    if json:
+        request_id, note = (outcome.request_id, outcome.reason) if outcome else (None, None)
+        shown = {"type": writable.name, "id": into, "change": "merge", "status": status, "values": []}
+        print_json({**shown, "request_id": request_id, "note": note})
+        return
+    say(f"Merged {what}." if outcome else f"Would merge {what} for {MERGE_COST} tokens; nothing was sent.")
 
 
 def _change(

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
-import duckdb
 
 from pipedrive_orchestration.importing import StagingError
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
@@ -24,6 +23,7 @@ from pipedrive_orchestration.warehouse.tables import AT, HISTORY, LABELED, ROWS
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.writing.apply import ApplyProgress, NotAppliedError
 from pipedrive_orchestration.writing.ledger import Plan
+from pipedrive_orchestration.writing.match import tables_of
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.permission import WritesNotAllowedError
 from pipedrive_orchestration.writing.store import UnknownWriteError
@@ -97,7 +97,7 @@ def _read_by(
     slugs = {source.slug for source in sources}
     by_slug = {workflow.slug: workflow for workflow in workflows}
     found = []
-    for schema, table in _tables_of(write):
+    for schema, table in sorted(_tables_of(write)):
         if schema in (ROWS, LABELED, HISTORY, AT) and table in slugs:
             found.append(names.asset_key(table))
         elif schema == "workflows" and table in by_slug:
@@ -115,14 +115,10 @@ def _read_by(
     return list(dict.fromkeys(found))
 
 
-def _tables_of(write: Write) -> list[tuple[str, str]]:
+def _tables_of(write: Write) -> set[tuple[str, str]]:
     if write.workflow is not None:
-        return [("workflows", write.workflow)]
-    if write.rows is None:
-        return []
-    tables = duckdb.get_table_names(write.rows, qualified=True)
-    parts = (name.replace('"', "").split(".")[-2:] for name in tables)
-    return [(schema, table) for schema, table in (part for part in parts if len(part) == 2)]
+        return {("workflows", write.workflow)}
+    return tables_of(write.rows) if write.rows is not None else set()
 
 
 def _asset(write: Write, reads: Sequence[dg.AssetKey], project: ProjectContext) -> dg.AssetsDefinition:
