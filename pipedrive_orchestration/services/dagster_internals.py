@@ -10,11 +10,12 @@ import hashlib
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +26,7 @@ from dagster._core.definitions.definitions_load_context import DefinitionsLoadCo
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from dagster._core.events import DagsterEvent, StepMaterializationData
+from dagster._core.execution import compute_logs
 from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.remote_origin import (
@@ -62,6 +64,7 @@ __all__ = [
     "UnreachableError",
     "WorkerStatus",
     "address_of_code_server",
+    "followers_of_logs_without_interrupts",
     "instance_of_load",
     "is_first_load",
     "last_verdict",
@@ -464,3 +467,34 @@ class ForeseenFailure(dg.Failure, _WithoutStack):
 
 class Cancellation(dg.DagsterExecutionInterruptedError, _WithoutStack):
     """The end of a step that somebody has cancelled; the message says what stays, and what is left."""
+
+
+# --- Runs in the process of a command ---------------------------------------------------------------------
+# Dagster starts two processes that follow the output of a run, and has no place to say how.
+
+
+@contextmanager
+def followers_of_logs_without_interrupts() -> Iterator[None]:
+    """Within it, the processes that Dagster starts to follow the output of a run take no Ctrl-C.
+
+    A terminal sends it to them as well, and one of them would answer with a stack trace beside the sentence
+    that the command has for it. They end with the run, or with its process.
+    """
+    follow = compute_logs.execute_posix_tail
+
+    @contextmanager
+    def shielded(path: str, stream: Any) -> Iterator[Any]:
+        with ExitStack() as following:
+            # A process inherits what the thread that starts it does not take.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                pids = following.enter_context(follow(path, stream))
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield pids
+
+    compute_logs.execute_posix_tail = shielded
+    try:
+        yield
+    finally:
+        compute_logs.execute_posix_tail = follow

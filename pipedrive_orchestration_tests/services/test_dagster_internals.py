@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import sqlalchemy
+from dagster._core.execution import compute_logs
 
 import pipedrive_orchestration
 from pipedrive_orchestration.services import dagster_internals
 
 PACKAGE = Path(pipedrive_orchestration.__file__).parent
 HOME = Path(dagster_internals.__file__)
-PUBLIC = ("dagster", "dagster.components", "dagster_duckdb")
+PUBLIC = ("dagster", "dagster.components", "dagster_dbt", "dagster_duckdb")
 """The modules from which everybody may import what they export."""
 
 
@@ -81,3 +86,20 @@ def test_sqlite_is_waited_for_a_minute(tmp_path: Path) -> None:
         waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
     engine.dispose()
     assert waits == dagster_internals.SQLITE_WAIT_SECONDS * 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what a process takes")
+def test_the_processes_that_follow_a_runs_output_take_no_interrupt(tmp_path: Path) -> None:
+    def takes_interrupts(pid: int) -> bool:
+        (blocked,) = re.findall(
+            r"^SigBlk:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
+        )
+        return not int(blocked, 16) >> (signal.SIGINT - 1) & 1
+
+    output = tmp_path / "output"
+    output.touch()
+    found = []
+    for how in (dagster_internals.followers_of_logs_without_interrupts(), nullcontext()):
+        with how, compute_logs.execute_posix_tail(str(output), None) as followers:
+            found.append([takes_interrupts(pid) for pid in (*followers, os.getpid())])
+    assert found == [[False, False, True], [True, True, True]]
