@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -26,6 +27,9 @@ FAILURES_TO_BAN = 10
 BAN = timedelta(minutes=30)
 DAYS_TO_END = timedelta(days=3)
 TIMEOUT_SECONDS = 10.0
+AT_ONCE = 16
+"""Deliveries under way at the same time, so that they overtake each other."""
+
 _LOOK_SECONDS = 0.05
 
 
@@ -69,11 +73,21 @@ class Deliveries:
 
     def _run(self) -> None:
         self._account.webhooks.began.wait()
-        with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=False) as client:  # noqa: S501
+        with (
+            httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=False) as client,  # noqa: S501
+            ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook delivery") as pool,
+        ):
             while not self._stopped.wait(_LOOK_SECONDS):
                 self._take()
-                while self._queue and self._queue[0].due <= monotonic() and not self._stopped.is_set():
-                    self._deliver(client, heappop(self._queue))
+                for attempt in self._due():
+                    pool.submit(self._deliver, client, attempt)
+
+    def _due(self) -> list[_Attempt]:
+        with self._account.lock:
+            due = []
+            while self._queue and self._queue[0].due <= monotonic():
+                due.append(heappop(self._queue))
+            return due
 
     def _take(self) -> None:
         account, webhooks = self._account, self._account.webhooks
@@ -105,6 +119,8 @@ class Deliveries:
             subscription = account["webhooks"].get(attempt.subscription)
             if subscription is None or not subscription["is_active"]:
                 return
+        if self._stopped.is_set():
+            return
         attempt.tries += 1
         status = self._post(client, subscription, attempt)
         with account.lock:
@@ -123,9 +139,9 @@ class Deliveries:
                 if self._failures[number] >= FAILURES_TO_BAN:
                     self._failures[number] = 0
                     self._banned_until[number] = now + BAN
-        if attempt.tries <= len(RETRIES):
-            attempt.due = monotonic() + RETRIES[attempt.tries - 1] / self._pace
-            heappush(self._queue, attempt)
+            if attempt.tries <= len(RETRIES):
+                attempt.due = monotonic() + RETRIES[attempt.tries - 1] / self._pace
+                heappush(self._queue, attempt)
 
     def _post(self, client: httpx.Client, subscription: Record, attempt: _Attempt) -> int | None:
         meta = attempt.body["meta"] | {"webhook_id": str(subscription["id"]), "attempt": attempt.tries}
