@@ -23,7 +23,7 @@ from pipedrive_orchestration.api.dependencies import AccountCheck, ApiContext
 from pipedrive_orchestration.api.errors import FORESEEN, answer_to, error_of
 from pipedrive_orchestration.api.middleware import API_PATH, AccessControl
 from pipedrive_orchestration.api.openapi import document
-from pipedrive_orchestration.api.routes import imports, report, sources, workflows, writes
+from pipedrive_orchestration.api.routes import exports, imports, report, sources, workflows, writes
 from pipedrive_orchestration.api.routes.webhooks import PATH as WEBHOOKS_PATH
 from pipedrive_orchestration.api.routes.webhooks import WebhookReceiver
 from pipedrive_orchestration.services.reloads import Reloads
@@ -75,7 +75,8 @@ def create_app(context: ApiContext) -> ASGIApp:
     app.include_router(workflows.router)
     app.include_router(report.router)
     app.include_router(writes.router)
-    account = AccountCheck()
+    app.include_router(exports.router)
+    account = app.state.account_check = AccountCheck()
 
     async def answer_to_any(request: Request, error: Exception) -> Response:
         answer = error_of(error)

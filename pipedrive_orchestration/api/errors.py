@@ -149,3 +149,21 @@ def answer_to(error: ApiError) -> Response:
     if error.data is not None:
         content["data"] = error.data
     return Response(orjson.dumps(content), error.status, headers=error.headers, media_type="application/json")
+
+
+EXPORT_PATH = "/v1/e/pipedrive/export"
+"""Where the CRM export service of others answers, whose clients find here what they know."""
+
+
+def export_failure(
+    status: int, error: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A failure in that service's envelope: ``{success, message, error}``."""
+    return export_response(status, {"success": False, "message": message, "error": error}, headers)
+
+
+def export_response(
+    status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer of that service."""
+    return Response(orjson.dumps(content), status, headers=headers, media_type="application/json")

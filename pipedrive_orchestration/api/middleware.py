@@ -19,7 +19,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipedrive_orchestration.api.errors import ApiError, answer_to
+from pipedrive_orchestration.api.errors import EXPORT_PATH, ApiError, answer_to, export_failure
 from pipedrive_orchestration.api.keys import ApiKeys
 from pipedrive_orchestration.api.keys import Scope as KeyScope
 
@@ -94,10 +94,12 @@ class AccessControl:
             "X-RateLimit-Reset": str(wait),
         }
         app = self._app
+        is_export = scope["path"].startswith(EXPORT_PATH)
         if not allowed:
-            app = _too_many(max(1, wait))
+            app = (_too_many_exports if is_export else _too_many)(max(1, wait))
         elif caller is None and not scope["path"].startswith(PUBLIC):
-            app = _unauthorized(_NO_KEY if self._keys else _NOT_LOCAL)
+            message = _NO_KEY if self._keys else _NOT_LOCAL
+            app = (_unauthorized_export if is_export else _unauthorized)(message)
         else:
             scope.setdefault("state", {})["caller"] = caller
         await app(scope, receive, call.send)
@@ -137,6 +139,15 @@ def _unauthorized(message: str) -> ASGIApp:
 def _too_many(seconds: int) -> ASGIApp:
     message = f"Too many requests; the next one is taken in {seconds} s."
     return answer_to(ApiError(429, message, headers={"Retry-After": str(seconds)}))
+
+
+def _unauthorized_export(message: str) -> ASGIApp:
+    return export_failure(401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
+
+
+def _too_many_exports(seconds: int) -> ASGIApp:
+    message = "Rate limit exceeded. Please try again later."
+    return export_failure(429, "RATE_LIMIT_EXCEEDED", message, {"Retry-After": str(seconds)})
 
 
 class _Call:
