@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -19,6 +21,7 @@ from pipedrive_orchestration.orchestration.project_definitions import ProjectSna
 from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.instances import dagster_instance
 
 pytestmark = pytest.mark.filterwarnings(
     # Dagster marks as beta and preview what it calls itself while it resolves definitions.
@@ -43,6 +46,8 @@ models: {tiny: {+materialized: table}}
     "models/macros/has.sql": "{% macro has(name) %}{{ return(var(name, '') != '') }}{% endmacro %}",
     "models/models/names.sql": "select _id as id, name from {{ source('pipedrive', 'pipelines') }}",
     "models/models/seen.sql": "{{ config(materialized='view') }}\nselect id from {{ ref('names') }}",
+    "models/seeds/rates.csv": "rate\n0.5\n",
+    "models/models/rated.sql": "select id, rate from {{ ref('names') }} cross join {{ ref('rates') }}",
     "models/models/failing.sql": "select id,\n  nonsense\nfrom {{ ref('names') }}",
     "models/models/below.sql": "select * from {{ ref('failing') }}",
     "models/models/of_leads.sql": "{{ config(enabled=has('leads')) }}\nselect 1 as one",
@@ -93,7 +98,7 @@ def laid_out(folder: Path, **more: str) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     settings = laid_out(tmp_path_factory.mktemp("models"))
     project = ProjectContext(settings=settings)
     read = ProjectSnapshot.read(project, None)
@@ -101,14 +106,15 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     assert snapshot == read
     definitions = build_definitions(snapshot.sources, snapshot.workflows, project, snapshot.models)
     assets = [one for one in definitions.assets or () if isinstance(one, dg.AssetsDefinition)]
-    result = dg.materialize(
-        assets,
-        selection=dg.AssetSelection.key_prefixes("models"),
-        resources=definitions.resources,
-        instance=dg.DagsterInstance.ephemeral(),
-        raise_on_error=False,
-    )
-    return Ran(settings, snapshot.models, definitions, result)
+    with dagster_instance() as instance:
+        result = dg.materialize(
+            assets,
+            selection=dg.AssetSelection.key_prefixes("models"),
+            resources=definitions.resources,
+            instance=instance,
+            raise_on_error=False,
+        )
+        yield Ran(settings, snapshot.models, definitions, result)
 
 
 def materialized(ran: Ran) -> dict[str, dict[str, dg.MetadataValue]]:
@@ -133,7 +139,7 @@ def test_models_lie_below_the_sources_and_models_that_they_read(ran: Ran) -> Non
 
 
 def test_what_can_be_built_is_built_and_what_fails_is_named_with_file_and_line(ran: Ran) -> None:
-    assert set(materialized(ran)) == {"names", "seen"}
+    assert set(materialized(ran)) == {"names", "seen", "rates", "rated"}
     assert ran.rows("seen") == [(1,), (2,)]
     assert not ran.result.success
     (failure,) = [event for event in ran.result.all_events if event.is_step_failure]
@@ -184,6 +190,21 @@ def test_a_model_without_its_source_is_switched_off_and_says_so(ran: Ran) -> Non
     assert "of\\_leads is switched off" in (files.description or "") or sentence in (files.description or "")
 
 
+def test_models_follow_what_they_read_and_wait_until_it_is_there(ran: Ran) -> None:
+    def requested(cursor: Any) -> tuple[set[str], Any]:
+        found = dg.evaluate_automation_conditions(ran.definitions, instance, cursor=cursor)
+        keys = {one.key for one in found.results if one.true_subset.size}
+        return {key.path[-1] for key in keys if key.path[0] == "models"}, found.cursor
+
+    with dagster_instance() as instance:
+        names, cursor = requested(None)
+        assert names == set()
+        instance.report_runless_asset_event(dg.AssetMaterialization(["pipedrive", "pipelines"]))
+        names, cursor = requested(cursor)
+        assert names == {"names", "seen", "rated", "failing", "below"}
+        assert requested(cursor)[0] == set()
+
+
 def test_models_are_read_again_only_when_a_file_has_changed(
     ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +219,21 @@ def test_models_are_read_again_only_when_a_file_has_changed(
 
 
 @pytest.mark.skipif(not FULL, reason="make chaos")
+def test_a_run_of_one_model_brings_its_seeds_along_and_leaves_the_others(ran: Ran) -> None:
+    assets = [one for one in ran.definitions.assets or () if isinstance(one, dg.AssetsDefinition)]
+    with dagster_instance() as instance:
+        result = dg.materialize(
+            assets,
+            selection=[dg.AssetKey(["models", "rated"])],
+            resources=ran.definitions.resources,
+            instance=instance,
+        )
+    told = {event.asset_key for event in result.get_asset_materialization_events()}
+    assert told == {dg.AssetKey(["models", name]) for name in ("rated", "rates")}
+    assert ran.rows("seen") == [(1,), (2,)]
+
+
+@pytest.mark.skipif(not FULL, reason="make chaos")
 def test_files_that_cannot_be_read_are_left_out_and_the_others_go_on(tmp_path: Path) -> None:
     broken = {
         "models/models/broken.sql": "select 1 as one\n\nfrom {{ ref('names') }",
@@ -208,10 +244,10 @@ def test_files_that_cannot_be_read_are_left_out_and_the_others_go_on(tmp_path: P
     project = project_of(settings)
     loaded = load_models(settings.project, project.sources, DagsterNames(), tmp_path / "work", "UTC")
     assert {bad.path for bad in loaded.bad_files} == set(broken)
-    assert {one.name for one in loaded.assets} == {"names", "seen", "failing", "below"}
+    assert {one.name for one in loaded.assets} == {"names", "seen", "rates", "rated", "failing", "below"}
     warehouse = Warehouse(settings.warehouse)
     report = build_models(project, warehouse, tmp_path / "build")
-    assert set(report.swapped) == {"names", "seen"}
+    assert set(report.swapped) == {"names", "seen", "rates", "rated"}
     places = [str(problem).split(" ")[0] for problem in report.problems]
     assert "models/broken.sql:3:" in places
     assert "models/failing.sql:2:" in places

@@ -20,6 +20,8 @@ from pipedrive_orchestration.warehouse import WarehouseError
 
 GROUP = "models"
 OP = "build_models"
+SEEDS = "resource_type:seed"
+"""dbt's words for all seeds."""
 
 
 def model_definitions(
@@ -57,7 +59,8 @@ def model_definitions(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         chosen = [by_key[key] for key in sorted(context.selected_asset_keys)]
-        select = [] if len(chosen) == len(by_key) else [model.name for model in chosen]
+        # Seeds cost nothing, and a model may be the first that reads one.
+        select = [] if len(chosen) == len(by_key) else [*(model.name for model in chosen), SEEDS]
         warehouse = project.warehouse(context.resources)
         with foreseen(ModelsError, WarehouseError, OSError):
             report = build_models(
@@ -71,6 +74,7 @@ def model_definitions(
             f"{report.swap_seconds:.1f} s"
         )
         yield from _materialized(context, project, chosen, report)
+        _tell_of_others(context, project, loaded.assets, report)
         yield from _checked(context, project, chosen, report)
         published = warehouse.kept_published()
         published.at_end()
@@ -93,7 +97,8 @@ def _spec(model: ModelAsset, project: ProjectContext) -> dg.AssetSpec:
         kinds={"dbt", "duckdb"},
         owners=list(model.owners),
         tags=model.tags,
-        automation_condition=FOLLOW,
+        # What reads nothing is built with the models that read it.
+        automation_condition=FOLLOW if model.deps else None,
         code_version=model.code_version,
         skippable=True,
         metadata=definition_metadata(model, project.folder),
@@ -124,6 +129,20 @@ def _materialized(
                 **(metadata or {}).get(model.name, {}),
             },
         )
+
+
+def _tell_of_others(
+    context: dg.AssetExecutionContext,
+    project: ProjectContext,
+    models: Sequence[ModelAsset],
+    report: BuildReport,
+) -> None:
+    """Report what was built along with what the run had been asked for."""
+    built = {one.unique_id for one in report.results if one.status == OK}
+    for model in models:
+        key = project.names.model_key(model.name)
+        if model.unique_id in built and key not in context.selected_asset_keys:
+            context.log_event(dg.AssetMaterialization(key, description="Built with what reads it."))
 
 
 def _checked(

@@ -13,13 +13,17 @@ _SENSOR_SECONDS = 30
 
 # Dagster's annotations do not let a condition on assets be combined further.
 _UPDATED: dg.AutomationCondition[Any] = dg.AutomationCondition.any_deps_updated()
-_IS_NEW = dg.AutomationCondition.initial_evaluation() | dg.AutomationCondition.code_version_changed()
+_CAN_BEGIN = dg.AutomationCondition.any_deps_match(~dg.AutomationCondition.missing())
+_IS_NEW = (
+    dg.AutomationCondition.initial_evaluation() & _CAN_BEGIN
+) | dg.AutomationCondition.code_version_changed()
 
 FOLLOW: dg.AutomationCondition[Any] = (
     (_UPDATED | _IS_NEW).since(dg.AutomationCondition.newly_requested() & ~_UPDATED)
     & ~dg.AutomationCondition.in_progress()
 ).with_label("follow upstream")
-"""Whenever upstream has changed, whatever else is missing, and when the model is new or changed.
+"""Whenever upstream has changed, whatever else is missing, and when the model is new or changed. A new one
+waits until something that it reads is there.
 
 There are no sweeps as workflows have them: a build reads whatever is there, so one after the last change is
 enough.
