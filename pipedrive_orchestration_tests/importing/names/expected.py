@@ -8,7 +8,7 @@ from typing import Any
 from pipedrive_orchestration.demo import Account, DemoServer
 from pipedrive_orchestration.importing import property_options
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, FIELD_TABLES
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -62,7 +62,9 @@ REFERRED = {
 WITH_REFERENCES = [
     name
     for name, object_type in CATALOGUE.items()
-    if object_type.parent is None and any(prop.field_type in REFERRED for prop in object_type.properties)
+    if object_type.parent is None
+    and object_type not in FIELD_TABLES
+    and any(prop.field_type in REFERRED for prop in object_type.properties)
 ]
 
 
