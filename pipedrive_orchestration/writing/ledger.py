@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import duckdb
+import msgspec
 
 from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.sql import literal
@@ -162,7 +163,7 @@ _LISTED = ", ".join(f'"{name}"' for name in _PLAN_COLUMNS)
 
 def dumped(value: Any) -> str:
     """A value as the ledger keeps it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:

@@ -116,7 +116,7 @@ class MatchedRow:
         number: of the row, from 1.
         values: of the row, by column.
         ids: of the records that it names or matches.
-        record: the record's own values by property key, where there is one.
+        record: the record's own values of what is written, by property key, where there is one.
         name: what the record is called.
         is_archived: whether it is archived.
     """
@@ -164,10 +164,11 @@ class Matcher:
             own = self._own_columns(columns, table)
             called = next((key for key in ("title", "name", "subject") if key in table), None)
             query = self._query(columns, own, called)
+            written = [mapped.prop.key for mapped in self._mapping.fields]
             cursor = connection.execute(query)
             while batch := cursor.fetchmany(BATCH):
                 for values in batch:
-                    yield _matched(values, columns, list(own))
+                    yield _matched(values, columns, written)
 
     def _load(self, connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
         """Make the table ``_rows`` of the rows, numbered."""
@@ -236,7 +237,7 @@ class Matcher:
         wanted = ", ".join(f"{key} AS k{index}" for index, key in enumerate(theirs))
         on = " AND ".join(f"w.k{index} = k.k{index}" for index in range(len(keys)))
         values = "".join(f", r.{quoted(column)}" for column in columns)
-        record = "".join(f", s.{quoted(column)}" for column in own.values())
+        record = "".join(f", s.{quoted(own[mapped.prop.key])}" for mapped in mapping.fields)
         name = f"s.{quoted(called)}::VARCHAR" if called else "NULL"
         return f"""
             WITH keys AS (SELECT DISTINCT _id, {listed} FROM {table} WHERE _is_current),

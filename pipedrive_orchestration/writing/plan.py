@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -218,12 +218,13 @@ class _Composer:
         self._mapping = mapping
         self._names = names
         self._earlier = earlier
+        self._by_key = {prop.key: prop for prop in properties.known}
+        self._seq = 1
         self._taken: dict[str, int] = {}
         self._understood: dict[tuple[str, Any], Any] = {}
 
     def entries(self, rows: Iterator[MatchedRow]) -> Iterator[Entry]:
         """The entries of some rows; rows that change nothing since all is so already have none."""
-        seq = 0
         for row in rows:
             try:
                 entry = self._entry(row)
@@ -232,11 +233,12 @@ class _Composer:
                 if left.kind == "unchanged":
                     continue
                 record_id = str(row.ids[0]) if len(row.ids) == 1 else None
-                entry = Entry(0, left.kind, record_id, row.name, self._row_key(row), reason=left.reason)
+                key = self._row_key(row)
+                entry = Entry(self._seq, left.kind, record_id, row.name, key, reason=left.reason)
             else:
                 self.counts[entry.kind] += 1
-            seq += 1
-            yield replace(entry, seq=seq)
+            self._seq += 1
+            yield entry
 
     def _row_key(self, row: MatchedRow) -> dict[str, Any]:
         return {column: row.values[column] for column in self._write.match}
@@ -261,7 +263,7 @@ class _Composer:
         if row.is_archived:
             raise _Left("reject", "The record is archived.")
         if operation == "delete":
-            return Entry(0, Kind.DELETE, str(row.ids[0]), row.name, key)
+            return Entry(self._seq, Kind.DELETE, str(row.ids[0]), row.name, key)
         return self._update(row, key)
 
     def _refuse_second(self, row: MatchedRow, key: Mapping[str, Any]) -> None:
@@ -279,7 +281,7 @@ class _Composer:
         if problems:
             raise _Left("reject", " ".join(problem.sentence for problem in problems))
         name = next((str(values[one]) for one in ("title", "name", "subject") if one in values), None)
-        return Entry(0, Kind.CREATE, None, name, key, {}, values, self._shown({}, values))
+        return Entry(self._seq, Kind.CREATE, None, name, key, {}, values, self._shown({}, values))
 
     def _update(self, row: MatchedRow, key: Mapping[str, Any]) -> Entry:
         record_id = str(row.ids[0])
@@ -301,7 +303,9 @@ class _Composer:
             raise _Left("conflict", f"Somebody has changed what was written: {'; '.join(kept)}.")
         if not after:
             raise _Left("unchanged")
-        return Entry(0, Kind.UPDATE, record_id, row.name, key, before, after, self._shown(before, after))
+        return Entry(
+            self._seq, Kind.UPDATE, record_id, row.name, key, before, after, self._shown(before, after)
+        )
 
     def _values(self, row: MatchedRow, columns: Sequence[Mapped]) -> dict[str, Any]:
         """What a row says, as bodies have it; an empty cell says nothing.
@@ -340,7 +344,7 @@ class _Composer:
         return tuple(
             (prop.label, shown(prop, before.get(prop.key), self._names), shown(prop, value, self._names))
             for key, value in after.items()
-            for prop in (self._properties.by_key(key),)
+            for prop in (self._by_key[key],)
         )
 
 
