@@ -6,19 +6,24 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.demo import DemoServer, running_demo
 from pipedrive_orchestration.importing import ImportReport, preview
 from pipedrive_orchestration.importing.children import MAX_CHILD_READERS
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import PreviewBody, Source
-from pipedrive_orchestration_tests.chaos.sizes import sample
+from pipedrive_orchestration_tests.chaos.sizes import FULL, sample
+from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import EndsAt, Interrupted
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -292,3 +297,60 @@ def test_a_preview_shows_children_of_the_parents_changed_last(demo: DemoServer) 
         shown = preview(body, connection=Connection.of(demo.url, demo.token))
         assert shown.total_results > 0
         assert all(set(row) == set(properties) for row in shown.rows)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("change"), st.integers(1, 12)),
+        st.tuples(st.just("parents"), st.just(0)),
+        st.tuples(st.just("changes"), st.none() | st.integers(1, 12)),
+        st.tuples(st.just("window"), st.none() | st.integers(1, 12)),
+        st.tuples(st.just("days"), st.sampled_from([1, 8])),
+    ),
+    min_size=3,
+    max_size=10,
+)
+"""What happens one after the other: so many changes at the account; a pull of the parents; a pull of the
+children, to its end or to the given event; days that pass."""
+
+
+@settings(max_examples=40 if FULL else 2, deadline=None, derandomize=not FULL)
+@given(
+    object_type=st.sampled_from(["deal_products", "deal_changes"]),
+    steps=STEPS,
+    seed=st.integers(0, 2**16),
+    daily_tokens=st.sampled_from([0, 300]),
+)
+def test_whatever_happens_in_between_ends_in_the_truth(
+    object_type: str, steps: list[tuple[str, int | None]], seed: int, daily_tokens: int
+) -> None:
+    with (
+        running_demo(account_settings(scale=0.005, burst=0, daily_tokens=daily_tokens)) as demo,
+        TemporaryDirectory() as folder,
+    ):
+        trial = Trial(demo, Path(folder))
+        children, rng = Children(trial, object_type), Random(seed)
+        clock, known = demo.account.clock, set[str]()
+        trial.windows(children.parents)
+        for what, argument in [*steps, ("days", 1), ("parents", 0)]:
+            clock.advance(timedelta(minutes=3))
+            with suppress(Interrupted, BudgetSpent):
+                if what == "change":
+                    children.change(rng, argument or 1)
+                elif what == "parents":
+                    trial.changes(children.parents)
+                elif what == "days":
+                    clock.advance(timedelta(days=argument or 1))
+                else:
+                    pull = trial.changes if what == "changes" else trial.windows
+                    pull(children.source, listener=EndsAt(argument))
+        for _ in range(9):
+            clock.advance(timedelta(days=1))
+            with suppress(BudgetSpent):
+                trial.changes(children.parents)
+                trial.changes(children.source)
+                known |= set(trial.rows(children.source))
+                if children.differences() == []:
+                    break
+        assert children.differences() == []
+        assert known <= set(trial.rows(children.source))
