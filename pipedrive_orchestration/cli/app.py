@@ -103,6 +103,12 @@ OUTLINES = (
         DATA,
     ),
     Outline(
+        "diff",
+        "diff:diff",
+        "Show which records of a source came, went and changed between two instants, property by property.",
+        DATA,
+    ),
+    Outline(
         "report",
         "report:report",
         "Write a page with the charts and tables of the models, which needs no network.",

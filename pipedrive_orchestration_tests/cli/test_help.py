@@ -17,7 +17,7 @@ from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOSITORY, Project
 
 OURS = (
-    "connect", "create", "data", "import", "init", "list", "models", "options", "preview", "publish",
+    "connect", "create", "data", "diff", "import", "init", "list", "models", "options", "preview", "publish",
     "record", "report", "schedule", "show", "status", "sync", "write",
 )  # fmt: skip
 

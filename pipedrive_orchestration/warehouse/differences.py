@@ -1,0 +1,117 @@
+"""The differences of a source between two instants, from the versions that it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from pipedrive_orchestration.warehouse.errors import WarehouseError
+from pipedrive_orchestration.warehouse.sql import literal, quoted
+from pipedrive_orchestration.warehouse.tables import AT, HISTORY, VERSION_COLUMNS, column_types
+
+
+class NoHistoryError(WarehouseError):
+    """A source that keeps no versions."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"{slug} keeps no versions of its records: write `options: {{history: true}}` into its file "
+            "and import it. What was before that import stays unknown."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference.
+
+    Attributes:
+        kind: ``came``, ``went`` or ``changed``.
+        record_id: the record's ``_id``.
+        property: which property changed; None for a record that came or went.
+        old: its value before.
+        new: its value after.
+    """
+
+    kind: str
+    record_id: Any
+    property: str | None
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """The differences between two instants.
+
+    Attributes:
+        came: how many records there were at the second only.
+        went: how many there were at the first only.
+        changed: how many are not the same at both.
+        first: the first of them, by record.
+        known_from: the instant of the oldest version; before it nothing is known.
+    """
+
+    came: int
+    went: int
+    changed: int
+    first: tuple[Difference, ...]
+    known_from: datetime | None
+
+
+def differences(
+    connection: duckdb.DuckDBPyConnection, slug: str, since: datetime, until: datetime, limit: int
+) -> Differences:
+    """What came, went and changed between two instants.
+
+    Args:
+        connection: the warehouse.
+        slug: a source with history.
+        since: the first instant.
+        until: the second one.
+        limit: how many differences to name.
+
+    Raises:
+        NoHistoryError: the source keeps no versions.
+    """
+    columns = [
+        name for name in column_types(connection, slug, HISTORY) if name not in (*VERSION_COLUMNS, "_id")
+    ]
+    if not columns:
+        raise NoHistoryError(slug)
+    at = quoted(AT, slug)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE compared AS SELECT coalesce(a._id, b._id) AS _id, a, b "
+        f"FROM {at}($since) AS a FULL JOIN {at}($until) AS b ON a._id = b._id",
+        {"since": since, "until": until},
+    )
+    parts = [
+        "SELECT 'came' AS kind, _id, NULL AS property, NULL AS old, NULL AS new "
+        "FROM compared WHERE a._id IS NULL",
+        "SELECT 'went', _id, NULL, NULL, NULL FROM compared WHERE b._id IS NULL",
+        *(
+            f"SELECT 'changed', _id, {literal(name)}, a.{quoted(name)}::VARCHAR, b.{quoted(name)}::VARCHAR "
+            f"FROM compared WHERE a._id IS NOT NULL AND b._id IS NOT NULL "
+            f"AND a.{quoted(name)} IS DISTINCT FROM b.{quoted(name)}"
+            for name in columns
+        ),
+    ]
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE differing AS {' UNION ALL '.join(parts)}")
+    counts = dict(
+        connection.execute("SELECT kind, count(DISTINCT _id) FROM differing GROUP BY kind").fetchall()
+    )
+    named = connection.execute(
+        "SELECT kind, _id, property, old, new FROM differing ORDER BY _id, kind, property LIMIT ?", [limit]
+    ).fetchall()
+    known = connection.execute(f"SELECT min(_valid_from) FROM {quoted(HISTORY, slug)}").fetchone()
+    for table in ("compared", "differing"):
+        connection.execute(f"DROP TABLE {table}")
+    return Differences(
+        counts.get("came", 0),
+        counts.get("went", 0),
+        counts.get("changed", 0),
+        tuple(Difference(*row) for row in named),
+        known[0] if known else None,
+    )
