@@ -155,10 +155,12 @@ class ReferenceNames:
         few = ids[: MAX_REQUESTS_TO_SHOW * MAX_IDS_PER_REQUEST]
         if self.is_short:
             await self.read_whole()
+            found = await asyncio.to_thread(self._ids_read)
+            self.missing += [record_id for record_id in ids if record_id not in found]
         elif self.object_type.paging is Paging.CURSOR:
             await self._unless_refused(self._read_ids(few))
-        if self.refusal is not None:
-            # So that it is not tried again with every import.
+        # So that it is not tried again with every import.
+        if self.refusal is not None and not self.is_short:
             self.missing += few
 
     async def look_up(self, ids: Sequence[str]) -> None:

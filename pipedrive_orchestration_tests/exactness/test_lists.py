@@ -113,6 +113,17 @@ def test_a_phase_of_a_board_that_is_deleted_meanwhile_is_gone(fresh_trial: Fresh
     assert trial.differences(source) == []
 
 
+def test_names_of_what_is_gone_are_not_looked_for_with_every_import(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial(scale=0.005)
+    with trial.demo.account.lock:
+        trial.demo.account["projects"].remove(1)
+    source = trial.source("tasks")
+    first = trial.windows(source)
+    assert first.tokens > 30
+    assert trial.ask('SELECT count(*) FROM pipedrive_labeled.tasks WHERE "Project ID" = 1') != [(0,)]
+    assert trial.changes(source).tokens == 10
+
+
 def test_fields_and_their_options_are_tables(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial(scale=0.005)
     sources = [trial.source(one) for one in sample([one.name for one in FIELD_TABLES], *SOME_FIELDS)]
