@@ -69,6 +69,9 @@ LOOK_SECONDS = 1.0
 PAUSE_SECONDS = 10.0
 """The same after events could not be merged."""
 
+END_SECONDS = 10.0
+"""Seconds for which the end waits for a merge that is under way."""
+
 REPORT_EVERY = timedelta(minutes=1)
 """How often a source is reported to Dagster at most."""
 
@@ -119,7 +122,7 @@ class LiveMerge:
         self._unreported: dict[str, _Unreported] = {}
         self._reported_at: dict[str, datetime] = {}
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="webhooks")
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -127,7 +130,8 @@ class LiveMerge:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        self._thread.join()
+        # A merge that waits for Pipedrive may take minutes; ended anywhere, it is made again by the next one.
+        self._thread.join(END_SECONDS)
         self.report(everything=True)
 
     def merge(self) -> bool:

@@ -20,6 +20,7 @@ from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import explained
 from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
 from pipedrive_orchestration.cli.output import err, out, say
+from pipedrive_orchestration.pipedrive.errors import NotConnected
 from pipedrive_orchestration.services.deployment import Deployment, deployed
 from pipedrive_orchestration.services.dev_process import API_PORT, HOST
 from pipedrive_orchestration.services.live import LiveMerge
@@ -67,12 +68,15 @@ def serve(
 
 def _merge_webhooks(stack: ExitStack, deployment: Deployment, environment: Environment) -> None:
     """Merge what comes into the inbox, by this receiver or another way, for as long as the API is served."""
-    if not environment.settings.has_account:
+    try:
+        connection = environment.connection
+    except NotConnected:
+        # Calls that need an account say so; events wait in the inbox.
         return
     warehouse = environment.warehouse
     staging = environment.settings.staging or warehouse.folder / "staging"
     inbox = Inbox(inbox_folder(environment.settings))
-    stack.enter_context(LiveMerge(deployment, inbox, environment.connection, warehouse, staging))
+    stack.enter_context(LiveMerge(deployment, inbox, connection, warehouse, staging))
 
 
 def _run(api: ASGIApp, host: str, port: int) -> None:
