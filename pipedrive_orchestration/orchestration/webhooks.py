@@ -97,7 +97,7 @@ def webhook_definitions(
 
 
 def _sentence(health: Health) -> str:
-    return " ".join(health.problems) or "Pipedrive delivers what the sources need."
+    return " ".join(health.problems) or "Nothing is known to be wrong with what the sources need."
 
 
 def _metadata(now: datetime) -> dict[str, dg.MetadataValue]:

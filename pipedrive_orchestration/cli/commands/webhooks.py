@@ -117,7 +117,7 @@ def _say_health(environment: Environment, *, as_json: bool) -> None:
         for problem in health.problems:
             say(problem, style="yellow")
         if health.is_well:
-            say("Pipedrive delivers what the sources need.")
+            say("Nothing is known to be wrong with what the sources need.")
     if not health.is_well:
         raise typer.Exit(FAILED)
 
