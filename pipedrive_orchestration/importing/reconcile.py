@@ -166,7 +166,13 @@ class Reconciler:
             return []
         with context.warehouse.reading() as connection:
             return missing_rows(
-                connection, context.source.slug, windows, seen, context.started_at, context.clock.now()
+                connection,
+                context.source.slug,
+                windows,
+                seen,
+                context.started_at,
+                context.clock.now(),
+                has_filter=context.source.filters is not None,
             )
 
     async def _reasons(self, gone: Sequence[str]) -> list[RemovedId]:

@@ -143,8 +143,12 @@ def missing_rows(
     seen: Sequence[Path],
     started_at: datetime,
     now: datetime,
+    *,
+    has_filter: bool,
 ) -> list[str]:
-    """Ids of current rows that a complete reading should have brought and did not.
+    """Ids of rows that a complete reading should have brought and did not: the current ones.
+
+    Of a source without a filter also those that a deviating run has put out of the segment: it has none.
 
     Args:
         connection: the warehouse.
@@ -154,15 +158,17 @@ def missing_rows(
         started_at: when the reading began; rows that came since, through another import, count as seen,
             unless a wrong clock has dated them into the future.
         now: the present instant.
+        has_filter: whether the source has one.
     """
     if not column_types(connection, slug):
         return []
+    wanted = "_is_current" if has_filter else "(_is_current OR _removal = 'left_segment')"
     came = "SELECT NULL::VARCHAR AS _id WHERE false"
     if seen:
         files = "[" + ", ".join(literal(str(file)) for file in seen) + "]"
         came = f"SELECT _id::VARCHAR AS _id FROM read_parquet({files}) WHERE _id IS NOT NULL"
     rows = connection.execute(
-        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE _is_current "
+        f"SELECT _id::VARCHAR FROM {quoted(ROWS, slug)} WHERE {wanted} "
         f"AND (_imported_at < $started_at OR _imported_at > $now) AND {_in_windows(windows)} "
         f"AND _id::VARCHAR NOT IN ({came}) ORDER BY 1",
         {"started_at": started_at, "now": now},
@@ -304,15 +310,23 @@ def correct_removals(
     Args:
         connection: the warehouse, in a transaction.
         slug: the source.
-        removed: what is gone. Only what Pipedrive has dated is told by it.
+        removed: what is gone. Only what Pipedrive has dated is told by it; anything is better than
+            ``left_segment`` where that is a guess.
         guesses: the reasons that rows may have been given in want of a better one.
     """
-    told = {record_id: reason for record_id, reason, removed_at in removed if removed_at is not None}
-    if told:
+    rows = list(removed)
+    if rows:
+        ids, reasons, instants = zip(*rows, strict=True)
         connection.execute(
-            f"UPDATE {quoted(ROWS, slug)} AS t SET _removal = r.reason "
-            "FROM (SELECT unnest($ids) AS id, unnest($reasons) AS reason) AS r "
+            f"UPDATE {quoted(ROWS, slug)} AS t SET _removal = r.reason FROM (SELECT unnest($ids) AS id, "
+            "unnest($reasons) AS reason, unnest($instants::TIMESTAMPTZ[]) AS removed_at) AS r "
             "WHERE t._id::VARCHAR = r.id AND NOT t._is_current AND t._removal <> r.reason "
-            "AND list_contains($guesses, t._removal)",
-            {"ids": list(told), "reasons": list(told.values()), "guesses": list(guesses)},
+            "AND list_contains($guesses, t._removal) "
+            "AND (r.removed_at IS NOT NULL OR t._removal = 'left_segment')",
+            {
+                "ids": list(ids),
+                "reasons": list(reasons),
+                "instants": list(instants),
+                "guesses": list(guesses),
+            },
         )

@@ -112,6 +112,21 @@ def test_what_a_deviating_run_has_put_out_of_the_segment_is_deleted_where_there_
     assert own.differences(source) == []
 
 
+def test_a_reading_finds_what_went_after_a_deviating_run_had_put_it_out_of_the_segment(
+    trial: Trial, tmp_path: Path
+) -> None:
+    """Nothing tells of the deletion of a lead but its absence."""
+    own, source = imported(trial, "leads", tmp_path)
+    victim = next(one for one, row in own.rows(source).items() if row["_is_current"])
+    none = FilterGroup.model_validate({"conditions": [{"variable": "title", "values": ["No lead's title"]}]})
+    own.windows(source.model_copy(update={"filters": none}))
+    own.demo.write("DELETE", f"/v1/leads/{victim}")
+    assert removals(own, source, victim) == ["left_segment"]
+    own.changes(source)
+    assert removals(own, source, victim) == ["deleted"]
+    assert own.differences(source) == []
+
+
 def test_what_survived_a_merge_that_the_source_never_saw_is_deleted(trial: Trial, tmp_path: Path) -> None:
     records = trial.demo.account.records("persons")
     loser, survivor = [one["id"] for one in records if not one["is_deleted"]][:2]
