@@ -53,6 +53,7 @@ _OF_FIELDS: dict[tuple[str, str], Endpoint] = {
 _OTHERS: dict[str, Endpoint] = {
     "/users/me": lists.me,
     "/goals/find": lists.goals,
+    "/mailbox/mailThreads": lists.mail_threads,
     "/userConnections": lists.connections,
     "/itemSearch": search.items_found,
     "/recents": recents.listed,

@@ -310,6 +310,10 @@ GET    /legacyTeams                            20 whole  users:read
 GET    /legacyTeams/{id}                        2 -      users:read
        ? skip_users
 
+GET    /mailbox/mailThreads                    20 offset mail:read|full
+       ? folder!=inbox|drafts|sent|archive
+GET    /mailbox/mailThreads/{id}/mailMessages  20 whole  mail:read|full
+
 GET    /notes                                  20 offset deals:read|full contacts:read|full
        ? user_id lead_id deal_id person_id org_id project_id task_id updated_since start_date end_date
        ? pinned_to_lead_flag pinned_to_deal_flag pinned_to_organization_flag pinned_to_person_flag

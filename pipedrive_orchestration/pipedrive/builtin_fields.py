@@ -341,3 +341,22 @@ MAIL_MESSAGES = _table(
     has_real_attachments_flag external_deleted_flag; datetime: message_time add_time update_time timestamp;
     varchar: nylas_id s3_bucket s3_bucket_path mua_message_id item_type; int: template_id company_id""",
 )
+
+MAIL_THREADS = _table(
+    """int: id; varchar: account_id; user: user_id; varchar: subject snippet snippet_draft snippet_sent
+    mail_tracking_status; json: parties drafts_parties folders; int: version message_count;
+    boolean: read_flag has_attachments_flag has_inline_attachments_flag has_real_attachments_flag deleted_flag
+    synced_flag smart_bcc_flag mail_link_tracking_enabled_flag has_draft_flag has_sent_flag archived_flag
+    shared_flag external_deleted_flag first_message_to_me_flag all_messages_sent_flag;
+    datetime: last_message_timestamp first_message_timestamp last_message_sent_timestamp
+    last_message_received_timestamp add_time update_time; deal: deal_id; varchar: deal_status;
+    lead: lead_id""",
+)
+
+MESSAGES_OF_THREADS = _table(
+    """int: id mail_thread_id; varchar: account_id; user: user_id; varchar: subject snippet;
+    json: from to cc bcc; varchar: body_url mail_tracking_status draft;
+    boolean: mail_link_tracking_enabled_flag read_flag synced_flag deleted_flag has_body_flag sent_flag
+    sent_from_pipedrive_flag smart_bcc_flag has_attachments_flag has_inline_attachments_flag
+    has_real_attachments_flag; datetime: message_time add_time update_time""",
+)

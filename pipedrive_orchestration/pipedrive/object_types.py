@@ -726,6 +726,34 @@ def _mail_messages(one: str) -> ObjectType:
     )
 
 
+_MAILBOX = "a mailbox that is synchronised with Pipedrive"
+
+MAIL_THREADS = ObjectType(
+    name="mail_threads",
+    path="/v1/mailbox/mailThreads",
+    paging=Paging.OFFSET,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    get_cost=20,
+    # A thread can lie in several folders, and comes with each.
+    questions=tuple((("folder", folder),) for folder in ("inbox", "drafts", "sent", "archive")),
+    scopes=("mail:read", "mail:full"),
+    requires=_MAILBOX,
+    properties=builtin_fields.MAIL_THREADS,
+)
+
+MAIL_MESSAGES = ObjectType(
+    name="mail_messages",
+    path="/v1/mailbox/mailThreads/{parent}/mailMessages",
+    paging=Paging.NONE,
+    bounds=Bounds.NONE,
+    list_cost=20,
+    parent=Parent("mail_threads"),
+    scopes=("mail:read", "mail:full"),
+    requires=_MAILBOX,
+    properties=builtin_fields.MESSAGES_OF_THREADS,
+)
+
 ROLE_ASSIGNMENTS = ObjectType(
     name="role_assignments",
     path="/v1/roles/{parent}/assignments",
@@ -860,6 +888,7 @@ CHILDREN = (
     NOTE_COMMENTS,
     PRODUCT_VARIATIONS,
     ORGANIZATION_RELATIONSHIPS,
+    MAIL_MESSAGES,
     _mail_messages("deal"),
     _mail_messages("person"),
     _mail_messages("organization"),
@@ -1134,6 +1163,7 @@ CATALOGUE: dict[str, ObjectType] = {
         CURRENCIES,
         FILTERS,
         FILES,
+        MAIL_THREADS,
         *CHILDREN,
         PROJECTS,
         TASKS,

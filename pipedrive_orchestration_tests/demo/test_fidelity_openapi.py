@@ -36,6 +36,7 @@ VALID_VALUES = {
     "ids": "1,2",
     "deal_ids": "1,2",
     "visible": "true",
+    "folder": "inbox",
     "status": "open",
     "updated_since": "2026-01-01T00:00:00Z",
     "updated_until": "2026-01-01T00:00:00Z",

@@ -21,6 +21,7 @@ REQUIRED = {
     "/deals/products": {"deal_ids": ",".join(map(str, range(1, 61)))},
     "/deals/installments": {"deal_ids": ",".join(map(str, range(1, 61)))},
     "/organizationRelationships": {"org_id": "1"},
+    "/mailbox/mailThreads": {"folder": "inbox"},
     "/phases": {"board_id": "1"},
     "/goals/find": {"expected_outcome.tracking_metric": "quantity"},
 }

@@ -188,7 +188,7 @@ SPEC_ERRORS = (
         "the file's own examples of participants and their changelog have it",
     ),
     SpecError(("v1 persons", "v1 organizations"), "unknown property", "/additional_data.pagination", _PAGED),
-    SpecError(("v1 permissionSets",), "unknown property", "/additional_data", _PAGED),
+    SpecError(("v1 permissionSets", "v1 mailbox"), "unknown property", "/additional_data", _PAGED),
     SpecError(("v1 deals",), "unknown property", "/data", "the example of permitted users has it"),
     SpecError(
         ("v1 deals",),
@@ -203,6 +203,7 @@ SPEC_ERRORS = (
         "installments come page after page, and the schema leaves out what the next page is asked for by",
     ),
     SpecError(("v1 notes",), "null", "updater_id", _NULLABLE),
+    SpecError(("v1 mailbox",), "null", "last_message_received_timestamp snippet_sent", _NULLABLE),
     SpecError(
         ("v1 files",),
         "null",

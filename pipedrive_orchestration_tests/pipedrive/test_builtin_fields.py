@@ -44,6 +44,7 @@ OTHERWISE = {
     ("project_plan", "group_id"): "number",
     ("project_groups", "id"): "number",
     ("project_groups", "order_nr"): "number",
+    ("mail_threads", "version"): "number",
     # Flags that are 0 or 1.
     ("webhooks", "is_active"): "number",
     ("legacy_teams", "active_flag"): "number",
@@ -65,11 +66,12 @@ OTHERWISE = {
 """JSON types of the files for properties that are not read as what they say."""
 
 OTHERWISE |= {
-    (f"{one}_mail_messages", prop.key): "number"
-    for one in ("deal", "person", "organization")
-    for prop in CATALOGUE[f"{one}_mail_messages"].properties
+    (name, prop.key): "number"
+    for name in CATALOGUE
+    if name.endswith("mail_messages") or name == "mail_threads"
+    for prop in CATALOGUE[name].properties
     # Flags that are 0 or 1; one alone is called a boolean.
-    if prop.field_type == "boolean" and prop.key != "external_deleted_flag"
+    if prop.field_type == "boolean" and (prop.key != "external_deleted_flag" or name == "mail_threads")
 }
 
 READERS = {

@@ -48,6 +48,7 @@ SCHEMAS = {
         deleted=_INACTIVE,
         created=201,
     ),
+    "mail_threads": Schema(time_format=LEAD_TIME),
     "files": Schema(links=("deal_id", "person_id", "org_id"), time_format=V1_TIME, deleted=_INACTIVE),
     "users": Schema(sortable=("id", "modified"), time_format=V1_TIME),
     "activity_types": Schema(

@@ -32,6 +32,7 @@ LISTS = {
     "/products/{id}/variations": "product_variations",
     "/organizationRelationships": "organization_relationships",
     "/users/{id}/followers": "user_followers",
+    "/mailbox/mailThreads/{id}/mailMessages": "mail_messages",
     "/users/{id}/permissions": "user_permissions",
     "/roles/{id}/assignments": "role_assignments",
     "/roles/{id}/pipelines": "role_pipelines",
@@ -86,7 +87,10 @@ def _parents(call: Call, name: str) -> list[RecordId]:
     collection = call.account[parents_of(name)]
     if "deal_ids" in call.query:
         return [one for one in dict.fromkeys(call.query["deal_ids"]) if one in collection]
-    parent_id = call.id if "id" in call.path else call.query["org_id"]
+    if call.name == "mailbox":
+        parent_id: RecordId = int(call.path["id"]) if call.path["id"].isdigit() else 0
+    else:
+        parent_id = call.id if "id" in call.path else call.query["org_id"]
     if collection.get(parent_id) is None:
         raise not_found(collection.name)
     return [parent_id]

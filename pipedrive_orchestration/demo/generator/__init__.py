@@ -30,6 +30,7 @@ from pipedrive_orchestration.demo.generator.edge_cases import add_oddities
 from pipedrive_orchestration.demo.generator.files import files
 from pipedrive_orchestration.demo.generator.leads import leads
 from pipedrive_orchestration.demo.generator.links import count_links
+from pipedrive_orchestration.demo.generator.mail import mail_threads
 from pipedrive_orchestration.demo.generator.notes import notes
 from pipedrive_orchestration.demo.generator.products import products
 from pipedrive_orchestration.demo.generator.projects import (
@@ -74,6 +75,7 @@ GENERATORS: dict[str, Callable[[Business], Records]] = {
     "goals": goals,
     "call_logs": call_logs,
     "files": files,
+    "mail_threads": mail_threads,
 }
 """What makes the records of each collection out of those before it."""
 

@@ -347,6 +347,30 @@ def _messages(business: Business, linked: Record, _rng: Random) -> list[Record]:
     ]
 
 
+def _messages_of_thread(business: Business, thread: Record, _rng: Random) -> list[Record]:
+    party = {"id": 1, "email_address": "a@firm.example", "name": "A", "linked_person_id": 1}
+    flags = dict.fromkeys((key for key in blank("mail_messages") if key.endswith("_flag")), 0)
+    times = dict.fromkeys(("message_time", "add_time", "update_time"), thread["add_time"])
+    return [
+        {
+            **flags,
+            **times,
+            "id": 10 * int(thread["id"]) + number,
+            "mail_thread_id": thread["id"],
+            "account_id": "a1",
+            "user_id": business.owners[0],
+            "subject": thread["subject"],
+            "snippet": thread["snippet"],
+            "from": [party],
+            "to": [party],
+            "cc": [],
+            "bcc": [],
+            "body_url": "https://mail.example/1",
+        }
+        for number in range(thread["message_count"])
+    ]
+
+
 MAKERS: dict[str, tuple[str, Maker]] = {
     "deal_products": ("deals", _products),
     "deal_installments": ("deals", _installments),
@@ -368,6 +392,7 @@ MAKERS: dict[str, tuple[str, Maker]] = {
     "project_plan": ("projects", _plan),
     "project_groups": ("projects", _groups),
     "project_permitted_users": ("projects", _permitted_users),
+    "mail_messages": ("mail_threads", _messages_of_thread),
     "deal_mail_messages": ("deals", _messages),
     "person_mail_messages": ("persons", _messages),
     "organization_mail_messages": ("organizations", _messages),
