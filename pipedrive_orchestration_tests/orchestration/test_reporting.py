@@ -181,7 +181,8 @@ def test_hundreds_of_fields_of_all_types_and_odd_names_do_not_fail_a_run(
         kind = kind_of[key]
         if kind in NESTED and number % 3 == 0:
             return NESTED[kind][1]
-        choices: list[Any] = odd.get(kind, texts if kind in TEXTS else [None])
+        usual: list[Any] = [*texts] if kind in TEXTS else [None]
+        choices = odd.get(kind, usual)
         return choices[number % len(choices)]
 
     found = [
