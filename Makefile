@@ -44,7 +44,7 @@ tests: $(VENV)/installed-dev
 	$(BIN)/pytest
 
 # Where sizes depend on CHAOS_FULL.
-CHAOS := chaos live exactness end_to_end api/test_contract.py cli/test_trouble.py orchestration/test_reporting.py \
+CHAOS := chaos live exactness end_to_end models api/test_contract.py cli/test_trouble.py orchestration/test_reporting.py \
   importing/test_long_records.py writing/test_interruptions.py webhooks/test_merger.py $(addprefix importing/filters/test_,oracle.py pushdown.py segments.py)
 
 chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md

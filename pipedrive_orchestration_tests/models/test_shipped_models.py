@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -246,6 +246,46 @@ def test_findings_are_those_of_the_rules(built: Built) -> None:
             found[row["rule"]].add(row["object_id"])
     assert found == expected
     assert sum(map(len, found.values())) > 20
+
+
+@pytest.mark.skipif(not os.environ.get("CHAOS_FULL"), reason="make chaos")
+def test_what_is_not_imported_is_neither_guessed_nor_missed(tmp_path: Path) -> None:
+    made = company(2, PRESENT)
+    warehouse = Warehouse(str(tmp_path / "warehouse.duckdb"))
+    with warehouse.writing() as connection:
+        fill(connection, made, changes=False)
+        connection.execute("DROP TABLE pipedrive.all_activities")
+    without_leads = {kind: slug for kind, slug in WHOLE.items() if kind != "leads"}
+    project = DbtProject.of(PROJECT, sources_of(**without_leads), ZONE)
+    report = build_models(project, warehouse, tmp_path / "work", clock=lambda: PRESENT)
+    assert [str(problem) for problem in report.problems] == []
+    assert [one.name for one in report.switched_off] == ["lead_conversion"]
+    first = Built(made, tmp_path, report, project)
+    # What was changed before the first import without being told of is not known, and no day says it.
+    versions = {row["deal_id"]: row for row in first.rows("deal_versions") if row["version_nr"] == 1}
+    unknown = [row["known_from"] for row in versions.values() if row["known_from"] > row["add_time"]]
+    assert unknown
+    known_from = max(unknown)
+    assert {row["known_from"] for row in first.rows("pipeline_daily")} == {known_from}
+    oracle = Oracle(made, ZONE)
+    assert min(row["day"] for row in first.rows("pipeline_daily")) >= oracle.day(known_from)
+    expected = {key: row for key, row in oracle.pipeline_daily().items() if key[0] >= oracle.day(known_from)}
+    found = {tuple(row[name] for name in KEYS["pipeline_daily"]): row for row in first.rows("pipeline_daily")}
+    assert {key: found[key]["value"] for key in expected} == {
+        key: row["value"] for key, row in expected.items()
+    }
+
+    open_before = {row["finding_id"]: row for row in first.rows("data_quality")}
+    mended = next(row["object_id"] for row in open_before.values() if row["rule"] == "deal_without_value")
+    with warehouse.writing() as connection:
+        connection.execute("UPDATE pipedrive.all_deals SET value = 5 WHERE _id = ?", [int(mended)])
+    later = PRESENT + timedelta(hours=1)
+    build_models(project, warehouse, tmp_path / "work", clock=lambda: later)
+    after = {row["finding_id"]: row for row in first.rows("data_quality")}
+    resolved = {(row["rule"], row["object_id"]) for row in after.values() if row["resolved_at"] == later}
+    assert ("deal_without_value", mended) in resolved
+    assert open_before.keys() <= after.keys()
+    assert {row["since"] for key, row in after.items() if key in open_before} == {PRESENT}
 
 
 def _done(made: Company, deal_id: int) -> list[datetime]:
