@@ -17,6 +17,7 @@ def mail_threads(business: Business) -> Records:
     records: Records = {}
     flags = dict.fromkeys((key for key in blank("mail_threads") if key.endswith("_flag")), 0)
     party = {"id": 1, "email_address": "a@firm.example", "name": "A"}
+    deal = next(one for one in business["deals"].values() if not one["is_deleted"] and not one["is_archived"])
     for number in range(1, _THREADS + 1):
         added = millisecond_time(business.calendar.now - (_THREADS - number) * DAY)
         records[number] = {
@@ -30,6 +31,8 @@ def mail_threads(business: Business) -> Records:
             "parties": {"to": [party], "from": [party]},
             "drafts_parties": [],
             "folders": _FOLDERS[number % len(_FOLDERS)],
+            "deal_id": deal["id"],
+            "deal_status": deal["status"],
             "version": 1,
             "message_count": 1 + number % 3,
             "last_message_timestamp": added,
