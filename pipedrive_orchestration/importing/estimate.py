@@ -22,7 +22,7 @@ from pipedrive_orchestration.pipedrive.client import Client, next_budget
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
 from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, RECENTS, RECENTS_SCOPES
-from pipedrive_orchestration.pipedrive.pagination import timestamp
+from pipedrive_orchestration.pipedrive.pagination import page_size, timestamp
 from pipedrive_orchestration.pipedrive.rights import missing_rights
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
 
@@ -172,6 +172,6 @@ async def cost_of_all(client: Client, body: PreviewBody) -> int:
 
 def _tokens_for(body: PreviewBody, records: int) -> int:
     archived = body.type.archived_cost if body.include_archived else 0
-    pages = max(1, -(-records // body.type.page_size))
+    pages = max(1, -(-records // page_size(body.type.listing)))
     parents = body.type.parents.cost if body.type.parents else 0
     return (body.type.list_cost + archived) * max(pages, len(body.type.questions)) + parents

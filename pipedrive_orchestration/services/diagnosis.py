@@ -124,7 +124,9 @@ def _versions() -> Iterator[Diagnosis]:
     unfit = [
         f"{requirement.name} {version(requirement.name)} is not {requirement.specifier}"
         for requirement in map(Requirement, requires(PACKAGE) or [])
-        if not requirement.specifier.contains(version(requirement.name), prereleases=True)
+        # What only an extra brings may be missing.
+        if (requirement.marker is None or requirement.marker.evaluate())
+        and not requirement.specifier.contains(version(requirement.name), prereleases=True)
     ]
     if unfit:
         yield Diagnosis.wrong(

@@ -76,11 +76,18 @@ def written(body: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-def deep(levels: int) -> dict[str, Any]:
-    body: dict[str, Any] = {"variable": "status", "condition": "equals", "values": ["open"]}
-    for _ in range(levels):
-        body = {"conditions": [body]}
-    return DEALS | {"filters": body}
+class Deep(dict[str, Any]):
+    """A body with a filter of many levels, too many to be printed."""
+
+    def __init__(self, levels: int) -> None:
+        body: dict[str, Any] = {"variable": "status", "condition": "equals", "values": ["open"]}
+        for _ in range(levels):
+            body = {"conditions": [body]}
+        super().__init__(DEALS | {"filters": body})
+        self.levels = levels
+
+    def __repr__(self) -> str:
+        return f"Deep({self.levels})"
 
 
 @pytest.mark.parametrize("path", [IMPORT, f"{IMPORT}/preview"])
@@ -91,11 +98,11 @@ def deep(levels: int) -> dict[str, Any]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(body=bodies | anything)
-@example(deep(20))
-@example(deep(45))
-@example(deep(60))
-@example(deep(200))
-@example(deep(400))
+@example(Deep(20))
+@example(Deep(45))
+@example(Deep(60))
+@example(Deep(200))
+@example(Deep(400))
 @example(DEALS | {"name": "a\x00b", "properties": ["\x00"]})
 @example(DEALS | {"name": "\x85\u2028\ufeff\U0001f600 '\"\n: # -"})
 @example(

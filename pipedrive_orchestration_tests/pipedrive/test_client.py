@@ -156,7 +156,7 @@ def test_a_burst_refusal_pauses_all_requests_for_as_long_as_told() -> None:
     ids=str,
 )
 def test_a_spent_daily_budget_stops_at_once_and_says_when_it_is_full_again(headers: dict[str, str]) -> None:
-    with serving({PATH: lambda _: Answer(b"{}", 429, headers)}) as served:
+    with serving({PATH: lambda _: Answer(b"{}", 429, headers)}, now=datetime.now(UTC)) as served:
         with pytest.raises(BudgetSpent) as caught:
             ask(served.connection, as_page)
         assert len(served.asked) == 1
