@@ -148,8 +148,12 @@ def serving(replies: Mapping[str, Reply], *, now: datetime = PRESENT) -> Iterato
                 canned.asked.append(asked)
                 answer = replies.get(asked.path, records())(asked)
             content = answer.content()
-            self.send_response(answer.status)
-            plain = {"content-type": "application/json", "content-length": str(len(content) + answer.missing)}
+            self.send_response_only(answer.status)
+            plain = {
+                "date": format_datetime(now, usegmt=True),
+                "content-type": "application/json",
+                "content-length": str(len(content) + answer.missing),
+            }
             for name, value in (plain | LIMITS | dict(answer.headers)).items():
                 if value:
                     self.send_header(name, value)
@@ -157,9 +161,6 @@ def serving(replies: Mapping[str, Reply], *, now: datetime = PRESENT) -> Iterato
             self.wfile.write(content)
             if answer.missing:
                 self.close_connection = True
-
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            return format_datetime(now, usegmt=True)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""

@@ -17,6 +17,7 @@ import duckdb
 import httpx
 import yaml
 
+from pipedrive_orchestration.cli.commands.dev import DAGSTER_DEV
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, INITIAL_IMPORT_TAG, SOURCE_TAG
 from pipedrive_orchestration.services.web_server import reload_sources
@@ -131,7 +132,8 @@ class LiveDagster:
         self._started_at = time.time()
         # One for all questions: to make a client takes 40 ms, most of it for certificates.
         self._client = httpx.Client(base_url=self.url, timeout=60, verify=False)
-        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "--host", "127.0.0.1"]
+        # As the command `dev` starts it, with the guard before the web server.
+        command = [sys.executable, "-m", DAGSTER_DEV, "-w", "workspace.yaml", "--host", "127.0.0.1"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--port", str(self.port)],

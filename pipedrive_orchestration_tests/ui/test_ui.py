@@ -59,8 +59,13 @@ def test_the_catalog_lists_every_source_as_imported(page: Page) -> None:
 
 
 def test_the_status_says_how_every_source_is(page: Page, shoot: Shoot) -> None:
-    page.goto("/assets/status?view=events")
-    expect(page.get_by_text(re.compile(r"^\d+ sources")).first).to_be_visible(timeout=90_000)
+    def told() -> bool:
+        """Whether it is the report of the first imports; an earlier one has no rows and stays there."""
+        page.goto("/assets/status?view=events")
+        expect(page.get_by_text(re.compile(r"^\d+ sources")).first).to_be_visible(timeout=90_000)
+        return page.get_by_role("row", name="changes").count() > 0
+
+    wait_for("report of the first imports", told, seconds=150)
     expect(page.get_by_role("columnheader", name="last success")).to_be_visible()
     expect(page.get_by_role("cell", name="open_deals", exact=True)).to_be_visible()
     shoot("status")

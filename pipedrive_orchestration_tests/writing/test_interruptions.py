@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -23,6 +24,9 @@ from pipedrive_orchestration.writing.apply import NotAppliedError
 from pipedrive_orchestration.writing.ledger import Plan
 from pipedrive_orchestration_tests.chaos.sizes import WRITES
 from pipedrive_orchestration_tests.writing.trial import WriteTrial, write_trial
+
+EXAMPLES = count()
+"""Numbers of the examples of this run."""
 
 LOST = (
     Fault.ERROR_500, Fault.ERROR_502, Fault.RESET_BEFORE, Fault.RESET_DURING, Fault.TRUNCATED, Fault.HTML,
@@ -128,12 +132,14 @@ def test_a_plan_is_applied_once_and_undone_wholly(
     troubled: WriteTrial, switch: KillSwitch, seed: int, kills: list[int], undo_kills: list[int]
 ) -> None:
     trial, rng = troubled, Random(seed)
+    # A seed that comes again finds in the account what it has made there before.
+    mark = f"{seed}-{next(EXAMPLES)}"
     trial.account.clock.advance(timedelta(minutes=1))
     before = {one["id"]: one for one in trial.account.records("persons")}
     known = rng.sample([one for one in trial.live("persons", 60) if one["emails"]], 6)
     # Some of the new ones are alike in all that is written but their address.
-    new = [{"email": f"{n}@{seed}.example", "name": f"New {n % 3}", "job": f"Pilot {seed}"} for n in range(8)]
-    old = [{"email": one["emails"][0]["value"], "name": one["name"], "job": f"Cook {seed}"} for one in known]
+    new = [{"email": f"{n}@{mark}.example", "name": f"New {n % 3}", "job": f"Pilot {mark}"} for n in range(8)]
+    old = [{"email": one["emails"][0]["value"], "name": one["name"], "job": f"Cook {mark}"} for one in known]
     rows = rng.sample([*new, *old], len(new) + len(old))
     trial.rows(*rows)
     fields = {"name": "name", "job": "job_title"}
@@ -145,7 +151,7 @@ def test_a_plan_is_applied_once_and_undone_wholly(
     now = {one["id"]: one for one in trial.account.records("persons")}
     made = [one for one in now.values() if one["id"] not in before]
     assert sorted(as_row(one) for one in made) == sorted(tuple(row.values()) for row in new)
-    changed = [one for one in now.values() if one["id"] in before and one["job_title"] == f"Cook {seed}"]
+    changed = [one for one in now.values() if one["id"] in before and one["job_title"] == f"Cook {mark}"]
     assert len(changed) == plan.updates
     again = trial.plan(write)
     assert (again.creates, again.updates, again.deletes, again.conflicts) == (0, 0, 0, 0)
