@@ -22,7 +22,7 @@ from random import Random
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest, Settings, running_demo
 from pipedrive_orchestration.importing import ImportReport, Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 
@@ -94,9 +94,7 @@ def source_of(demo: DemoServer, name: str) -> Source:
         object_type=name,
         id=uuid.uuid4(),
         created_at=demo.account.clock.now(),
-        properties=tuple(
-            prop.key for prop in CATALOGUE[name].properties if not (prop.optional or prop.alone)
-        ),
+        properties=tuple(prop.key for prop in BUILT_IN[name].properties if not (prop.optional or prop.alone)),
         pull_mode="active",
         schedule="*/15 * * * *",
     )
@@ -122,7 +120,7 @@ def simulate(demo: DemoServer, folder: Path, step: timedelta) -> dict[str, Spent
 
     for name, size in SIZES.items():
         resize(demo, name, size // SMALLER)
-        if CATALOGUE[name].archived_path:
+        if BUILT_IN[name].archived_path:
             resize(demo, name, int(size * ARCHIVED) // SMALLER, archived=True)
     sources = [source_of(demo, name) for name in SIZES]
     for source in sources:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.settings import Settings, SettingsError
 
 
@@ -36,7 +36,7 @@ def _names_in(folder: str, incomplete: str) -> list[str]:
 
 def known_object_types(incomplete: str) -> list[str]:
     """Object types for the shell to complete."""
-    return [name for name in CATALOGUE if name.startswith(incomplete)]
+    return [name for name in BUILT_IN if name.startswith(incomplete)]
 
 
 Slug = Annotated[

@@ -31,8 +31,8 @@ from pipedrive_orchestration.importing import (
     windows_until,
 )
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import Source, SourceBody
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 
@@ -248,7 +248,7 @@ class _Trouble:
 
 def _source(demo: DemoServer, object_type: str) -> Source:
     """A source of all properties, custom ones too, that ticks every quarter of an hour."""
-    built_in = [prop.key for prop in CATALOGUE[object_type].properties if not prop.optional]
+    built_in = [prop.key for prop in BUILT_IN[object_type].properties if not prop.optional]
     fields = demo.account.fields["deals" if object_type == "leads" else object_type]
     custom = [one["field_code"] for one in fields if one["is_custom_field"]]
     return Source(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 
 Record = dict[str, Any]
 """One Pipedrive object as its JSON has it."""
@@ -25,7 +25,7 @@ def blank(name: str) -> Record:
 def _blank(name: str) -> Record:
     return {
         prop.key: 0 if prop.key.endswith("_count") else False if prop.field_type == "boolean" else None
-        for prop in CATALOGUE[name].properties
+        for prop in BUILT_IN[name].properties
     }
 
 

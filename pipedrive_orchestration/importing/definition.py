@@ -20,9 +20,9 @@ from pipedrive_orchestration.importing.casts import (
     plain_cast,
     sql_type_of,
 )
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.fields import Field, FieldList, is_custom_key, with_further_names
 from pipedrive_orchestration.pipedrive.object_types import (
-    CATALOGUE,
     MAX_CUSTOM_FIELDS_PER_REQUEST,
     CustomFields,
     ObjectType,
@@ -143,7 +143,7 @@ class Definition:
         columns = [*(each.column for each in self.columns), *(each.column for each in self.derived)]
         parent = self.source.type.parent
         if parent is not None:
-            sql_type = ID_TYPES[CATALOGUE[parent.object_type].id_type]
+            sql_type = ID_TYPES[BUILT_IN[parent.object_type].id_type]
             columns.insert(0, Column(PARENT_ID, sql_type, f"Id in {parent.object_type}", "id"))
         place = {key: index for index, key in enumerate(self.source.properties)}
         place[PARENT_ID] = -1
@@ -285,7 +285,7 @@ def reference_table(object_type: str) -> ReferenceTable:
     """The table of the names of an object type's records, whatever their names are called at Pipedrive."""
     return ReferenceTable(
         object_type,
-        ID_TYPES[CATALOGUE[object_type].id_type],
+        ID_TYPES[BUILT_IN[object_type].id_type],
         ("name", *attributes_of(object_type)[1:]),
     )
 

@@ -18,10 +18,10 @@ from pipedrive_orchestration.importing.reference_names import tokens_of_names
 from pipedrive_orchestration.importing.references import References
 from pipedrive_orchestration.importing.report import Estimate, Pull
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, RECENTS, RECENTS_SCOPES
 from pipedrive_orchestration.pipedrive.client import Client, next_budget
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields
 from pipedrive_orchestration.pipedrive.lookup import newest_id
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, RECENTS, RECENTS_SCOPES
 from pipedrive_orchestration.pipedrive.pagination import page_size, timestamp
 from pipedrive_orchestration.pipedrive.rights import missing_rights
 from pipedrive_orchestration.sources import PreviewBody, SourceBody
@@ -149,7 +149,7 @@ async def _cost_of_names(client: Client, body: SourceBody, fields: Sequence[Fiel
     records = await newest_id(client, body.type) if body.pull_existing else 0
     tokens = 0
     for name in sorted(derived):
-        object_type = CATALOGUE[name]
+        object_type = BUILT_IN[name]
         if object_type.partitioned:
             tokens += tokens_of_names(object_type, await newest_id(client, object_type), records)
         else:
@@ -166,7 +166,7 @@ async def cost_of_all(client: Client, body: PreviewBody) -> int:
     parent = body.type.parent
     if parent is None:
         return _tokens_for(body, await newest_id(client, body.type))
-    parents = await newest_id(client, CATALOGUE[parent.object_type])
+    parents = await newest_id(client, BUILT_IN[parent.object_type])
     return body.type.list_cost * -(-parents // parent.batch)
 
 

@@ -21,7 +21,7 @@ from pipedrive_orchestration.importing.references import Recheck
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, windows_until
-from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS
+from pipedrive_orchestration.pipedrive.catalogue import RECENTS_DAYS
 from pipedrive_orchestration.warehouse.window_readings import Interrupted
 
 OVERLAP = timedelta(minutes=5)

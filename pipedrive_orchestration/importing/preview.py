@@ -38,10 +38,11 @@ from pipedrive_orchestration.importing.references import References, open_refere
 from pipedrive_orchestration.importing.staging import PageCounts, Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.lookup import alone
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType, Parent
+from pipedrive_orchestration.pipedrive.object_types import ObjectType, Parent
 from pipedrive_orchestration.pipedrive.pagination import (
     bounds_of,
     children_pages,
@@ -187,7 +188,7 @@ async def _stage_first_children(
 
 async def _newest_parents(client: Client, parent: Parent) -> tuple[list[str], bool]:
     """The parents on the first page of those that can have children, and whether there are more pages."""
-    parents = CATALOGUE[parent.object_type]
+    parents = BUILT_IN[parent.object_type]
     query: dict[str, str | int] = dict(latest_first(parents.listing))
     if parent.counted in parents.include_fields:
         query["include_fields"] = str(parent.counted)

@@ -8,9 +8,10 @@ from typing import Any
 
 from pipedrive_orchestration.importing.casts import sql_type_of
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields, with_further_names
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 
@@ -32,18 +33,18 @@ def property_options(object_type: str, *, connection: Connection) -> list[dict[s
         InvalidBodyError: there is no such object type.
         PipedriveError: the account cannot be read.
     """
-    if object_type not in CATALOGUE:
+    if object_type not in BUILT_IN:
         raise InvalidBodyError(
             [
                 Problem(
                     "object_type",
                     "unknown_object_type",
-                    f"`{object_type}` is not an object type.{did_you_mean(object_type, CATALOGUE)} "
-                    f"Object types: {', '.join(CATALOGUE)}.",
+                    f"`{object_type}` is not an object type.{did_you_mean(object_type, BUILT_IN)} "
+                    f"Object types: {', '.join(BUILT_IN)}.",
                 )
             ]
         )
-    fields = asyncio.run(_read(CATALOGUE[object_type], connection))
+    fields = asyncio.run(_read(BUILT_IN[object_type], connection))
     return [_option(field) for field in fields]
 
 

@@ -26,9 +26,10 @@ from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.staging import StagingFolder
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window
+from pipedrive_orchestration.pipedrive.catalogue import RECENTS_DAYS
 from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.lookup import archived_by_ids, records_by_ids
-from pipedrive_orchestration.pipedrive.object_types import RECENTS_DAYS, Paging
+from pipedrive_orchestration.pipedrive.object_types import Paging
 from pipedrive_orchestration.pipedrive.pagination import recents_pages, whole_list
 from pipedrive_orchestration.pipedrive.responses import Page, whole_characters
 

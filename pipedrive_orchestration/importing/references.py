@@ -37,10 +37,11 @@ from pipedrive_orchestration.importing.definition import (
 from pipedrive_orchestration.importing.reference_names import ReferenceNames, rows_of
 from pipedrive_orchestration.importing.staging import Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.pipedrive.fields import Field
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.pipedrive.references import attributes_of
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import ledger, references
@@ -492,7 +493,7 @@ async def open_references(
     async with AsyncExitStack() as opened:
         names = []
         for name in dict.fromkeys((*by_type, *to_show)):
-            object_type, place = CATALOGUE[name], folder / f"names-of-{name}"
+            object_type, place = BUILT_IN[name], folder / f"names-of-{name}"
             place.mkdir(mode=0o700)
             transform = Transform(object_type, _attributes(object_type), place)
             staging = await opened.enter_async_context(Staging(StagingFolder(place), transform))

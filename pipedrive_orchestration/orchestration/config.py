@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.services.dagster_internals import ExampleMapping
 from pipedrive_orchestration.sources import PreviewBody, Source, SourceBody
 from pipedrive_orchestration.sources.model import Options, refuse_change_of_fixed
@@ -33,7 +33,7 @@ def _choice(name: str, values: tuple[str, ...]) -> dg.Enum:
     return dg.Enum(name, [dg.EnumValue(value) for value in values])
 
 
-OBJECT_TYPE = _choice("ObjectType", tuple(CATALOGUE))
+OBJECT_TYPE = _choice("ObjectType", tuple(BUILT_IN))
 """The object types of the catalogue, as a choice."""
 
 Nested = Callable[[Sequence[type[BaseModel]]], Any]

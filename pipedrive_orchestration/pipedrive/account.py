@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import USERS_ME_COST, USERS_ME_PATH
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.object_types import USERS_ME_COST, USERS_ME_PATH
 from pipedrive_orchestration.pipedrive.rate_limit import WINDOW_SECONDS
 from pipedrive_orchestration.pipedrive.responses import BrokenBody, whole_characters
 from pipedrive_orchestration.pipedrive.rights import MissingRight, missing_rights

@@ -9,16 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from pipedrive_orchestration.pipedrive.catalogue import RECENTS
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, UnprovenEnd
-from pipedrive_orchestration.pipedrive.object_types import (
-    MAX_PAGE_SIZE,
-    RECENTS,
-    Bounds,
-    Listing,
-    ObjectType,
-    Paging,
-)
+from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, Bounds, Listing, ObjectType, Paging
 from pipedrive_orchestration.pipedrive.responses import (
     NO_RECORDS,
     NoRecords,

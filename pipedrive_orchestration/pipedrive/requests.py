@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, CustomFields, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import CustomFields, ObjectType
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class WritableType:
     @property
     def object_type(self) -> ObjectType | None:
         """The catalogue's row, where the collection can be imported."""
-        return CATALOGUE.get(self.name)
+        return BUILT_IN.get(self.name)
 
     @property
     def version(self) -> str:

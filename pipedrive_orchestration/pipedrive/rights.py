@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, RECENTS_SCOPES, CustomFields, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, RECENTS_SCOPES
+from pipedrive_orchestration.pipedrive.object_types import CustomFields, ObjectType
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class MissingRight:
 
 
 def missing_rights(
-    scopes: frozenset[str] | None, object_types: Iterable[ObjectType] = CATALOGUE.values()
+    scopes: frozenset[str] | None, object_types: Iterable[ObjectType] = BUILT_IN.values()
 ) -> tuple[MissingRight, ...]:
     """The rights that are missing for some object types.
 

@@ -27,7 +27,8 @@ from pydantic import (
     field_validator,
 )
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.sources.cron import InvalidCronError, parse_cron
 from pipedrive_orchestration.sources.filter_model import FilterGroup, FilterLeaf
 from pipedrive_orchestration.sources.validation import (
@@ -257,7 +258,7 @@ class PreviewBody(BaseModel):
 
     object_type: StrictStr = Field(
         description="The Pipedrive collection; fixed at creation.",
-        json_schema_extra={"enum": list(CATALOGUE)},
+        json_schema_extra={"enum": list(BUILT_IN)},
     )
     properties: tuple[Text, ...] = Field(
         min_length=1,
@@ -275,7 +276,7 @@ class PreviewBody(BaseModel):
     @property
     def type(self) -> ObjectType:
         """The catalogue's row of the object type."""
-        return CATALOGUE[self.object_type]
+        return BUILT_IN[self.object_type]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -312,11 +313,11 @@ class PreviewBody(BaseModel):
     @field_validator("object_type")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in CATALOGUE:
+        if value not in BUILT_IN:
             raise refusal(
                 "unknown_object_type",
-                f"`{value}` is not an object type.{did_you_mean(value, CATALOGUE)} "
-                f"Object types: {', '.join(CATALOGUE)}.",
+                f"`{value}` is not an object type.{did_you_mean(value, BUILT_IN)} "
+                f"Object types: {', '.join(BUILT_IN)}.",
             )
         return value
 
@@ -339,7 +340,7 @@ class DraftBody(PreviewBody):
     @field_validator("options")
     @classmethod
     def _fitting(cls, value: Options, info: ValidationInfo) -> Options:
-        object_type = CATALOGUE.get(info.data.get("object_type", ""))
+        object_type = BUILT_IN.get(info.data.get("object_type", ""))
         if value.include_archived and object_type and object_type.archived_path is None:
             raise refusal("no_archive", f"Pipedrive has no archive of {object_type.name}: "
                           "options.include_archived does not apply.")  # fmt: skip

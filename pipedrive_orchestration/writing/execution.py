@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from pipedrive_orchestration.pipedrive.account import read_user
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown, Refused
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, MAX_PAGE_SIZE, Listing, Paging
+from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, Listing, Paging
 from pipedrive_orchestration.pipedrive.pagination import page_reader
 from pipedrive_orchestration.pipedrive.responses import OddBody, Page, data_of, parse_time
 from pipedrive_orchestration.writing.changes import Change, Kind, body_of, operation_of, values_of
@@ -265,7 +266,7 @@ class Executor:
 
     async def _recent(self, change: Change, since: datetime) -> AsyncIterator[Record]:
         """Records that were made since an instant, newest first, and perhaps some older ones."""
-        object_type = CATALOGUE[self._writable.name]
+        object_type = BUILT_IN[self._writable.name]
         dated_by_hand = "add_time" in change.after
         listings = [object_type.listing]
         if object_type.archived_listing is not None and change.after.get("is_archived"):

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids, records_by_name
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.writing.values import REFERENCES, Property, ValueRefusedError
@@ -84,7 +84,7 @@ class AccountNames:
             return
         if object_type == "stages":
             await self._read_list(client, "pipelines")
-        async for page in pages(client, CATALOGUE[object_type].listing, {}):
+        async for page in pages(client, BUILT_IN[object_type].listing, {}):
             for record in map(msgspec.json.decode, page.whole_records()):
                 if record.get("active_flag") is not False or object_type == "users":
                     self._add(object_type, record)
@@ -103,7 +103,7 @@ class AccountNames:
         self._known[object_type].add(record_id, *names)
 
     async def _look_up(self, client: Client, object_type: str, names: set[Any]) -> None:
-        known, row = self._known[object_type], CATALOGUE[object_type]
+        known, row = self._known[object_type], BUILT_IN[object_type]
         ids = [str(name) for name in names if _is_id(object_type, name) and name not in known.names]
         if ids and self._checks_ids:
             found = await records_by_ids(client, row, {}, [one.lower() for one in ids])

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.pipedrive import pagination
+from pipedrive_orchestration.pipedrive.catalogue import LEADS, PERSONS
 from pipedrive_orchestration.pipedrive.client import Patience
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.pipedrive.object_types import LEADS, PERSONS, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.object_types import ObjectType, Paging
 from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, serving
 from pipedrive_orchestration_tests.pipedrive.asking import read_pages

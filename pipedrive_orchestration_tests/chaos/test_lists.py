@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from pipedrive_orchestration.pipedrive import pagination
+from pipedrive_orchestration.pipedrive.catalogue import CURRENCIES, LEADS, PERSONS, PIPELINES
 from pipedrive_orchestration.pipedrive.client import Patience
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, Unavailable, UnprovenEnd
-from pipedrive_orchestration.pipedrive.object_types import CURRENCIES, LEADS, PERSONS, PIPELINES, ObjectType
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Canned, Reply, in_turn, serving
 from pipedrive_orchestration_tests.pipedrive.asking import CALM, read_pages
 

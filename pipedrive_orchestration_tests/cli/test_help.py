@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from pipedrive_orchestration.cli.app import OUTLINES, app
 from pipedrive_orchestration.cli.lazy import Outline
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOSITORY, Project
 
 OURS = (
@@ -94,5 +94,5 @@ def test_the_shell_completes_commands_sources_and_object_types(project: Project)
     assert completed("pre", 1, project) == {"preview"}
     assert completed("data ", 2, project) == {"all_persons", "pipelines"}
     assert completed("import all", 2, project) == {"all_persons"}
-    assert completed("options lead", 2, project) == {name for name in CATALOGUE if name.startswith("lead")}
+    assert completed("options lead", 2, project) == {name for name in BUILT_IN if name.startswith("lead")}
     assert completed("status pipelines pa", 3, project) == {"paused"}

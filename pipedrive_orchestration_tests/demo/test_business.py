@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo.generator import GENERATORS, Business, generate
 from pipedrive_orchestration.demo.generator.company import me
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, CustomFields
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import CustomFields
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 SMALL = 0.02
@@ -94,9 +95,9 @@ def test_a_time_without_zone_is_refused() -> None:
         generate(1, SMALL, NOW.replace(tzinfo=None))
 
 
-@pytest.mark.parametrize("name", [name for name in CATALOGUE if name in GENERATORS])
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name in GENERATORS])
 def test_records_have_exactly_the_properties_of_the_catalogue(any_size: Business, name: str) -> None:
-    object_type = CATALOGUE[name]
+    object_type = BUILT_IN[name]
     expected = {prop.key for prop in object_type.properties} | object_type.withheld
     # The account finds every record by an id; where that is a name, answers have it once.
     beside = set() if object_type.id_key == "id" else {"id"}
@@ -172,7 +173,7 @@ def test_leads_carry_the_deal_fields_flat_and_leave_unset_ones_out(business: Bus
         for f in business.fields["deals"]
         if f["is_custom_field"] and f["_active"]
     }
-    built_in = {prop.key for prop in CATALOGUE["leads"].properties}
+    built_in = {prop.key for prop in BUILT_IN["leads"].properties}
     seen: Counter[str] = Counter()
     for lead in business["leads"].values():
         for key, value in lead.items():
@@ -391,7 +392,7 @@ def test_fields_list_the_properties_and_numeric_ids_are_unique(business: Busines
         fields = business.fields[object_type]
         ids += [field["_id"] for field in fields]
         built_in = {field["field_code"]: field for field in fields if not field["is_custom_field"]}
-        properties = {prop.key: prop for prop in CATALOGUE[object_type].properties}
+        properties = {prop.key: prop for prop in BUILT_IN[object_type].properties}
         assert built_in.keys() == properties.keys()
         for key, field in built_in.items():
             assert field["is_optional_response_field"] == properties[key].optional

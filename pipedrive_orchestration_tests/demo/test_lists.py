@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, FIELD_TABLES, Paging
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, FIELD_TABLES
+from pipedrive_orchestration.pipedrive.object_types import Paging
 from pipedrive_orchestration_tests.demo.conftest import Fresh
 from pipedrive_orchestration_tests.exactness.truth import is_archived, is_deleted
 
-LISTED = {name: one for name, one in CATALOGUE.items() if one.parent is None and one not in FIELD_TABLES}
+LISTED = {name: one for name, one in BUILT_IN.items() if one.parent is None and one not in FIELD_TABLES}
 V2 = [name for name, one in LISTED.items() if one.paging is Paging.CURSOR]
 FIELDS = ["dealFields", "personFields", "organizationFields", "productFields", "activityFields"]
 
@@ -61,13 +62,13 @@ def live(demo: DemoServer, name: str) -> list[dict[str, Any]]:
 def test_cursor_lists_give_every_live_record_once_by_id(
     demo: DemoServer, http: httpx.Client, name: str
 ) -> None:
-    found = everything(http, CATALOGUE[name].path, limit=7)
+    found = everything(http, BUILT_IN[name].path, limit=7)
     assert [record["id"] for record in found] == sorted(record["id"] for record in live(demo, name))
 
 
 @pytest.mark.parametrize("name", V2)
 def test_lists_leave_out_what_only_include_fields_brings(http: httpx.Client, name: str) -> None:
-    object_type = CATALOGUE[name]
+    object_type = BUILT_IN[name]
     record = http.get(object_type.path, params={"limit": 1}).json()["data"][0]
     assert not set(record) & set(object_type.include_fields)
     assert {prop.key for prop in object_type.properties if not prop.optional} - {"source_lead_id"} <= set(
@@ -82,7 +83,7 @@ def test_lists_leave_out_what_only_include_fields_brings(http: httpx.Client, nam
 
 @pytest.mark.parametrize("name", V2)
 def test_a_single_read_equals_the_record_of_the_list(http: httpx.Client, name: str) -> None:
-    path = CATALOGUE[name].path
+    path = BUILT_IN[name].path
     record = http.get(path, params={"limit": 1}).json()["data"][0]
     answer = http.get(f"{path}/{record['id']}").json()
     assert answer == {"success": True, "data": record}
@@ -108,7 +109,7 @@ SORTS = [
 def test_sorted_lists_put_nulls_first_and_break_ties_by_id(
     demo: DemoServer, http: httpx.Client, name: str, prop: str, direction: str
 ) -> None:
-    found = everything(http, CATALOGUE[name].path, sort_by=prop, sort_direction=direction, limit=23)
+    found = everything(http, BUILT_IN[name].path, sort_by=prop, sort_direction=direction, limit=23)
 
     def key(record: dict[str, Any]) -> tuple[Any, ...]:
         value = record[prop]
@@ -152,7 +153,7 @@ def test_windows_are_closed_below_and_open_above(
         and (until is None or record["update_time"] < until)
     ]
     limit = data.draw(st.integers(1, 60))
-    found = everything(http, CATALOGUE[name].path, limit=limit, sort_by=sort_by, **given_params)
+    found = everything(http, BUILT_IN[name].path, limit=limit, sort_by=sort_by, **given_params)
     assert sorted(record["id"] for record in found) == sorted(expected)
 
 
@@ -275,15 +276,15 @@ def test_v2_is_served_under_api_only(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("name", ["leads", "notes"])
 def test_offset_lists_give_every_live_record_once(demo: DemoServer, http: httpx.Client, name: str) -> None:
-    found = offset_pages(http, CATALOGUE[name].path, limit=7)
+    found = offset_pages(http, BUILT_IN[name].path, limit=7)
     assert sorted(record["id"] for record in found) == sorted(record["id"] for record in live(demo, name))
     since = sorted(record["update_time"] for record in found)[len(found) // 2]
     bound = f"{since[:10]}T{since[11:19]}Z"
-    changed = offset_pages(http, CATALOGUE[name].path, limit=7, updated_since=bound, sort="update_time ASC")
+    changed = offset_pages(http, BUILT_IN[name].path, limit=7, updated_since=bound, sort="update_time ASC")
     assert [record["update_time"] for record in changed] == sorted(
         record["update_time"] for record in found if record["update_time"][:19] >= since[:19]
     )
-    first = http.get(f"{CATALOGUE[name].path}/{found[0]['id']}").json()["data"]
+    first = http.get(f"{BUILT_IN[name].path}/{found[0]['id']}").json()["data"]
     assert first == found[0]
 
 
@@ -320,7 +321,7 @@ def test_a_deleted_note_still_answers_by_id(demo: DemoServer, http: httpx.Client
     "name", [name for name, one in LISTED.items() if one.paging is Paging.NONE and one.listing.is_plain]
 )
 def test_collections_without_paging_come_whole(demo: DemoServer, http: httpx.Client, name: str) -> None:
-    found, key = http.get(CATALOGUE[name].path).json()["data"], CATALOGUE[name].id_key
+    found, key = http.get(BUILT_IN[name].path).json()["data"], BUILT_IN[name].id_key
     assert {record[key] for record in found} == {record["id"] for record in demo.account.records(name)}
 
 
@@ -358,7 +359,7 @@ def test_stored_filters_select_and_override_the_other_parameters(
         "Products from T": ("products", lambda one: one["name"].lower().startswith("t")),
     }
     for title, (name, test) in expected.items():
-        records = everything(http, CATALOGUE[name].path, filter_id=by_name[title]["id"], limit=500)
+        records = everything(http, BUILT_IN[name].path, filter_id=by_name[title]["id"], limit=500)
         assert records, title
         assert [one["id"] for one in records] == [one["id"] for one in live(demo, name) if test(one)]
     leads = offset_pages(http, "/v1/leads", filter_id=by_name["Leads with a closing date"]["id"])

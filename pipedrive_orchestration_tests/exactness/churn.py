@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration_tests.exactness.bodies import BODIES
 from pipedrive_orchestration_tests.exactness.custom_values import custom_value
 
@@ -120,7 +120,7 @@ class Churn:
         self, method: str, family: str, record_id: Any = None, body: Any = None, suffix: str = ""
     ) -> Any:
         """A write to a family's path."""
-        path = CATALOGUE[family].path + ("" if record_id is None else f"/{record_id}") + suffix
+        path = BUILT_IN[family].path + ("" if record_id is None else f"/{record_id}") + suffix
         return self._write(method, path, body)
 
     def record(self, family: str, record_id: Any) -> Record:

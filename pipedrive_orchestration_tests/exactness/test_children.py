@@ -19,8 +19,8 @@ from pipedrive_orchestration.demo import DemoServer, running_demo
 from pipedrive_orchestration.importing import ImportReport, preview
 from pipedrive_orchestration.importing.children import MAX_CHILD_READERS
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration.sources import PreviewBody, Source
 from pipedrive_orchestration_tests.chaos.sizes import FULL, sample
 from pipedrive_orchestration_tests.conftest import account_settings
@@ -30,12 +30,12 @@ from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.exactness.truth import Kind
 from pipedrive_orchestration_tests.exactness.values import Record, found
 
-COUNTED = sorted({one.parent.counted for one in CATALOGUE.values() if one.parent and one.parent.counted})
+COUNTED = sorted({one.parent.counted for one in BUILT_IN.values() if one.parent and one.parent.counted})
 
 
 def properties_of_parents(object_type: str) -> tuple[str, ...]:
     """What of a parents' source is imported: an id, and what tells whether there can be children."""
-    return "id", *(key for key in COUNTED if CATALOGUE[object_type].property(key))
+    return "id", *(key for key in COUNTED if BUILT_IN[object_type].property(key))
 
 
 class Children:
@@ -43,12 +43,12 @@ class Children:
 
     def __init__(self, trial: Trial, object_type: str, **parents: Any) -> None:
         self.trial = trial
-        parent = CATALOGUE[object_type].parent
+        parent = BUILT_IN[object_type].parent
         assert parent is not None
         self.parent = parent
         choices = {"properties": properties_of_parents(parent.object_type), "slug": "parents"} | parents
         self.parents = trial.source(parent.object_type, **choices)
-        properties = tuple(prop.key for prop in CATALOGUE[object_type].properties)
+        properties = tuple(prop.key for prop in BUILT_IN[object_type].properties)
         self.source: Source = trial.source(object_type, properties=properties, parents=self.parents.slug)
 
     def bring(self) -> ImportReport:
@@ -75,7 +75,7 @@ class Children:
     def differences(self) -> list[str]:
         """What is wrong with the table, as text."""
         kinds = [
-            Kind(prop.key, prop.field_type, "plain") for prop in CATALOGUE[self.source.object_type].properties
+            Kind(prop.key, prop.field_type, "plain") for prop in BUILT_IN[self.source.object_type].properties
         ]
         wanted = Counter(
             (parent_id, *(_shown(kind.of(child)) for kind in kinds)) for parent_id, child in self.truth()
@@ -130,7 +130,7 @@ def _shown(cell: Any) -> str:
 
 
 def _attachment(number: Any, deal: Record, rng: Random) -> Record:
-    keys = [prop.key for prop in CATALOGUE["deal_products"].properties]
+    keys = [prop.key for prop in BUILT_IN["deal_products"].properties]
     return dict.fromkeys(keys) | {
         "id": 10**9 + int(number),
         "deal_id": deal["id"],
@@ -143,7 +143,7 @@ def _attachment(number: Any, deal: Record, rng: Random) -> Record:
     }
 
 
-TYPES = [name for name, one in CATALOGUE.items() if one.parent is not None]
+TYPES = [name for name, one in BUILT_IN.items() if one.parent is not None]
 
 
 SHAPES = (
@@ -163,7 +163,7 @@ def test_every_kind_of_children_is_imported_cell_by_cell(fresh_trial: FreshTrial
     trial = fresh_trial(scale=0.005, burst=0)
     parents: dict[str, Source] = {}
     for object_type in sample(TYPES, *SHAPES):
-        parent = CATALOGUE[object_type].parent
+        parent = BUILT_IN[object_type].parent
         assert parent is not None
         children = Children(trial, object_type, slug=f"all_{parent.object_type}")
         if parent.object_type not in parents:
@@ -292,7 +292,7 @@ def test_a_child_that_came_without_a_sign_of_its_parent_comes_when_parents_are_r
 
 def test_a_preview_shows_children_of_the_parents_changed_last(demo: DemoServer) -> None:
     for object_type in sample(TYPES, "deal_products", "deal_changes", "lead_permitted_users"):
-        properties = [prop.key for prop in CATALOGUE[object_type].properties]
+        properties = [prop.key for prop in BUILT_IN[object_type].properties]
         body = PreviewBody.parse({"object_type": object_type, "properties": properties})
         shown = preview(body, connection=Connection.of(demo.url, demo.token))
         assert shown.total_results > 0

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration_tests.chaos.sizes import FULL, size
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.trial import SkewedClock, Trial, small_trial
@@ -67,7 +67,7 @@ class Moving:
     suppress_health_check=list(HealthCheck),
 )
 @given(
-    object_type=st.sampled_from([name for name, one in CATALOGUE.items() if one.partitioned]),
+    object_type=st.sampled_from([name for name, one in BUILT_IN.items() if one.partitioned]),
     pulls=st.lists(drifts, min_size=1, max_size=3),
     last=skews,
     seed=st.integers(0, 999),

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, FIELD_TABLES
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, FIELD_TABLES
 from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 
 LISTS = [
     name
-    for name, one in CATALOGUE.items()
+    for name, one in BUILT_IN.items()
     if not (name in FAMILIES or one.partitioned or one.parent or one in FIELD_TABLES)
 ]
 SOME = ("projects", "phases", "goals", "call_logs", "lead_sources")
@@ -33,7 +33,7 @@ def change(demo: DemoServer, name: str, rng: Random) -> None:
         collection = account[name]
         gone, changed, copied = rng.sample([dict(one) for one in collection], 3)
         collection.remove(gone["id"])
-        own = CATALOGUE[name].id_key
+        own = BUILT_IN[name].id_key
         texts = [key for key in ("name", "title", "note") if isinstance(changed.get(key), str) and key != own]
         collection.put(changed | stamp(account.stamp(name), changed) | dict.fromkeys(texts[:1], "Other"))
         new = f"{copied['id']}-new" if isinstance(copied["id"], str) else copied["id"] + 1_000

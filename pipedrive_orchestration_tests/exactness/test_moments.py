@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.conftest import BetweenRequests, FreshTrial
@@ -104,7 +104,7 @@ def test_after_every_request_of_a_pull(
         missing: how many records more are deleted before each pull, so that it looks for them.
     """
     trial = fresh_trial(scale=0.04)
-    path = CATALOGUE[object_type].path
+    path = BUILT_IN[object_type].path
     source = trial.source(
         object_type,
         properties=("id", "owner_id"),

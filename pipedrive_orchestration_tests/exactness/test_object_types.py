@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.chaos.sizes import sample
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn, over_http
@@ -18,9 +18,9 @@ from pipedrive_orchestration_tests.exactness.trial import Trial
 
 pytestmark = pytest.mark.usefixtures("small_pages")
 
-PARTITIONED = [name for name, object_type in CATALOGUE.items() if object_type.partitioned]
+PARTITIONED = [name for name, object_type in BUILT_IN.items() if object_type.partitioned]
 SNAPSHOTS = [name for name in FAMILIES if name not in PARTITIONED]
-WITH_ARCHIVE = [name for name in PARTITIONED if CATALOGUE[name].archived_path]
+WITH_ARCHIVE = [name for name in PARTITIONED if BUILT_IN[name].archived_path]
 
 
 @pytest.mark.parametrize("object_type", sample(PARTITIONED, "deals", "persons", "leads"))

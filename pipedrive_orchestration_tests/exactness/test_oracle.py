@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from pipedrive_orchestration.demo import OPERATIONS, DemoServer
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, FIELD_TABLES
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, FIELD_TABLES
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES, Churn
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -114,4 +114,4 @@ def test_all_that_can_be_written_is() -> None:
     written = {one.resource for one in OPERATIONS if one.method == "POST" and one.subpath == ""}
     # Subscriptions to webhooks are made by their commands, which have tests of their own.
     apart = {"webhooks", *(one.name for one in FIELD_TABLES)}
-    assert set(FAMILIES) == written & set(CATALOGUE) - apart
+    assert set(FAMILIES) == written & set(BUILT_IN) - apart

@@ -12,7 +12,7 @@ from pipedrive_orchestration.demo import Account
 from pipedrive_orchestration.demo.account.fields import OPTIONAL, shown
 from pipedrive_orchestration.demo.endpoints.fields import fields_of_leads
 from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.exactness.values import Record, expected, found, gathered, instant
 
@@ -46,7 +46,7 @@ class Kind:
 
 def kinds_of(account: Account, object_type: str) -> dict[str, Kind]:
     """All properties that every answer carries: built-in ones and the account's custom fields."""
-    built_in = [prop for prop in CATALOGUE[object_type].properties if not (prop.optional or prop.alone)]
+    built_in = [prop for prop in BUILT_IN[object_type].properties if not (prop.optional or prop.alone)]
     kinds = [Kind(prop.key, prop.field_type, "plain") for prop in built_in]
     where = "flat" if object_type == "leads" else "nested"
     family = account.fields.get("deals" if object_type == "leads" else object_type)
@@ -83,7 +83,7 @@ def records_of(account: Account, object_type: str) -> dict[str, Record]:
         records = [shown(field, OPTIONAL) for field in account.fields[family]]
     else:
         records = account.records(object_type)
-    return {str(record[CATALOGUE[object_type].id_key]): record for record in records}
+    return {str(record[BUILT_IN[object_type].id_key]): record for record in records}
 
 
 def members(account: Account, source: Source) -> dict[str, Record]:

@@ -22,7 +22,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import ObjectType, Paging
 
 CLIENT = "pipedrive@^33"
 COLLECTIONS = (
@@ -102,7 +103,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], seconds:
 def _read_directly(account: dict[str, str]) -> Ids:
     headers = {"x-api-token": account["PIPEDRIVE_API_TOKEN"]}
     with httpx.Client(base_url=account["PIPEDRIVE_API_URL"], headers=headers) as http:
-        return {name: _every_id(http, CATALOGUE[name]) for name in COLLECTIONS}
+        return {name: _every_id(http, BUILT_IN[name]) for name in COLLECTIONS}
 
 
 def _every_id(http: httpx.Client, object_type: ObjectType) -> list[Any]:

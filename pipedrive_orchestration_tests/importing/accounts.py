@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration_tests.importing.canned import Reply, records
 
 UPDATED = "2026-01-02T03:04:05Z"
@@ -32,7 +32,7 @@ def account(
     object_type: str, found: list[Any], fields: list[dict[str, Any]] | None = None
 ) -> dict[str, Reply]:
     """What an account with these records and fields answers."""
-    described = CATALOGUE[object_type]
+    described = BUILT_IN[object_type]
     replies = {described.path: records(*found)}
     if described.fields_path:
         replies[described.fields_path] = records(*(fields or []))

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Bounds, Entries, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import Bounds, Entries, ObjectType
 from pipedrive_orchestration_tests.importing.canned import Reply, page
 
 FOLDER = Path(
@@ -96,7 +97,7 @@ def fields_example(object_type: ObjectType) -> Any:
 
 def examples() -> list[Example]:
     """Every distinct example of records of an importable collection, reading and writing operations alike."""
-    listed = [object_type for object_type in CATALOGUE.values() if object_type.parent is None]
+    listed = [object_type for object_type in BUILT_IN.values() if object_type.parent is None]
     return [example for object_type in listed for example in _of(object_type)]
 
 

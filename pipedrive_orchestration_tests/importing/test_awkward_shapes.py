@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.pipedrive.object_types import RECENTS_PATH
+from pipedrive_orchestration.pipedrive.catalogue import RECENTS_PATH
 from pipedrive_orchestration_tests.importing.accounts import UPDATED, account, deal, field, options
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, page, records, serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, query, rows, run, source

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration_tests.importing.accounts import UPDATED, account, deal, field, options
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, query, rows, run, source
@@ -259,7 +259,7 @@ def test_leads_have_an_amount_and_lists_of_uuids(tmp_path: Path) -> None:
 
 def test_every_field_type_of_the_catalogue_has_a_column_type() -> None:
     untyped = {"json"}
-    types = {prop.field_type for described in CATALOGUE.values() for prop in described.properties}
+    types = {prop.field_type for described in BUILT_IN.values() for prop in described.properties}
     shapes = {"visible_to", "status", "datetime", "uuid", "uuids", "ids", "contacts", "amount", "clock"}
     shapes |= {"role", "task", "persons", "orgs", "users", "texts", "billing_frequency"}
     assert types - untyped - shapes <= set(NESTED) | set(TEXTS)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, CustomFields, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import CustomFields, ObjectType
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.imports import quarantine, rows, run, source
 from pipedrive_orchestration_tests.importing.official import FOLDER, Example, examples, fields_example
@@ -139,7 +140,7 @@ def test_the_catalogue_knows_every_property_of_an_example(example: Example) -> N
 def test_every_collection_has_examples_of_reading() -> None:
     read = {example.object_type.name for example in EXAMPLES
             if any(operation.startswith("GET") for operation in example.operations)}  # fmt: skip
-    assert read == {name for name, one in CATALOGUE.items() if one.parent is None}
+    assert read == {name for name, one in BUILT_IN.items() if one.parent is None}
 
 
 def test_the_exceptions_are_still_needed() -> None:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from pipedrive_orchestration.importing.definition import typed_column
 from pipedrive_orchestration.importing.transform import Transform
+from pipedrive_orchestration.pipedrive.catalogue import DEALS, LEADS
 from pipedrive_orchestration.pipedrive.fields import Field
-from pipedrive_orchestration.pipedrive.object_types import DEALS, LEADS, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.object_types import ObjectType, Paging
 from pipedrive_orchestration.pipedrive.responses import open_page
 
 SCALARS = ["varchar", "int", "double", "boolean", "date", "datetime", "uuid", "visible_to", "lead", "clock"]

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import TypeVar
 
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import DEALS
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.clock import utc_now
-from pipedrive_orchestration.pipedrive.object_types import DEALS, Paging
+from pipedrive_orchestration.pipedrive.object_types import Paging
 from pipedrive_orchestration.pipedrive.responses import Page, open_page
 
 T = TypeVar("T")

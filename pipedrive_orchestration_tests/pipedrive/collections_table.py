@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Bounds, ObjectType
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import Bounds, ObjectType
 
 PAGE = Path(__file__).parents[2] / "docs" / "collections.md"
 
@@ -17,7 +18,7 @@ _HEADER = (
 
 def table() -> str:
     """One row for each object type, in the order of the catalogue."""
-    return _HEADER + "".join(f"| {' | '.join(_row(one))} |\n" for one in CATALOGUE.values())
+    return _HEADER + "".join(f"| {' | '.join(_row(one))} |\n" for one in BUILT_IN.values())
 
 
 def _row(one: ObjectType) -> tuple[str, ...]:

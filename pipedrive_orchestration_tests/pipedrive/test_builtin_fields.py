@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.pipedrive.builtin_fields import Property
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, Entries
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import Entries
 from pipedrive_orchestration_tests.importing.official import FOLDER, operations
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"Pipedrive's OpenAPI files are not in {FOLDER}")
@@ -67,9 +68,9 @@ OTHERWISE = {
 
 OTHERWISE |= {
     (name, prop.key): "number"
-    for name in CATALOGUE
+    for name in BUILT_IN
     if name.endswith("mail_messages") or name == "mail_threads"
-    for prop in CATALOGUE[name].properties
+    for prop in BUILT_IN[name].properties
     # Flags that are 0 or 1; one alone is called a boolean.
     if prop.field_type == "boolean" and (prop.key != "external_deleted_flag" or name == "mail_threads")
 }
@@ -116,7 +117,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _listing(name: str) -> dict[str, Any]:
-    described = CATALOGUE[name]
+    described = BUILT_IN[name]
     path = described.path.removeprefix("/api/v2").removeprefix("/v1").replace("{parent}", "{id}")
     return dict(operations(described.version, path)["get"])
 
@@ -124,18 +125,18 @@ def _listing(name: str) -> dict[str, Any]:
 def _documented(name: str) -> dict[str, dict[str, Any]]:
     """The schema of every property of the collection's records."""
     (answer,) = [answer for status, answer in _listing(name)["responses"].items() if str(status) == "200"]
-    if CATALOGUE[name].plain:
-        return {CATALOGUE[name].plain: {"type": "integer"}}
+    if BUILT_IN[name].plain:
+        return {BUILT_IN[name].plain: {"type": "integer"}}
     data = _properties(answer["content"]["application/json"]["schema"])["data"]
-    records = CATALOGUE[name].records
+    records = BUILT_IN[name].records
     if isinstance(records, Entries):
         value, *_ = _properties(data).values()
         return {records.name: {"type": "string"}, records.value: value}
     if records:
         data = _properties(data)[records]
-    if CATALOGUE[name].inner:
-        data = {"items": _properties(data["items"])[CATALOGUE[name].inner]}
-    left_out = CONTAINERS | CATALOGUE[name].withheld
+    if BUILT_IN[name].inner:
+        data = {"items": _properties(data["items"])[BUILT_IN[name].inner]}
+    left_out = CONTAINERS | BUILT_IN[name].withheld
     return {key: of for key, of in _properties(data["items"]).items() if key not in left_out}
 
 
@@ -147,23 +148,23 @@ def _includable(name: str) -> set[str]:
     return {one for words in parameters["include_fields"]["schema"]["enum"] for one in words.split(",")}
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_a_record_has_the_properties_that_its_schema_has(name: str) -> None:
-    ours = {prop.key for prop in CATALOGUE[name].properties if not (prop.optional or prop.alone)}
+    ours = {prop.key for prop in BUILT_IN[name].properties if not (prop.optional or prop.alone)}
     assert ours - UNDOCUMENTED.get(name, set()) == _documented(name).keys() - _includable(name)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_optional_properties_are_those_that_can_be_asked_for(name: str) -> None:
-    assert set(CATALOGUE[name].include_fields) == _includable(name)
+    assert set(BUILT_IN[name].include_fields) == _includable(name)
 
 
 def _written(name: str) -> list[tuple[Property, dict[str, Any]]]:
     documented = _documented(name)
-    return [(prop, documented[prop.key]) for prop in CATALOGUE[name].properties if prop.key in documented]
+    return [(prop, documented[prop.key]) for prop in BUILT_IN[name].properties if prop.key in documented]
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_a_property_is_read_as_what_its_schema_says(name: str) -> None:
     wrong = [
         (prop.key, prop.field_type, _type(schema))
@@ -177,7 +178,7 @@ FORMATS = {"date-time": {"datetime"}, "date": {"date"}, "uuid": {"uuid", "lead"}
 """The field types that read a text of a format."""
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_a_text_is_read_as_the_format_that_its_schema_says(name: str) -> None:
     wrong = [
         (prop.key, prop.field_type, schema["format"])
@@ -190,6 +191,6 @@ def test_a_text_is_read_as_the_format_that_its_schema_says(name: str) -> None:
 def test_no_exception_is_out_of_date() -> None:
     for name, keys in UNDOCUMENTED.items():
         assert keys.isdisjoint(_documented(name)), name
-        assert keys <= {prop.key for prop in CATALOGUE[name].properties}, name
+        assert keys <= {prop.key for prop in BUILT_IN[name].properties}, name
     for (name, key), json_type in OTHERWISE.items():
         assert _type(_documented(name)[key]) == json_type, (name, key)

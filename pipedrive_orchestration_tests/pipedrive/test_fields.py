@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import ACTIVITIES, DEALS, LEADS, NOTES, PERSONS
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Unavailable
 from pipedrive_orchestration.pipedrive.fields import Field, FieldList, Option, read_fields
-from pipedrive_orchestration.pipedrive.object_types import (
-    ACTIVITIES,
-    DEALS,
-    LEADS,
-    NOTES,
-    PERSONS,
-    ObjectType,
-)
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration_tests.importing.accounts import field, options
 from pipedrive_orchestration_tests.importing.canned import DENIED, Answer, Asked, Reply, records, serving
 from pipedrive_orchestration_tests.pipedrive.asking import SOON

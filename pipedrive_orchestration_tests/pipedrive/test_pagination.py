@@ -12,8 +12,8 @@ import pytest
 
 from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import CURRENCIES, DEALS, NOTES, PIPELINES
 from pipedrive_orchestration.pipedrive.errors import EndlessList
-from pipedrive_orchestration.pipedrive.object_types import CURRENCIES, DEALS, NOTES, PIPELINES
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.canned import Answer, Asked, Reply, records, serving

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import InvalidBodyError, Source, SourceBody, is_expired
 from pipedrive_orchestration_tests.sources.bodies import active_body, static_body
 
@@ -53,7 +53,7 @@ def test_the_full_body_is_read_as_written() -> None:
         )
     )
     assert body.labels == {"title": "Title", "value": "Amount"}
-    assert body.type is CATALOGUE["deals"]
+    assert body.type is BUILT_IN["deals"]
     assert body.expiration_date == date(2027, 12, 31)
     assert body.filters is not None
     assert body.filters.model_dump(exclude_unset=True) == {
@@ -236,7 +236,7 @@ FILTERS = st.fixed_dictionaries({"conditions": st.lists(GROUPS | LEAVES, max_siz
 BODIES = st.fixed_dictionaries(
     {
         "name": NAMES,
-        "object_type": st.sampled_from(sorted(CATALOGUE)),
+        "object_type": st.sampled_from(sorted(BUILT_IN)),
         "properties": st.lists(NAMES, min_size=1, max_size=4),
         "pull_mode": st.just("active"),
         "schedule": st.sampled_from(["@daily", "5 4 * * *"]),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pipedrive_orchestration.demo.account.collection import Schema
 from pipedrive_orchestration.demo.clock import LEAD_TIME, V1_TIME
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 
 
 def _optional(name: str) -> frozenset[str]:
-    return frozenset(CATALOGUE[name].include_fields)
+    return frozenset(BUILT_IN[name].include_fields)
 
 
 _TIMES = ("id", "update_time", "add_time")

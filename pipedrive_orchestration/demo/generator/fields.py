@@ -15,7 +15,7 @@ from pipedrive_orchestration.demo.generator.custom_fields import CUSTOM_FIELDS
 from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, v1_time
 from pipedrive_orchestration.demo.generator.randomness import hash_key, stream
 from pipedrive_orchestration.demo.records import Record, Records
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 
 _TYPES = {
     "datetime": "date",
@@ -169,7 +169,7 @@ def make_fields(seed: int, calendar: Calendar, activity_types: Records) -> dict[
 def _built_in_fields(
     name: str, ids: Iterator[int], opened: int, activity_types: list[Record]
 ) -> Iterator[Record]:
-    for prop in CATALOGUE[name].properties:
+    for prop in BUILT_IN[name].properties:
         field_type = _SPECIAL_TYPES.get(prop.key) or _TYPES.get(prop.field_type, prop.field_type)
         options = _OPTIONS.get(prop.key)
         if prop.key == "label_ids":

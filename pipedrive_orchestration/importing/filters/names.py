@@ -11,9 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.lookup import NamedRecord, named_records, records_by_name
-from pipedrive_orchestration.pipedrive.object_types import (
+from pipedrive_orchestration.pipedrive.catalogue import (
     LEAD_LABELS,
     ORGANIZATIONS,
     PERSONS,
@@ -21,6 +19,8 @@ from pipedrive_orchestration.pipedrive.object_types import (
     STAGES,
     USERS,
 )
+from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.lookup import NamedRecord, named_records, records_by_name
 
 _LISTED = {"user": USERS, "stage": STAGES, "pipeline": PIPELINES, "uuids": LEAD_LABELS}
 _SEARCHED = {"org": ORGANIZATIONS, "people": PERSONS}

@@ -15,8 +15,8 @@ from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, 
 from pipedrive_orchestration.importing.filters.compile import compile_filter
 from pipedrive_orchestration.importing.filters.names import Names
 from pipedrive_orchestration.importing.transform import Transform
+from pipedrive_orchestration.pipedrive.catalogue import DEALS
 from pipedrive_orchestration.pipedrive.fields import Field, Option
-from pipedrive_orchestration.pipedrive.object_types import DEALS
 from pipedrive_orchestration.sources import SourceBody
 
 NOW = datetime(2026, 5, 31, 13, 45, 30, tzinfo=UTC)

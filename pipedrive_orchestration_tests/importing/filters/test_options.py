@@ -7,19 +7,19 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import property_options
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import InvalidBodyError
 from pipedrive_orchestration_tests.importing.accounts import account, field
 from pipedrive_orchestration_tests.importing.canned import serving
 from pipedrive_orchestration_tests.importing.filters.account import body_of
 
 
-@pytest.mark.parametrize("object_type", CATALOGUE)
+@pytest.mark.parametrize("object_type", BUILT_IN)
 def test_all_fields_are_offered_and_accepted_as_they_are(demo: DemoServer, object_type: str) -> None:
     offered = property_options(object_type, connection=Connection.of(demo.url, demo.token))
     keys = [option["value"] for option in offered]
     assert len(keys) == len(set(keys))
-    assert {prop.key for prop in CATALOGUE[object_type].properties} <= set(keys)
+    assert {prop.key for prop in BUILT_IN[object_type].properties} <= set(keys)
     fields = [field for field in demo.account.fields.get(object_type) or () if field["is_custom_field"]]
     assert {field["field_code"] for field in fields} <= set(keys)
     body = body_of(None, object_type=object_type, properties=keys, properties_metadata=offered)
@@ -45,7 +45,7 @@ def test_extras_say_what_a_property_is(demo: DemoServer) -> None:
         "column_type": 'STRUCT("value" DOUBLE, "currency" VARCHAR)',
     }
     optional = {option["value"] for option in offered if option["extras"]["is_optional"]}
-    assert optional == set(CATALOGUE["deals"].include_fields)
+    assert optional == set(BUILT_IN["deals"].include_fields)
     assert [option["label"] for option in by_label["Equipment"]["extras"]["options"]][:2] == [
         "Panels",
         "Inverter",

@@ -12,8 +12,8 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import preview
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.errors import NotConnected
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
 from pipedrive_orchestration_tests.importing.canned import serving
@@ -48,9 +48,9 @@ def test_it_finds_the_segment(demo: DemoServer, filters: dict[str, Any]) -> None
     assert found.restrictions == ({"status": "open"} if filters is OPEN else {})
 
 
-@pytest.mark.parametrize("object_type", [name for name, one in CATALOGUE.items() if one.parent is None])
+@pytest.mark.parametrize("object_type", [name for name, one in BUILT_IN.items() if one.parent is None])
 def test_every_list(demo: DemoServer, object_type: str) -> None:
-    key = CATALOGUE[object_type].properties[0].key
+    key = BUILT_IN[object_type].properties[0].key
     filters = {"conditions": [{"variable": key, "condition": "is not empty"}]}
     body = body_of(filters, object_type=object_type, properties=[key])
     found = preview(body, connection=connection_of(demo))

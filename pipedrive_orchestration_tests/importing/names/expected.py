@@ -8,7 +8,7 @@ from typing import Any
 from pipedrive_orchestration.demo import Account, DemoServer
 from pipedrive_orchestration.importing import property_options
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE, FIELD_TABLES
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, FIELD_TABLES
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -61,7 +61,7 @@ REFERRED = {
 
 WITH_REFERENCES = [
     name
-    for name, object_type in CATALOGUE.items()
+    for name, object_type in BUILT_IN.items()
     if object_type.parent is None
     and object_type not in FIELD_TABLES
     and any(prop.field_type in REFERRED for prop in object_type.properties)
@@ -125,5 +125,5 @@ def rename(trial: Trial, object_type: str, record_id: Any, name: str) -> None:
         assert known is not None
         trial.demo.account["users"].put(known | {attribute: name})
         return
-    path = f"{CATALOGUE[object_type].path}/{record_id}"
+    path = f"{BUILT_IN[object_type].path}/{record_id}"
     trial.demo.write("PATCH", path, {attribute: name})

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.importing import ImportReport, Pull
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.names.expected import (
     ONE_WINDOW,
@@ -29,9 +29,9 @@ from pipedrive_orchestration_tests.importing.names.segments import current, empl
 def test_every_reference_has_its_names(trial: Trial, object_type: str) -> None:
     options = offered(trial.demo, object_type)
     names = Names(trial.demo.account, options)
-    built_in = {p.key for p in CATALOGUE[object_type].properties if p.field_type in REFERRED}
+    built_in = {p.key for p in BUILT_IN[object_type].properties if p.field_type in REFERRED}
     # A file repeats the names of what it belongs to.
-    own = {prop.key for prop in CATALOGUE[object_type].properties}
+    own = {prop.key for prop in BUILT_IN[object_type].properties}
     built_in -= {key for key in built_in if f"{key.removesuffix('_id')}_name" in own}
     assert built_in <= {of for of, _ in names.of.values()}
     assert all(one["extras"]["derived"] for one in options if one["value"] in names.of)
