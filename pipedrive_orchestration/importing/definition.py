@@ -143,8 +143,8 @@ class Definition:
         columns = [*(each.column for each in self.columns), *(each.column for each in self.derived)]
         parent = self.source.type.parent
         if parent is not None:
-            sql_type = ID_TYPES[BUILT_IN[parent.object_type].id_type]
-            columns.insert(0, Column(PARENT_ID, sql_type, f"Id in {parent.object_type}", "id"))
+            sql_type = ID_TYPES[parent.type.id_type]
+            columns.insert(0, Column(PARENT_ID, sql_type, f"Id in {parent.type.name}", "id"))
         place = {key: index for index, key in enumerate(self.source.properties)}
         place[PARENT_ID] = -1
         return tuple(sorted(columns, key=lambda column: place.get(column.key, len(place))))

@@ -166,7 +166,7 @@ async def cost_of_all(client: Client, body: PreviewBody) -> int:
     parent = body.type.parent
     if parent is None:
         return _tokens_for(body, await newest_id(client, body.type))
-    parents = await newest_id(client, BUILT_IN[parent.object_type])
+    parents = await newest_id(client, parent.type)
     return body.type.list_cost * -(-parents // parent.batch)
 
 

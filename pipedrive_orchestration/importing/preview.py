@@ -38,7 +38,6 @@ from pipedrive_orchestration.importing.references import References, open_refere
 from pipedrive_orchestration.importing.staging import PageCounts, Staging, StagingFolder
 from pipedrive_orchestration.importing.transform import Transform
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.fields import read_fields
 from pipedrive_orchestration.pipedrive.lookup import alone
@@ -188,7 +187,7 @@ async def _stage_first_children(
 
 async def _newest_parents(client: Client, parent: Parent) -> tuple[list[str], bool]:
     """The parents on the first page of those that can have children, and whether there are more pages."""
-    parents = BUILT_IN[parent.object_type]
+    parents = parent.type
     query: dict[str, str | int] = dict(latest_first(parents.listing))
     if parent.counted in parents.include_fields:
         query["include_fields"] = str(parent.counted)

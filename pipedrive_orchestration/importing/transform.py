@@ -18,7 +18,6 @@ import duckdb
 
 from pipedrive_orchestration.importing.casts import ID_TYPES, leaf_column, whole_number
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
-from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.object_types import ObjectType, Parent
 from pipedrive_orchestration.pipedrive.responses import whole_characters
 from pipedrive_orchestration.warehouse.instances import duckdb_instance
@@ -258,7 +257,7 @@ def _is_deleted(object_type: ObjectType) -> str:
 
 def _parent_id(parent: Parent) -> str:
     """SQL of the id of a child's parent: its own say, or the name of the page that it came with."""
-    sql_type = ID_TYPES[BUILT_IN[parent.object_type].id_type]
+    sql_type = ID_TYPES[parent.type.id_type]
     if parent.property is not None:
         return f"TRY_CAST({leaf_column(parent.property)} AS {sql_type})"
     named = f"regexp_extract(_page, '{OF_PARENT}([^/]*)[.]ndjson$', 1)"

@@ -120,7 +120,7 @@ class Parent:
     """The collection along which another one is read, record by record.
 
     Attributes:
-        object_type: the parents, as the catalogue names them.
+        type: the parents' object type.
         parameter: the query parameter that names a parent; None where the path does, as ``{parent}``.
         batch: how many parents one request can name.
         property: the property of a child that holds its parent's id; None where only the request tells.
@@ -132,7 +132,7 @@ class Parent:
         is_stamped: whether the parent's ``update_time`` moves whenever something of its children does.
     """
 
-    object_type: str
+    type: ObjectType
     parameter: str | None = None
     batch: int = 1
     property: str | None = None
@@ -160,10 +160,10 @@ class ObjectType:
 
     name: str
     path: str
-    paging: Paging
-    bounds: Bounds
     list_cost: int
     properties: tuple[Property, ...]
+    paging: Paging = Paging.CURSOR
+    bounds: Bounds = Bounds.NONE
     get_cost: int | None = None
     id_type: str = "int"
     """``int``, ``uuid`` or ``text``."""
@@ -215,6 +215,11 @@ class ObjectType:
     def version(self) -> str:
         """``v1`` or ``v2``."""
         return "v2" if self.path.startswith("/api/v2") else "v1"
+
+    @property
+    def singular(self) -> str:
+        """What one record of a collection whose name ends in ``s`` is called."""
+        return self.name.removesuffix("s")
 
     @property
     def listing(self) -> Listing:

@@ -33,13 +33,13 @@ def parents_of(body: SourceBody, sources: Iterable[Source]) -> str | None:
     parent = body.type.parent
     if parent is None:
         return None
-    named, of_type = body.options.parents, [one for one in sources if one.object_type == parent.object_type]
+    named, of_type = body.options.parents, [one for one in sources if one.object_type == parent.type.name]
     if named is not None:
         return _named(body, named, of_type)
     whole = [one.slug for one in of_type if one.filters is None and one.pull_existing]
     if len(whole) == 1:
         return whole[0]
-    read_so = f"{body.object_type} are read along {parent.object_type}, and"
+    read_so = f"{body.object_type} are read along {parent.type.name}, and"
     if whole:
         listed = ", ".join(whole)
         raise _refused("several_parents", f"{read_so} several sources hold all of these: {listed}. Name one.")
@@ -47,7 +47,7 @@ def parents_of(body: SourceBody, sources: Iterable[Source]) -> str | None:
     others = f" To have the children of some alone, name one of these: {listed}." if listed else ""
     raise _refused(
         "no_parents",
-        f"{read_so} no source holds all of these. Add one with `object_type: {parent.object_type}` and "
+        f"{read_so} no source holds all of these. Add one with `object_type: {parent.type.name}` and "
         f"without filters.{others}",
     )
 
@@ -57,7 +57,7 @@ def _named(body: SourceBody, slug: str, of_type: Sequence[Source]) -> str:
     slugs = [one.slug for one in of_type]
     if slug in slugs:
         return slug
-    wanted = body.type.parent.object_type
+    wanted = body.type.parent.type.name
     listed = f" Sources of {wanted}: {', '.join(slugs)}." if slugs else f" There are no sources of {wanted}."
     raise _refused(
         "unknown_parents",

@@ -46,8 +46,8 @@ class Children:
         parent = BUILT_IN[object_type].parent
         assert parent is not None
         self.parent = parent
-        choices = {"properties": properties_of_parents(parent.object_type), "slug": "parents"} | parents
-        self.parents = trial.source(parent.object_type, **choices)
+        choices = {"properties": properties_of_parents(parent.type.name), "slug": "parents"} | parents
+        self.parents = trial.source(parent.type.name, **choices)
         properties = tuple(prop.key for prop in BUILT_IN[object_type].properties)
         self.source: Source = trial.source(object_type, properties=properties, parents=self.parents.slug)
 
@@ -64,7 +64,7 @@ class Children:
             if not row["_is_current"]:
                 continue
             known = int(parent_id) if parent_id.isdigit() else parent_id
-            record = account.record(self.parent.object_type, known)
+            record = account.record(self.parent.type.name, known)
             assert record is not None
             if counted and (record[counted] is None or (least is not None and record[counted] < least)):
                 continue
@@ -165,9 +165,9 @@ def test_every_kind_of_children_is_imported_cell_by_cell(fresh_trial: FreshTrial
     for object_type in sample(TYPES, *SHAPES):
         parent = BUILT_IN[object_type].parent
         assert parent is not None
-        children = Children(trial, object_type, slug=f"all_{parent.object_type}")
-        if parent.object_type not in parents:
-            parents[parent.object_type] = children.parents
+        children = Children(trial, object_type, slug=f"all_{parent.type.name}")
+        if parent.type.name not in parents:
+            parents[parent.type.name] = children.parents
             trial.windows(children.parents)
         trial.windows(children.source)
         assert children.differences() == []

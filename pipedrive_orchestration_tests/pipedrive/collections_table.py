@@ -44,7 +44,7 @@ def _row(one: ObjectType) -> tuple[str, ...]:
 def _kind(one: ObjectType) -> str:
     if one.parent is not None:
         batch = f", {one.parent.batch} a request" if one.parent.batch > 1 else ""
-        return f"[per record](children.md) of `{one.parent.object_type}`{batch}"
+        return f"[per record](children.md) of `{one.parent.type.name}`{batch}"
     return "windows" if one.bounds is not Bounds.NONE else "in full"
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.pipedrive.references import REFERENCED
 from pipedrive_orchestration.services.names import DagsterNames
@@ -38,7 +37,7 @@ def upstream_of(source: Source, whole: Mapping[str, Source], names: DagsterNames
     """
     yield dg.AssetDep(names.account_key)
     if source.type.parent is not None and source.parents is not None:
-        yield _dependency(names, source.parents, BUILT_IN[source.type.parent.object_type])
+        yield _dependency(names, source.parents, source.type.parent.type)
     for object_type in sorted(_referred(source) & whole.keys()):
         yield _dependency(names, whole[object_type].slug, whole[object_type].type)
 
