@@ -195,6 +195,10 @@ class Settings(BaseSettings):
         default=None,
         description="Hosts of this machine or a private network to which workflows may post.",
     )
+    alerts: SecretStr | None = Field(
+        default=None,
+        description="Addresses of Apprise, separated by blanks, that are told when something is not well.",
+    )
     webhook_user: str | None = Field(
         default=None, description="The name by which Pipedrive's webhooks sign in; none are taken if not set."
     )

@@ -82,6 +82,12 @@ OUTLINES = (
         "Show how the sources are, or pause a source's schedule and set it active again.",
         SOURCES,
     ),
+    Outline(
+        "alerts",
+        "alerts:alerts",
+        "Send every address a test message, or list what is wrong and was told of.",
+        SOURCES,
+    ),
     Outline("schedule", "schedule:schedule", "Show when a source is imported next, in UTC.", SOURCES),
     Outline("data", "data:data", "Show the current rows of a source, or write all of them.", DATA),
     Outline(

@@ -14,6 +14,7 @@ from pipedrive_orchestration.orchestration.model.asset import model_definitions
 from pipedrive_orchestration.orchestration.model.automation import build_model_sensor
 from pipedrive_orchestration.orchestration.model.loading import LoadedModels, load_models
 from pipedrive_orchestration.orchestration.project_files import project_files_definitions
+from pipedrive_orchestration.orchestration.sensors.alerts import build_alert_sensors
 from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
 from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
 from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
@@ -124,7 +125,7 @@ def build_definitions(
         dg.Definitions(resources=project.resources()),
         project_files_definitions(accepted, accepted_workflows, project, accepted_models, accepted_writes),
         dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=build_jobs(project)),
-        dg.Definitions(sensors=build_publishing_sensors(project)),
+        dg.Definitions(sensors=[*build_publishing_sensors(project), *build_alert_sensors(project)]),
         status_definitions(accepted.sources, project),
         webhook_definitions(accepted.sources, project),
         *(definitions for _, definitions in built),

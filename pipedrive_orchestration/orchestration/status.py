@@ -232,9 +232,9 @@ def _tokens_left(account: KnownAccount | None) -> str | None:
 
 def _remedies(unwell: Sequence[SourceOverview]) -> str:
     return "\n".join(
-        f"- {plain_markdown(source.slug)}: {plain_markdown(remedy)}"
+        f"- {plain_markdown(source.slug)}: {plain_markdown(trouble.text)}"
         for source in unwell
-        for remedy in source.remedies
+        for trouble in source.troubles
     )
 
 

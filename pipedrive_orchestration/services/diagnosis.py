@@ -22,9 +22,13 @@ from pipedrive_orchestration.pipedrive.account import read_user
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
+from pipedrive_orchestration.services.alerts import read_state, sinks_of
+from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues
 from pipedrive_orchestration.services.dagster_state import SQLITE_FILES, refuse_unusable, sqlite_folder
+from pipedrive_orchestration.services.deployment import dagster_instance
 from pipedrive_orchestration.services.dev_process import API_PORT, UI_PORT, is_dev_running, is_taken
 from pipedrive_orchestration.services.errors import StateError
+from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.project_check import NoProjectError, check_paths
 from pipedrive_orchestration.settings import ENV_FILE, Settings, SettingsError
 from pipedrive_orchestration.template import CONFIGURATION, WORKSPACE
@@ -281,6 +285,32 @@ def _processes(settings: Settings) -> Iterator[Diagnosis]:
             )
 
 
+def _alerts(settings: Settings) -> Iterator[Diagnosis]:
+    """Whether alerts have somewhere to go, and get there."""
+    if settings.alerts is None:
+        yield Diagnosis.well("alerts", "Nobody is told when a source ceases to be well: docs/alerts.md.")
+        return
+    sinks, wrong = sinks_of(settings.alerts.get_secret_value())
+    for problem in wrong:
+        yield Diagnosis.wrong("alerts", str(problem), "Mend it in PIPEDRIVE_ALERTS.")
+    refusals = {}
+    if settings.state.is_dir():
+        with dagster_instance(settings) as instance:
+            refusals = read_state(InstanceKeyValues(instance, DEFAULT_NAMES.prefix)).refusals
+    for sink in sinks:
+        refusal = refusals.get(sink.sink_id)
+        if refusal is None:
+            continue
+        yield Diagnosis.warning(
+            "alerts",
+            f"{sink.name[0].upper()}{sink.name[1:]} has taken no message since "
+            f"{refusal.since:%Y-%m-%d %H:%M} UTC, in {refusal.tries} tries.",
+            f"`{PACKAGE} alerts test` tries it now; it is tried again by itself.",
+        )
+    if not wrong and not any(sink.sink_id in refusals for sink in sinks):
+        yield Diagnosis.well("alerts", f"{len(sinks)} addresses are told when a source ceases to be well.")
+
+
 def _account(settings: Settings) -> Iterator[Diagnosis]:
     if not settings.has_account:
         yield Diagnosis.warning(
@@ -324,5 +354,6 @@ _LOOKS: dict[str, Callable[[Settings], Iterator[Diagnosis]]] = {
     "Dagster's state": _state,
     "database": _database,
     "dev": _processes,
+    "alerts": _alerts,
     "account": _account,
 }

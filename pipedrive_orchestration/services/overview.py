@@ -12,11 +12,13 @@ import duckdb
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.freshness import Freshness, freshness_in
 from pipedrive_orchestration.services.status import SourceState, Status, states_of
+from pipedrive_orchestration.services.troubles import Trouble, TroubleKind
 from pipedrive_orchestration.sources import BadFile
-from pipedrive_orchestration.warehouse import Warehouse, ledger, users
+from pipedrive_orchestration.warehouse import Warehouse, field_history, ledger, users
 from pipedrive_orchestration.warehouse.account import KnownAccount, known_account
+from pipedrive_orchestration.warehouse.field_history import DriftedField
 from pipedrive_orchestration.warehouse.ledger import ImportDay, ImportEntry
-from pipedrive_orchestration.warehouse.rows import read_counts
+from pipedrive_orchestration.warehouse.rows import Counts, read_counts
 
 DAYS = 14
 """Days of which changes and tokens are shown, today's included."""
@@ -30,11 +32,13 @@ class FailedRun:
         run_id: of Dagster's page about it.
         ended_at: when.
         reason: what it says, in a sentence; empty where it says nothing.
+        is_foreseen: whether the sentence is one of ours, which quotes no record.
     """
 
     run_id: str
     ended_at: datetime | None
     reason: str
+    is_foreseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class SourceOverview:
         tokens: what its imports cost on those days.
         quarantined: values set aside.
         failure: the last run, if it failed.
-        remedies: what is wrong and what to do about it, a sentence or two each; none where all is well.
+        troubles: what is wrong and what to do about it; none where all is well.
     """
 
     state: SourceState
@@ -60,7 +64,7 @@ class SourceOverview:
     tokens: Sequence[int]
     quarantined: int
     failure: FailedRun | None
-    remedies: Sequence[str]
+    troubles: Sequence[Trouble]
 
     @property
     def slug(self) -> str:
@@ -98,7 +102,22 @@ class Overview:
     @property
     def unwell(self) -> list[SourceOverview]:
         """Sources with something to do about them."""
-        return [source for source in self.sources if source.remedies]
+        return [source for source in self.sources if source.troubles]
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """All that is wrong, of sources and of files that are left out."""
+        files = [
+            Trouble(
+                str(bad.path),
+                TroubleKind.BAD_FILE,
+                f"{bad} It is left out.",
+                f"The file is left out, for {len(bad.problems)} problems: "
+                "`pipedrive-orchestration check` shows them.",
+            )
+            for bad in self.bad_files
+        ]
+        return [*(trouble for source in self.sources for trouble in source.troubles), *files]
 
     def of(self, slug: str) -> Overview:
         """The same of one source alone."""
@@ -141,7 +160,7 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
 def _not_imported(state: SourceState, failure: FailedRun | None) -> SourceOverview:
     nothing = (0,) * DAYS
     return SourceOverview(
-        state, None, None, 0, nothing, nothing, 0, failure, tuple(_remedies(state, None, 0, failure))
+        state, None, None, 0, nothing, nothing, 0, failure, _troubles(state, None, Counts(), (), failure)
     )
 
 
@@ -159,6 +178,9 @@ def _overview(
     newest = ledger.last_import(connection, source.slug)
     stopped = state.status is Status.PAUSED
     freshness = freshness_in(connection, source, now, stopped=stopped) if source.schedule else None
+    drifted: Sequence[DriftedField] = ()
+    if newest is not None:
+        drifted = field_history.drifted_fields(connection, source.object_type, source.properties, now)
     return SourceOverview(
         state=state,
         last_success=None if newest is None or newest.is_skipped else newest,
@@ -168,10 +190,7 @@ def _overview(
         tokens=_by_day(calendar, {day: each.tokens for day, each in own.items()}),
         quarantined=counts.quarantined,
         failure=failure,
-        remedies=(
-            *([f"Its last import was {counts.skipped}."] if counts.skipped else []),
-            *_remedies(state, freshness, counts.quarantined, failure),
-        ),
+        troubles=_troubles(state, freshness, counts, drifted, failure),
     )
 
 
@@ -179,27 +198,53 @@ def _by_day(calendar: Sequence[date], found: Mapping[date, int]) -> tuple[int, .
     return tuple(found.get(day, 0) for day in calendar)
 
 
-def _remedies(
-    state: SourceState, freshness: Freshness | None, quarantined: int, failure: FailedRun | None
-) -> list[str]:
+def _troubles(
+    state: SourceState,
+    freshness: Freshness | None,
+    counts: Counts,
+    drifted: Sequence[DriftedField],
+    failure: FailedRun | None,
+) -> list[Trouble]:
     slug = state.source.slug
     found = []
+
+    def add(kind: TroubleKind, text: str, brief: str | None = None) -> None:
+        found.append(Trouble(slug, kind, text, brief or text))
+
+    if counts.skipped:
+        add(TroubleKind.CLOSED, f"Its last import was {counts.skipped}.")
     if failure is not None:
         reason = failure.reason or "it says nothing of why; its page in Dagster's UI shows more"
-        found.append(f"Its last run failed: {reason.rstrip('.')}.")
-    if state.hold is not None or state.status is Status.EXPIRED:
-        found.append(state.sentence)
+        known = reason if failure.is_foreseen else "see its page in Dagster's UI"
+        lead = "Its last run failed"
+        add(TroubleKind.FAILED, f"{lead}: {reason.rstrip('.')}.", f"{lead}: {known.rstrip('.')}.")
+    if state.hold is not None:
+        add(TroubleKind.HELD, state.sentence)
+    elif state.status is Status.EXPIRED:
+        add(TroubleKind.EXPIRED, state.sentence)
     if freshness is not None and freshness.is_late and not state.is_importing:
-        found.append(
+        add(
+            TroubleKind.LATE,
             f"{freshness} Look whether Dagster's daemon runs (`dev`), or import it now: "
-            f"`pipedrive-orchestration import {slug}`."
+            f"`pipedrive-orchestration import {slug}`.",
         )
-    if quarantined:
-        found.append(
-            f"{quarantined:,} values did not fit their type and are set aside: see import_ledger.quarantine, "
-            "mend them at Pipedrive, and the next import takes them."
+    if counts.quarantined:
+        add(
+            TroubleKind.SET_ASIDE,
+            f"{counts.quarantined:,} values did not fit their type and are set aside: see "
+            "import_ledger.quarantine, mend them at Pipedrive, and the next import takes them.",
+        )
+    if drifted:
+        add(
+            TroubleKind.DRIFTED,
+            f"{len(drifted):,} of its properties are not what they were at Pipedrive: "
+            f"{', '.join(f'{field.key} ({field.drift})' for field in drifted[:_DRIFTED_NAMED])}.",
         )
     return found
+
+
+_DRIFTED_NAMED = 5
+"""Properties that are named of those that drifted."""
 
 
 def _failures(deployment: Deployment, states: Sequence[SourceState]) -> dict[str, FailedRun]:
@@ -223,7 +268,9 @@ def _failures(deployment: Deployment, states: Sequence[SourceState]) -> dict[str
             step = steps.get(names.op(slug))
             # A run may hold several sources, and fail at another one.
             if step is None or step.is_failure:
-                failures[slug] = FailedRun(run_id, ended_at, _reason_of(step) if step else "")
+                failures[slug] = FailedRun(
+                    run_id, ended_at, _reason_of(step) if step else "", is_foreseen=_is_foreseen(step)
+                )
     return failures
 
 
@@ -243,3 +290,8 @@ def _reason_of(failure: dg.DagsterEvent) -> str:
         error = told.error.cause or told.error
         return " ".join(error.message.split())
     return ""
+
+
+def _is_foreseen(failure: dg.DagsterEvent | None) -> bool:
+    """Whether a step failed with a sentence that was written for people."""
+    return failure is not None and failure.step_failure_data.user_failure_data is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -47,6 +47,40 @@ def last_fields(
         # Nothing was imported yet; to look first takes ten times as long as to ask.
         return {}
     return {key: LedgerField(key, label, field_type, is_custom) for key, label, field_type, is_custom in rows}
+
+
+DRIFT_SHOWN_FOR = timedelta(days=7)
+"""How long a change of a field's type is shown; a field that is gone is shown until it is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftedField:
+    """A field that is not what it was: its key, its label, and what has become of it in a few words."""
+
+    key: str
+    label: str
+    drift: str
+
+
+def drifted_fields(
+    connection: duckdb.DuckDBPyConnection, object_type: str, keys: Collection[str], now: datetime
+) -> list[DriftedField]:
+    """Which of some fields are gone at Pipedrive, or had another type a week before `now`."""
+    rows = connection.execute(
+        """
+        WITH versions AS (
+            SELECT key, arg_max(label, valid_from) AS label, list(field_type ORDER BY valid_from) AS types,
+                count(*) FILTER (WHERE valid_to IS NULL) = 0 AS is_gone, max(valid_from) AS changed_at
+            FROM import_ledger.fields WHERE object_type = $object_type AND list_contains($keys, key)
+            GROUP BY key
+        )
+        SELECT key, label,
+            CASE WHEN is_gone THEN 'gone at Pipedrive' ELSE 'was ' || types[-2] || ', is ' || types[-1] END
+        FROM versions WHERE is_gone OR (types[-2] <> types[-1] AND changed_at >= $since) ORDER BY key
+        """,
+        {"object_type": object_type, "keys": list(keys), "since": now - DRIFT_SHOWN_FOR},
+    ).fetchall()
+    return [DriftedField(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

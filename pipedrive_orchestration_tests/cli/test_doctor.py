@@ -119,3 +119,16 @@ def test_a_port_that_is_taken(well: Project, monkeypatch: pytest.MonkeyPatch) ->
     (problem,) = [one for one in told if one["subject"] == "ports"]
     assert f"Port {port}" in problem["text"]
     assert f"--port {port + 1}" in problem["remedy"]
+
+
+def test_alerts_are_tried_and_who_takes_none_is_named_without_the_address(well: Project) -> None:
+    assert found(well).get("alerts") is None
+    # Nobody listens at that port of this machine.
+    with (well.folder / ".env").open("a") as file:
+        file.write('PIPEDRIVE_ALERTS="json://user:s3cr3t@127.0.0.1:9/hook  nonsense"\n')
+    tried = well.run("alerts", "test", "--json")
+    assert tried.code == 1
+    assert json.loads(tried.out)["addresses"] == [{"address": "address 1 (JSON)", "taken": False}]
+    (problem,) = found(well)["alerts"]
+    assert problem["text"] == "Address 2 of PIPEDRIVE_ALERTS is none that Apprise knows: see docs/alerts.md."
+    assert "s3cr3t" not in tried.out + tried.err + json.dumps(found(well))

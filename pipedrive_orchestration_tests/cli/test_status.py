@@ -62,8 +62,8 @@ def test_a_source_whose_ticks_do_not_come_is_late(project: Project, demo: DemoSe
     late = source.late_at(overview.at)
     assert late is not None
     assert timedelta(days=2) > late > timedelta(days=2, minutes=-15)
-    (remedy,) = source.remedies
-    assert "has not brought its changes" in remedy
-    assert "pipedrive-orchestration import pipelines" in remedy
+    (trouble,) = source.troubles
+    assert "has not brought its changes" in trouble.text
+    assert "pipedrive-orchestration import pipelines" in trouble.text
     # What was imported two days ago is not today's.
     assert (source.changes[-1], source.changes[-3]) == (0, sum(source.changes))

@@ -89,8 +89,8 @@ def _show(overview: Overview) -> None:
     out.print(f"{overview}.", highlight=False)
     out.print(_table_of(overview))
     for source in overview.unwell:
-        for remedy in source.remedies:
-            say(f"{source.slug}: {remedy}", style="yellow")
+        for trouble in source.troubles:
+            say(f"{source.slug}: {trouble.text}", style="yellow")
     for bad in overview.bad_files:
         say(bad, style="red")
 
@@ -166,5 +166,5 @@ def _source_as_json(source: SourceOverview, at: datetime) -> dict[str, Any]:
         "quarantined": source.quarantined,
         "last_failure": failure
         and {"run_id": failure.run_id, "ended_at": failure.ended_at, "reason": failure.reason},
-        "remedies": list(source.remedies),
+        "remedies": [trouble.text for trouble in source.troubles],
     }

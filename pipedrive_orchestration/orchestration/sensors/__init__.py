@@ -1,1 +1,1 @@
-"""Sensors: first imports, expiration, freshness and the published copy."""
+"""Sensors: first imports, expiration, freshness, the published copy and alerts."""

@@ -23,11 +23,9 @@ from pipedrive_orchestration.services.dagster_internals import last_verdict
 from pipedrive_orchestration.services.freshness import freshness_in
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import ledger, quoted
+from pipedrive_orchestration.warehouse.field_history import drifted_fields
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
 from pipedrive_orchestration.warehouse.window_readings import window_states
-
-DRIFT_SHOWN_FOR = timedelta(days=7)
-"""How long a change of a field's type is shown; a field that is gone is shown until it is back."""
 
 MAX_LISTED = 20
 
@@ -177,31 +175,16 @@ def _quarantine_empty(evaluation: _Evaluation) -> dg.AssetCheckResult:
 
 
 def _schema_drift(evaluation: _Evaluation) -> dg.AssetCheckResult:
-    drifted = evaluation.connection.execute(
-        """
-        WITH versions AS (
-            SELECT key, arg_max(label, valid_from) AS label, list(field_type ORDER BY valid_from) AS types,
-                count(*) FILTER (WHERE valid_to IS NULL) = 0 AS is_gone, max(valid_from) AS changed_at
-            FROM import_ledger.fields WHERE object_type = $object_type AND list_contains($properties, key)
-            GROUP BY key
-        )
-        SELECT key, label,
-            CASE WHEN is_gone THEN 'gone at Pipedrive' ELSE 'was ' || types[-2] || ', is ' || types[-1] END
-        FROM versions WHERE is_gone OR (types[-2] <> types[-1] AND changed_at >= $since) ORDER BY key
-        """,
-        {
-            "object_type": evaluation.source.object_type,
-            "properties": list(evaluation.source.properties),
-            "since": evaluation.now - DRIFT_SHOWN_FOR,
-        },
-    ).fetchall()
+    source = evaluation.source
+    drifted = drifted_fields(evaluation.connection, source.object_type, source.properties, evaluation.now)
+    listed = [[field.key, field.label, field.drift] for field in drifted]
     return _result(
         evaluation,
         "schema_drift",
         f"{len(drifted)} properties are not what they were at Pipedrive." if drifted else "",
         {
-            "properties": len(evaluation.source.properties),
-            **_table("drifted", ["property", "label", "drift"], drifted),
+            "properties": len(source.properties),
+            **_table("drifted", ["property", "label", "drift"], listed),
         },
     )
 
