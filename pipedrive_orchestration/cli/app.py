@@ -11,7 +11,7 @@ from pipedrive_orchestration.cli.lazy import Outline, group_of
 ACCOUNT = "The account"
 SOURCES = "The sources of the project"
 DATA = "Their data"
-API = "The HTTP API"
+API = "For other programs"
 START = "To begin"
 
 OUTLINES = (
@@ -133,6 +133,12 @@ OUTLINES = (
         ACCOUNT,
     ),
     Outline("serve", "serve:serve", "The HTTP API, with its documentation at /api/v1/docs.", API),
+    Outline(
+        "mcp",
+        "mcp:mcp",
+        "Answer programs that speak the Model Context Protocol, from the published copy and read-only.",
+        API,
+    ),
     Outline(
         "make-key",
         "make_key:make_key",

@@ -210,6 +210,7 @@ def _entry_of(node: Mapping[str, Any], as_of: datetime) -> Entry:
         columns={name: text for name, text in described.items() if text},
         chart=(node["config"].get("meta") or {}).get("chart"),
         as_of=as_of,
+        sql=node.get("raw_code") or "",
     )
 
 

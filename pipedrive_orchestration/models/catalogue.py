@@ -32,6 +32,7 @@ class Entry:
         description: what a row is.
         columns: what columns mean, by name.
         chart: its ``meta.chart``, if it has one.
+        sql: its query as the project has it.
         as_of: the instant to which its ages are counted.
     """
 
@@ -40,24 +41,28 @@ class Entry:
     columns: dict[str, str]
     chart: dict[str, Any] | None
     as_of: datetime
+    sql: str = ""
 
 
 def keep_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
     """Put entries in the place of those of before."""
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {_TABLE} "
-        "(name VARCHAR, description VARCHAR, columns JSON, chart JSON, as_of TIMESTAMPTZ)"
+        "(name VARCHAR, description VARCHAR, columns JSON, chart JSON, as_of TIMESTAMPTZ, sql VARCHAR)"
     )
+    # One of before was made without.
+    connection.execute(f"ALTER TABLE {_TABLE} ADD COLUMN IF NOT EXISTS sql VARCHAR")
     for entry in entries:
         connection.execute(f"DELETE FROM {_TABLE} WHERE name = ?", [entry.name])
         connection.execute(
-            f"INSERT INTO {_TABLE} VALUES (?, ?, ?, ?, ?)",
+            f"INSERT INTO {_TABLE} VALUES (?, ?, ?, ?, ?, ?)",
             [
                 entry.name,
                 entry.description,
                 json.dumps(entry.columns),
                 None if entry.chart is None else json.dumps(entry.chart),
                 entry.as_of,
+                entry.sql,
             ],
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,14 +82,39 @@ def differences(
     ]
     if not columns:
         raise NoHistoryError(slug)
-    at = quoted(AT, slug)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE compared AS SELECT coalesce(a._id, b._id) AS _id, a, b "
-        f"FROM {at}($since) AS a FULL JOIN {at}($until) AS b ON a._id = b._id",
+        f"CREATE OR REPLACE TEMP TABLE differing AS {differing(slug, columns)} FROM differing",
         {"since": since, "until": until},
     )
+    counts = dict(
+        connection.execute("SELECT kind, count(DISTINCT id) FROM differing GROUP BY kind").fetchall()
+    )
+    named = connection.execute(
+        "SELECT kind, id, property, old, new FROM differing ORDER BY id, kind, property LIMIT ?", [limit]
+    ).fetchall()
+    known = connection.execute(f"SELECT min(_valid_from) FROM {quoted(HISTORY, slug)}").fetchone()
+    connection.execute("DROP TABLE differing")
+    return Differences(
+        counts.get("came", 0),
+        counts.get("went", 0),
+        counts.get("changed", 0),
+        tuple(Difference(*row) for row in named),
+        known[0] if known else None,
+    )
+
+
+def differing(slug: str, columns: Sequence[str]) -> str:
+    """The beginning of a query of ``differing``: what differs between the instants ``$since`` and ``$until``.
+
+    It has the columns of `Difference`, the record's id as ``id``.
+
+    Args:
+        slug: a source with history.
+        columns: the properties that are compared.
+    """
+    at = quoted(AT, slug)
     parts = [
-        "SELECT 'came' AS kind, _id, NULL AS property, NULL AS old, NULL AS new "
+        "SELECT 'came' AS kind, _id AS id, NULL AS property, NULL AS old, NULL AS new "
         "FROM compared WHERE a._id IS NULL",
         "SELECT 'went', _id, NULL, NULL, NULL FROM compared WHERE b._id IS NULL",
         *(
@@ -98,20 +124,8 @@ def differences(
             for name in columns
         ),
     ]
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE differing AS {' UNION ALL '.join(parts)}")
-    counts = dict(
-        connection.execute("SELECT kind, count(DISTINCT _id) FROM differing GROUP BY kind").fetchall()
-    )
-    named = connection.execute(
-        "SELECT kind, _id, property, old, new FROM differing ORDER BY _id, kind, property LIMIT ?", [limit]
-    ).fetchall()
-    known = connection.execute(f"SELECT min(_valid_from) FROM {quoted(HISTORY, slug)}").fetchone()
-    for table in ("compared", "differing"):
-        connection.execute(f"DROP TABLE {table}")
-    return Differences(
-        counts.get("came", 0),
-        counts.get("went", 0),
-        counts.get("changed", 0),
-        tuple(Difference(*row) for row in named),
-        known[0] if known else None,
+    return (
+        f"WITH compared AS MATERIALIZED (SELECT coalesce(a._id, b._id) AS _id, a, b "
+        f"FROM {at}($since) AS a FULL JOIN {at}($until) AS b ON a._id = b._id), "
+        f"differing AS ({' UNION ALL '.join(parts)})"
     )

@@ -42,9 +42,11 @@ LONGEST_COPYING_SECONDS = PATIENCE_SECONDS / 2
 SPARE_BYTES = 64 * 2**20
 """What a copy leaves free on its disk, which may be the one that imports write to."""
 
+ANYONE_WRITES = 0o222
+"""Modes of a file that can be written; a copy has none of them."""
+
 _STEP_BYTES = 64 * 2**20
 _READ_BYTES = 2**20
-_ANYONE_WRITES = 0o222
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -104,7 +106,7 @@ class Publisher:
             found = self.path.stat()
         except OSError:
             return None
-        if not stat.S_ISREG(found.st_mode) or found.st_mode & _ANYONE_WRITES:
+        if not stat.S_ISREG(found.st_mode) or found.st_mode & ANYONE_WRITES:
             return None
         # The instant of modification is the original's; this one is that of the renaming.
         return PublishedCopy(self.path, datetime.fromtimestamp(found.st_ctime, UTC), found.st_size)
@@ -161,7 +163,7 @@ class Publisher:
             raise PublishingError(f"{self.path} is the database itself: publish it to another file.")
         if self.path.is_dir():
             raise PublishingError(f"{self.path} is a folder: name the file to publish to.")
-        if self.path.exists() and self.path.stat().st_mode & _ANYONE_WRITES:
+        if self.path.exists() and self.path.stat().st_mode & ANYONE_WRITES:
             raise PublishingError(
                 f"{self.path} is there already and is no published copy, since it can be written. It is left "
                 "alone: move it away, or publish to another file."
@@ -215,8 +217,8 @@ class Publisher:
         fill = self._fill_converted if self._is_converted(original) else self._fill_copied
         state = fill(target, original)
         os.utime(target.fileno(), ns=(state.st_mtime_ns, state.st_mtime_ns))
-        os.fchmod(target.fileno(), readable.stat().st_mode & 0o777 & ~_ANYONE_WRITES)
-        if os.fstat(target.fileno()).st_mode & _ANYONE_WRITES:
+        os.fchmod(target.fileno(), readable.stat().st_mode & 0o777 & ~ANYONE_WRITES)
+        if os.fstat(target.fileno()).st_mode & ANYONE_WRITES:
             raise PublishingError(
                 f"The disk of {self.path} keeps no read-only files, by which copies are told from other "
                 "files: publish to another disk."
