@@ -21,6 +21,7 @@ from pipedrive_orchestration.pipedrive.errors import (
 from pipedrive_orchestration.services.errors import StatusConflictError, UnknownSourceIdError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, Problem
 from pipedrive_orchestration.warehouse import WarehouseError
+from pipedrive_orchestration.warehouse.differences import NoHistoryError
 from pipedrive_orchestration.workflows import UnknownWorkflowError
 from pipedrive_orchestration.writing.apply import NotAppliedError
 from pipedrive_orchestration.writing.permission import WritesNotAllowedError
@@ -66,6 +67,7 @@ _STATUSES: dict[type[Exception], int] = {
     UnknownWriteError: 404,
     WritesNotAllowedError: 403,
     NotAppliedError: 409,
+    NoHistoryError: 409,
     StatusConflictError: 409,
     BudgetSpent: 402,
     PipedriveError: 502,

@@ -141,6 +141,35 @@ Row = dict[str, Any]
 """Cells by property; with ``format=flat`` values by property."""
 
 
+MAX_DIFFERENCES = 10_000
+"""Differences that an answer names at most."""
+
+
+class DifferenceItem(BaseModel):
+    """One difference between two instants."""
+
+    kind: Literal["came", "went", "changed"]
+    id: int | str = Field(description="The record's id at Pipedrive.", examples=[42])
+    property: str | None = Field(description="Which property changed; null if the record came or went.")
+    old: str | None = Field(description="Its value before, as text.")
+    new: str | None = Field(description="Its value after, as text.")
+
+
+class DifferencesPage(BaseModel):
+    """What came, went and changed between two instants."""
+
+    source: str = Field(examples=["all_deals"], description="The slug of the source.")
+    since: datetime = Field(alias="from")
+    until: datetime = Field(alias="to")
+    known_from: datetime | None = Field(description="Before it nothing is known.")
+    came: int = Field(description="Records that were there at the second instant only.", ge=0)
+    went: int = Field(description="Records that were there at the first one only.", ge=0)
+    changed: int = Field(description="Records that were not the same at both.", ge=0)
+    differences: list[DifferenceItem] = Field(
+        max_length=MAX_DIFFERENCES, description="The first of them, by record."
+    )
+
+
 class DataPage(BaseModel):
     """Some rows of a source."""
 

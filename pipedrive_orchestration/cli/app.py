@@ -115,6 +115,12 @@ OUTLINES = (
         DATA,
     ),
     Outline(
+        "quality",
+        "quality:quality",
+        "Show what is wrong with the account's data, by rule, and what is new or gone since the day before.",
+        DATA,
+    ),
+    Outline(
         "report",
         "report:report",
         "Write a page with the charts and tables of the models, which needs no network.",

@@ -13,7 +13,7 @@ from rich.console import Console
 from pipedrive_orchestration.cli.exit_codes import BAD_INPUT, BROKEN_OFF, FAILED, NOT_CONNECTED
 from pipedrive_orchestration.cli.output import ShownWait, say
 from pipedrive_orchestration.importing import StagingError, UnknownPropertiesError
-from pipedrive_orchestration.models.errors import ModelsError, NoModelsError
+from pipedrive_orchestration.models.errors import ModelsError, NoModelsError, UnknownRuleError
 from pipedrive_orchestration.pipedrive.errors import NotConnected, PipedriveError
 from pipedrive_orchestration.services.errors import (
     NoWindowsError,
@@ -58,6 +58,7 @@ _CODES: dict[type[Exception], int] = {
     NotAppliedError: BAD_INPUT,
     WritesNotAllowedError: BAD_INPUT,
     NoModelsError: BAD_INPUT,
+    UnknownRuleError: BAD_INPUT,
     ModelsError: FAILED,
     PipedriveError: FAILED,
     StagingError: FAILED,

@@ -34,6 +34,7 @@ class Entry:
         chart: its ``meta.chart``, if it has one.
         sql: its query as the project has it.
         as_of: the instant to which its ages are counted.
+        first_as_of: the same of its first build; None if that is this one, or was before it was kept.
     """
 
     name: str
@@ -42,20 +43,25 @@ class Entry:
     chart: dict[str, Any] | None
     as_of: datetime
     sql: str = ""
+    first_as_of: datetime | None = None
 
 
 def keep_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
     """Put entries in the place of those of before."""
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {_TABLE} "
-        "(name VARCHAR, description VARCHAR, columns JSON, chart JSON, as_of TIMESTAMPTZ, sql VARCHAR)"
+        "(name VARCHAR, description VARCHAR, columns JSON, chart JSON, as_of TIMESTAMPTZ)"
     )
     # One of before was made without.
-    connection.execute(f"ALTER TABLE {_TABLE} ADD COLUMN IF NOT EXISTS sql VARCHAR")
+    for column in ("sql VARCHAR", "first_as_of TIMESTAMPTZ"):
+        connection.execute(f"ALTER TABLE {_TABLE} ADD COLUMN IF NOT EXISTS {column}")
+    before = read_entries(connection)
     for entry in entries:
+        known = before.get(entry.name)
         connection.execute(f"DELETE FROM {_TABLE} WHERE name = ?", [entry.name])
         connection.execute(
-            f"INSERT INTO {_TABLE} VALUES (?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO {_TABLE} BY NAME SELECT $1 AS name, $2 AS description, $3 AS columns, "
+            "$4 AS chart, $5 AS as_of, $6 AS sql, $7 AS first_as_of",
             [
                 entry.name,
                 entry.description,
@@ -63,6 +69,7 @@ def keep_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]
                 None if entry.chart is None else json.dumps(entry.chart),
                 entry.as_of,
                 entry.sql,
+                (known.first_as_of or known.as_of) if known else entry.as_of,
             ],
         )
 
@@ -76,8 +83,18 @@ def read_entries(connection: duckdb.DuckDBPyConnection) -> dict[str, Entry]:
     """The entries of all models that have been built, by name."""
     if not column_types(connection, SCHEMA, CATALOGUE):
         return {}
-    rows = connection.execute(f"SELECT name, description, columns, chart, as_of FROM {_TABLE}").fetchall()
+    cursor = connection.execute(f"FROM {_TABLE}")
+    names = [column[0] for column in cursor.description]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     return {
-        name: Entry(name, description, json.loads(columns), json.loads(chart) if chart else None, as_of)
-        for name, description, columns, chart, as_of in rows
+        row["name"]: Entry(
+            row["name"],
+            row["description"],
+            json.loads(row["columns"]),
+            json.loads(row["chart"]) if row["chart"] else None,
+            row["as_of"],
+            row.get("sql") or "",
+            row.get("first_as_of"),
+        )
+        for row in rows
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -17,4 +18,13 @@ class NoModelsError(ModelsError):
             f"There is no dbt project in {folder}: it has no dbt_project.yml. Copy the "
             "folder models/ from one that `pipedrive-orchestration init` has laid out, or "
             "put a dbt project of your own there."
+        )
+
+
+class UnknownRuleError(ModelsError):
+    """Rules of data quality that there are not; takes their names, and those that there are."""
+
+    def __init__(self, unknown: Iterable[str], rules: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no rule {', '.join(sorted(unknown))}. The rules are {', '.join(sorted(rules))}."
         )

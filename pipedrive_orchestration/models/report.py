@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -19,6 +20,8 @@ from pipedrive_orchestration.models.catalogue import Entry, read_entries
 from pipedrive_orchestration.models.charts import model_chart
 from pipedrive_orchestration.models.dbt_project import SCHEMA
 from pipedrive_orchestration.models.errors import ModelsError
+from pipedrive_orchestration.models.quality import MODEL as QUALITY
+from pipedrive_orchestration.models.quality import read_quality
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.catalog import column_types
 from pipedrive_orchestration.warehouse.sql import literal
@@ -32,6 +35,8 @@ ORDER = (
 
 MOST_ROWS = 50
 """Rows that a table of the page shows at most."""
+
+_PHONE = "screen and (max-width: 480px)"
 
 _TIMES = ("month", "day", "week")
 _HIDDEN = ("known_from", "finding_id", "stage_order", "pipeline_order", "url")
@@ -76,8 +81,27 @@ class Selection:
         return ", ".join(text for text in said if text)
 
 
-def make_report(warehouse: Warehouse, selection: Selection | None = None, report_zone: str = "UTC") -> str:
-    """The report as HTML.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The report.
+
+    Attributes:
+        html: the page.
+        as_of: the instant that its figures are of.
+        models: those that it shows.
+        charts: how many pictures it has.
+        rows: how many rows its models have, of which it shows the first of each.
+    """
+
+    html: str
+    as_of: datetime
+    models: tuple[str, ...]
+    charts: int
+    rows: int
+
+
+def make_report(warehouse: Warehouse, selection: Selection | None = None, report_zone: str = "UTC") -> Report:
+    """Make the report.
 
     Args:
         warehouse: where the models are.
@@ -92,23 +116,63 @@ def make_report(warehouse: Warehouse, selection: Selection | None = None, report
     with warehouse.reading() as connection:
         entries = read_entries(connection)
         chosen = [entries[name] for name in ORDER if name in entries]
-        chosen += [entry for name, entry in sorted(entries.items()) if name not in ORDER and entry.chart]
+        chosen += [entry for name, entry in sorted(entries.items()) if name not in ORDER and _is_shown(entry)]
         if not chosen:
             raise ModelsError("No model has been built yet: run `pipedrive-orchestration models build`.")
         sections = [_section(connection, entry, selection) for entry in chosen]
     as_of = max(entry.as_of for entry in chosen)
-    return _PAGE.format(
+    html = _PAGE.format(
+        version=version_of(as_of, report_zone),
         as_of=escape(f"{as_of:%Y-%m-%d %H:%M} UTC"),
         zone=escape(report_zone),
         selection=escape(f" Shown: {selection}." if str(selection) else ""),
         contents="\n".join(
             f'<li><a href="#{escape(entry.name)}">{escape(_title(entry))}</a></li>' for entry in chosen
         ),
-        sections="\n".join(sections),
+        sections="\n".join(section.html for section in sections),
+    )
+    return Report(
+        html,
+        as_of,
+        tuple(entry.name for entry in chosen),
+        sum(section.has_chart for section in sections),
+        sum(section.rows for section in sections),
     )
 
 
-def _section(connection: duckdb.DuckDBPyConnection, entry: Entry, selection: Selection) -> str:
+def version_of(as_of: datetime, report_zone: str) -> str:
+    """What tells a page from one of another build or zone; it stands in its head."""
+    return f"{as_of.isoformat()} {escape(report_zone)}"
+
+
+def kept_report(file: Path, warehouse: Warehouse, report_zone: str = "UTC") -> str | None:
+    """A page that was written by `models/report`, if it is of the last build of every model; else None.
+
+    Raises:
+        WarehouseError: the database cannot be opened.
+    """
+    try:
+        html = file.read_text()
+    except FileNotFoundError:
+        return None
+    with warehouse.reading() as connection:
+        entries = read_entries(connection).values()
+    as_of = max((entry.as_of for entry in entries if _is_shown(entry)), default=None)
+    return html if as_of and f'content="{version_of(as_of, report_zone)}"' in html[:1000] else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    html: str
+    has_chart: bool
+    rows: int
+
+
+def _is_shown(entry: Entry) -> bool:
+    return entry.name in ORDER or entry.chart is not None
+
+
+def _section(connection: duckdb.DuckDBPyConnection, entry: Entry, selection: Selection) -> _Section:
     columns = column_types(connection, SCHEMA, entry.name)
     where = selection.condition(list(columns))
     shown = [name for name in columns if not _is_hidden(name, columns)]
@@ -119,15 +183,29 @@ def _section(connection: duckdb.DuckDBPyConnection, entry: Entry, selection: Sel
         f"SELECT {cells} FROM {table} WHERE {where} ORDER BY {_order(columns)} LIMIT {MOST_ROWS}"
     ).fetchall()
     count = counted[0] if counted else 0
+    figure = list(_figure(connection, entry, where))
     parts = [
         f'<section id="{escape(entry.name)}"><h2>{escape(_title(entry))}</h2>',
         f"<p>{escape(entry.description)}</p>",
-        *_figure(connection, entry, where),
+        *figure,
+        *(_rules(connection) if entry.name == QUALITY else ()),
         *_table(shown, rows, count),
         *_notes(entry, shown),
         "</section>",
     ]
-    return "\n".join(parts)
+    return _Section("\n".join(parts), any("<figure>" in part for part in figure), count)
+
+
+def _rules(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """The findings by rule, against the day before."""
+    found = read_quality(connection, limit=0)
+    names = ("rule", "severity", "findings", "the day before", "new", "gone", "oldest")
+    rows = [
+        (one.description or one.rule, str(one.severity), one.now, one.before, one.new, one.gone, one.oldest)
+        for one in found.rules
+    ]
+    yield from _table(names, rows, len(rows))
+    yield "<h3>Findings</h3>"
 
 
 def _is_hidden(name: str, columns: Mapping[str, str]) -> bool:
@@ -138,7 +216,9 @@ def _is_hidden(name: str, columns: Mapping[str, str]) -> bool:
 
 def _order(columns: Mapping[str, str]) -> str:
     """SQL of the order of rows: the newest first, else along pipeline and stage, else as they are."""
-    time = next((name for name in (*_TIMES, "since", "last_activity_at") if name in columns), None)
+    if "resolved_at" in columns:
+        return "resolved_at DESC NULLS FIRST, since DESC, 1"
+    time = next((name for name in (*_TIMES, "last_activity_at") if name in columns), None)
     if time:
         rest = [name for name in ("pipeline", "owner", "currency", "name") if name in columns]
         return ", ".join([f"{quoted(time)} DESC NULLS LAST", *map(quoted, rest)])
@@ -152,16 +232,22 @@ def _figure(connection: duckdb.DuckDBPyConnection, entry: Entry, where: str) -> 
     if entry.chart is None:
         return
     try:
-        svg = model_chart(connection, entry.name, entry.chart, where)
+        drawn = model_chart(connection, entry.name, entry.chart, where, for_phones=True)
     except (duckdb.Error, ValueError) as error:
         yield f"<p>The chart cannot be drawn: {escape(str(error).splitlines()[0])}</p>"
         return
-    if svg is None:
+    if drawn is None:
         yield "<p>There is nothing to draw.</p>"
         return
     title = escape(str(entry.chart.get("title", entry.name)))
-    image = base64.b64encode(svg.encode()).decode()
-    yield f'<figure><img alt="{title}" src="data:image/svg+xml;base64,{image}"></figure>'
+    narrow = f'<source media="{_PHONE}" srcset="{_image(drawn.narrow)}">' if drawn.narrow else ""
+    picture = f'<picture>{narrow}<img alt="{title}" src="{_image(drawn.svg)}"></picture>'
+    notes = "".join(f"<br>{escape(note)}" for note in drawn.cut_off)
+    yield f"<figure>{picture}<figcaption>{title}{notes}</figcaption></figure>"
+
+
+def _image(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]], count: int) -> Iterator[str]:
@@ -222,6 +308,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="version" content="{version}">
 <title>Sales report</title>
 <style>
 :root {{ color-scheme: light dark; --text: #1b1b24; --soft: #5c5c6b; --line: #dcdce4; --page: #fff;
@@ -238,6 +325,7 @@ a {{ color: inherit; }}
 figure {{ margin: 1rem 0; padding: .75rem; background: var(--card); border-radius: .5rem;
   overflow-x: auto; }}
 figure img {{ max-width: 100%; height: auto; }}
+figcaption {{ color: #5c5c6b; font-size: .8rem; }}
 .table {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .85rem; }}
 th, td {{ padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left;
@@ -249,6 +337,8 @@ th {{ color: var(--soft); font-weight: 600; }}
 .notes dd {{ margin: 0 0 .15rem 0; }}
 @media print {{
   body {{ max-width: none; font-size: 9pt; }}
+  :root {{ color-scheme: light; --text: #1b1b24; --soft: #5c5c6b; --line: #dcdce4; --page: #fff;
+    --card: #fff; }}
   section {{ break-inside: auto; }}
   figure, tr {{ break-inside: avoid; }}
   .table {{ overflow: visible; }}

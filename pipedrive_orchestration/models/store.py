@@ -61,6 +61,11 @@ def work_folder(settings: Settings) -> Path:
     return (settings.state / "models").absolute()
 
 
+def report_file(work: Path) -> Path:
+    """The page that the asset of the report writes; takes the folder in which dbt works."""
+    return work / "report.html"
+
+
 def new_model(project: Path, name: str) -> NewModel:
     """Make the files of a new model, as an example to change.
 

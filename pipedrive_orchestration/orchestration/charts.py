@@ -24,10 +24,17 @@ def chart(spec: Mapping[str, Any], alternative: str) -> dg.MarkdownMetadataValue
     return image(chart_svg(spec), alternative)
 
 
-def image(svg: str, alternative: str) -> dg.MarkdownMetadataValue:
-    """A picture inside markdown; takes what it shows for those who cannot see it."""
+def image(svg: str, alternative: str, notes: Sequence[str] = ()) -> dg.MarkdownMetadataValue:
+    """A picture inside markdown.
+
+    Args:
+        svg: the picture.
+        alternative: what it shows, for those who cannot see it.
+        notes: sentences below it, as markdown.
+    """
     encoded = base64.b64encode(svg.encode()).decode()
-    return dg.MetadataValue.md(f"![{alternative}](data:image/svg+xml;base64,{encoded})")
+    below = "".join(f"\n\n{note}" for note in notes)
+    return dg.MetadataValue.md(f"![{alternative}](data:image/svg+xml;base64,{encoded}){below}")
 
 
 def bars(rows: Sequence[Mapping[str, Any]], *, x: str, y: str, alternative: str) -> dg.MarkdownMetadataValue:

@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.jobs import build_jobs
-from pipedrive_orchestration.orchestration.model.asset import model_definitions
+from pipedrive_orchestration.orchestration.model.asset import GROUP, model_definitions
 from pipedrive_orchestration.orchestration.model.automation import build_model_sensor
 from pipedrive_orchestration.orchestration.model.loading import LoadedModels, load_models
+from pipedrive_orchestration.orchestration.model.report import report_definitions
 from pipedrive_orchestration.orchestration.project_files import project_files_definitions
 from pipedrive_orchestration.orchestration.sensors.alerts import build_alert_sensors
 from pipedrive_orchestration.orchestration.sensors.expiration import build_expiration_sensor
@@ -171,7 +172,8 @@ def _models(
         problem = Problem("", "refused_by_dagster", str(error))
         bad = BadFile("models", "models", (problem,))
         return replace(loaded, assets=(), bad_files=(*loaded.bad_files, bad)), []
-    return loaded, [built, dg.Definitions(sensors=[build_model_sensor(project)])]
+    report = report_definitions(loaded.assets, project.group_of(GROUP), project)
+    return loaded, [built, report, dg.Definitions(sensors=[build_model_sensor(project)])]
 
 
 def _writes(

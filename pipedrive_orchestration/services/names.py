@@ -147,6 +147,11 @@ class DagsterNames:
         """The asset of a model."""
         return dg.AssetKey([*self.models_prefix, name])
 
+    @property
+    def report_key(self) -> dg.AssetKey:
+        """The asset of the report on the models, where no model has that name."""
+        return self.model_key("report")
+
     def write_key(self, slug: str) -> dg.AssetKey:
         """The asset of a write."""
         return dg.AssetKey(["writes", slug] if self.is_default else [self.prefix, "writes", slug])

@@ -61,6 +61,23 @@ class Differences:
     first: tuple[Difference, ...]
     known_from: datetime | None
 
+    def content(self, slug: str, since: datetime, until: datetime) -> dict[str, Any]:
+        """The answer to a program, with what was asked."""
+        return {
+            "source": slug,
+            "from": since,
+            "to": until,
+            "known_from": self.known_from,
+            "came": self.came,
+            "went": self.went,
+            "changed": self.changed,
+            "differences": [
+                {"kind": one.kind, "id": one.record_id, "property": one.property, "old": one.old,
+                 "new": one.new}
+                for one in self.first
+            ],
+        }  # fmt: skip
+
 
 def differences(
     connection: duckdb.DuckDBPyConnection, slug: str, since: datetime, until: datetime, limit: int

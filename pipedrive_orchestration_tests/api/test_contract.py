@@ -64,6 +64,7 @@ OPERATIONS = [
     ("GET", "/sources"),
     ("GET", "/sources/{source_id}"),
     ("GET", "/sources/{source_id}/data"),
+    ("GET", "/sources/{source_id}/diff"),
     ("PATCH", "/sources/{source_id}/status"),
     ("DELETE", "/sources/{source_id}"),
     ("POST", "/sources/{source_id}/sync"),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from pipedrive_orchestration.cli.app import app
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import quoted
-from pipedrive_orchestration.warehouse.tables import ROWS
+from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, prepare_history
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, Api
-from pipedrive_orchestration_tests.api.tables import write_table
+from pipedrive_orchestration_tests.api.tables import COLUMNS, FIRST_COMMIT, write_table
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -174,3 +180,40 @@ def test_readers_without_end_do_not_keep_an_import_out(api_of_table: Api) -> Non
             stop.set()
         assert all(one.result() > 0 for one in reading)
     assert seconds < 10
+
+
+def test_differences_are_those_of_the_command(api_of_table: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, warehouse = api_of_table, api_of_table.context.warehouse
+    source = deals(api, 3)
+    asked = f"/sources/{source.id}/diff"
+    day = {"from": "2026-11-01", "to": "2026-11-02T00:00:00Z"}
+    assert api.get(asked, params=day).status_code == 409
+    with warehouse.writing() as connection:
+        prepare_history(connection, source.slug, "BIGINT", COLUMNS, FIRST_COMMIT)
+        history, key = quoted(HISTORY, source.slug), "SELECT min(_id) FROM pipedrive_history." + source.slug
+        connection.execute(
+            f"UPDATE {history} SET _valid_to = $now WHERE _id = ({key})", {"now": FIRST_COMMIT + HOUR}
+        )
+        connection.execute(
+            f"INSERT INTO {history} SELECT * REPLACE (_valid_to AS _valid_from, NULL AS _valid_to, "
+            f"'Renamed' AS title) FROM {history} WHERE _valid_to IS NOT NULL"
+        )
+    found = api.get(asked, params=day | {"from": "2026-11-01T00:30:00Z"})
+    assert found.status_code == 200, found.text
+    data = found.json()["data"]
+    assert [data[name] for name in ("came", "went", "changed")] == [0, 0, 1]
+    assert [(one["property"], one["new"]) for one in data["differences"]] == [("title", "Renamed")]
+
+    monkeypatch.setenv("PIPEDRIVE_WAREHOUSE", warehouse.database)
+    monkeypatch.setenv("PIPEDRIVE_PROJECT", str(api.store.project))
+    command = ["diff", source.slug, "--from", "2026-11-01T00:30", "--to", "2026-11-02", "--json"]
+    said = json.loads(CliRunner().invoke(app, command).output)
+    instants = ("from", "to", "known_from")
+    assert {name: datetime.fromisoformat(said.pop(name)) for name in instants} == {
+        name: datetime.fromisoformat(data.pop(name)) for name in instants
+    }
+    assert said == data
+    wrong = api.get(asked, params={"from": "2026-11-03", "to": "2026-11-02"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "from")
+    assert api.get(asked, params={"from": "yesterday"}).status_code == 400
+    assert api.get(asked, params={"from": "12345"}).status_code == 400

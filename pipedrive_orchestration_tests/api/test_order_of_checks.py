@@ -104,6 +104,7 @@ ADDRESSES = {
     f"/sources/{UNKNOWN}": {"GET", "DELETE"},
     "/sources/not-an-id": {"GET", "DELETE"},
     f"/sources/{UNKNOWN}/data": {"GET"},
+    f"/sources/{UNKNOWN}/diff": {"GET"},
     f"/sources/{UNKNOWN}/status": {"PATCH"},
     f"/sources/{UNKNOWN}/sync": {"POST"},
     "/workflows": {"GET"},

@@ -18,7 +18,7 @@ from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOS
 
 OURS = (
     "connect", "create", "data", "diff", "import", "init", "list", "models", "options", "preview", "publish",
-    "record", "report", "schedule", "show", "status", "sync", "write",
+    "quality", "record", "report", "schedule", "show", "status", "sync", "write",
 )  # fmt: skip
 
 

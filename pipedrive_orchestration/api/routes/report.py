@@ -12,7 +12,8 @@ from pipedrive_orchestration.api.dependencies import Context, needs
 from pipedrive_orchestration.api.errors import ApiError
 from pipedrive_orchestration.api.keys import Scope
 from pipedrive_orchestration.models.errors import ModelsError
-from pipedrive_orchestration.models.report import Selection, make_report
+from pipedrive_orchestration.models.report import Selection, kept_report, make_report
+from pipedrive_orchestration.models.store import report_file, work_folder
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,11 +26,15 @@ def show_report(
     pipeline: str | None = None,
     owner: str | None = None,
 ) -> HTMLResponse:
-    """The charts and tables of the models as they are now."""
+    """The charts and tables of the models as they are now.
+
+    The page that the asset `models/report` has written is shown as long as no model was built after it.
+    """
+    selection, zone = Selection(first, last, pipeline, owner), context.settings.report_zone
+    file = report_file(work_folder(context.settings))
     try:
-        page = make_report(
-            context.warehouse, Selection(first, last, pipeline, owner), context.settings.report_zone
-        )
+        html = kept_report(file, context.warehouse, zone) if selection == Selection() else None
+        html = html or make_report(context.warehouse, selection, zone).html
     except ModelsError as error:
         raise ApiError(503, str(error)) from None
-    return HTMLResponse(page, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})

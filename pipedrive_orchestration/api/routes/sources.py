@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from pipedrive_orchestration.api.connection import SharedReading
@@ -18,12 +20,15 @@ from pipedrive_orchestration.api.dependencies import (
     NoQuery,
     needs,
 )
+from pipedrive_orchestration.api.errors import invalid
 from pipedrive_orchestration.api.keys import Scope
 from pipedrive_orchestration.api.middleware import API_PATH
 from pipedrive_orchestration.api.openapi import answers, body_of, source_links
 from pipedrive_orchestration.api.schemas import (
+    MAX_DIFFERENCES,
     MAX_PAGE_SIZE,
     DataPage,
+    DifferencesPage,
     HoldItem,
     SourceDetails,
     SourceItem,
@@ -49,7 +54,8 @@ from pipedrive_orchestration.services.status import (
     state_of_known,
 )
 from pipedrive_orchestration.services.web_server import ReloadError
-from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.sources import Problem, Source
+from pipedrive_orchestration.warehouse.differences import NoHistoryError, differences
 from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.rows import (
     NO_ROWS,
@@ -133,6 +139,62 @@ def read_data(request: Request, found: FoundSource, query: Annotated[DataQuery, 
             "page_size": query.page_size,
         }
     )
+
+
+def _instant(value: Any) -> Any:
+    # Pydantic would take a number for seconds since 1970.
+    if isinstance(value, str) and "-" not in value:
+        raise PydanticCustomError("instant", "Write an instant such as 2026-06-01T09:00:00Z.")
+    return value
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("instant", "The instant is outside the years 1 to 9999.") from None
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_in_utc)]
+
+
+class DiffQuery(BaseModel):
+    """Between which instants, and how many differences to name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Instant = Field(
+        alias="from",
+        description="The first instant; a day alone is its midnight, and without an offset it is UTC.",
+    )
+    until: Instant | None = Field(None, alias="to", description="The second one; now if not given.")
+    rows: int = Field(50, ge=1, le=MAX_DIFFERENCES, description="How many differences to name.")
+
+
+@router.get(
+    "/{source_id:source}/diff",
+    dependencies=[needs(Scope.SOURCES_READ)],
+    response_model=Success[DifferencesPage],
+    responses=answers(404, 409),
+    summary="Compare a source at two instants",
+)
+def read_differences(
+    request: Request, context: Context, found: FoundSource, query: Annotated[DiffQuery, Query()]
+) -> Response:
+    """Which records came, went and changed, property by property.
+
+    The source has to keep versions (`options: {history: true}`), or the answer is 409. What was before the
+    first of them is not known: `known_from`.
+    """
+    slug, since, until = found.source.slug, query.since, query.until or context.clock()
+    if until < since:
+        raise invalid([Problem("from", "later_than_to", "Has to be before `to`.")])
+    reading = _reading(request)
+    if not reading.exists:
+        raise NoHistoryError(slug)
+    with reading.cursor() as connection:
+        differing = differences(connection, slug, since, until, query.rows)
+    return answer(differing.content(slug, since, until))
 
 
 @router.patch(

@@ -47,15 +47,7 @@ def diff(
         with environment.warehouse.reading() as connection:
             found = differences(connection, slug, first, last, rows)
     if json:
-        print_json({
-            "source": slug, "from": first, "to": last, "known_from": found.known_from, "came": found.came,
-            "went": found.went, "changed": found.changed,
-            "differences": [
-                {"kind": one.kind, "id": one.record_id, "property": one.property, "old": one.old,
-                 "new": one.new}
-                for one in found.first
-            ],
-        })  # fmt: skip
+        print_json(found.content(slug, first, last))
     else:
         _show(found, first)
 

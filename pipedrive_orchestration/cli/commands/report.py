@@ -48,11 +48,14 @@ def report(
         environment = Environment.read()
         selection = Selection(first and first.date(), last and last.date(), pipeline, owner)
         with busy("Drawing"):
-            page = make_report(environment.warehouse, selection, environment.settings.report_zone)
-        content = page.encode()
+            made = make_report(environment.warehouse, selection, environment.settings.report_zone)
+        content = made.html.encode()
         # Names and figures of the account are for whoever made the page.
         replace_content(output.absolute(), content, mode=0o600)
     if json:
-        print_json({"report": output.absolute(), "bytes": len(content)})
+        print_json({
+            "report": output.absolute(), "bytes": len(content), "as_of": made.as_of, "models": made.models,
+            "charts": made.charts, "rows": made.rows,
+        })  # fmt: skip
     else:
         say(f"{output}: {len(content) / 1e6:.1f} MB; open it in a browser.")

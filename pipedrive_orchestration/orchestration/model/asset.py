@@ -14,6 +14,8 @@ from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.model.automation import FOLLOW
 from pipedrive_orchestration.orchestration.model.loading import LoadedModels, ModelAsset
 from pipedrive_orchestration.orchestration.model.metadata import definition_metadata, table_metadata
+from pipedrive_orchestration.orchestration.model.quality import quality_check_specs, quality_results
+from pipedrive_orchestration.orchestration.model.report import link_of
 from pipedrive_orchestration.services.dagster_internals import ForeseenFailure
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import WarehouseError
@@ -51,6 +53,11 @@ def model_definitions(
             )
             for model in loaded.assets
             for check in model.checks
+        ]
+        + [
+            spec
+            for model in loaded.assets
+            for spec in quality_check_specs(model, names.model_key(model.name))
         ],
         can_subset=True,
         required_resource_keys={project.warehouse_key},
@@ -76,6 +83,7 @@ def model_definitions(
         yield from _materialized(context, project, chosen, report)
         _tell_of_others(context, project, loaded.assets, report)
         yield from _checked(context, project, chosen, report)
+        yield from quality_results(context, project, chosen, report)
         published = warehouse.kept_published()
         published.at_end()
         if published.problem:
@@ -101,9 +109,18 @@ def _spec(model: ModelAsset, project: ProjectContext) -> dg.AssetSpec:
         automation_condition=FOLLOW if model.deps else None,
         code_version=model.code_version,
         skippable=True,
-        metadata=definition_metadata(model, project.folder),
+        metadata={**definition_metadata(model, project.folder), **link_of(project, model)},
     )
     return project.spec_of(spec, model)
+
+
+def _check_specs(model: ModelAsset, project: ProjectContext) -> Iterator[dg.AssetCheckSpec]:
+    key = project.names.model_key(model.name)
+    for check in model.checks:
+        yield dg.AssetCheckSpec(
+            check.name, asset=key, description=check.description, metadata={"dbt": check.unique_id}
+        )
+    yield from quality_check_specs(model, key)
 
 
 def _materialized(

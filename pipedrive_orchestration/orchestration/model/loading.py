@@ -18,6 +18,7 @@ from pipedrive_orchestration.models.build import switched_off
 from pipedrive_orchestration.models.dbt_project import FOLDER, PROJECT_FILE, DbtProject
 from pipedrive_orchestration.models.errors import ModelsError, NoModelsError
 from pipedrive_orchestration.models.parse import Parsed, parse_models
+from pipedrive_orchestration.models.quality import MODEL, RULES, Rule, rules_in
 from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.sources import BadFile, Problem, Source
 from pipedrive_orchestration.sources.validation import Position
@@ -54,6 +55,7 @@ class ModelAsset:
         tags: dbt's.
         code_version: another one when its SQL is.
         file: its path from the folder of models.
+        rules: those of data quality, of the model that applies them.
     """
 
     name: str
@@ -69,6 +71,7 @@ class ModelAsset:
     tags: dict[str, str]
     code_version: str | None
     file: str
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def load_models(
     try:
         project = DbtProject.of(folder, sources, report_zone)
         parsed = parse_models(project, work)
-        assets = tuple(_assets(parsed, sources, names))
+        assets = tuple(_assets(parsed, sources, names, _rules(parsed, project)))
     except NoModelsError:
         return LoadedModels()
     except (ModelsError, OSError, dg.DagsterError) as error:
@@ -118,7 +121,16 @@ def load_models(
     return LoadedModels(assets, bad, tuple(map(str, switched_off(project, parsed.manifest))))
 
 
-def _assets(parsed: Parsed, sources: Sequence[Source], names: DagsterNames) -> Iterator[ModelAsset]:
+def _rules(parsed: Parsed, project: DbtProject) -> tuple[Rule, ...]:
+    """The rules of data quality, from the file of their seed."""
+    seeds = [node for node in parsed.manifest["nodes"].values() if node["resource_type"] == "seed"]
+    files = [project.folder / node["original_file_path"] for node in seeds if node["name"] == RULES]
+    return rules_in(files[0].read_text()) if files else ()
+
+
+def _assets(
+    parsed: Parsed, sources: Sequence[Source], names: DagsterNames, rules: tuple[Rule, ...]
+) -> Iterator[ModelAsset]:
     nodes = parsed.manifest["nodes"]
     translator = _translator({source.slug for source in sources}, names)
     known = {tuple(names.asset_key(source.slug).path) for source in sources}
@@ -157,6 +169,7 @@ def _assets(parsed: Parsed, sources: Sequence[Source], names: DagsterNames) -> I
             tags={key: value for key, value in spec.tags.items() if not key.startswith("dagster/kind/")},
             code_version=spec.code_version,
             file=node["original_file_path"],
+            rules=rules if _table(node) == MODEL else (),
         )
 
 

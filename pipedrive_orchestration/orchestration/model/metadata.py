@@ -16,7 +16,11 @@ from pipedrive_orchestration.models.dbt_project import FOLDER, SCHEMA
 from pipedrive_orchestration.orchestration.charts import image
 from pipedrive_orchestration.orchestration.cosmetics import shown
 from pipedrive_orchestration.orchestration.model.loading import ModelAsset
-from pipedrive_orchestration.orchestration.source.table_metadata import PREVIEW_ROWS, markdown_table
+from pipedrive_orchestration.orchestration.source.table_metadata import (
+    PREVIEW_ROWS,
+    markdown_table,
+    plain_markdown,
+)
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 
 Metadata = dict[str, dg.MetadataValue]
@@ -85,7 +89,8 @@ def _of(log: logging.Logger, connection: duckdb.DuckDBPyConnection, model: Model
 
 def _image(connection: duckdb.DuckDBPyConnection, model: ModelAsset) -> dg.MarkdownMetadataValue | None:
     assert model.chart is not None
-    svg = model_chart(connection, model.name, model.chart)
-    if svg is None:
+    drawn = model_chart(connection, model.name, model.chart)
+    if drawn is None:
         return None
-    return image(svg, str(model.chart.get("title", model.name)))
+    notes = [plain_markdown(note) for note in drawn.cut_off]
+    return image(drawn.svg, str(model.chart.get("title", model.name)), notes)

@@ -129,6 +129,7 @@ select
   md5(concat_ws('|', findings.rule, findings.object_id, epoch_us(findings.since))) as finding_id,
   findings.rule,
   rules.description,
+  rules.severity,
   findings.object_type,
   findings.object_id,
   findings.name,
