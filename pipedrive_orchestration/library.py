@@ -118,7 +118,7 @@ def preview(source: str | Mapping[str, Any], *, settings: Settings | None = None
     if isinstance(source, str):
         body: PreviewBody = _store(chosen).load().find(source)
     else:
-        body = draft_of(source)
+        body = draft_of(source, _store(chosen).catalogue)
     connection = Connection.from_settings(chosen)
     return _outside_of_event_loops(lambda: read_preview(body, connection=connection))
 

@@ -89,7 +89,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     for kind in (*FORESEEN, Exception):
         app.add_exception_handler(kind, answer_to_any)
     app.add_exception_handler(ClientDisconnect, answer_to_nobody)
-    document(app)
+    document(app, lambda: context.deployment.store.catalogue)
     receiver = WebhookReceiver(Inbox(inbox_folder(context.settings)), context.settings)
     controlled = AccessControl(app, context.keys, context.requests_per_minute, {WEBHOOKS_PATH: receiver})
     believed = list(context.settings.api_proxies or ())

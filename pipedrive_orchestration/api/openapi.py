@@ -5,6 +5,7 @@ The demo account takes the bodies of the examples as they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,7 +18,9 @@ from pipedrive_orchestration.api.schemas import (
     Held,
     Invalid,
     OptionsBody,
+    OptionsContext,
     PlanBody,
+    SourceItem,
     StatusBody,
     SyncBody,
     UndoBody,
@@ -220,8 +223,13 @@ def body_of(model: type[BaseModel], **examples: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def document(app: FastAPI) -> None:
-    """Let the OpenAPI page name the bodies, the keys and the headers of every answer."""
+def document(app: FastAPI, object_types: Callable[[], Iterable[str]]) -> None:
+    """Let the OpenAPI page name the bodies, the keys and the headers of every answer.
+
+    Args:
+        app: whose page it is.
+        object_types: gives those that sources can have now.
+    """
     written = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -229,9 +237,20 @@ def document(app: FastAPI) -> None:
             page = written()
             _complete(page)
             app.openapi_schema = page
+        _name_object_types(app.openapi_schema, list(object_types()))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the page
+
+
+_TYPED = (PreviewBody, SourceBody, OptionsContext, SourceItem)
+"""The models whose ``object_type`` is one of the project's."""
+
+
+def _name_object_types(page: dict[str, Any], object_types: list[str]) -> None:
+    for model in _TYPED:
+        schema = page["components"]["schemas"][model.__name__]
+        schema["properties"]["object_type"]["enum"] = object_types
 
 
 def _complete(page: dict[str, Any]) -> None:

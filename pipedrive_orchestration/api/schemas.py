@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, Valida
 from starlette.responses import Response
 
 from pipedrive_orchestration.importing.preview import MAX_ROWS as MAX_PREVIEW_ROWS
-from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.services.lifecycle import Switch
 from pipedrive_orchestration.services.status import Status
 from pipedrive_orchestration.sources import InvalidBodyError
@@ -88,7 +87,7 @@ class SourceItem(BaseModel):
         examples=["open_deals"],
     )
     name: str = Field(examples=["Open deals"])
-    object_type: str = Field(json_schema_extra={"enum": list(BUILT_IN)})
+    object_type: str
     pull_mode: Literal["static", "active"]
     schedule: str | None = Field(description="Cron, UTC; null if static.", examples=["*/30 * * * *"])
     expiration_date: date | None
@@ -344,7 +343,7 @@ class OptionsContext(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    object_type: StrictStr = Field(json_schema_extra={"enum": list(BUILT_IN)})
+    object_type: StrictStr
 
 
 class OptionsBody(BaseModel):

@@ -53,6 +53,13 @@ OUTLINES = (
         ACCOUNT,
     ),
     Outline(
+        "object-type",
+        "object_type:object_type",
+        "Try a collection that project/object_types/NAME.yaml describes: read one page, propose its "
+        "properties.",
+        SOURCES,
+    ),
+    Outline(
         "check",
         "check:check",
         "Check the files of the project, without account, database or Dagster.",

@@ -34,9 +34,17 @@ def _names_in(folder: str, incomplete: str) -> list[str]:
     return sorted({path.stem for path in files if path.stem.startswith(incomplete)})
 
 
+def known_own_object_types(incomplete: str) -> list[str]:
+    """The same for the names of object type files."""
+    return _names_in("object_types", incomplete)
+
+
 def known_object_types(incomplete: str) -> list[str]:
-    """Object types for the shell to complete."""
-    return [name for name in BUILT_IN if name.startswith(incomplete)]
+    """Object types for the shell to complete: the built-in ones, and those of the project."""
+    return [
+        *(name for name in BUILT_IN if name.startswith(incomplete)),
+        *_names_in("object_types", incomplete),
+    ]
 
 
 Slug = Annotated[

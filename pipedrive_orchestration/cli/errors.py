@@ -22,6 +22,7 @@ from pipedrive_orchestration.services.errors import (
     StatusConflictError,
     UnusableHomeError,
 )
+from pipedrive_orchestration.services.object_types import NoObjectTypeError
 from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, UnknownSourceError
 from pipedrive_orchestration.template import NotLaidOutError
@@ -55,6 +56,7 @@ _CODES: dict[type[Exception], int] = {
     UnknownPropertiesError: BAD_INPUT,
     UnknownRecordError: BAD_INPUT,
     UnknownWriteError: BAD_INPUT,
+    NoObjectTypeError: BAD_INPUT,
     NotAppliedError: BAD_INPUT,
     WritesNotAllowedError: BAD_INPUT,
     NoModelsError: BAD_INPUT,

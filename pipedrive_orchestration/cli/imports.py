@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -54,7 +55,7 @@ def chosen_sources(loaded: LoadedSources, slugs: Sequence[str] | None) -> Loaded
     bad_files = tuple(bad for bad in loaded.bad_files if bad.slug in slugs)
     left_out = {bad.slug for bad in bad_files}
     sources = tuple(loaded.find(slug) for slug in dict.fromkeys(slugs) if slug not in left_out)
-    return LoadedSources(sources, bad_files)
+    return replace(loaded, sources=sources, bad_files=bad_files)
 
 
 def import_sources(

@@ -173,7 +173,7 @@ async def _stage_first_children(
     client: Client, object_type: ObjectType, parent: Parent, query: Query, staging: Staging
 ) -> bool:
     """Stage the children of the parents that were changed last. Returns whether there are more parents."""
-    ids, more = await _newest_parents(client, parent)
+    ids, more = await newest_parents(client, parent)
     for start in range(0, len(ids), parent.batch):
         if staging.counts.pages >= MAX_PAGES - 1:
             return True
@@ -185,7 +185,7 @@ async def _stage_first_children(
     return more
 
 
-async def _newest_parents(client: Client, parent: Parent) -> tuple[list[str], bool]:
+async def newest_parents(client: Client, parent: Parent) -> tuple[list[str], bool]:
     """The parents on the first page of those that can have children, and whether there are more pages."""
     parents = parent.type
     query: dict[str, str | int] = dict(latest_first(parents.listing))

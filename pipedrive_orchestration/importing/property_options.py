@@ -11,12 +11,14 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import Field, read_fields, with_further_names
-from pipedrive_orchestration.pipedrive.object_types import ObjectType
+from pipedrive_orchestration.pipedrive.object_types import Catalogue, ObjectType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
-from pipedrive_orchestration.sources.validation import did_you_mean
+from pipedrive_orchestration.sources.model import not_an_object_type
 
 
-def property_options(object_type: str, *, connection: Connection) -> list[dict[str, Any]]:
+def property_options(
+    object_type: str, *, connection: Connection, catalogue: Catalogue = BUILT_IN
+) -> list[dict[str, Any]]:
     """The property options of an object type: built-in ones, the account's own, then other names of these.
 
     The list is accepted as ``properties_metadata`` as it is. Each option has the property's key as
@@ -28,23 +30,16 @@ def property_options(object_type: str, *, connection: Connection) -> list[dict[s
     Args:
         object_type: its name in the catalogue.
         connection: the account. Its field list is read once.
+        catalogue: the object types of the project.
 
     Raises:
         InvalidBodyError: there is no such object type.
         PipedriveError: the account cannot be read.
     """
-    if object_type not in BUILT_IN:
-        raise InvalidBodyError(
-            [
-                Problem(
-                    "object_type",
-                    "unknown_object_type",
-                    f"`{object_type}` is not an object type.{did_you_mean(object_type, BUILT_IN)} "
-                    f"Object types: {', '.join(BUILT_IN)}.",
-                )
-            ]
-        )
-    fields = asyncio.run(_read(BUILT_IN[object_type], connection))
+    if object_type not in catalogue:
+        message = not_an_object_type(object_type, catalogue)
+        raise InvalidBodyError([Problem("object_type", "unknown_object_type", message)])
+    fields = asyncio.run(_read(catalogue[object_type], connection))
     return [_option(field) for field in fields]
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.services.dagster_internals import ExampleMapping
 from pipedrive_orchestration.sources import PreviewBody, Source, SourceBody
 from pipedrive_orchestration.sources.model import Options, refuse_change_of_fixed
@@ -32,9 +32,6 @@ def _choice(name: str, values: tuple[str, ...]) -> dg.Enum:
     # Dagster matches an enum by the names of its values, so names and values are the same here.
     return dg.Enum(name, [dg.EnumValue(value) for value in values])
 
-
-OBJECT_TYPE = _choice("ObjectType", tuple(BUILT_IN))
-"""The object types of the catalogue, as a choice."""
 
 Nested = Callable[[Sequence[type[BaseModel]]], Any]
 """Gives the config type of a mapping that is of one of some models."""
@@ -150,9 +147,15 @@ _OF_A_RUN = {
 }
 
 
-def body_schema(model: type[PreviewBody]) -> dict[str, dg.Field]:
+def choice_of_object_types(project: ProjectContext) -> dg.Enum:
+    """The object types of a project, as a choice."""
+    return _choice(project.names.own("ObjectType"), tuple(project.catalogue))
+
+
+def body_schema(model: type[PreviewBody], project: ProjectContext) -> dict[str, dg.Field]:
     """The config schema of a job that takes a body: strict at every level, nothing filled in."""
-    object_type = dg.Field(OBJECT_TYPE, description=model.model_fields["object_type"].description)
+    choice = choice_of_object_types(project)
+    object_type = dg.Field(choice, description=model.model_fields["object_type"].description)
     return {**_shape([model]), "object_type": object_type}
 
 
@@ -207,7 +210,7 @@ def source_of_run(source: Source, config: Mapping[str, Any]) -> Source:
     """
     body = {field: config[field] for field in SourceBody.model_fields}
     identity = {"slug": source.slug, "id": source.id, "created_at": source.created_at}
-    changed = Source.parse(body | identity)
+    changed = Source.parse(body | identity, catalogue=source.catalogue)
     refuse_change_of_fixed(source, changed)
     return changed.model_copy(update={"parents": changed.options.parents or source.parents})
 

@@ -15,6 +15,8 @@ from pipedrive_orchestration.orchestration.resources import (
     WarehouseResource,
     resources_of,
 )
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration.pipedrive.object_types import Catalogue
 from pipedrive_orchestration.services.dagster_internals import ScheduleStates, location_of
 from pipedrive_orchestration.services.deployment import store_of
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
@@ -42,6 +44,7 @@ class ProjectContext:
             named here.
         group: the group of all assets; None groups sources by object type.
         spec_of: has the last word on the spec of every asset.
+        catalogue: the object types that its sources can have.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -49,6 +52,7 @@ class ProjectContext:
     variables: Mapping[str, str] = field(default_factory=dict)
     group: str | None = None
     spec_of: SpecOf = _unchanged
+    catalogue: Catalogue = field(default_factory=lambda: BUILT_IN)
 
     def group_of(self, kind: str) -> str:
         """The group of assets of a kind, such as an object type."""

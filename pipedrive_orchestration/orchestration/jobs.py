@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from pipedrive_orchestration.importing import Preview, StagingError, preview, property_options
-from pipedrive_orchestration.orchestration.config import OBJECT_TYPE, body_schema, job_of
+from pipedrive_orchestration.orchestration.config import body_schema, choice_of_object_types, job_of
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
@@ -101,12 +101,12 @@ _EXPECTED_ERRORS = (
 """What can go wrong in ways whose message says all there is to know."""
 
 
-def _body_of(config: Any) -> SourceBody:
-    return SourceBody.parse(config, created_on=datetime.now(UTC).date())
+def _body_of(config: Any, project: ProjectContext) -> SourceBody:
+    return SourceBody.parse(config, catalogue=project.catalogue, created_on=datetime.now(UTC).date())
 
 
 def _preview_job(project: ProjectContext) -> dg.JobDefinition:
-    schema = body_schema(PreviewBody)
+    schema = body_schema(PreviewBody, project)
 
     @dg.op(
         name=project.names.own("read_preview"),
@@ -116,7 +116,7 @@ def _preview_job(project: ProjectContext) -> dg.JobDefinition:
     )
     def read_preview(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
-            body = PreviewBody.parse(context.op_config)
+            body = PreviewBody.parse(context.op_config, catalogue=project.catalogue)
             found = preview(body, connection=project.pipedrive(context.resources).connection())
         matching = f"{found.total_results:,} of the records that were read match"
         more = "; there are more than were read" if found.capped else ""
@@ -158,7 +158,7 @@ def _plain(value: Any) -> Any:
 
 
 def _create_job(project: ProjectContext) -> dg.JobDefinition:
-    schema = body_schema(SourceBody)
+    schema = body_schema(SourceBody, project)
 
     @dg.op(
         name=project.names.own("write_source_file"),
@@ -170,7 +170,7 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
         with foreseen(*_EXPECTED_ERRORS):
             created = add_source(
                 _deployment_of(context, project),
-                _body_of(context.op_config),
+                _body_of(context.op_config, project),
                 connection=project.pipedrive(context.resources).connection(),
             )
         source = created.source
@@ -227,7 +227,9 @@ def _deployment_of(context: dg.OpExecutionContext, project: ProjectContext) -> D
 
 
 def _edit_job(project: ProjectContext) -> dg.JobDefinition:
-    body = dg.Field(body_schema(SourceBody), description="The whole body that the source is to have.")
+    body = dg.Field(
+        body_schema(SourceBody, project), description="The whole body that the source is to have."
+    )
     schema = {**_SLUG_SCHEMA, "body": body}
 
     @dg.op(
@@ -241,9 +243,8 @@ def _edit_job(project: ProjectContext) -> dg.JobDefinition:
             deployment = _deployment_of(context, project)
             source = deployment.store.load().find(context.op_config["source"])
             connection = project.pipedrive(context.resources).connection()
-            edited = edit_source(
-                deployment, source, _body_of(context.op_config["body"]), connection=connection
-            )
+            body = _body_of(context.op_config["body"], project)
+            edited = edit_source(deployment, source, body, connection=connection)
         changed = ", ".join(edited.changed) or "nothing"
         context.log.info(f"Wrote sources/{source.slug}.yaml; changed: {changed}")
         for note in edited.notes:
@@ -405,27 +406,26 @@ def _requests_of_sync(config: Mapping[str, Any], deployment: Deployment) -> dict
     return requests
 
 
-_OPTIONS_SCHEMA = {
-    "context": dg.Field(
-        {"object_type": dg.Field(OBJECT_TYPE, description="The Pipedrive collection.")},
-        description="What the properties are wanted for.",
-    )
-}
-
-
 def _options_job(project: ProjectContext) -> dg.JobDefinition:
+    choice = choice_of_object_types(project)
+    schema = {
+        "context": dg.Field(
+            {"object_type": dg.Field(choice, description="The Pipedrive collection.")},
+            description="What the properties are wanted for.",
+        )
+    }
+
     @dg.op(
         name=project.names.own("read_property_options"),
-        config_schema=_OPTIONS_SCHEMA,
+        config_schema=schema,
         out=dg.Out(dg.Nothing),
         required_resource_keys={project.pipedrive_key},
     )
     def read_property_options(context: dg.OpExecutionContext) -> None:
         object_type = context.op_config["context"]["object_type"]
         with foreseen(*_EXPECTED_ERRORS):
-            options = property_options(
-                object_type, connection=project.pipedrive(context.resources).connection()
-            )
+            connection = project.pipedrive(context.resources).connection()
+            options = property_options(object_type, connection=connection, catalogue=project.catalogue)
         context.log.info(f"{len(options)} properties of {object_type}")
         context.add_output_metadata(
             {
@@ -438,7 +438,7 @@ def _options_job(project: ProjectContext) -> dg.JobDefinition:
     return job_of(
         read_property_options,
         project.names.own("resolve_property_options"),
-        _OPTIONS_SCHEMA,
+        schema,
         "Lists the properties that an object type has in the account, with their labels and options.",
         {"context": {"object_type": "deals"}},
     )

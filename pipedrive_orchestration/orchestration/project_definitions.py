@@ -36,6 +36,8 @@ from pipedrive_orchestration.sources import (
     Source,
     SourceStore,
 )
+from pipedrive_orchestration.sources.model import known_types
+from pipedrive_orchestration.sources.object_types import OwnObjectType, catalogue_with
 from pipedrive_orchestration.sources.whole import whole_sources
 from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
 from pipedrive_orchestration.writing.store import LoadedWrites, WriteStore
@@ -74,14 +76,28 @@ class ProjectSnapshot:
     @classmethod
     def parse(cls, content: bytes) -> ProjectSnapshot:
         """The snapshot that `content` gave."""
-        return _SNAPSHOT.validate_json(content)
+        own = _OBJECT_TYPES.validate_json(content).sources.object_types
+        return _SNAPSHOT.validate_json(content, context=known_types(catalogue_with(own)))
 
     def content(self) -> bytes:
         """The snapshot as JSON; the same for the same files."""
         return _SNAPSHOT.dump_json(self)
 
 
+@dataclass(frozen=True, slots=True)
+class _ObjectTypesOfSources:
+    object_types: tuple[OwnObjectType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ObjectTypesOfSnapshot:
+    """The part of a snapshot without which its sources cannot be read."""
+
+    sources: _ObjectTypesOfSources
+
+
 _SNAPSHOT = TypeAdapter(ProjectSnapshot)
+_OBJECT_TYPES = TypeAdapter(_ObjectTypesOfSnapshot)
 
 NO_WORKFLOWS = LoadedWorkflows()
 NO_MODELS = LoadedModels()
@@ -108,6 +124,7 @@ def build_definitions(
         models: the models.
         writes: the writes.
     """
+    project = replace(project, catalogue=loaded.catalogue)
     built, refused = [], []
     own_job, whole = len(loaded.sources) <= MAX_OWN_JOBS, whole_sources(loaded.sources)
     for source in loaded.sources:
@@ -116,7 +133,8 @@ def build_definitions(
         except Exception as error:  # noqa: BLE001 - one source must not take all others with it
             problem = Problem("", "refused_by_dagster", str(error))
             refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
-    accepted = LoadedSources(tuple(source for source, _ in built), (*loaded.bad_files, *refused))
+    sources, left_out = tuple(source for source, _ in built), (*loaded.bad_files, *refused)
+    accepted = replace(loaded, sources=sources, bad_files=left_out)
     accepted_workflows, definitions_of_workflows = _workflows(workflows, accepted.sources, project)
     accepted_models, definitions_of_models = _models(models, accepted.sources, project)
     accepted_writes, definitions_of_writes = _writes(

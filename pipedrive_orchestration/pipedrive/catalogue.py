@@ -9,6 +9,7 @@ from pipedrive_orchestration.pipedrive import builtin_fields
 from pipedrive_orchestration.pipedrive.builtin_fields import Property
 from pipedrive_orchestration.pipedrive.object_types import (
     Bounds,
+    Catalogue,
     CustomFields,
     Entries,
     Listing,
@@ -443,7 +444,7 @@ FIELD_TABLES = (
 )
 """The lists of fields, as collections."""
 
-BUILT_IN: dict[str, ObjectType] = {
+BUILT_IN: Catalogue = {
     object_type.name: object_type
     for object_type in (
         DEALS,
@@ -479,7 +480,7 @@ BUILT_IN: dict[str, ObjectType] = {
         *FIELD_TABLES,
     )
 }
-"""Every importable object type by name."""
+"""The object types that every project has."""
 
 USERS_ME_PATH = "/v1/users/me"
 USERS_ME_COST = 2

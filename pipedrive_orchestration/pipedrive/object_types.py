@@ -285,7 +285,9 @@ class ObjectType:
         assert self.parent is not None
         named = ",".join(parents)
         path = self.path.replace("{parent}", quote(named, safe=""))
-        query = {self.parent.parameter: named} if self.parent.parameter else {}
+        query = dict(self.questions[0])
+        if self.parent.parameter:
+            query[self.parent.parameter] = named
         listing = Listing(
             path,
             self.list_cost,
@@ -304,3 +306,7 @@ class ObjectType:
     def property(self, key: str) -> Property | None:
         """The built-in property of that key."""
         return next((prop for prop in self.properties if prop.key == key), None)
+
+
+Catalogue = Mapping[str, ObjectType]
+"""Object types by name."""

@@ -21,7 +21,7 @@ from pipedrive_orchestration.workflows.store import WorkflowStore
 from pipedrive_orchestration.workflows.validation import problems_between_files
 from pipedrive_orchestration.writing.store import WriteStore, problems_of_links
 
-FOLDERS = {"sources": "source", "workflows": "workflow", "writes": "write"}
+FOLDERS = {"sources": "source", "workflows": "workflow", "writes": "write", "object_types": "collection"}
 """The folders of a project, and what a file in each is."""
 
 

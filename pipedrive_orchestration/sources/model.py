@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     StrictBool,
     StrictInt,
     StrictStr,
@@ -28,7 +29,7 @@ from pydantic import (
 )
 
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
-from pipedrive_orchestration.pipedrive.object_types import ObjectType
+from pipedrive_orchestration.pipedrive.object_types import Catalogue, ObjectType
 from pipedrive_orchestration.sources.cron import InvalidCronError, parse_cron
 from pipedrive_orchestration.sources.filter_model import FilterGroup, FilterLeaf
 from pipedrive_orchestration.sources.validation import (
@@ -247,6 +248,22 @@ class Options(BaseModel):
         return timedelta(days=amount) if self.poll_when_live.endswith("d") else timedelta(hours=amount)
 
 
+def known_types(catalogue: Catalogue) -> dict[str, Any]:
+    """The context of pydantic's validation by which a body knows its project's object types."""
+    return {"catalogue": catalogue}
+
+
+def _catalogue_of(context: Any) -> Catalogue:
+    catalogue: Catalogue = (context or {}).get("catalogue", BUILT_IN)
+    return catalogue
+
+
+def not_an_object_type(name: str, catalogue: Catalogue) -> str:
+    """Says that a catalogue has no object type of that name, and which ones it has."""
+    listed = ", ".join(catalogue)
+    return f"`{name}` is not an object type.{did_you_mean(name, catalogue)} Object types: {listed}."
+
+
 class PreviewBody(BaseModel):
     """The body of a preview: which records, and what of each.
 
@@ -258,7 +275,6 @@ class PreviewBody(BaseModel):
 
     object_type: StrictStr = Field(
         description="The Pipedrive collection; fixed at creation.",
-        json_schema_extra={"enum": list(BUILT_IN)},
     )
     properties: tuple[Text, ...] = Field(
         min_length=1,
@@ -273,10 +289,21 @@ class PreviewBody(BaseModel):
         default=None, description="Which records: groups of conditions joined by AND or OR."
     )
 
+    _catalogue: Catalogue = PrivateAttr(default_factory=lambda: BUILT_IN)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the object types that the body was validated with."""
+        self._catalogue = _catalogue_of(context)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The object types that its own is one of: those of its project."""
+        return self._catalogue
+
     @property
     def type(self) -> ObjectType:
         """The catalogue's row of the object type."""
-        return BUILT_IN[self.object_type]
+        return self._catalogue[self.object_type]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -292,11 +319,12 @@ class PreviewBody(BaseModel):
         return False
 
     @classmethod
-    def parse(cls, data: Any, *, created_on: date | None = None) -> Self:
+    def parse(cls, data: Any, *, catalogue: Catalogue = BUILT_IN, created_on: date | None = None) -> Self:
         """Reads a body; a known field that is null counts as absent.
 
         Args:
             data: What JSON or YAML made of it.
+            catalogue: The object types of the project.
             created_on: The day (UTC) on which a source is being created, before which its expiration
                 must not lie. None for a source that exists: it may well have expired.
 
@@ -306,19 +334,17 @@ class PreviewBody(BaseModel):
         if not isinstance(data, Mapping):
             raise InvalidBodyError([Problem("", "not_a_mapping", _described(cls))])
         try:
-            return cls.model_validate(_without_nulls(data, cls), context={"created_on": created_on})
+            context = {"created_on": created_on, **known_types(catalogue)}
+            return cls.model_validate(_without_nulls(data, cls), context=context)
         except ValidationError as error:
             raise InvalidBodyError(problems_of(error, {"": cls, **_MODELS})) from None
 
     @field_validator("object_type")
     @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in BUILT_IN:
-            raise refusal(
-                "unknown_object_type",
-                f"`{value}` is not an object type.{did_you_mean(value, BUILT_IN)} "
-                f"Object types: {', '.join(BUILT_IN)}.",
-            )
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        catalogue = _catalogue_of(info.context)
+        if value not in catalogue:
+            raise refusal("unknown_object_type", not_an_object_type(value, catalogue))
         return value
 
     @field_validator("properties")
@@ -340,7 +366,7 @@ class DraftBody(PreviewBody):
     @field_validator("options")
     @classmethod
     def _fitting(cls, value: Options, info: ValidationInfo) -> Options:
-        object_type = BUILT_IN.get(info.data.get("object_type", ""))
+        object_type = _catalogue_of(info.context).get(info.data.get("object_type", ""))
         if value.include_archived and object_type and object_type.archived_path is None:
             raise refusal("no_archive", f"Pipedrive has no archive of {object_type.name}: "
                           "options.include_archived does not apply.")  # fmt: skip
@@ -477,15 +503,19 @@ class SourceFile(SourceBody):
     created_at: Annotated[datetime, BeforeValidator(_instant)] | None = None
 
 
-def draft_of(content: Any) -> DraftBody:
+def draft_of(content: Any, catalogue: Catalogue = BUILT_IN) -> DraftBody:
     """What the content of a source's file decides about its records; what creation alone needs is dropped.
+
+    Args:
+        content: What JSON or YAML made of it.
+        catalogue: The object types of the project.
 
     Raises:
         InvalidBodyError: With every problem of what is left.
     """
     if isinstance(content, Mapping):
         content = {field: value for field, value in content.items() if field not in _CREATE_ONLY}
-    return DraftBody.parse(content)
+    return DraftBody.parse(content, catalogue=catalogue)
 
 
 _CREATE_ONLY = SourceFile.model_fields.keys() - DraftBody.model_fields.keys()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 import yaml
 
 from pipedrive_orchestration.files import create_content, replace_content
+from pipedrive_orchestration.pipedrive.object_types import Catalogue
 from pipedrive_orchestration.sources.first_seen import FirstSeen
 from pipedrive_orchestration.sources.holds import Hold, Holds
 from pipedrive_orchestration.sources.key_values import KeyValues
@@ -24,9 +26,11 @@ from pipedrive_orchestration.sources.model import (
     derive_slug,
     id_of_slug,
     is_slug,
+    known_types,
     misnamed,
     refuse_change_of_fixed,
 )
+from pipedrive_orchestration.sources.object_types import ObjectTypeStore, OwnObjectType, catalogue_with
 from pipedrive_orchestration.sources.old_files import OldFileError
 from pipedrive_orchestration.sources.parents import parents_of, with_parents
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
@@ -47,10 +51,19 @@ class UnknownSourceError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class LoadedSources:
-    """What a reading of the folder gave: the sources by slug, and the files that are left out."""
+    """What a reading of the folder gave: the sources by slug, and the files that are left out.
+
+    ``object_types`` are those that the project adds to the built-in ones.
+    """
 
     sources: tuple[Source, ...] = ()
     bad_files: tuple[BadFile, ...] = ()
+    object_types: tuple[OwnObjectType, ...] = ()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The object types of the project."""
+        return catalogue_with(self.object_types)
 
     def find(self, slug: str) -> Source:
         """The source of that slug.
@@ -83,17 +96,25 @@ class SourceStore:
         self.project = Path(project)
         self.folder = self.project / "sources"
         self.holds = Holds(key_values, self.project)
+        self._object_types = ObjectTypeStore(self.project)
         self._files = YamlFolder(self.folder, "source", RESERVED_SLUGS)
         self._deleted_files = YamlFolder(self.folder / DELETED, "source")
         self._first_seen = FirstSeen(key_values, self.project)
         self._clock = clock
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The object types of the project, as its files say now."""
+        return self._object_types.load().catalogue
+
     def load(self) -> LoadedSources:
         """Reads every file; a bad one is reported and never keeps the others from loading."""
+        types = self._object_types.load()
         if not self.folder.is_dir():
             problem = Problem("", "no_folder", f"There is no folder {self.folder}; sources are read from it.")
-            return LoadedSources(bad_files=(BadFile(str(self.folder), "", (problem,)),))
-        read, bad_files = self._files.read(SourceFile.parse)
+            bad = BadFile(str(self.folder), "", (problem,))
+            return LoadedSources((), (bad, *types.bad_files), types.own)
+        read, bad_files = self._files.read(partial(SourceFile.parse, catalogue=types.catalogue))
         first_seen, damaged = self._record(read)
         by_age = sorted(read, key=lambda slug: (first_seen[slug], slug))
         originals, copies = self._files.without_copies(
@@ -102,7 +123,8 @@ class SourceStore:
         complete, problems = with_parents(originals)
         orphans = [self._orphan(slug, problem) for slug, problem in problems.items()]
         sources = sorted(complete, key=lambda source: source.slug)
-        return LoadedSources(tuple(sources), (*bad_files, *copies, *orphans, *damaged))
+        left_out = (*types.bad_files, *bad_files, *copies, *orphans, *damaged)
+        return LoadedSources(tuple(sources), left_out, types.own)
 
     def _orphan(self, slug: str, problem: Problem) -> BadFile:
         """A file of children without a source that they can be read along."""
@@ -178,7 +200,7 @@ class SourceStore:
 
     def deleted(self) -> tuple[Source, ...]:
         """The sources that were deleted, as their files say; one that is there again is not among them."""
-        read, _ = self._deleted_files.read(SourceFile.parse)
+        read, _ = self._deleted_files.read(partial(SourceFile.parse, catalogue=self.catalogue))
         present = self._files.slugs()
         first_seen, _ = self._record(read)
         return tuple(
@@ -226,7 +248,8 @@ def _with_identity(
     body: SourceBody, slug: str, id_: UUID, created_at: datetime, parents: str | None = None
 ) -> Source:
     fields = {field: getattr(body, field) for field in SourceBody.model_fields}
-    return Source(**fields, slug=slug, id=id_, created_at=created_at, parents=parents)
+    identity = {"slug": slug, "id": id_, "created_at": created_at, "parents": parents}
+    return Source.model_validate(fields | identity, context=known_types(body.catalogue))
 
 
 def _as_yaml(source: Source, body: SourceBody) -> str:
@@ -245,5 +268,5 @@ def _as_yaml(source: Source, body: SourceBody) -> str:
     )
     # Some characters, such as the line separators of Unicode, read back as blanks unless they are escaped.
     same = Document.parse(readable).content == content
-    SourceFile.parse(Document.parse(readable if same else escaped).content)
+    SourceFile.parse(Document.parse(readable if same else escaped).content, catalogue=body.catalogue)
     return readable if same else escaped

@@ -17,8 +17,8 @@ from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, REPOSITORY, Project
 
 OURS = (
-    "connect", "create", "data", "diff", "import", "init", "list", "models", "options", "preview", "publish",
-    "quality", "record", "report", "schedule", "show", "status", "sync", "write",
+    "connect", "create", "data", "diff", "import", "init", "list", "models", "object-type", "options",
+    "preview", "publish", "quality", "record", "report", "schedule", "show", "status", "sync", "write",
 )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def _calls(request: Request) -> AccountCalls:
 )
 async def preview_import(request: Request, context: Context, _: NoQuery, content: JsonBody) -> Response:
     """Reads at most 10 pages of the account and creates nothing."""
-    body = PreviewBody.parse(content)
+    body = PreviewBody.parse(content, catalogue=context.deployment.store.catalogue)
     connection = context.connection
     found = await run_sync(partial(preview, body, connection=connection), limiter=_calls(request).previews)
     metadata = {"total_results": found.total_results} | ({"capped": True} if found.capped else {})
@@ -119,7 +119,8 @@ async def create_import(
     Where the tokens of today, or `options.max_tokens`, cannot pay for the import, the answer is 402: the
     source is there, its id is in the answer, and its import waits.
     """
-    body = SourceBody.parse(content, created_on=context.clock().date())
+    catalogue = context.deployment.store.catalogue
+    body = SourceBody.parse(content, catalogue=catalogue, created_on=context.clock().date())
     connection = context.connection
     create = partial(_create, context.deployment, reloads, body, connection)
     with reloads.change():
@@ -166,8 +167,11 @@ async def list_property_options(
 ) -> Response:
     """The account's fields with their labels; `properties_metadata` takes the list as it is."""
     object_type = parsed(OptionsBody, content).context.object_type
-    connection = context.connection
-    found = await run_sync(
-        partial(property_options, object_type, connection=connection), limiter=_calls(request).options
+    read = partial(
+        property_options,
+        object_type,
+        connection=context.connection,
+        catalogue=context.deployment.store.catalogue,
     )
+    found = await run_sync(read, limiter=_calls(request).options)
     return answer({"options": found})

@@ -43,7 +43,9 @@ def create(
     with explained(err):
         environment = Environment.read()
         _refuse_a_file_of_the_project(file, environment)
-        body = read_file(file, partial(SourceBody.parse, created_on=datetime.now(UTC).date()))
+        today = datetime.now(UTC).date()
+        parse = partial(SourceBody.parse, catalogue=environment.store.catalogue, created_on=today)
+        body = read_file(file, parse)
         connection = environment.connection
         with deployed(environment.settings) as deployment, busy("Creating"):
             created = create_source(deployment, body, connection=connection, slug=slug)

@@ -29,7 +29,10 @@ def options(object_type: ObjectTypeName, *, json: AsJson = False) -> None:
         pipedrive-orchestration options persons --json | jq -r '.[] | select(.extras.is_custom) | .value'
     """
     with explained(err), busy(f"Reading the fields of {object_type}"):
-        found = property_options(object_type, connection=Environment.read().connection)
+        environment = Environment.read()
+        found = property_options(
+            object_type, connection=environment.connection, catalogue=environment.store.catalogue
+        )
     if json:
         print_json(found)
         return

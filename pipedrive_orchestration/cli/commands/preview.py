@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -34,9 +35,10 @@ def preview(
         pipedrive-orchestration preview draft.yaml --json | jq .estimated_tokens
     """
     with explained(err):
-        body = read_file(file, draft_of)
+        environment = Environment.read()
+        body = read_file(file, partial(draft_of, catalogue=environment.store.catalogue))
         with busy("Reading a few pages"):
-            found = read_preview(body, connection=Environment.read().connection)
+            found = read_preview(body, connection=environment.connection)
     if json:
         print_json(_preview_as_json(found, rows))
         return
