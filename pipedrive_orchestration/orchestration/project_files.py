@@ -47,7 +47,7 @@ def project_files_definitions(
     @dg.asset_check(
         asset=asset_key,
         name=CHECK_NAME,
-        description="Every file of the project is what its place says: a source, workflow, model, write or object type.",
+        description="Every file of the project is what its folder is for, such as a source or a workflow.",
     )
     def all_valid() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=not bad_files, metadata=metadata)
