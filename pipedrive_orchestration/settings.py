@@ -166,6 +166,15 @@ class Settings(BaseSettings):
             "write how many windows one run of a backfill reads, such as 6, or leave it unset for all of them"
         ),
     ] = Field(default=None, description="Windows that one run of a backfill reads; all of them if not set.")
+    keep_runs_days: Annotated[PositiveInt, Remedy("write how many days runs are kept, such as 90")] = Field(
+        default=90, description="Days after which runs are deleted with their logs."
+    )
+    keep_ticks_days: Annotated[
+        PositiveInt, Remedy("write how many days runs of schedules that succeeded are kept, such as 3")
+    ] = Field(
+        default=3,
+        description="Days after which runs of schedules that succeeded are deleted.",
+    )
     allow_writes: Annotated[bool, Remedy("write true or false")] = Field(
         default=False, description="Whether anything here may change the account."
     )

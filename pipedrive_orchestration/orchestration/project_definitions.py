@@ -20,6 +20,7 @@ from pipedrive_orchestration.orchestration.sensors.expiration import build_expir
 from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
 from pipedrive_orchestration.orchestration.sensors.initial_import import build_initial_import_sensor
 from pipedrive_orchestration.orchestration.sensors.publish import build_publishing_sensors
+from pipedrive_orchestration.orchestration.sensors.retention import build_retention_sensor
 from pipedrive_orchestration.orchestration.source.asset import build_source_asset
 from pipedrive_orchestration.orchestration.source.schedule import MAX_OWN_JOBS, build_source_schedule
 from pipedrive_orchestration.orchestration.status import status_definitions
@@ -140,10 +141,12 @@ def build_definitions(
     accepted_writes, definitions_of_writes = _writes(
         writes, accepted.sources, accepted_workflows, accepted_models, project
     )
+    jobs = build_jobs(project)
     return dg.Definitions.merge(
         dg.Definitions(resources=project.resources()),
         project_files_definitions(accepted, accepted_workflows, project, accepted_models, accepted_writes),
-        dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=build_jobs(project)),
+        dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=jobs),
+        dg.Definitions(sensors=[build_retention_sensor([job.name for job in jobs], project)]),
         dg.Definitions(sensors=[*build_publishing_sensors(project), *build_alert_sensors(project)]),
         status_definitions(accepted.sources, project),
         webhook_definitions(accepted.sources, project),

@@ -164,6 +164,14 @@ class DagsterNames:
         """The schedule of a write."""
         return self.own(f"{slug}_write_schedule")
 
+    def owns(self, key: dg.AssetKey) -> bool:
+        """Whether an asset is one of the account's."""
+        first = key.path[0]
+        if first == self.prefix:
+            return True
+        others = {"workflows", "models", "writes", *self.project_files_key.path, *self.status_key.path}
+        return self.is_default and first in others
+
     @property
     def _of(self) -> str:
         return "" if self.is_default else f"_of_{self.prefix}"

@@ -1,1 +1,1 @@
-"""Sensors: first imports, expiration, freshness, the published copy and alerts."""
+"""Sensors: first imports, expiration, freshness, the published copy, alerts and retention."""
