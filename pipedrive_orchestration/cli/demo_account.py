@@ -149,5 +149,6 @@ def on_demo(environment: Environment, account: DemoAccount) -> Environment:
         api_token=account.token,
         warehouse=str(DEMO_DATABASE),
         staging=DEMO_FOLDER / "staging",
+        inbox=DEMO_FOLDER / "inbox",
         publish=environment.settings.publish and DEMO_FOLDER / "published.duckdb",
     )

@@ -7,22 +7,18 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Self
 
 import dagster as dg
 
 from pipedrive_orchestration.importing import Pull, RowCounts, windows_until
 from pipedrive_orchestration.importing.pushed import EVENTS
-from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.clock import utc_now
 from pipedrive_orchestration.services.dagster_internals import last_verdict
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.names import PULL_TAG, SOURCE_TAG, DagsterNames
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.webhooks.events import OBJECTS
-from pipedrive_orchestration.webhooks.inbox import Inbox
 from pipedrive_orchestration.webhooks.merger import MergedEvents, Merger
 
 WEBHOOKS_CHECK = "webhooks_delivered"
@@ -99,25 +95,16 @@ class LiveMerge:
 
     Args:
         deployment: the project and its Dagster.
-        inbox: what is merged.
-        connection: the account, for look-ups.
-        warehouse: where the rows are.
-        staging: the folder for records that are not merged yet.
+        merger: of its account.
         clock: tells our time.
     """
 
     def __init__(
-        self,
-        deployment: Deployment,
-        inbox: Inbox,
-        connection: Connection,
-        warehouse: Warehouse,
-        staging: Path,
-        clock: Callable[[], datetime] = utc_now,
+        self, deployment: Deployment, merger: Merger, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._deployment = deployment
-        self._merger = Merger(inbox, connection, warehouse, staging, clock)
-        self._inbox = inbox
+        self._merger = merger
+        self._inbox = merger.inbox
         self._clock = clock
         self._unreported: dict[str, _Unreported] = {}
         self._reported_at: dict[str, datetime] = {}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pipedrive_orchestration.importing import ImportReport, Pull, StagingError, import_source
 from pipedrive_orchestration.importing.definition import Definition
@@ -29,10 +29,11 @@ from pipedrive_orchestration.importing.removals import RemovedId
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.clock import utc_now
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import InvalidBodyError, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration.webhooks.events import Event, UnusableEventError, parse, record_of
-from pipedrive_orchestration.webhooks.inbox import Inbox, lines_of
+from pipedrive_orchestration.webhooks.inbox import Inbox, inbox_folder, lines_of
 
 FRESH = timedelta(seconds=60)
 """The age up to which an event is trusted; a pull of changes reads again what is up to five minutes old."""
@@ -115,6 +116,9 @@ class Merger:
         warehouse: where the rows are.
         staging: the folder for records that are not merged yet.
         clock: tells our time.
+
+    Attributes:
+        inbox: the same.
     """
 
     def __init__(
@@ -125,13 +129,25 @@ class Merger:
         staging: Path,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._inbox = inbox
+        self.inbox = inbox
         self._connection = connection
         self._warehouse = warehouse
         self._staging = staging
         self._clock = clock
         self._began_at = clock()
         self._memories: dict[str, _Memory] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The merger of the account, database and inbox that the settings name.
+
+        Raises:
+            NotConnected: they name no account.
+        """
+        warehouse = Warehouse.from_settings(settings)
+        staging = settings.staging or warehouse.folder / "staging"
+        inbox = Inbox(inbox_folder(settings))
+        return cls(inbox, Connection.from_settings(settings), warehouse, staging)
 
     def merge(self, sources: Iterable[Source]) -> Merged:
         """Merge what is in the inbox; nothing where another process is at it.
@@ -146,8 +162,8 @@ class Merger:
             OSError: the inbox cannot be read or written.
         """
         merged = Merged()
-        with self._inbox.taking() as is_ours:
-            files = self._inbox.files() if is_ours else []
+        with self.inbox.taking() as is_ours:
+            files = self.inbox.files() if is_ours else []
             if not files:
                 return merged
             by_type: dict[str, list[Event]] = {}
@@ -155,14 +171,14 @@ class Merger:
                 try:
                     event = parse(line)
                 except UnusableEventError:
-                    self._inbox.set_aside(line)
+                    self.inbox.set_aside(line)
                     merged.unusable += 1
                 else:
                     by_type.setdefault(event.object_type, []).append(event)
             for source in sources:
                 if source.object_type in by_type:
                     self._merge_into(source, by_type[source.object_type], merged)
-            self._inbox.remove([file for file in files if not merged.failures or self._is_old(file)])
+            self.inbox.remove([file for file in files if not merged.failures or self._is_old(file)])
         return merged
 
     def _is_old(self, file: Path) -> bool:

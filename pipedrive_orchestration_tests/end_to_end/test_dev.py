@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,13 +11,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import duckdb
 import httpx
 import pytest
 
@@ -24,6 +24,7 @@ from pipedrive_orchestration.demo import Settings
 from pipedrive_orchestration.importing import windows_until
 from pipedrive_orchestration.services.run_requests import RANGE_END_TAG, RANGE_START_TAG
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
+from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.cli.secrets_in_files import files_with
 from pipedrive_orchestration_tests.end_to_end.conftest import (
@@ -34,6 +35,7 @@ from pipedrive_orchestration_tests.end_to_end.conftest import (
 )
 
 T = TypeVar("T")
+OURS = "pipedrive-orchestration: person"
 SELECTOR = {
     "repositoryName": "__repository__",
     "repositoryLocationName": "pipedrive_orchestration",
@@ -142,10 +144,14 @@ def test_a_source_is_imported_without_a_click(dev: Dev) -> None:
     check_metadata(events, len(rows))
     assert sum(figure(event, "rows_inserted") for event in events) == len(rows)
 
+    check_webhooks(dev)
+    rows = rows_of(dev)
     stop(dev)
     with demo_account_of(dev.folder) as account:
+        assert not any(one["is_active"] for one in account.records("webhooks") if one["name"] == OURS)
         truth = {record["id"] for record in account.records("persons") if not record["is_deleted"]}
     assert rows == truth
+    assert "demo --work" in dev.log()
     assert files_with(Settings().token, dev.folder) == set()
 
 
@@ -179,19 +185,34 @@ def check_guard(dev: Dev) -> None:
     assert dev.client.get("/").status_code == httpx.codes.OK
 
 
+def check_webhooks(dev: Dev) -> None:
+    """What changes in the account is a row without a pull, and Dagster is told."""
+    account = json.loads((dev.folder / "data" / "demo" / "address.json").read_text())
+    headers = {"x-api-token": account["token"]}
+    made = httpx.post(f"{account['url']}/api/v2/persons", json={"name": "Zoë Live"}, headers=headers)
+    person = made.json()["data"]["id"]
+    dev.wait_until(lambda: person in rows_of(dev), seconds=60)
+    dev.wait_until(lambda: any(not event["runId"] for event in told(dev)), seconds=60)
+
+
 def rows_of(dev: Dev) -> set[int]:
     """The ids in the table."""
-    database = duckdb.connect(str(dev.folder / "data" / "demo" / "warehouse.duckdb"), read_only=True)
-    with closing(database) as connection:
+    database = Warehouse(str(dev.folder / "data" / "demo" / "warehouse.duckdb"))
+    with database.reading() as connection:
         return {row[0] for row in connection.execute("SELECT _id FROM pipedrive.all_persons").fetchall()}
 
 
 def materializations(dev: Dev, run_id: str) -> list[dict[str, Any]]:
     """What a run has told of each window, once each."""
-    told = dev.ask(ASSET, k={"path": ["pipedrive", "all_persons"]})["assetMaterializations"]
-    events = [event for event in told if event["runId"] == run_id]
+    events = [event for event in told(dev) if event["runId"] == run_id]
     assert len({event["partition"] for event in events}) == len(events) == 25
     return events
+
+
+def told(dev: Dev) -> list[dict[str, Any]]:
+    """What Dagster was told of the source."""
+    answer = dev.ask(ASSET, k={"path": ["pipedrive", "all_persons"]})
+    return list(answer["assetMaterializations"])
 
 
 def loaded_location(dev: Dev) -> Any:

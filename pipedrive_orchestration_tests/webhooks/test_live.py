@@ -19,6 +19,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.services.live import LiveMerge
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.webhooks.inbox import Inbox
+from pipedrive_orchestration.webhooks.merger import Merger
 from pipedrive_orchestration.webhooks.subscriptions import (
     NoCredentialsError,
     health_of,
@@ -64,7 +65,7 @@ def live_merge(api: Api) -> LiveMerge:
     context = api.context
     inbox = Inbox(Path(str(context.settings.inbox)))
     staging = context.warehouse.folder / "staging"
-    return LiveMerge(context.deployment, inbox, context.connection, context.warehouse, staging)
+    return LiveMerge(context.deployment, Merger(inbox, context.connection, context.warehouse, staging))
 
 
 def test_a_deal_that_is_won_is_a_row_without_a_pull_and_dagster_knows(

@@ -43,6 +43,12 @@ SHOWN_ROWS = 4
 def demo(
     scale: Annotated[float, typer.Option(help="Multiplies the records of a new demo account.")] = 1.0,
     *,
+    only_work: Annotated[
+        bool,
+        typer.Option(
+            "--work", help="Only change the account as its people would in a day, and import nothing."
+        ),
+    ] = False,
     with_trouble: Annotated[
         bool,
         typer.Option(
@@ -60,8 +66,10 @@ def demo(
         account = stack.enter_context(demo_account(scale, environment.settings, out))
         environment = on_demo(environment, account)
         out.print(f"The demo account answers at {account.url}")
-        if not account.is_new:
+        if only_work or not account.is_new:
             out.print(f"Since the last time: {work(account.url, account.token, seed=os.getpid())}")
+        if only_work:
+            return
         environment.export()
         with deployed(environment.settings) as deployment:
             loaded = deployment.store.load()

@@ -15,9 +15,10 @@ import typer
 from filelock import Timeout
 
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
+from pipedrive_orchestration.cli.demo_webhooks import demo_webhooks, with_credentials
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import CommandError, explained
-from pipedrive_orchestration.cli.output import err, out
+from pipedrive_orchestration.cli.output import err, out, this_command
 from pipedrive_orchestration.files import make_private_folder, replace_content
 from pipedrive_orchestration.services.deployment import use_home
 from pipedrive_orchestration.services.dev_process import HOST, UI_PORT, dev_lock, is_taken
@@ -63,9 +64,10 @@ def dev(
     """Dagster's UI and daemon, on your account if there is a token and on the demo account if not."""
     with explained(err), ExitStack() as stack:
         environment = Environment.read()
-        if not environment.settings.has_account:
+        on_demo_account = not environment.settings.has_account
+        if on_demo_account:
             account = stack.enter_context(demo_account(scale, environment.settings, out))
-            environment = on_demo(environment, account)
+            environment = with_credentials(on_demo(environment, account))
             out.print(f"No account is configured: the demo account answers at {account.url}")
         if not Path(WORKSPACE).exists():
             raise NotLaidOutError(Path.cwd(), WORKSPACE)
@@ -74,6 +76,14 @@ def dev(
         if is_taken(port):
             raise PortInUseError(port)
         environment.export()
+        if on_demo_account:
+            stack.enter_context(demo_webhooks(environment, port))
+            out.print(
+                f"Its webhooks arrive here: `{this_command()} demo --work` in another terminal wins deals, "
+                "and tables and assets have them within seconds.",
+                highlight=False,
+                soft_wrap=True,
+            )
         export(stack.enter_context(_settings_for_code_location(environment.settings)))
         out.print(f"Dagster UI: http://{HOST}:{port}   (Ctrl-C ends it)", highlight=False)
         _run_dagster(["-w", WORKSPACE, "--host", HOST, "--port", str(port)])

@@ -25,7 +25,7 @@ from pipedrive_orchestration.services.deployment import Deployment, deployed
 from pipedrive_orchestration.services.dev_process import API_PORT, HOST
 from pipedrive_orchestration.services.live import LiveMerge
 from pipedrive_orchestration.services.web_server import ReloadError
-from pipedrive_orchestration.webhooks.inbox import Inbox, inbox_folder
+from pipedrive_orchestration.webhooks.merger import Merger
 
 GRACE_SECONDS = 10
 """Seconds that calls under way have to end when the server is told to."""
@@ -61,22 +61,20 @@ def serve(
         deployment = stack.enter_context(deployed(environment.settings))
         _show_files_in_dagster(deployment)
         context = ApiContext(deployment, environment.warehouse, environment.settings, keys)
-        _merge_webhooks(stack, deployment, environment)
+        merger = _merger(environment)
+        if merger is not None:
+            stack.enter_context(LiveMerge(deployment, merger))
         _log_access()
         _run(create_app(context), host, port)
 
 
-def _merge_webhooks(stack: ExitStack, deployment: Deployment, environment: Environment) -> None:
-    """Merge what comes into the inbox, by this receiver or another way, for as long as the API is served."""
+def _merger(environment: Environment) -> Merger | None:
+    """What merges the inbox, whether this receiver fills it or a relay; None where no account is set."""
     try:
-        connection = environment.connection
+        return Merger.from_settings(environment.settings)
     except NotConnected:
         # Calls that need an account say so; events wait in the inbox.
-        return
-    warehouse = environment.warehouse
-    staging = environment.settings.staging or warehouse.folder / "staging"
-    inbox = Inbox(inbox_folder(environment.settings))
-    stack.enter_context(LiveMerge(deployment, inbox, connection, warehouse, staging))
+        return None
 
 
 def _run(api: ASGIApp, host: str, port: int) -> None:
