@@ -145,7 +145,9 @@ def _health(overview: Overview) -> list[Any]:
 
 
 def _figures(overview: Overview) -> list[Any]:
-    return [[source.rows, *source.changes, *source.tokens] for source in overview.sources]
+    return [
+        [source.rows, *source.changes, *source.tokens, *source.tokens_saved] for source in overview.sources
+    ]
 
 
 def _digest(content: list[Any]) -> str:
@@ -174,6 +176,7 @@ def _events(
 
     account: dict[str, dg.MetadataValue] = {
         "tokens_today": dg.MetadataValue.int(sum(source.tokens[-1] for source in sources)),
+        "tokens_saved_today": dg.MetadataValue.int(sum(source.tokens_saved[-1] for source in sources)),
         "tokens_by_source": dg.MetadataValue.md(_table_of_tokens(overview)),
     }
     left = _tokens_left(overview.account)
@@ -218,8 +221,14 @@ def _table_of(overview: Overview) -> str:
 
 def _table_of_tokens(overview: Overview) -> str:
     ranked = sorted(overview.sources, key=lambda source: -source.tokens[-1])
-    rows = [[source.slug, f"{source.tokens[-1]:,}", f"{sum(source.tokens):,}"] for source in ranked]
-    return markdown_table(["source", "tokens today", f"in {DAYS} days"], rows)
+    rows = [[source.slug, *_recent(source.tokens), *_recent(source.tokens_saved)] for source in ranked]
+    days = f"in {DAYS} days"
+    return markdown_table(["source", "tokens today", days, "saved by webhooks today", days], rows)
+
+
+def _recent(tokens: Sequence[int]) -> tuple[str, str]:
+    """Those of today, and those of all days that are shown."""
+    return f"{tokens[-1]:,}", f"{sum(tokens):,}"
 
 
 def _tokens_left(account: KnownAccount | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import dagster as dg
 import duckdb
@@ -13,7 +14,7 @@ from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.freshness import Freshness, freshness_in
 from pipedrive_orchestration.services.status import SourceState, Status, states_of
 from pipedrive_orchestration.services.troubles import Trouble, TroubleKind
-from pipedrive_orchestration.sources import BadFile
+from pipedrive_orchestration.sources import BadFile, Source
 from pipedrive_orchestration.warehouse import Warehouse, field_history, ledger, users
 from pipedrive_orchestration.warehouse.account import KnownAccount, known_account
 from pipedrive_orchestration.warehouse.field_history import DriftedField
@@ -51,6 +52,8 @@ class SourceOverview:
         rows: current rows.
         changes: rows changed on each of the last `DAYS` days, the last being today in UTC.
         tokens: what its imports cost on those days.
+        tokens_saved: what the pulls would have cost at least that ticks have left out on those days, since
+            webhooks were delivered.
         quarantined: values set aside.
         failure: the last run, if it failed.
         troubles: what is wrong and what to do about it; none where all is well.
@@ -62,6 +65,7 @@ class SourceOverview:
     rows: int
     changes: Sequence[int]
     tokens: Sequence[int]
+    tokens_saved: Sequence[int]
     quarantined: int
     failure: FailedRun | None
     troubles: Sequence[Trouble]
@@ -147,10 +151,9 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
         sources = [_not_imported(state, failures.get(state.source.slug)) for state in states]
         return Overview(now, sources, loaded.bad_files)
     with warehouse.reading() as connection:
-        first = (now - timedelta(days=DAYS - 1)).date()
-        days = ledger.import_days(connection, first)
+        costs = _Costs.of(deployment, connection, [state.source for state in states], now)
         sources = [
-            _overview(connection, state, now, days, failures.get(state.source.slug)) for state in states
+            _overview(connection, state, now, costs, failures.get(state.source.slug)) for state in states
         ]
         reader, account = users.last_reader(connection), known_account(connection)
     company, user = (reader.company, reader.user) if reader else (None, None)
@@ -160,20 +163,68 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
 def _not_imported(state: SourceState, failure: FailedRun | None) -> SourceOverview:
     nothing = (0,) * DAYS
     return SourceOverview(
-        state, None, None, 0, nothing, nothing, 0, failure, _troubles(state, None, Counts(), (), failure)
+        state,
+        None,
+        None,
+        0,
+        nothing,
+        nothing,
+        nothing,
+        0,
+        failure,
+        _troubles(state, None, Counts(), (), failure),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What the imports of all sources have changed and cost, and what left out pulls would have.
+
+    Attributes:
+        calendar: the days that are shown.
+        imports: what imports did on each of them.
+        prices: what the cheapest pull of changes has cost, by source.
+        left_out: how many pulls were left out on each day, by source id.
+    """
+
+    calendar: Sequence[date]
+    imports: Sequence[ImportDay]
+    prices: Mapping[str, int]
+    left_out: Mapping[UUID, Mapping[date, int]]
+
+    @classmethod
+    def of(
+        cls,
+        deployment: Deployment,
+        connection: duckdb.DuckDBPyConnection,
+        sources: Sequence[Source],
+        now: datetime,
+    ) -> _Costs:
+        calendar = [now.date() - timedelta(days=back) for back in reversed(range(DAYS))]
+        return cls(
+            calendar,
+            ledger.import_days(connection, calendar[0]),
+            ledger.least_tokens(connection, calendar[0]),
+            deployment.store.left_out_pulls.read([source.id for source in sources]),
+        )
+
+    def imports_of(self, source: Source) -> dict[date, ImportDay]:
+        return {day.day: day for day in self.imports if day.source == source.slug}
+
+    def saved_by(self, source: Source) -> dict[date, int]:
+        price = self.prices.get(source.slug, 0)
+        return {day: pulls * price for day, pulls in self.left_out.get(source.id, {}).items()}
 
 
 def _overview(
     connection: duckdb.DuckDBPyConnection,
     state: SourceState,
     now: datetime,
-    days: Sequence[ImportDay],
+    costs: _Costs,
     failure: FailedRun | None,
 ) -> SourceOverview:
     source = state.source
-    own = {day.day: day for day in days if day.source == source.slug}
-    calendar = [now.date() - timedelta(days=back) for back in reversed(range(DAYS))]
+    own, calendar = costs.imports_of(source), costs.calendar
     counts = read_counts(connection, source.slug)
     newest = ledger.last_import(connection, source.slug)
     stopped = state.status is Status.PAUSED
@@ -188,6 +239,7 @@ def _overview(
         rows=counts.current,
         changes=_by_day(calendar, {day: each.rows_changed for day, each in own.items()}),
         tokens=_by_day(calendar, {day: each.tokens for day, each in own.items()}),
+        tokens_saved=_by_day(calendar, costs.saved_by(source)),
         quarantined=counts.quarantined,
         failure=failure,
         troubles=_troubles(state, freshness, counts, drifted, failure),

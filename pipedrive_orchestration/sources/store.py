@@ -18,6 +18,7 @@ from pipedrive_orchestration.pipedrive.object_types import Catalogue
 from pipedrive_orchestration.sources.first_seen import FirstSeen
 from pipedrive_orchestration.sources.holds import Hold, Holds
 from pipedrive_orchestration.sources.key_values import KeyValues
+from pipedrive_orchestration.sources.left_out_pulls import LeftOutPulls
 from pipedrive_orchestration.sources.model import (
     RESERVED_SLUGS,
     Source,
@@ -88,6 +89,7 @@ class SourceStore:
 
     Attributes:
         holds: Which sources wait for tokens.
+        left_out_pulls: What ticks have not pulled, since webhooks brought it.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class SourceStore:
         self.project = Path(project)
         self.folder = self.project / "sources"
         self.holds = Holds(key_values, self.project)
+        self.left_out_pulls = LeftOutPulls(key_values)
         self._object_types = ObjectTypeStore(self.project)
         self._files = YamlFolder(self.folder, "source", RESERVED_SLUGS)
         self._deleted_files = YamlFolder(self.folder / DELETED, "source")

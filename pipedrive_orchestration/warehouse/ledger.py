@@ -208,6 +208,18 @@ def import_days(connection: duckdb.DuckDBPyConnection, since: date) -> list[Impo
     return [ImportDay(*row) for row in rows]
 
 
+def least_tokens(connection: duckdb.DuckDBPyConnection, since: date) -> dict[str, int]:
+    """What the cheapest pull of changes of each source has cost from that day on, by our clock in UTC."""
+    if not is_present(connection):
+        return {}
+    rows = connection.execute(
+        "SELECT source, min(tokens) FROM import_ledger.imports WHERE status = 'succeeded' "
+        "AND pull = 'changes' AND reconciles IS NULL AND finished_at >= ? GROUP BY source",
+        [datetime.combine(since, time(), UTC)],
+    ).fetchall()
+    return dict(rows)
+
+
 @dataclass(frozen=True, slots=True)
 class SettledPast:
     """The past of a source that stays as its history has it.

@@ -39,6 +39,19 @@ def test_rows_changes_tokens_and_failures(project: Project, demo: DemoServer) ->
     shown = project.run("status").out
     assert shown.startswith("1 source, all well.")
     assert "█" in shown
+    assert "saved" not in shown
+
+    with deployed(Settings(home=project.folder)) as deployment:
+        (source,) = deployment.store.load().sources
+        now = datetime.now(UTC)
+        # A tick may be evaluated again.
+        for tick in (now, now, now.replace(microsecond=(now.microsecond + 1) % 1_000_000)):
+            deployment.store.left_out_pulls.count(source.id, tick)
+    assert project.run("import").code == 0
+    before = told["tokens"][-1]
+    (told,) = json.loads(project.run("status", "--json").out)["sources"]
+    assert told["tokens_saved"][-1] == sum(told["tokens_saved"]) == 2 * (told["tokens"][-1] - before) > 0
+    assert "saved" in project.run("status").out
 
     project.write("pipelines", PIPELINES | {"properties": ["id", "nmae"]})
     assert project.run("import").code == 2

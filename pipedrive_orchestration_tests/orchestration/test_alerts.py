@@ -179,7 +179,7 @@ class Told:
         return look(overview, self.values, [sink], at, page="http://127.0.0.1:3000")
 
 
-WELL = SourceOverview(SourceState(source(), Status.ACTIVE), None, None, 0, (), (), 0, None, ())
+WELL = SourceOverview(SourceState(source(), Status.ACTIVE), None, None, 0, (), (), (), 0, None, ())
 FAILED = replace(
     WELL,
     failure=FailedRun("a run", PRESENT, "no"),

@@ -22,7 +22,8 @@ from pipedrive_orchestration.services.overview import DAYS, Overview, SourceOver
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _DAYS = f"{DAYS} days"
-_NUMBERS = ("rows", "changed today", "tokens today")
+_NUMBERS = ("rows", "changed today", "tokens today", "tokens saved")
+_ONLY_WHERE_THERE_ARE_SOME = ("late", "tokens saved")
 _COLUMNS = (
     "source",
     "state",
@@ -32,6 +33,7 @@ _COLUMNS = (
     "changed today",
     _DAYS,
     "tokens today",
+    "tokens saved",
     "next tick",
 )
 
@@ -51,8 +53,8 @@ def status(
     """Show how the sources are, or pause a source's schedule and set it active again.
 
     Without `active` or `paused` it shows of every source its state, its last success, how late it is, its
-    rows, how many of them changed on each of the last 14 days, the tokens of today, the next tick, and what
-    to do where something is wrong. It asks Pipedrive nothing.
+    rows, how many of them changed on each of the last 14 days, the tokens of today, those that webhooks have
+    saved today, the next tick, and what to do where something is wrong. It asks Pipedrive nothing.
 
     The switch is the one in Dagster's UI. Setting a source active also starts a first import that waits for
     tokens. A static source has nothing to pause, and an expired one stays expired until its file has a later
@@ -97,8 +99,9 @@ def _show(overview: Overview) -> None:
 
 def _table_of(overview: Overview) -> Table:
     rows = [_cells(source, overview.at) for source in overview.sources]
-    # Where nothing is late there is nothing to show of it.
-    names = [name for name in _COLUMNS if name != "late" or any(row["late"] for row in rows)]
+    names = [
+        name for name in _COLUMNS if name not in _ONLY_WHERE_THERE_ARE_SOME or any(row[name] for row in rows)
+    ]
     table = Table(caption="times in UTC", caption_justify="left")
     for name in names:
         justify: JustifyMethod = "right" if name in _NUMBERS else "left"
@@ -118,6 +121,7 @@ def _cells(source: SourceOverview, at: datetime) -> dict[str, str | Text]:
         "changed today": f"{source.changes[-1]:,}",
         _DAYS: _sparkline(source.changes),
         "tokens today": f"{source.tokens[-1]:,}",
+        "tokens saved": f"{source.tokens_saved[-1]:,}" if source.tokens_saved[-1] else "",
         "next tick": _short(source.state.next_tick),
     }
 
@@ -163,6 +167,7 @@ def _source_as_json(source: SourceOverview, at: datetime) -> dict[str, Any]:
         "rows": source.rows,
         "rows_changed": list(source.changes),
         "tokens": list(source.tokens),
+        "tokens_saved": list(source.tokens_saved),
         "quarantined": source.quarantined,
         "last_failure": failure
         and {"run_id": failure.run_id, "ended_at": failure.ended_at, "reason": failure.reason},

@@ -60,6 +60,7 @@ def _run_request(
         return dg.SkipReason(f"The run {under_way} of this source has not finished yet.")
     until = polled_until(source, instance, project.names, now)
     if until is not None:
+        project.store(instance).left_out_pulls.count(source.id, now)
         return dg.SkipReason(
             f"Webhooks bring the changes; the next pull is due at {until:%Y-%m-%d %H:%M} UTC."
         )
