@@ -79,7 +79,9 @@ def _expanded(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()] or None
 
 
 def _network(value: str) -> str:
@@ -142,6 +144,26 @@ class Settings(BaseSettings):
         default=None,
         description="The folder, or S3 address, where a DuckLake keeps its files; beside its catalogue if "
         "not set.",
+    )
+    s3_key_id: str | None = Field(
+        default=None, description="The name of the key by which a DuckLake's files are reached on S3."
+    )
+    s3_secret: SecretStr | None = Field(default=None, description="The key itself.")
+    s3_endpoint: Annotated[
+        str | None,
+        Field(pattern=r"^https?://[^\s/]+/?$"),
+        Remedy("write an address such as https://s3.internal:9000"),
+    ] = Field(default=None, description="The server that speaks S3; Amazon's if not set.")
+    s3_region: str | None = Field(default=None, description="The region of the bucket, such as eu-central-1.")
+    motherduck_token: SecretStr | None = Field(
+        default=None, description="Access token of MotherDuck, where the warehouse is a database of it."
+    )
+    keep_snapshots_days: Annotated[
+        float,
+        Field(ge=0, allow_inf_nan=False),
+        Remedy("write the days for which the past of a DuckLake stays readable, such as 7"),
+    ] = Field(
+        default=7, description="Days for which a DuckLake's past stays readable, and its files stay for it."
     )
     storage_version: Annotated[
         str,

@@ -68,7 +68,7 @@ def test_two_settings_in_one_process_do_not_meet(monkeypatch: pytest.MonkeyPatch
 
 def test_secrets_are_shown_nowhere() -> None:
     secrets = {name: f"secret-{name}" for name in VARIABLES if re.search("TOKEN|SECRET|KEYS", name)}
-    assert len(secrets) == 4
+    assert len(secrets) == 6
     settings = Settings.from_variables(secrets)
     assert settings.variables() == secrets
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
@@ -182,14 +182,14 @@ def test_any_content_of_the_file_is_read_or_a_sentence(content: bytes) -> None:
     assert all(problem.startswith(folder) for problem in said)
 
 
-ROW = re.compile(r"^\| (?P<names>`[A-Z_`, ]+) \| .+ \| (?P<default>[^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| (?P<names>`[A-Z0-9_`, ]+) \| .+ \| (?P<default>[^|]+) \|$", re.MULTILINE)
 
 
 def table_of(text: str) -> dict[str, str]:
     """Defaults as a page writes them, by variable."""
     found = {}
     for row in ROW.finditer(text):
-        for name in re.findall(r"`([A-Z_]+)`", row["names"]):
+        for name in re.findall(r"`([A-Z0-9_]+)`", row["names"]):
             assert name not in found, f"{name} stands in two rows"
             found[name] = row["default"]
     return found
@@ -222,7 +222,7 @@ def test_the_table_lists_exactly_the_settings_and_their_defaults() -> None:
 @pytest.mark.parametrize("page", sorted((REPOSITORY / "docs").rglob("*.md")), ids=lambda page: page.name)
 def test_other_pages_name_only_what_there_is(page: Path) -> None:
     text = page.read_text()
-    named = set(re.findall(r"\bPIPEDRIVE_[A-Z_]*[A-Z]\b", text))
+    named = set(re.findall(r"\bPIPEDRIVE_[A-Z0-9_]*[A-Z]\b", text))
     assert named <= VARIABLES.keys()
     for name, default in table_of(text).items():
         expected = shown_default(VARIABLES[name]) if name in VARIABLES else None
@@ -231,7 +231,8 @@ def test_other_pages_name_only_what_there_is(page: Path) -> None:
 
 def test_the_example_lists_exactly_the_settings() -> None:
     lines = (REPOSITORY / ".env.example").read_text().splitlines()
-    listed = [line.removeprefix("# ").partition("=")[0] for line in lines if re.match(r"(# )?[A-Z_]+=", line)]
+    given = [line.removeprefix("# ") for line in lines if re.match(r"(# )?[A-Z0-9_]+=", line)]
+    listed = [line.partition("=")[0] for line in given]
     assert sorted(listed) == sorted(VARIABLES)
 
 
@@ -239,7 +240,7 @@ def test_the_example_is_read_as_it_is(bare: Path) -> None:
     (bare / ".env").write_text((REPOSITORY / ".env.example").read_text())
     assert Settings.read(bare) == DEFAULTS
     uncommented = re.sub(
-        r"^# (?=[A-Z_]+=)", "", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE
+        r"^# (?=[A-Z0-9_]+=)", "", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE
     )
     (bare / ".env").write_text(uncommented)
     assert Settings.read(bare).publish == Path("data/published.duckdb")

@@ -140,6 +140,12 @@ OUTLINES = (
         DATA,
     ),
     Outline(
+        "warehouse",
+        "warehouse:warehouse",
+        "Show what a lake consists of, merge its files, or move a warehouse to another place.",
+        DATA,
+    ),
+    Outline(
         "webhooks",
         "webhooks:webhooks",
         "Make Pipedrive tell of changes by itself, and look whether it does.",

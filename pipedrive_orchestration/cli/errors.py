@@ -27,7 +27,7 @@ from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, UnknownSourceError
 from pipedrive_orchestration.template import NotLaidOutError
 from pipedrive_orchestration.warehouse import WarehouseError
-from pipedrive_orchestration.warehouse.connection import telling_of_waits
+from pipedrive_orchestration.warehouse.connection import telling_of_waits, unusable
 from pipedrive_orchestration.warehouse.errors import UnknownStorageVersionError
 from pipedrive_orchestration.workflows import UnknownWorkflowError
 from pipedrive_orchestration.writing.apply import NotAppliedError
@@ -110,7 +110,4 @@ def explained(console: Console) -> Iterator[None]:
 def _paragraph(error: Exception) -> str:
     if not isinstance(error, duckdb.Error):
         return str(error)
-    return (
-        f"The database cannot be used: {str(error).splitlines()[0]}. Restore a copy, or move it away and "
-        "import again; set PIPEDRIVE_WAREHOUSE to use another file."
-    )
+    return unusable(f"The database cannot be used: {error}")

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.jobs import build_jobs
+from pipedrive_orchestration.orchestration.maintenance import maintenance_definitions
 from pipedrive_orchestration.orchestration.model.asset import GROUP, model_definitions
 from pipedrive_orchestration.orchestration.model.automation import build_model_sensor
 from pipedrive_orchestration.orchestration.model.loading import LoadedModels, load_models
@@ -148,6 +149,7 @@ def build_definitions(
         dg.Definitions(sensors=_sensors_of(accepted.sources, project), jobs=jobs),
         dg.Definitions(sensors=[build_retention_sensor([job.name for job in jobs], project)]),
         dg.Definitions(sensors=[*build_publishing_sensors(project), *build_alert_sensors(project)]),
+        maintenance_definitions(project),
         status_definitions(accepted.sources, project),
         webhook_definitions(accepted.sources, project),
         *(definitions for _, definitions in built),

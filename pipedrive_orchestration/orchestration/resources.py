@@ -64,6 +64,11 @@ class WarehouseResource(DuckDBResource):
         default=STORAGE_VERSION, description="The format of a database file that is made new."
     )
     data: str = Field(default="", description="Where a lake keeps its files; empty for beside its catalogue.")
+    s3_key_id: str = Field(default="", description="Name of the key of S3, where a lake's files lie there.")
+    s3_secret: str = Field(default="", repr=False, description="The key itself.")
+    s3_endpoint: str = Field(default="", description="The server that speaks S3; empty for Amazon's.")
+    s3_region: str = Field(default="", description="The region of the bucket.")
+    motherduck_token: str = Field(default="", repr=False, description="Access token of MotherDuck.")
     staging: str = Field(default="", description="Folder of staged pages; empty for one beside the database.")
     publish: str = Field(
         default="", description="Where a copy for other programs is published; empty for none."
@@ -72,7 +77,13 @@ class WarehouseResource(DuckDBResource):
 
     def warehouse(self) -> Warehouse:
         """The database, to be opened for reading or writing while it is needed."""
-        return Warehouse(self.database, storage_version=self.storage_version, data=self.data or None)
+        given = {
+            "warehouse": self.database, "storage_version": self.storage_version, "warehouse_data": self.data,
+            "s3_key_id": self.s3_key_id, "s3_secret": self.s3_secret, "s3_endpoint": self.s3_endpoint,
+            "s3_region": self.s3_region, "motherduck_token": self.motherduck_token,
+        }  # fmt: skip
+        settings = Settings.model_validate({name: value for name, value in given.items() if value})
+        return Warehouse.from_settings(settings)
 
     def staging_folder(self) -> Path:
         """Where pages are kept until they are committed."""
@@ -127,6 +138,11 @@ def resources_of(
             database=settings.warehouse,
             data=settings.warehouse_data or "",
             storage_version=settings.storage_version,
+            s3_key_id=settings.s3_key_id or "",
+            s3_secret=secret("s3_secret"),
+            s3_endpoint=settings.s3_endpoint or "",
+            s3_region=settings.s3_region or "",
+            motherduck_token=secret("motherduck_token"),
             staging=str(settings.staging or ""),
             publish=str(settings.publish or ""),
             publish_every=settings.publish_every,

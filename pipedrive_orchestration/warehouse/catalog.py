@@ -32,3 +32,9 @@ def column_types(connection: duckdb.DuckDBPyConnection, schema: str, name: str) 
     if not has_table(connection, schema, name):
         return {}
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {quoted(schema, name)}").fetchall()}
+
+
+def tables_of(query: str) -> set[tuple[str, str]]:
+    """The tables with a schema that a query names."""
+    names = (name.replace('"', "").split(".")[-2:] for name in duckdb.get_table_names(query, qualified=True))
+    return {(schema, table) for schema, table in (parts for parts in names if len(parts) == 2)}

@@ -30,6 +30,9 @@ from pipedrive_orchestration.warehouse.ducklake import DuckLake
 from pipedrive_orchestration.warehouse.errors import WarehouseError
 from pipedrive_orchestration.warehouse.instances import attached
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
+from pipedrive_orchestration.warehouse.motherduck import connected_to_motherduck, is_motherduck, refuse_token
+from pipedrive_orchestration.warehouse.object_storage import ObjectStorage
+from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION, known_version
 
 DEFAULT_DATABASE: str = Settings.model_fields["warehouse"].default
@@ -53,9 +56,11 @@ class Warehouse:
         patience: seconds to wait for a database that another process holds.
         storage_version: the format of a file that is made new.
         data: where a lake keeps its files; None for beside its catalogue.
+        storage: how S3 is signed in to, where a lake keeps them there.
+        motherduck_token: what MotherDuck is signed in to with.
 
     Raises:
-        WarehouseError: a lake whose catalogue is named with its password.
+        WarehouseError: a name that holds a password.
     """
 
     def __init__(
@@ -65,9 +70,13 @@ class Warehouse:
         patience: float = PATIENCE_SECONDS,
         storage_version: str = STORAGE_VERSION,
         data: str | None = None,
+        storage: ObjectStorage | None = None,
+        motherduck_token: str | None = None,
     ) -> None:
+        refuse_token(database)
         self.database = database
-        self._lake = DuckLake.of(database, data)
+        self._lake = DuckLake.of(database, data, storage)
+        self._motherduck_token = motherduck_token
         self._patience = patience
         self._storage_version = storage_version
         self._memory = MEMORY
@@ -75,7 +84,13 @@ class Warehouse:
     @classmethod
     def from_settings(cls, settings: Settings) -> Warehouse:
         """The database that the settings name."""
-        return cls(settings.warehouse, storage_version=settings.storage_version, data=settings.warehouse_data)
+        return cls(
+            settings.warehouse,
+            storage_version=settings.storage_version,
+            data=settings.warehouse_data,
+            storage=ObjectStorage.from_settings(settings),
+            motherduck_token=token.get_secret_value() if (token := settings.motherduck_token) else None,
+        )
 
     def with_patience(self, seconds: float) -> Self:
         """The same database, with another time to wait for it."""
@@ -193,6 +208,42 @@ class Warehouse:
                     connection.execute("CHECKPOINT")
                 stack.enter_context(self._opened(read_only=True))
             yield self.path
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nobody of ours writes to the database as long as the block lasts, though it is not open here.
+
+        Raises:
+            WarehouseError: it is held by another program, or cannot be opened.
+        """
+        self._check_writable()
+        if self._lake is not None and self._lake.is_shared:
+            with self._opened(read_only=False) as connection, self._turn(connection):
+                yield
+            return
+        with self._locked():
+            yield
+
+    def attach_to(self, connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> None:
+        """Attach the database to an instance of DuckDB under a name, for whoever has it `still`.
+
+        Raises:
+            ExtensionMissingError: DuckDB has no DuckLake on this machine.
+            duckdb.Error: it cannot be opened.
+        """
+        file = self._own_file
+        is_new = file is not None and not file.exists()
+        if self._lake is not None:
+            self._lake.attach_to(connection, name, read_only=read_only)
+        else:
+            format_ = f", STORAGE_VERSION {literal(self._storage_version)}" if is_new else ""
+            with known_version(self._storage_version):
+                connection.execute(
+                    f"ATTACH {literal(self.database)} AS {name} "
+                    f"(READ_{'ONLY' if read_only else 'WRITE'}{format_})"
+                )
+        if is_new and file is not None:
+            file.chmod(0o600)
 
     def _is_outdated(self, connection: duckdb.DuckDBPyConnection) -> bool:
         try:
@@ -315,6 +366,10 @@ class Warehouse:
             with self._lake.opened(read_only=read_only) as connection:
                 yield connection
             return
+        if is_motherduck(self.database):
+            with connected_to_motherduck(self.database, self._motherduck_token) as connection:
+                yield connection
+            return
         if self.path is None:
             with duckdb.connect(self.database, read_only=read_only) as connection:
                 yield connection
@@ -339,16 +394,20 @@ class Warehouse:
         )
 
     def _unusable(self, error: duckdb.Error) -> WarehouseError:
-        reason = str(error).splitlines()[0]
-        remedy = (
-            "Look whether its catalogue can be reached"
-            if self._lake
-            else "Restore a copy, or move it away and import again"
-        )
-        return WarehouseError(
-            f"{self.database} cannot be opened as a DuckDB database: {reason} {remedy}; set "
-            "PIPEDRIVE_WAREHOUSE to use another one."
-        )
+        reason = f"{self.database} cannot be opened as a DuckDB database: {error}"
+        if self._lake is not None or self.path is None:
+            return WarehouseError(unusable(reason, "Look whether it can be reached from here"))
+        return WarehouseError(unusable(reason))
+
+
+def unusable(reason: str, remedy: str = "Restore a copy, or move it away and import again") -> str:
+    """The paragraph on a database that cannot be used.
+
+    Args:
+        reason: what is wrong; of what DuckDB says, the first line is told.
+        remedy: what to do, without the full stop.
+    """
+    return f"{reason.splitlines()[0].rstrip('.')}. {remedy}; set PIPEDRIVE_WAREHOUSE to use another one."
 
 
 def _writable(place: Path) -> bool:

@@ -8,14 +8,12 @@ The lock is the catalogue's own and ends with the process that holds it.
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -23,12 +21,20 @@ import duckdb
 
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.warehouse.errors import WarehouseError
-from pipedrive_orchestration.warehouse.instances import ATTACHED, CONFIG, another_connection
+from pipedrive_orchestration.warehouse.extensions import load_extension
+from pipedrive_orchestration.warehouse.instances import (
+    ATTACHED,
+    CONFIG,
+    another_connection,
+    connected,
+    is_connected,
+)
+from pipedrive_orchestration.warehouse.object_storage import ObjectStorage, is_address
 from pipedrive_orchestration.warehouse.sql import literal
 
 SCHEME = "ducklake:"
 
-_METADATA = f"__ducklake_metadata_{ATTACHED}"
+METADATA = f"__ducklake_metadata_{ATTACHED}"
 """The name by which DuckLake itself attaches the catalogue."""
 
 _COMMIT_LOCK = 0x70697065
@@ -39,15 +45,17 @@ _POSTGRES = "postgres:"
 _PAUSE_SECONDS = 0.1
 
 
-class ExtensionMissingError(WarehouseError):
-    """An extension of DuckDB that is not installed; none is fetched by itself."""
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One commit of a lake.
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"DuckDB {duckdb.__version__} has no extension {name} on this machine, which a lake needs. "
-            "Install it with `pip install 'pipedrive_orchestration[ducklake]'`, or let DuckDB fetch it: "
-            f"python -c \"import duckdb; duckdb.execute('INSTALL {name}')\"."
-        )
+    Attributes:
+        number: grows by one with every commit.
+        instant: when it was made, by the clock of who made it.
+    """
+
+    number: int
+    instant: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +66,15 @@ class DuckLake:
         catalogue: a file, or ``postgres:`` and how to connect.
         data: the folder or S3 address of the Parquet files; None where the catalogue knows it already, or for
             the folder beside the catalogue's file.
+        storage: how S3 is signed in to, where files lie there.
     """
 
     catalogue: str
     data: str | None = None
+    storage: ObjectStorage | None = None
 
     @classmethod
-    def of(cls, database: str, data: str | None) -> Self | None:
+    def of(cls, database: str, data: str | None, storage: ObjectStorage | None = None) -> Self | None:
         """The lake that a setting names; None where it names something else.
 
         Raises:
@@ -78,7 +88,7 @@ class DuckLake:
                 "PIPEDRIVE_WAREHOUSE holds a password, and would be shown with it. Leave it out, and set "
                 "PGPASSWORD or write it to ~/.pgpass."
             )
-        return cls(catalogue, data)
+        return cls(catalogue, data, storage)
 
     @property
     def file(self) -> Path | None:
@@ -122,42 +132,59 @@ class DuckLake:
             yield connection
 
     def _kept(self) -> duckdb.DuckDBPyConnection:
-        with _opening:
-            kept = _kept.get((self, os.getpid()))
-            if kept is None or not _answers(kept):
-                kept = _kept[self, os.getpid()] = self._connect(read_only=False)
-            return kept
+        return connected(self, lambda: self._connect(read_only=False), _answers)
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(config=CONFIG)
         try:
-            for extension in self._extensions():
-                _load(connection, extension)
-            self._attach(connection, read_only=read_only)
+            self.attach_to(connection, ATTACHED, read_only=read_only)
             connection.execute(f"USE {ATTACHED}")
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _extensions(self) -> Sequence[str]:
-        wanted = ["ducklake"]
-        if self.is_shared:
-            wanted.append("postgres_scanner")
-        if "://" in (self._data or ""):
-            wanted.append("httpfs")
-        return wanted
+    def attach_to(self, connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> None:
+        """Attach the lake to any instance of DuckDB.
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        Args:
+            connection: to the instance.
+            name: by which the lake is known there.
+            read_only: whether it is only to be read.
+
+        Raises:
+            ExtensionMissingError: DuckDB has no DuckLake on this machine.
+            duckdb.Error: the catalogue cannot be opened.
+        """
+        for extension in self._extensions():
+            load_extension(connection, extension)
+        if self.storage is not None and is_address(self._data):
+            self.storage.sign_in(connection)
         # Of rows that lie in the catalogue instead of a file DuckDB 1.5.5 cannot read nested values.
         options = ["DATA_INLINING_ROW_LIMIT 0", *(["READ_ONLY"] if read_only else [])]
         data = self._data
         if data is not None:
-            if "://" not in data:
+            if not is_address(data):
                 make_private_folder(Path(data))
             options.append(f"DATA_PATH {literal(data)}")
         listed = ", ".join(options)
-        connection.execute(f"ATTACH {literal(SCHEME + self.catalogue)} AS {ATTACHED} ({listed})")
+        connection.execute(f"ATTACH {literal(SCHEME + self.catalogue)} AS {name} ({listed})")
+
+    def _extensions(self) -> Sequence[str]:
+        wanted = ["ducklake"]
+        if self.is_shared:
+            wanted.append("postgres_scanner")
+        if is_address(self._data):
+            wanted.append("httpfs")
+        return wanted
+
+    def last_commit(self, connection: duckdb.DuckDBPyConnection) -> Snapshot:
+        """The newest snapshot that a connection of `opened` sees."""
+        ((number, instant),) = connection.execute(
+            f"SELECT snapshot_id, snapshot_time FROM ducklake_snapshots({literal(ATTACHED)}) "
+            "ORDER BY snapshot_id DESC LIMIT 1"
+        ).fetchall()
+        return Snapshot(number, instant)
 
     @contextmanager
     def turn(
@@ -192,7 +219,7 @@ class DuckLake:
         """Whether there is a lake to read."""
         if self.file is not None:
             return self.file.exists()
-        if (self, os.getpid()) in _kept:
+        if is_connected(self):
             return True
         try:
             self._connect(read_only=True).close()
@@ -203,15 +230,9 @@ class DuckLake:
         return True
 
 
-_kept: dict[tuple[DuckLake, int], duckdb.DuckDBPyConnection] = {}
-"""Connections to shared catalogues by process: one that was forked cannot use its parent's."""
-
-_opening = threading.Lock()
-
-
 def _answers(kept: duckdb.DuckDBPyConnection) -> bool:
     try:
-        kept.execute(f"SELECT * FROM postgres_query({literal(_METADATA)}, 'SELECT 1')").fetchall()
+        kept.execute(f"SELECT * FROM postgres_query({literal(METADATA)}, 'SELECT 1')").fetchall()
     except duckdb.Error:
         return False
     return True
@@ -221,26 +242,8 @@ def _try_lock(holder: duckdb.DuckDBPyConnection) -> bool:
     holder.begin()
     query = f"SELECT pg_try_advisory_xact_lock({_COMMIT_LOCK})"
     has_it = holder.execute(
-        f"SELECT * FROM postgres_query({literal(_METADATA)}, {literal(query)})"
+        f"SELECT * FROM postgres_query({literal(METADATA)}, {literal(query)})"
     ).fetchone() == (True,)
     if not has_it:
         holder.rollback()
     return has_it
-
-
-def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    file = packaged_extension(name)
-    try:
-        connection.execute(f"LOAD {literal(str(file))}" if file else f"LOAD {name}")
-    except (duckdb.IOException, duckdb.CatalogException, duckdb.HTTPException):
-        raise ExtensionMissingError(name) from None
-
-
-def packaged_extension(name: str) -> Path | None:
-    """The file of an extension that a Python package has brought for this DuckDB; None where none has."""
-    found = find_spec(f"duckdb_extension_{name}")
-    if found is None or found.origin is None:
-        return None
-    folder = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
-    file = folder / f"{name}.duckdb_extension"
-    return file if file.exists() else None

@@ -1,13 +1,15 @@
 """DuckDB instances that are kept for the next who needs one.
 
 To make one takes 15 ms of computing, more than most of what is done with one here; to attach a database file
-takes a millisecond. An instance serves one at a time, so that what is set for it is nobody else's.
+takes a millisecond. An instance serves one at a time, so that what is set for it is nobody else's. One that
+is connected to a catalogue elsewhere serves all that ask for the same, since connecting takes far longer.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,6 +39,11 @@ _RESET = "; ".join(f"RESET {setting}" for setting in SETTINGS)
 
 _idle: list[tuple[int, duckdb.DuckDBPyConnection]] = []
 """The instances that nobody uses, each with the process that made it."""
+
+_connected: dict[tuple[Hashable, int], duckdb.DuckDBPyConnection] = {}
+"""Connections to catalogues elsewhere, by process: one that was forked cannot use its parent's."""
+
+_connecting = threading.Lock()
 
 _of_parents: list[duckdb.DuckDBPyConnection] = []
 """Instances of a process that has forked since; without their threads, they cannot even be closed."""
@@ -99,6 +106,30 @@ def another_connection(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb
         with suppress(duckdb.Error):
             other.execute(f"USE {ATTACHED}")
         yield other
+
+
+def connected(
+    place: Hashable,
+    connect: Callable[[], duckdb.DuckDBPyConnection],
+    answers: Callable[[duckdb.DuckDBPyConnection], bool],
+) -> duckdb.DuckDBPyConnection:
+    """The connection of this process to a catalogue elsewhere, to take further ones from.
+
+    Args:
+        place: what it is connected to.
+        connect: connects; called where there is no connection yet, or one that does not answer any more.
+        answers: whether a connection still works.
+    """
+    with _connecting:
+        kept = _connected.get((place, os.getpid()))
+        if kept is None or not answers(kept):
+            kept = _connected[place, os.getpid()] = connect()
+        return kept
+
+
+def is_connected(place: Hashable) -> bool:
+    """Whether this process has been connected to a catalogue elsewhere."""
+    return (place, os.getpid()) in _connected
 
 
 def _take() -> duckdb.DuckDBPyConnection:

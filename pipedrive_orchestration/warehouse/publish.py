@@ -2,8 +2,9 @@
 
 The copy is the database file itself as it is at a commit. Writers wait while it is copied, which takes a
 hundredth of the time that building the database anew would take. Where another storage format is asked for,
-that copy is then built anew, and writers do not wait for it. What was made takes the place of the copy before
-in one step, and a program that has that one open goes on reading it.
+that copy is then built anew, and writers do not wait for it. Of a lake, a file is built of its last commit,
+and nobody waits. What was made takes the place of the copy before in one step, and a program that has that
+one open goes on reading it.
 
 A copy bears the instant of change of its original, by which the next publisher sees whether there is anything
 new; and it cannot be written, by which it is told from a file that nobody wants to lose.
@@ -20,7 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
 
@@ -30,8 +31,17 @@ from filelock import FileLock, Timeout
 from pipedrive_orchestration.files import replacing, sweep, temporary_folder
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse.connection import PATIENCE_SECONDS, Warehouse
+from pipedrive_orchestration.warehouse.copies import copy_database
 from pipedrive_orchestration.warehouse.errors import WarehouseError
-from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION, convert, format_for, format_of
+from pipedrive_orchestration.warehouse.instances import ATTACHED
+from pipedrive_orchestration.warehouse.sql import literal
+from pipedrive_orchestration.warehouse.storage import (
+    STORAGE_VERSION,
+    convert,
+    format_for,
+    format_of,
+    known_version,
+)
 
 EVERY_SECONDS: float = Settings.model_fields["publish_every"].default
 """How long a copy counts as fresh while merges follow one another."""
@@ -47,6 +57,10 @@ ANYONE_WRITES = 0o222
 
 _STEP_BYTES = 64 * 2**20
 _READ_BYTES = 2**20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PUBLISHED = "pipedrive_published"
+"""The name of the file that is built, in the lake's instance."""
+
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -123,8 +137,7 @@ class Publisher:
     @property
     def holds_back(self) -> bool:
         """Whether the last commit is not published yet."""
-        original = self._original()
-        return original.exists() and not self._is_of_last_commit(original)
+        return self._warehouse.exists and not self._is_of_last_commit()
 
     def publish(self) -> PublishedCopy:
         """Publish the last commit, unless the copy that is there is of it.
@@ -133,15 +146,14 @@ class Publisher:
             WarehouseError: there is no database yet, it is held by another program, or as `PublishingError`
                 says.
         """
-        original = self._original()
-        self._check_place(original)
+        self._check_place()
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._turn():
-                if not self._is_of_last_commit(original):
+                if not self._is_of_last_commit():
                     sweep(self.path)
                     with replacing(self.path) as file:
-                        self._fill(file, original)
+                        self._fill(file)
                         # Left beside the copy before by whoever managed to write to it; it fits no other.
                         _wal_of(self.path).unlink(missing_ok=True)
         copy = self.copy
@@ -153,13 +165,13 @@ class Publisher:
         database, path = self._warehouse.database, self._warehouse.path
         if path is None or database.startswith(":memory:"):
             raise PublishingError(
-                f"Only a database that is a file of this machine can be published, and {database} is none. "
+                f"Only a file of this machine or a lake can be published, and {database} is neither. "
                 "Unset PIPEDRIVE_PUBLISH, or set PIPEDRIVE_WAREHOUSE to a file."
             )
         return path
 
-    def _check_place(self, original: Path) -> None:
-        if self.path == original.resolve():
+    def _check_place(self) -> None:
+        if self._warehouse.lake is None and self.path == self._original().resolve():
             raise PublishingError(f"{self.path} is the database itself: publish it to another file.")
         if self.path.is_dir():
             raise PublishingError(f"{self.path} is a folder: name the file to publish to.")
@@ -196,33 +208,57 @@ class Publisher:
         lock = self.path.with_name(f".{self.path.name}.lock")
         return FileLock(lock, timeout=PATIENCE_SECONDS, thread_local=False)
 
-    def _is_of_last_commit(self, original: Path) -> bool:
-        if self.copy is None or not original.exists() or _wal_of(original).exists():
+    def _is_of_last_commit(self) -> bool:
+        if self.copy is None or not self._warehouse.exists:
             return False
-        there, here = original.stat(), self.path.stat()
-        if there.st_mtime_ns != here.st_mtime_ns:
+        if self.path.stat().st_mtime_ns != self._mark():
             return False
-        if self._is_converted(original):
+        original = self._warehouse.path
+        if original is None or self._is_converted(original):
             return format_of(self.path) == format_for(self._storage_version or STORAGE_VERSION)
-        return there.st_size == here.st_size
+        return original.stat().st_size == self.path.stat().st_size
+
+    def _mark(self) -> int | None:
+        """What a copy of the last commit bears; None where nothing bears it yet."""
+        if self._warehouse.lake is not None:
+            with self._warehouse.reading() as connection:
+                return mark_of(self._warehouse, connection)
+        original = self._original()
+        return None if _wal_of(original).exists() else original.stat().st_mtime_ns
 
     def _is_converted(self, original: Path) -> bool:
         """Whether the copy is to have another storage format than the database."""
         version = self._storage_version
         return version is not None and format_of(original) != format_for(version)
 
-    def _fill(self, target: FileIO, original: Path) -> None:
-        """Make of an empty file what is to be published, for those to read who can read the copy before."""
-        readable = self.path if self.path.exists() else original
-        fill = self._fill_converted if self._is_converted(original) else self._fill_copied
-        state = fill(target, original)
-        os.utime(target.fileno(), ns=(state.st_mtime_ns, state.st_mtime_ns))
-        os.fchmod(target.fileno(), readable.stat().st_mode & 0o777 & ~ANYONE_WRITES)
+    def _fill(self, target: FileIO) -> None:
+        """Make of an empty file what is to be published."""
+        if self._warehouse.lake is not None:
+            mark, original = self._fill_built(target), self.path
+        else:
+            original = self._original()
+            fill = self._fill_converted if self._is_converted(original) else self._fill_copied
+            mark = fill(target, original).st_mtime_ns
+        # For those to read who can read the copy before, or else the database; a file begins as its owner's.
+        readable = next((place for place in (self.path, original) if place.exists()), None)
+        mode = readable.stat().st_mode if readable else os.fstat(target.fileno()).st_mode
+        os.utime(target.fileno(), ns=(mark, mark))
+        os.fchmod(target.fileno(), mode & 0o777 & ~ANYONE_WRITES)
         if os.fstat(target.fileno()).st_mode & ANYONE_WRITES:
             raise PublishingError(
                 f"The disk of {self.path} keeps no read-only files, by which copies are told from other "
                 "files: publish to another disk."
             )
+
+    def _fill_built(self, target: FileIO) -> int:
+        """Build a file of a lake's last commit. Returns the mark of that commit."""
+        with temporary_folder(self.path) as folder:
+            built = folder / "built.duckdb"
+            mark = build_of_lake(self._warehouse, built, self._storage_version or STORAGE_VERSION)
+            with FileIO(built) as source:
+                while copy_some(source, target):
+                    pass
+        return mark
 
     def _fill_copied(self, target: FileIO, original: Path) -> os.stat_result:
         """Copy the last commit. Returns the state of the original at that commit."""
@@ -267,6 +303,38 @@ def copy_some(source: FileIO, target: FileIO) -> int:
         while rest:
             rest = rest[target.write(rest) :]
         return len(piece)
+
+
+def mark_of(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> int:
+    """The mark of a lake's last commit: its instant in nanoseconds, with its number where there is room."""
+    assert warehouse.lake is not None, "only a lake has commits with numbers"
+    commit = warehouse.lake.last_commit(connection)
+    return (commit.instant - _EPOCH) // timedelta(microseconds=1) * 1000 + commit.number % 1000
+
+
+def build_of_lake(warehouse: Warehouse, file: Path, storage_version: str) -> int:
+    """Build a database file of a lake's last commit. Returns the mark of that commit.
+
+    Raises:
+        UnknownStorageVersionError: DuckDB does not know the version.
+        UnlikeError: the file does not hold what the lake holds.
+        WarehouseError: the lake cannot be opened.
+    """
+    with warehouse.reading() as connection, known_version(storage_version):
+        connection.execute(
+            f"ATTACH {literal(str(file))} AS {_PUBLISHED} (STORAGE_VERSION {literal(storage_version)})"
+        )
+        try:
+            connection.begin()
+            mark = mark_of(warehouse, connection)
+            copy_database(connection, ATTACHED, _PUBLISHED)
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            connection.execute(f"USE {ATTACHED}; DETACH {_PUBLISHED}")
+    return mark
 
 
 def _wal_of(database: Path) -> Path:

@@ -15,6 +15,7 @@ from pipedrive_orchestration.pipedrive.older_names import OLDER_NAMES
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.warehouse import Warehouse, quoted
+from pipedrive_orchestration.warehouse.catalog import tables_of
 from pipedrive_orchestration.warehouse.instances import CONFIG
 from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
@@ -277,12 +278,6 @@ def answer_apart(connection: duckdb.DuckDBPyConnection, query: str, folder: Path
         apart.execute(f"SET allowed_directories = [{literal(str(folder))}]")
         _lock_down(apart)
         apart.execute(f"COPY (\n{query}\n) TO {literal(f'{folder}/{ANSWER}')} (FORMAT parquet)")
-
-
-def tables_of(query: str) -> set[tuple[str, str]]:
-    """The tables with a schema that a query names."""
-    names = (name.replace('"', "").split(".")[-2:] for name in duckdb.get_table_names(query, qualified=True))
-    return {(schema, table) for schema, table in (parts for parts in names if len(parts) == 2)}
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection) -> None:

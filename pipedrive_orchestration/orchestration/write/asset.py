@@ -19,11 +19,11 @@ from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.services.writes import Writes
 from pipedrive_orchestration.sources import InvalidBodyError, Source
 from pipedrive_orchestration.warehouse import WarehouseError
+from pipedrive_orchestration.warehouse.catalog import tables_of
 from pipedrive_orchestration.warehouse.tables import AT, HISTORY, LABELED, ROWS
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.writing.apply import ApplyProgress, NotAppliedError
 from pipedrive_orchestration.writing.ledger import Plan
-from pipedrive_orchestration.writing.match import tables_of
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.permission import WritesNotAllowedError
 from pipedrive_orchestration.writing.store import UnknownWriteError
