@@ -216,7 +216,7 @@ class ChildLoader:
         assert object_type.parent is not None
         size = object_type.parent.batch
         batches = _batches([one for one in changed if one.can_have], size)
-        left = self._context.client.daily_tokens_left
+        left = self._context.client.tokens_free
         allowed = (LEAST_DAILY_TOKENS if left is None else left) // SHARE_OF_TOKENS // object_type.list_cost
         more = _batches([one for one in again if one.can_have], size)[:allowed]
         if more:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.clock import AccountClock
 from pipedrive_orchestration.pipedrive.object_types import ObjectType
-from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.sources import Priority, Source
 from pipedrive_orchestration.warehouse import Warehouse
 
 
@@ -33,6 +34,7 @@ class ImportRequest:
         import_id: the import's name in the ledger.
         started_at: when it began, by our clock.
         reconciles: the import of changes after which it reads windows again that are in doubt.
+        priorities: those of the other sources of the account, by slug, where they are not the usual one.
     """
 
     source: Source
@@ -45,6 +47,7 @@ class ImportRequest:
     import_id: uuid.UUID
     started_at: datetime
     reconciles: uuid.UUID | None = None
+    priorities: Mapping[str, Priority] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ async def windows_to_reconcile(
     doubtful = windows_in_doubt(context, reading, states)
     if not doubtful:
         return []
-    left = context.client.daily_tokens_left
+    left = context.client.tokens_free
     allowed = (LEAST_DAILY_TOKENS if left is None else left) // SHARE_OF_TOKENS
     return await asyncio.to_thread(_affordable, context, doubtful, allowed)
 

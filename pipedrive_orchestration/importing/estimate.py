@@ -50,7 +50,7 @@ def tell_estimate(context: ImportContext, more: int) -> list[str]:
     Returns:
         A sentence for the import's report where the day's budget does not pay it.
     """
-    left = context.client.daily_tokens_left
+    left = context.client.tokens_free
     context.reporter.estimated(Estimate(context.client.usage.tokens + more, left))
     if left is None or left >= more:
         return []

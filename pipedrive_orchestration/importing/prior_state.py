@@ -39,6 +39,7 @@ class PriorState:
         listed_rows: those of them that are in the list of live records, since they are not archived.
         user: whom the connection's secret belongs to, if that was asked before.
         last_user: who saw the source's rows when they were last read completely.
+        tokens_of_ticks: what ticks cost an hour of late, by source.
     """
 
     watermark: datetime | None = None
@@ -52,6 +53,7 @@ class PriorState:
     listed_rows: int = 0
     user: ConnectedUser | None = None
     last_user: ConnectedUser | None = None
+    tokens_of_ticks: Mapping[str, float] = field(default_factory=dict)
 
 
 async def read_prior_state(request: ImportRequest, fingerprint: str) -> PriorState:
@@ -104,4 +106,5 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
             listed_rows=count_not_archived(connection, source.slug) if types else 0,
             user=user_of_signature(connection, request.connection.signature),
             last_user=reader_of(connection, source.slug),
+            tokens_of_ticks=ledger.tokens_of_ticks(connection, request.started_at),
         )

@@ -6,11 +6,12 @@ The database is open only while something is looked up in it or committed.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from pipedrive_orchestration.importing.children import ChildLoader
 from pipedrive_orchestration.importing.commit import Committer
@@ -27,16 +28,17 @@ from pipedrive_orchestration.importing.prior_state import PriorState, read_prior
 from pipedrive_orchestration.importing.reconcile import Reconciler
 from pipedrive_orchestration.importing.references import References, open_references
 from pipedrive_orchestration.importing.report import ImportReport, Listener, Note, Pull, Reporter
+from pipedrive_orchestration.importing.reserve import reserve_of
 from pipedrive_orchestration.importing.signals import run_interruptibly
 from pipedrive_orchestration.importing.staging import Staging, open_staging
 from pipedrive_orchestration.importing.visibility import Visibility, read_visibility
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.auth import Connection
-from pipedrive_orchestration.pipedrive.client import Client
+from pipedrive_orchestration.pipedrive.client import Client, next_budget
 from pipedrive_orchestration.pipedrive.clock import utc_now
 from pipedrive_orchestration.pipedrive.errors import PipedriveError, Refused
 from pipedrive_orchestration.pipedrive.fields import read_fields
-from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.sources import Priority, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 
 SOMETHING = "a right, a plan or an add-on that is missing"
@@ -53,6 +55,7 @@ def import_source(  # noqa: PLR0913 - all but the source are keywords
     windows: Sequence[Window] = (),
     listener: Listener = lambda _: None,
     accept_user: bool = False,
+    priorities: Mapping[str, Priority] = MappingProxyType({}),
     clock: Callable[[], datetime] = utc_now,
 ) -> ImportReport:
     """Import a source once.
@@ -67,6 +70,7 @@ def import_source(  # noqa: PLR0913 - all but the source are keywords
         windows: the windows of a ``WINDOW`` pull, oldest first; ignored otherwise.
         listener: is told about progress and committed windows, in the calling thread.
         accept_user: what the connected user does not see is removed, whoever saw it before.
+        priorities: those of the account's other sources, by slug, where they are not the usual one.
         clock: tells our time.
 
     Raises:
@@ -80,7 +84,7 @@ def import_source(  # noqa: PLR0913 - all but the source are keywords
     """
     request = ImportRequest(
         source, connection, warehouse, staging, pull, tuple(windows), accept_user,
-        import_id=uuid.uuid4(), started_at=clock(),
+        import_id=uuid.uuid4(), started_at=clock(), priorities=priorities,
     )  # fmt: skip
     return run_interruptibly(_import_and_reconcile(request, listener, clock))
 
@@ -122,6 +126,7 @@ async def _import(
         fields = understood_fields(source, listed)
         selection = await select(client, source, fields, restricting=request.pull is Pull.WINDOW)
         prior = await read_prior_state(request, fingerprint_of(source, selection))
+        client.reserve = reserve_of(request, prior, next_budget(client.clock))
         visibility = await read_visibility(client, request, prior)
         definition = define(source, listed, prior.columns, selection)
         context = ImportContext(request, client, definition, reporter)

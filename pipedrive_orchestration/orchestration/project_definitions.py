@@ -34,13 +34,14 @@ from pipedrive_orchestration.sources import (
     BadFile,
     InMemoryKeyValues,
     LoadedSources,
+    Priority,
     Problem,
     Source,
     SourceStore,
 )
 from pipedrive_orchestration.sources.model import known_types
 from pipedrive_orchestration.sources.object_types import OwnObjectType, catalogue_with
-from pipedrive_orchestration.sources.whole import whole_sources
+from pipedrive_orchestration.sources.whole import priorities_of, whole_sources
 from pipedrive_orchestration.workflows import LoadedWorkflows, WorkflowStore
 from pipedrive_orchestration.writing.store import LoadedWrites, WriteStore
 
@@ -129,9 +130,10 @@ def build_definitions(
     project = replace(project, catalogue=loaded.catalogue)
     built, refused = [], []
     own_job, whole = len(loaded.sources) <= MAX_OWN_JOBS, whole_sources(loaded.sources)
+    priorities = priorities_of(loaded.sources)
     for source in loaded.sources:
         try:
-            built.append((source, _definitions_of(source, project, whole, own_job=own_job)))
+            built.append((source, _definitions_of(source, project, whole, priorities, own_job=own_job)))
         except Exception as error:  # noqa: BLE001 - one source must not take all others with it
             problem = Problem("", "refused_by_dagster", str(error))
             refused.append(BadFile(f"sources/{source.slug}", source.slug, (problem,)))
@@ -160,9 +162,14 @@ def build_definitions(
 
 
 def _definitions_of(
-    source: Source, project: ProjectContext, whole: Mapping[str, Source], *, own_job: bool
+    source: Source,
+    project: ProjectContext,
+    whole: Mapping[str, Source],
+    priorities: Mapping[str, Priority],
+    *,
+    own_job: bool,
 ) -> dg.Definitions:
-    asset = build_source_asset(source, project, whole)
+    asset = build_source_asset(source, project, whole, priorities)
     schedule = build_source_schedule(source, asset, project, own_job=own_job)
     return dg.Definitions(assets=[asset], schedules=[schedule] if schedule else [])
 

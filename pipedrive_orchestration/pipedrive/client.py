@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import count
 from types import TracebackType
@@ -186,6 +186,7 @@ class Client:
         usage: requests, tokens and bytes so far.
         daily_tokens_left: the account's remaining budget as last told, or None.
         daily_token_budget: the budget of a whole day as last told, or None.
+        reserve: tokens of the day that are left to others; none unless it is set.
         limiter: the burst limiter that all requests of this client share.
         seconds_per_answer: how long an answer takes from asking to its last byte, of late.
         clock: our clock, and Pipedrive's.
@@ -201,6 +202,9 @@ class Client:
         self.usage = Usage()
         self.daily_tokens_left: int | None = None
         self.daily_token_budget: int | None = None
+        self.reserve = 0
+        self._asked_for = 0
+        self._budget_of: date | None = None
         self.limiter = Limiter()
         self.seconds_per_answer = 0.0
         self.clock = AccountClock(clock)
@@ -289,12 +293,18 @@ class Client:
         began = time.monotonic()
         refused_since: float | None = None
         for tries in count(1):
-            if self.daily_tokens_left is not None and self.daily_tokens_left < cost:
-                raise BudgetSpent(str(request), cost, self.daily_tokens_left, next_budget(self.clock))
+            free = self.tokens_free
+            if free is not None and free < cost:
+                raise BudgetSpent(
+                    str(request), cost, self.daily_tokens_left, next_budget(self.clock), self.reserve
+                )
+            self._asked_for += cost
             try:
                 return await self._attempt(request, read)
             except _TryAgain as failed:
                 again = failed
+            finally:
+                self._asked_for -= cost
             if request.is_write and not again.is_undone:
                 raise OutcomeUnknown(str(request), str(again))
             now = time.monotonic()
@@ -322,6 +332,15 @@ class Client:
         self._understood = True
         return result, answer.response.headers.get("x-correlation-id")
 
+    @property
+    def tokens_free(self) -> int | None:
+        """The account's remaining budget, without what is left to others; None where it is not told.
+
+        What requests under way cost is not part of it either.
+        """
+        left = self.daily_tokens_left
+        return None if left is None else max(0, left - self.reserve - self._asked_for)
+
     def has_room_for(self, readers: int) -> bool:
         """Whether that many tasks that ask one request after the other get more than fewer would."""
         useful = self.limiter.helpful_readers(self.seconds_per_answer)
@@ -339,11 +358,18 @@ class Client:
             is_undone = isinstance(error, _NOT_SENT)
             raise _TryAgain(f"{type(error).__name__} {error}".strip(), is_undone=is_undone) from None
         self.clock.learn(response.headers)
-        self.daily_tokens_left = daily_tokens_left(response.headers)
+        self._learn_budget(response.headers)
         self.daily_token_budget = daily_token_budget(response.headers)
         self.usage.bytes += len(body)
         self.usage.tokens += request.cost if response.status_code != httpx.codes.TOO_MANY_REQUESTS else 0
         return answer
+
+    def _learn_budget(self, headers: Mapping[str, str]) -> None:
+        """Take note of what is left of the day; answers do not come in the order in which they were made."""
+        left, day = daily_tokens_left(headers), self.clock.now_at_pipedrive().date()
+        if left is not None and self.daily_tokens_left is not None and day == self._budget_of:
+            left = min(left, self.daily_tokens_left)
+        self.daily_tokens_left, self._budget_of = left, day
 
     async def _whole_answer(self, asked: _Request) -> _Answer:
         request = self._http.build_request(

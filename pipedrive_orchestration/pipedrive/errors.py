@@ -126,9 +126,16 @@ class BudgetSpent(PipedriveError):
         resumes_at: the instant from which the budget is expected to be full again, by our clock in UTC.
     """
 
-    def __init__(self, request: str, cost: int, left: int | None, resumes_at: datetime) -> None:
+    def __init__(
+        self, request: str, cost: int, left: int | None, resumes_at: datetime, reserve: int = 0
+    ) -> None:
         self.resumes_at = resumes_at
-        rest = "is spent" if not left else f"has {left} tokens left, this request costs {cost}"
+        rest = "is spent" if not left else f"has {left:,} tokens left, this request costs {cost}"
+        if left and left >= cost:
+            rest = (
+                f"has {left:,} tokens left, which the schedules of the account's sources need today (about "
+                f"{reserve:,}; options.priority says who comes first)"
+            )
         super().__init__(
             f"The account's daily token budget {rest} (at {request}). What was committed stays; "
             f"run it again after {resumes_at:%Y-%m-%d %H:%M} UTC and it goes on from there."

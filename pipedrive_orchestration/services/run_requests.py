@@ -10,10 +10,16 @@ import dagster as dg
 
 from pipedrive_orchestration.importing import Pull, grid_start, windows_between, windows_until
 from pipedrive_orchestration.services.names import INITIAL_IMPORT_TAG, PULL_TAG, SOURCE_TAG, DagsterNames
-from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration.sources import Priority, Source
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+QUEUE_TAG = "dagster/priority"
+"""Dagster's tag by which its queue takes the run with the greatest number first."""
+
+_PLACES: dict[Priority, str] = {"high": "3", "normal": "2", "low": "1"}
+"""The places of ticks in the queue; runs that say nothing have 0."""
 
 MANY_WINDOWS = 250
 """The most windows that a run names as partitions.
@@ -65,6 +71,7 @@ def request_of_changes(
         run_config={"ops": {names.op(source.slug): {"config": {"pull": Pull.CHANGES.value}}}},
         tags={
             **tags,
+            QUEUE_TAG: _PLACES[source.options.priority],
             SOURCE_TAG: names.source_tag(source.slug),
             PULL_TAG: Pull.CHANGES.value,
             **_partition_range(source, now, instance, names),

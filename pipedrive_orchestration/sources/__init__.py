@@ -9,8 +9,10 @@ from pipedrive_orchestration.sources.filter_model import FilterGroup, FilterLeaf
 from pipedrive_orchestration.sources.holds import Hold
 from pipedrive_orchestration.sources.key_values import InMemoryKeyValues, KeyValues
 from pipedrive_orchestration.sources.model import (
+    USUAL_PRIORITY,
     Options,
     PreviewBody,
+    Priority,
     PropertyLabel,
     PropertyOption,
     Source,
@@ -24,6 +26,7 @@ from pipedrive_orchestration.sources.validation import InvalidBodyError, Positio
 from pipedrive_orchestration.sources.yaml_files import BadFile, read_file
 
 __all__ = [
+    "USUAL_PRIORITY",
     "BadFile",
     "FilterGroup",
     "FilterLeaf",
@@ -37,6 +40,7 @@ __all__ = [
     "Options",
     "Position",
     "PreviewBody",
+    "Priority",
     "Problem",
     "PropertyLabel",
     "PropertyOption",

@@ -181,6 +181,12 @@ def _hours(value: str) -> str:
     )
 
 
+Priority = Literal["high", "normal", "low"]
+"""Whose pulls come first where the day's tokens do not suffice for all."""
+
+USUAL_PRIORITY: Priority = "normal"
+
+
 class Options(BaseModel):
     """Extensions of the body.
 
@@ -227,6 +233,11 @@ class Options(BaseModel):
     )
     owners: tuple[Annotated[StrictStr, AfterValidator(_owner)], ...] = Field(
         default=(), description="E-mail addresses or team:<name>.", examples=[["team:sales"]]
+    )
+    priority: Priority = Field(
+        default=USUAL_PRIORITY,
+        description="Who comes first where the day's tokens do not suffice: a pull leaves what the ticks of "
+        "sources of a higher priority need, and one that reads windows what those of its own need as well.",
     )
     max_tokens: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = Field(
         default=None,

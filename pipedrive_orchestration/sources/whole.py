@@ -1,10 +1,10 @@
-"""The sources that stand for a whole object type."""
+"""What follows from all sources of a project together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipedrive_orchestration.sources.model import Source
+from pipedrive_orchestration.sources.model import USUAL_PRIORITY, Priority, Source
 
 
 def whole_sources(sources: Iterable[Source]) -> dict[str, Source]:
@@ -14,3 +14,9 @@ def whole_sources(sources: Iterable[Source]) -> dict[str, Source]:
         if source.filters is None and source.pull_existing:
             whole.setdefault(source.object_type, source)
     return whole
+
+
+def priorities_of(sources: Iterable[Source]) -> dict[str, Priority]:
+    """The priorities of sources by slug, where they are not the usual one."""
+    unusual = (source for source in sources if source.options.priority != USUAL_PRIORITY)
+    return {source.slug: source.options.priority for source in unusual}

@@ -220,6 +220,26 @@ def least_tokens(connection: duckdb.DuckDBPyConnection, since: date) -> dict[str
     return dict(rows)
 
 
+def tokens_of_ticks(connection: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, float]:
+    """What pulls of changes have cost an hour in the last day, by source; of new sources since they began.
+
+    Args:
+        connection: to the warehouse.
+        now: by our clock.
+    """
+    if not is_present(connection):
+        return {}
+    rows = connection.execute(
+        """
+        SELECT source, sum(tokens) FILTER (pull = 'changes' AND finished_at >= $day_ago)
+            / least(24, greatest(1, epoch($now - min(started_at)) / 3600)) AS an_hour
+        FROM import_ledger.imports WHERE finished_at <= $now GROUP BY source HAVING an_hour > 0
+        """,
+        {"now": now, "day_ago": now - timedelta(days=1)},
+    ).fetchall()
+    return {source: float(an_hour) for source, an_hour in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class SettledPast:
     """The past of a source that stays as its history has it.

@@ -36,7 +36,7 @@ from pipedrive_orchestration.services.dagster_internals import Cancellation
 from pipedrive_orchestration.services.freshness import GRACE
 from pipedrive_orchestration.services.names import DEVIATION_TAG
 from pipedrive_orchestration.services.run_requests import MANY_WINDOWS
-from pipedrive_orchestration.sources import InvalidBodyError, Source, longest_gap
+from pipedrive_orchestration.sources import InvalidBodyError, Priority, Source, longest_gap
 from pipedrive_orchestration.sources.filter_sentence import sentence_of
 from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.connection import telling_of_waits
@@ -50,7 +50,10 @@ EXPECTED_ERRORS = (InvalidBodyError, PipedriveError, StagingError, UnknownProper
 
 
 def build_source_asset(
-    source: Source, project: ProjectContext = ALONE, whole: Mapping[str, Source] = MappingProxyType({})
+    source: Source,
+    project: ProjectContext = ALONE,
+    whole: Mapping[str, Source] = MappingProxyType({}),
+    priorities: Mapping[str, Priority] = MappingProxyType({}),
 ) -> dg.AssetsDefinition:
     """The asset of a source with its checks; it touches neither network nor database until it runs.
 
@@ -58,6 +61,7 @@ def build_source_asset(
         source: what to import.
         project: whose source it is.
         whole: the sources to which it may be linked; see `whole_sources`.
+        priorities: those of the project's sources, by slug, where they are not the usual one.
     """
     with warnings.catch_warnings():
         # How many windows a run reads, and where the file of an asset is, are marked as beta.
@@ -81,7 +85,7 @@ def build_source_asset(
             with foreseen(*EXPECTED_ERRORS):
                 if context.selected_asset_keys and not _imported_already(context):
                     try:
-                        report = _import(context, source, project)
+                        report = _import(context, source, project, priorities)
                     except EXPECTED_ERRORS:
                         # Checks look at the warehouse, which is as good as before.
                         yield from evaluate_checks_after_failure(context, source, project)
@@ -143,7 +147,12 @@ def _imported_already(context: dg.AssetExecutionContext) -> bool:
     return earlier is not None
 
 
-def _import(context: dg.AssetExecutionContext, source: Source, project: ProjectContext) -> ImportReport:
+def _import(
+    context: dg.AssetExecutionContext,
+    source: Source,
+    project: ProjectContext,
+    priorities: Mapping[str, Priority],
+) -> ImportReport:
     pipedrive, warehouse = project.pipedrive(context.resources), project.warehouse(context.resources)
     config = context.op_execution_context.op_config
     own, pull = source, Pull(config["pull"])
@@ -163,6 +172,7 @@ def _import(context: dg.AssetExecutionContext, source: Source, project: ProjectC
                 windows=windows,
                 listener=log,
                 accept_user=config["accept_user"],
+                priorities=priorities,
             )
     except INTERRUPTIONS:
         log.report_committed_windows()
