@@ -39,7 +39,7 @@ from pipedrive_orchestration.pipedrive.fields import FieldList, decoded
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse import Warehouse, ledger, parents
 from pipedrive_orchestration.warehouse.field_history import field_list, last_fields
 from pipedrive_orchestration.warehouse.ledger import ImportEntry, Watermark
 from pipedrive_orchestration.warehouse.rows import count_current
@@ -101,6 +101,47 @@ def known_source(warehouse: Warehouse, source: Source) -> KnownSource | None:
             for key, each in known.items()
         }
         return KnownSource(watermark, types, columns, fields)
+
+
+def is_imported(warehouse: Warehouse, source: Source) -> bool:
+    """Whether a source has been imported, so that what changes of it is to be brought.
+
+    Raises:
+        WarehouseError: the database cannot be opened.
+    """
+    if not warehouse.exists:
+        return False
+    with warehouse.reading() as connection:
+        return bool(column_types(connection, source.slug)) and _is_imported(connection, source)
+
+
+def let_parents_be_due(
+    warehouse: Warehouse, source: Source, parent_ids: Collection[str], child_ids: Collection[str]
+) -> bool:
+    """Let the next pull of a child source read some parents again.
+
+    Args:
+        warehouse: where the source is imported.
+        source: its records belong to others.
+        parent_ids: of parents.
+        child_ids: of records whose parents are meant as well, as far as they are known.
+
+    Returns:
+        Whether there is any that is read.
+
+    Raises:
+        WarehouseError: the database cannot be opened or written.
+    """
+    with warehouse.writing() as connection:
+        of_children = connection.execute(
+            f"SELECT DISTINCT _parent_id::VARCHAR FROM {quoted(ROWS, source.slug)} "
+            "WHERE _id::VARCHAR IN (SELECT unnest(?::VARCHAR[]))",
+            [list(child_ids)],
+        ).fetchall()
+        due = {*parent_ids, *(parent_id for (parent_id,) in of_children)}
+        parents.prepare(connection)
+        parents.forget(connection, source.slug, due)
+    return bool(due)
 
 
 def _is_imported(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+
 OBJECTS = {
     "deal": "deals",
     "person": "persons",
@@ -23,11 +25,24 @@ OBJECTS = {
     "pipeline": "pipelines",
     "stage": "stages",
     "user": "users",
+    "project": "projects",
+    "task": "tasks",
+    "board": "boards",
+    "phase": "phases",
+    "deal_product": "deal_products",
+    "deal_installment": "deal_installments",
 }
 """Pipedrive's word for what an event is about, and the object type."""
 
 WHOLE = frozenset({"deals", "persons", "organizations", "activities", "products"})
 """Object types whose events hold a record that can be merged as it is; of others only the id is believed."""
+
+PARENT_KEYS = {
+    object_type: catalogued.parent.property
+    for object_type in OBJECTS.values()
+    if (catalogued := BUILT_IN[object_type]).parent is not None and catalogued.parent.property is not None
+}
+"""The key under which events of records that belong to others have the id of these, by object type."""
 
 ACTIONS = ("create", "change", "delete")
 
@@ -47,6 +62,7 @@ class Event:
         at: when it happened, by Pipedrive's clock.
         data: the record as the event has it; None where it was deleted.
         merged_into: the id of the record that one was merged into, if that is why it is gone.
+        parent_id: the id, as text, of the record that this one belongs to, if it belongs to one.
     """
 
     object_type: str
@@ -55,6 +71,7 @@ class Event:
     at: datetime
     data: Mapping[str, Any] | None
     merged_into: str | None = None
+    parent_id: str | None = None
 
     @property
     def is_removal(self) -> bool:
@@ -105,7 +122,13 @@ def parse(content: bytes) -> Event:
         at,
         data if isinstance(data, dict) and action != "delete" else None,
         None if merged is None else str(merged),
+        _parent_id(object_type, data if isinstance(data, dict) else body.get("previous")),
     )
+
+
+def _parent_id(object_type: str, record: object) -> str | None:
+    parent_id = record.get(PARENT_KEYS.get(object_type)) if isinstance(record, dict) else None
+    return None if parent_id is None else str(parent_id)
 
 
 def _instant(value: object) -> datetime | None:

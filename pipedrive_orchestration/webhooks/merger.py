@@ -22,7 +22,9 @@ from pipedrive_orchestration.importing.pushed import (
     RowState,
     define_known,
     import_pushed,
+    is_imported,
     known_source,
+    let_parents_be_due,
     row_states,
 )
 from pipedrive_orchestration.importing.removals import RemovedId
@@ -43,6 +45,9 @@ REMEMBERED = timedelta(minutes=10)
 
 DEFINED_FOR = timedelta(minutes=10)
 """How long the meaning of a source's filter counts as known."""
+
+LISTS_EVERY = timedelta(seconds=5)
+"""How often something is asked anew at most that comes as a whole: a list, or what belongs to a record."""
 
 KEPT = timedelta(days=1)
 """How long events wait that cannot be merged; then the next pull has to bring what they told of."""
@@ -69,11 +74,13 @@ class Merged:
         sources: those that events were merged into.
         unusable: how many events were set aside.
         failures: why events of a source wait, by slug.
+        postponed: slugs of sources that were asked a moment ago, so that their events wait for the next look.
     """
 
     sources: list[MergedEvents] = field(default_factory=list)
     unusable: int = 0
     failures: dict[str, str] = field(default_factory=dict)
+    postponed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class _Memory:
         orders: of the newest state that was merged of each record, and when that was.
         gone: when a record was found to be gone.
         known, definition, defined_at: what the source means, and since when that is known.
+        asked_at: when something that comes as a whole was asked last.
     """
 
     orders: dict[str, _State] = field(default_factory=dict)
@@ -100,6 +108,7 @@ class _Memory:
     known: KnownSource | None = None
     definition: Definition | None = None
     defined_at: datetime | None = None
+    asked_at: datetime | None = None
 
     def forget(self, before: datetime) -> None:
         """Forget what was merged before an instant."""
@@ -175,10 +184,12 @@ class Merger:
                     merged.unusable += 1
                 else:
                     by_type.setdefault(event.object_type, []).append(event)
-            for source in sources:
+            # What belongs to others comes along these.
+            for source in sorted(sources, key=lambda source: source.type.parent is not None):
                 if source.object_type in by_type:
                     self._merge_into(source, by_type[source.object_type], merged)
-            self.inbox.remove([file for file in files if not merged.failures or self._is_old(file)])
+            waits = merged.failures or merged.postponed
+            self.inbox.remove([file for file in files if not waits or self._is_old(file)])
         return merged
 
     def _is_old(self, file: Path) -> bool:
@@ -191,11 +202,10 @@ class Merger:
     def _merge_into(self, source: Source, events: Sequence[Event], merged: Merged) -> None:
         memory = self._memories.setdefault(source.slug, _Memory())
         try:
-            report = (
-                self._import_events(source, events, memory)
-                if source.type.partitioned
-                else self._import_list(source, events, memory)
-            )
+            if source.type.partitioned:
+                report = self._import_events(source, events, memory)
+            else:
+                report = self._import_whole(source, events, memory, merged)
         except InvalidBodyError as error:
             log.warning("%s takes no events: %s", source.slug, error)
         except (PipedriveError, StagingError, WarehouseError) as error:
@@ -206,11 +216,23 @@ class Merger:
                 merged.sources.append(MergedEvents(source, len(events), report))
         memory.forget(self._clock() - REMEMBERED)
 
-    def _import_list(self, source: Source, events: Sequence[Event], memory: _Memory) -> ImportReport | None:
-        """Read a short list anew, of whose records events do not show enough."""
+    def _import_whole(
+        self, source: Source, events: Sequence[Event], memory: _Memory, merged: Merged
+    ) -> ImportReport | None:
+        """Read anew what events show too little of: a short list, or what belongs to a record."""
         news = [event for event in events if self._is_news(event, memory)]
-        if not news or known_source(self._warehouse, source) is None:
+        if not news or not is_imported(self._warehouse, source):
             return None
+        now = self._clock()
+        if memory.asked_at is not None and abs(now - memory.asked_at) < LISTS_EVERY:
+            merged.postponed.add(source.slug)
+            return None
+        memory.asked_at = now
+        if source.type.parent is not None:
+            parent_ids = {event.parent_id for event in news if event.parent_id is not None}
+            orphans = {event.record_id for event in news if event.parent_id is None}
+            if not let_parents_be_due(self._warehouse, source, parent_ids, orphans):
+                return None
         report = import_source(
             source,
             connection=self._connection,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.clock import utc_now
+from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.pipedrive.webhooks import (
     MAX_SUBSCRIPTIONS,
     Subscription,
@@ -52,11 +53,13 @@ class Registration:
         made: new subscriptions.
         kept: those that were there and deliver.
         ended: those of ours that Pipedrive had ended, or that led elsewhere, and that are removed.
+        refused: why there is none for an object, by Pipedrive's word for it.
     """
 
     made: Sequence[Subscription]
     kept: Sequence[Subscription]
     ended: Sequence[Subscription]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def objects_of(sources: Iterable[Source]) -> list[str]:
@@ -78,7 +81,7 @@ async def register(
     Raises:
         NoCredentialsError: no name and password are set.
         TooManySubscriptionsError: Pipedrive would not take as many.
-        PipedriveError: Pipedrive refuses; what was made stays.
+        PipedriveError: the account cannot be read, or Pipedrive refuses all of them; what was made stays.
     """
     user, password = settings.webhook_user, settings.webhook_password
     if user is None or password is None:
@@ -95,10 +98,16 @@ async def register(
             raise TooManySubscriptionsError(active, len(missing))
         for one in useless:
             await unsubscribe(client, one.id)
-        made = [
-            await subscribe(client, Wish(word, url, user, password.get_secret_value())) for word in missing
-        ]
-        return Registration(made, kept, useless)
+        made, refused = [], {}
+        for word in missing:
+            try:
+                made.append(await subscribe(client, Wish(word, url, user, password.get_secret_value())))
+            except Refused as error:
+                # An add-on or a plan that the company does not have closes some objects.
+                if not made and not kept and word == missing[-1]:
+                    raise
+                refused[word] = str(error)
+        return Registration(made, kept, useless, refused)
 
 
 async def listed(connection: Connection) -> list[Subscription]:

@@ -42,7 +42,7 @@ def test_instants_are_read_in_every_way_that_they_are_written(timestamp: Any) ->
         b"[1]",
         b"not json",
         b'{"current": {}, "previous": null, "event": "updated.deal"}',
-        encoded(payload("board")),
+        encoded(payload("filter")),
         encoded(payload(action="explode")),
         encoded(payload(timestamp="soon")),
         encoded(payload() | {"data": None}),

@@ -16,6 +16,7 @@ from pipedrive_orchestration.api.routes.webhooks import PATH
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.demo.deliveries import FAILURES_TO_BAN
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.pipedrive.errors import Refused
 from pipedrive_orchestration.services.live import LiveMerge
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.webhooks.inbox import Inbox
@@ -30,6 +31,7 @@ from pipedrive_orchestration.webhooks.subscriptions import (
 from pipedrive_orchestration_tests.api.serving import Api, running_api
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.instances import dagster_instance
+from pipedrive_orchestration_tests.orchestration.conftest import source
 
 DEALS = {
     "name": "Deals",
@@ -130,6 +132,23 @@ def test_a_receiver_that_refuses_is_banned_and_health_says_so(fresh_demo: FreshD
         demo.account.clock.advance(timedelta(days=3, seconds=1))
         until("end of the subscription", lambda: any("has ended" in problem for problem in problems()))
         assert not Inbox(tmp_path / "inbox").files()
+
+
+def test_an_object_that_is_not_open_to_the_account_keeps_no_other_from_being_subscribed_to(
+    fresh_demo: FreshDemo, tmp_path: Path
+) -> None:
+    demo = fresh_demo(scale=0.02)
+    settings = settings_of(demo, tmp_path)
+    connection = Connection.from_settings(settings)
+    deals, projects = (
+        source(slug=name, object_type=name, properties=("id",)) for name in ("deals", "projects")
+    )
+    demo.account.closed = frozenset({"projects"})
+    done = asyncio.run(register(connection, settings, [projects, deals], "http://127.0.0.1:9/webhooks"))
+    assert [one.event_object for one in done.made] == ["deal"]
+    assert list(done.refused) == ["project"]
+    with pytest.raises(Refused):
+        asyncio.run(register(connection, settings, [projects], "http://127.0.0.1:9/elsewhere"))
 
 
 def test_without_credentials_nothing_is_registered(fresh_demo: FreshDemo) -> None:

@@ -98,7 +98,7 @@ def test_events_that_come_at_the_same_time_are_all_kept(inbox: Inbox) -> None:
 
 def test_what_is_no_event_is_answered_and_set_aside(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiver, "MAX_EVENT_BYTES", 1_000)
-    for content in (b"no json", encoded(payload("board")), encoded(payload(data={"title": "x" * 2_000}))):
+    for content in (b"no json", encoded(payload("filter")), encoded(payload(data={"title": "x" * 2_000}))):
         assert send(inbox, content).status_code == 200
     assert inbox.files() == []
     assert inbox.count_set_aside() == 3

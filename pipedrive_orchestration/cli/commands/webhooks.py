@@ -96,10 +96,13 @@ def _register(environment: Environment, url: str, *, as_json: bool) -> None:
         say(error, to=err, style="red")
         raise typer.Exit(BAD_INPUT) from None
     if as_json:
-        print_json({name: list(map(_as_json, getattr(done, name))) for name in ("made", "kept", "ended")})
+        shown = {name: list(map(_as_json, getattr(done, name))) for name in ("made", "kept", "ended")}
+        print_json({**shown, "refused": done.refused})
         return
     say(f"{len(done.made)} webhooks made, {len(done.kept)} were there, {len(done.ended)} removed.")
     _show([*done.kept, *done.made])
+    for word, reason in done.refused.items():
+        say(f"None for {word}s, whose changes come with ticks: {reason}", to=err, style="yellow")
 
 
 def _say_health(environment: Environment, *, as_json: bool) -> None:

@@ -81,6 +81,7 @@ class Account:
         self.note_fields: list[Record] = note_fields()
         self.merged: dict[tuple[str, RecordId], RecordId] = {}
         self.webhooks = Webhooks(self)
+        self.children.told = self.webhooks.note_children
         for collection in self.collections.values():
             collection.told = self.webhooks.note
         self._seed = seed

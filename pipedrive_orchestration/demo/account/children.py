@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pipedrive_orchestration.demo.generator import Business
@@ -38,9 +39,13 @@ class Children:
 
     Args:
         business: the account as it began.
+
+    Attributes:
+        told: is told which children a record had and has, when it gets others.
     """
 
     def __init__(self, business: Business) -> None:
+        self.told: Callable[[str, list[Any], list[Any]], None] | None = None
         self._business = business
         self._lists: dict[tuple[str, RecordId], list[Any]] = {}
 
@@ -53,6 +58,8 @@ class Children:
 
     def replace(self, name: str, parent_id: RecordId, children: list[Any]) -> None:
         """Let a parent have other children."""
+        if self.told is not None:
+            self.told(name, self.of(name, parent_id), children)
         self._lists[name, parent_id] = children
 
     def log(self, name: str, before: Record, after: Record, user_id: int, second: float) -> None:

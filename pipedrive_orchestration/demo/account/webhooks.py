@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,8 +30,14 @@ ENTITIES = {
     "pipelines": "pipeline",
     "stages": "stage",
     "users": "user",
+    "projects": "project",
+    "tasks": "task",
+    "boards": "board",
+    "phases": "phase",
+    "deal_products": "deal_product",
+    "deal_installments": "deal_installment",
 }
-"""Pipedrive's word for a record of each collection that has events."""
+"""Pipedrive's word for a record of each collection, or kind of children, that has events."""
 
 EVENT_TIME = "%Y-%m-%dT%H:%M:%S"
 _KEPT = 100_000
@@ -125,6 +131,20 @@ class Webhooks:
         """Take note that a record is changed which was like this before."""
         if name in ENTITIES and (self.is_watched or self.active):
             self._before.setdefault((name, record_id), before)
+
+    def note_children(self, name: str, before: Iterable[Record], after: Iterable[Record]) -> None:
+        """Tell of the children of a record, which are others now."""
+        if name not in ENTITIES or not (self.is_watched or self.active):
+            return
+        now = self.account.clock.exactly_now()
+        were, are = ({child["id"]: child for child in children} for children in (before, after))
+        for number in sorted(were.keys() | are.keys()):
+            was, is_ = were.get(number), are.get(number)
+            if was == is_:
+                continue
+            action = "delete" if is_ is None else "create" if was is None else "change"
+            body = {"data": is_, "previous": was, "meta": self._meta(name, number, action, now)}
+            self.occurred.append(Occurrence(ENTITIES[name], action, body))
 
     def settle(self, *, is_merge: bool = False) -> None:
         """Tell of what has changed since it was told last; a request is one occasion."""

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from pipedrive_orchestration.demo.account.webhooks import MAX_SUBSCRIPTIONS
+from pipedrive_orchestration.demo.account.webhooks import ENTITIES, MAX_SUBSCRIPTIONS
 from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success_with
-from pipedrive_orchestration.demo.errors import ApiError
+from pipedrive_orchestration.demo.errors import ApiError, not_open
 
 _OK = {"status": "ok"}
 
@@ -22,6 +22,8 @@ def created(call: Call) -> Answer:
     if not _is_taken(body["subscription_url"]):
         errors = {"subscription_url": ["invalid or non-reachable URL"]}
         raise ApiError(400, {"status": "error", "success": False, "errors": errors})
+    if any(ENTITIES[name] == body["event_object"] for name in ENTITIES.keys() & call.account.closed):
+        raise not_open()
     if sum(bool(one["is_active"]) for one in call.collection) >= MAX_SUBSCRIPTIONS:
         error = f"a user can have {MAX_SUBSCRIPTIONS} webhooks at most"
         raise ApiError(422, {"status": "error", "success": False, "error": error})
