@@ -37,9 +37,8 @@ def deals_account() -> Iterator[DemoServer]:
 
 @in_full
 def test_a_backfill_in_several_runs_that_share_the_database(
-    created: LiveDagster, account: DemoServer
+    dagster: LiveDagster, account: DemoServer
 ) -> None:
-    dagster = created
     long_ago = f"{datetime.now(UTC) - timedelta(days=31 * (WINDOWS_PER_RUN + 10)):%Y-%m}"
     dagster.write("organizations", **expired("organizations", options={"partitions_start": long_ago}))
     dagster.reload()
@@ -114,9 +113,9 @@ def until_a_window_is_committed(dagster: LiveDagster, backfill: str) -> None:
 
 
 def test_a_backfill_is_cancelled_in_the_middle_and_the_rest_is_launched(
-    created: LiveDagster, deals_account: DemoServer, held_back: PagesHeldBack
+    dagster: LiveDagster, deals_account: DemoServer, held_back: PagesHeldBack
 ) -> None:
-    dagster, slug, config = created, "deals_by_hand", config_of(deals_account)
+    slug, config = "deals_by_hand", config_of(deals_account)
     keys = dagster.partitions(slug)["all"]
     assert len(keys) == 25
     first = dagster.backfill(slug, keys, config)

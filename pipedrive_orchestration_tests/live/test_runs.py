@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, running_demo
@@ -24,7 +25,7 @@ from pipedrive_orchestration_tests.orchestration.live import (
     truth,
     wait_for,
 )
-from pipedrive_orchestration_tests.orchestration.live_project import BY_HAND, active
+from pipedrive_orchestration_tests.orchestration.live_project import LATER, active
 
 STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename
     ... on PythonError { message } } }"""
@@ -53,26 +54,28 @@ def test_a_source_is_imported_by_itself(dagster: LiveDagster, account: DemoServe
     assert dagster.rows("persons") == truth(account, "persons")
 
 
+@in_full
 def test_the_create_job_writes_a_source_that_is_there_at_once(created: LiveDagster) -> None:
     assert (created.project / "sources" / "all_pipelines.yaml").exists()
     assert "all_pipelines" in created.slugs()
     assert created.schedule("all_pipelines_schedule")["status"] == "RUNNING"
 
 
+@in_full
 def test_a_reload_shows_what_the_folder_holds(created: LiveDagster) -> None:
     shown = created.slugs()
-    assert BY_HAND.keys() <= shown
+    assert LATER.keys() <= shown
     assert "broken" not in shown
 
 
 @pytest.fixture
-def often(created: LiveDagster) -> LiveDagster:
+def often(dagster: LiveDagster) -> LiveDagster:
     """With a source whose schedule ticks every minute, and that is imported by itself."""
-    created.write("often", **active("persons", schedule="* * * * *"))
-    created.reload()
-    first = wait_for("first import", lambda: created.first_import("often"))
+    dagster.write("often", **active("persons", schedule="* * * * *"))
+    dagster.reload()
+    first = wait_for("first import", lambda: dagster.first_import("often"))
     assert first["status"] == "SUCCESS"
-    return created
+    return dagster
 
 
 @in_full
@@ -108,10 +111,22 @@ def test_a_body_with_an_unknown_key_is_refused_before_the_run(dagster: LiveDagst
         dagster.launch("create_import_source", active("persons", propertys=[]))
 
 
+def test_web_pages_of_others_reach_nothing_on_the_port_of_the_ui(dagster: LiveDagster) -> None:
+    query = {"query": "{ version }"}
+    with httpx.Client(base_url=dagster.url, timeout=60, verify=False) as browser:
+        answers = [
+            browser.get("/graphql", params=query),
+            browser.post("/graphql", json=query, headers={"origin": "https://evil.example"}),
+            browser.post("/graphql", json=query, headers={"host": "evil.example"}),
+            browser.get("/"),
+        ]
+    assert [answer.status_code for answer in answers] == [405, 403, 421, 200]
+
+
 def test_a_killed_worker_is_marked_and_its_source_runs_again(
-    created: LiveDagster, slow_account: DemoServer
+    dagster: LiveDagster, slow_account: DemoServer
 ) -> None:
-    dagster, slow = created, config_of(slow_account)
+    slow = config_of(slow_account)
     run = dagster.launch("__ASSET_JOB", slow, assets=["stages_by_hand"], tags={SOURCE_TAG: "stages_by_hand"})
     worker = wait_for("worker", lambda: worker_of(dagster, run))
     os.kill(worker, signal.SIGKILL)

@@ -17,7 +17,6 @@ import duckdb
 import httpx
 import yaml
 
-from pipedrive_orchestration.cli.commands.dev import DAGSTER_DEV
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, INITIAL_IMPORT_TAG, SOURCE_TAG
 from pipedrive_orchestration.services.web_server import reload_sources
@@ -25,6 +24,10 @@ from pipedrive_orchestration_tests.clocks import STARTUP
 from pipedrive_orchestration_tests.orchestration.live_project import SOURCES, WORKFLOWS
 
 ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).with_name("pipedrive-orchestration")
+AS_A_JOB = ("sh", "-c", 'trap "" INT; exec "$0" "$@"')
+"""A shell has what it runs in the background ignore Ctrl-C, and so does what that starts."""
+
 LOCATION = "pipedrive_orchestration"
 REPOSITORY = "__repository__"
 T = TypeVar("T")
@@ -74,7 +77,7 @@ def free_port() -> int:
 
 
 class LiveDagster:
-    """``dagster dev`` in a folder of its own, with the instance settings that the repository ships.
+    """The command ``dev`` in a folder of its own, with the instance settings that the repository ships.
 
     Args:
         folder: holds the project, the warehouse and Dagster's state.
@@ -132,11 +135,9 @@ class LiveDagster:
         self._started_at = time.time()
         # One for all questions: to make a client takes 40 ms, most of it for certificates.
         self._client = httpx.Client(base_url=self.url, timeout=60, verify=False)
-        # As the command `dev` starts it, with the guard before the web server.
-        command = [sys.executable, "-m", DAGSTER_DEV, "-w", "workspace.yaml", "--host", "127.0.0.1"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--port", str(self.port)],
+                [*AS_A_JOB, COMMAND, "dev", "--port", str(self.port)],
                 cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         wait_for("running Dagster", self._is_up, seconds=90)
@@ -155,6 +156,12 @@ class LiveDagster:
             and all(entry["loadStatus"] == "LOADED" for entry in locations)
             and all(daemon["healthy"] for daemon in daemons if daemon["required"])
         )
+
+    def end(self) -> int:
+        """Ends it as a service manager does; returns with which exit code it ended."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(timeout=60)
 
     def stop(self) -> None:
         """Ends every process of it at once, as a power cut would."""

@@ -20,20 +20,18 @@ def active(object_type: str, **changes: Any) -> dict[str, Any]:
     return body | changes
 
 
-SOURCES: Mapping[str, Mapping[str, Any]] = {
-    "persons": active("persons", properties=["name", "emails"]),
-}
-
-
 def expired(object_type: str, **changes: Any) -> dict[str, Any]:
     """A source of few properties that nobody imports unless asked to, as its last day has passed."""
     return active(object_type, expiration_date="2020-12-31", **changes)
 
 
-BY_HAND: Mapping[str, Mapping[str, Any]] = {
+SOURCES: Mapping[str, Mapping[str, Any]] = {
+    "persons": active("persons", properties=["name", "emails"]),
     "deals_by_hand": expired("deals", properties=["id"]),
     "stages_by_hand": expired("stages", properties=["id"]),
 }
+
+LATER: Mapping[str, Mapping[str, Any]] = {"users_by_hand": expired("users", properties=["id"])}
 """Sources that are written after the start."""
 
 CAPITALS = {
