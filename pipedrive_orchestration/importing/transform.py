@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import duckdb
@@ -63,13 +63,15 @@ class Transform:
             "structure": json.dumps(_structure_of(object_type, [*columns, *looked_at]))
         }
         if selection.derived:
-            self._select = _select(object_type, [*columns, *looked_at], [], "NULL::BOOLEAN")
+            select = _select(object_type, [*columns, *looked_at], [], "NULL::BOOLEAN")
         else:
-            self._select = _select(object_type, columns, looked_at, selection.predicate)
+            select = _select(object_type, columns, looked_at, selection.predicate)
             self._parameters |= selection.values
-        self._opened = _opened(object_type.inner)
+        self._copy = (
+            f"COPY (WITH opened AS ({_opened(object_type.inner)}) {select}) TO $to "
+            "(FORMAT parquet, COMPRESSION snappy)"
+        )
         self._spill_to = spill_to
-        self._copy: duckdb.Statement | None = None
 
     @contextmanager
     def _connected(self, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -79,12 +81,6 @@ class Transform:
                 f"SET temp_directory = {literal(str(self._spill_to))}; SET preserve_insertion_order = false; "
                 f"SET disabled_optimizers = '{_useless_optimizers()}'"
             )
-            if self._copy is None:
-                # Parsing it takes as long as typing three pages, so it is done once.
-                (self._copy,) = connection.extract_statements(
-                    f"COPY (WITH opened AS ({self._opened}) {self._select}) TO $to "
-                    "(FORMAT parquet, COMPRESSION snappy)"
-                )
             yield connection
 
     def write(self, pages: Sequence[Path], to: Path, *, longest: int) -> None:
@@ -109,14 +105,22 @@ class Transform:
 
     def _copy_within(self, limits: Sequence[str], parameters: dict[str, object]) -> None:
         limit, *higher = limits
+        copy = _parsed(self._copy)
         try:
             with self._connected(limit) as connection:
-                assert self._copy
-                connection.execute(self._copy, parameters)
+                connection.execute(copy, parameters)
         except duckdb.OutOfMemoryException:
             if not higher:
                 raise
             self._copy_within(higher, parameters)
+
+
+@lru_cache(64)
+def _parsed(sql: str) -> duckdb.Statement:
+    """The statement, kept for further pages and imports: to parse it takes as long as to type three pages."""
+    with duckdb_instance() as connection:
+        (statement,) = connection.extract_statements(sql)
+    return statement
 
 
 _OPENED = """
