@@ -7,6 +7,7 @@ reads sees the models of before or those of this build.
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,17 +20,30 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
-from pipedrive_orchestration.files import make_private_folder, sweep, temporary_folder
-from pipedrive_orchestration.models.catalogue import CATALOGUE, Entry, forget_others, keep_entries
+from pipedrive_orchestration.files import make_private_folder
+from pipedrive_orchestration.models.catalogue import (
+    CATALOGUE,
+    Entry,
+    forget_others,
+    keep_entries,
+    read_entries,
+)
 from pipedrive_orchestration.models.dbt import OK, Outcome, Problem, Result, run_dbt
 from pipedrive_orchestration.models.dbt_project import SCHEMA, DbtProject
 from pipedrive_orchestration.models.errors import ModelsError
 from pipedrive_orchestration.warehouse import Warehouse, quoted
+from pipedrive_orchestration.warehouse.catalog import column_types
 from pipedrive_orchestration.warehouse.publish import copy_some
 from pipedrive_orchestration.warehouse.sql import literal
 
 PATIENCE_SECONDS = 900.0
 """How long a build waits for another one."""
+
+INCREMENTAL = "incremental"
+"""What dbt calls a model of which a build makes a part only."""
+
+LOCK = "lock"
+"""The file in a folder of dbt's that keeps others out of it."""
 
 Clock = Callable[[], datetime]
 
@@ -109,12 +123,17 @@ def build_models(
     """
     began, as_of = time.monotonic(), clock()
     arguments = [command, *(["--select", *select] if select else [])]
+    basis = project.fingerprint()
     with in_turn(work), _copy_of(warehouse) as copy:
-        outcome = run_dbt(project, work / "project", copy, arguments, {"as_of": as_of.isoformat()})
+        goes_on = _bases(copy) == {basis}
+        if command == "build" and not goes_on:
+            arguments.append("--full-refresh")
+        outcome = run_dbt(project, work / "project", copy, arguments, as_of)
         swapping = time.monotonic()
         swapped: tuple[str, ...] = ()
         if command == "build":
-            swapped = _swap(warehouse, copy, outcome, as_of, keep_others=bool(select))
+            made = _Made(copy, outcome, as_of, basis, goes_on=goes_on)
+            swapped = _swap(warehouse, made, keep_others=bool(select))
         swap_seconds = time.monotonic() - swapping
     failed = [result.problem for result in outcome.results if result.problem]
     return BuildReport(
@@ -148,7 +167,7 @@ def in_turn(work: Path) -> Iterator[None]:
     """
     make_private_folder(work)
     try:
-        with FileLock(work / "lock", timeout=PATIENCE_SECONDS, thread_local=False):
+        with FileLock(work / LOCK, timeout=PATIENCE_SECONDS, thread_local=False):
             yield
     except Timeout:
         raise ModelsError(f"Another build has been going on for {PATIENCE_SECONDS:.0f} s.") from None
@@ -164,22 +183,57 @@ def _copy_of(warehouse: Warehouse) -> Iterator[Path]:
         )
     if not warehouse.exists:
         raise ModelsError(f"There is no database at {warehouse.database} yet: run an import first.")
-    beside = warehouse.path.with_name(f"{warehouse.path.name}.models")
-    sweep(beside)
-    with temporary_folder(beside) as folder:
-        # dbt works in another folder than this process.
-        copy = (folder / warehouse.path.name).absolute()
-        with FileIO(copy, "xb") as target, warehouse.at_rest() as original, FileIO(original) as source:
-            while copy_some(source, target):
-                pass
-        copy.chmod(0o600)
-        yield copy
+    # Always the same place: dbt reads all files anew when its database is another one.
+    folder = warehouse.path.with_name(f".{warehouse.path.name}.models").absolute()
+    with in_turn(folder):
+        copy = folder / warehouse.path.name
+        _clear(folder)
+        try:
+            with FileIO(copy, "xb") as target, warehouse.at_rest() as original, FileIO(original) as source:
+                while copy_some(source, target):
+                    pass
+            copy.chmod(0o600)
+            yield copy
+        finally:
+            _clear(folder)
 
 
-def _swap(
-    warehouse: Warehouse, copy: Path, outcome: Outcome, as_of: datetime, *, keep_others: bool
-) -> tuple[str, ...]:
+def _clear(folder: Path) -> None:
+    """Remove what a build has left; a log of changes would be taken for one of the next copy."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _bases(copy: Path) -> set[str | None]:
+    """What the models were made from of which a build makes a part only."""
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        entries = read_entries(connection).values()
+    return {entry.basis for entry in entries if entry.basis}
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What dbt has made.
+
+    Attributes:
+        copy: the database that it worked on.
+        outcome: what it says.
+        as_of: the instant that ages are counted to.
+        basis: see `Entry`.
+        goes_on: whether it went on from tables of before.
+    """
+
+    copy: Path
+    outcome: Outcome
+    as_of: datetime
+    basis: str
+    goes_on: bool
+
+
+def _swap(warehouse: Warehouse, made: _Made, *, keep_others: bool) -> tuple[str, ...]:
     """Put what was built into the warehouse, in one transaction, and remove what is no model any more."""
+    outcome, copy = made.outcome, made.copy
     nodes = outcome.manifest.get("nodes", {})
     built = [nodes[one.unique_id] for one in outcome.results if one.kind != "test" and one.status == OK]
     built = [node for node in built if node["config"]["materialized"] != "ephemeral"]
@@ -190,8 +244,9 @@ def _swap(
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(SCHEMA)}")
         connection.execute(f"ATTACH {literal(str(copy))} AS built (READ_ONLY)")
         for node in built:
-            _replace(connection, node, copy.stem)
-        keep_entries(connection, [_entry_of(node, as_of) for node in built])
+            if not (made.goes_on and _replace_groups(connection, node)):
+                _replace(connection, node, copy.stem)
+        keep_entries(connection, [_entry_of(node, made) for node in built])
         if not keep_others and not outcome.problems:
             _drop_others(connection, known | {CATALOGUE})
             forget_others(connection, known)
@@ -202,16 +257,40 @@ def _swap(
     return tuple(_table_of(node) for node in built)
 
 
-def _entry_of(node: Mapping[str, Any], as_of: datetime) -> Entry:
+def _entry_of(node: Mapping[str, Any], made: _Made) -> Entry:
     described = {name: column.get("description") for name, column in node["columns"].items()}
     return Entry(
         name=_table_of(node),
         description=node["description"],
         columns={name: text for name, text in described.items() if text},
         chart=(node["config"].get("meta") or {}).get("chart"),
-        as_of=as_of,
+        as_of=made.as_of,
+        basis=made.basis if node["config"]["materialized"] == INCREMENTAL else None,
         sql=node.get("raw_code") or "",
     )
+
+
+def _replace_groups(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> bool:
+    """Replace those rows of a table that a build has made anew; False where it has to be replaced whole.
+
+    Rows that are the same in the columns which `meta.groups` of a model names have all been made at once.
+    """
+    groups = (node["config"].get("meta") or {}).get("groups")
+    name = _table_of(node)
+    if not groups or node["config"]["materialized"] != INCREMENTAL:
+        return False
+    table, built = quoted(SCHEMA, name), quoted("built", node["schema"], name)
+    if column_types(connection, SCHEMA, name) != {
+        row[0]: row[1] for row in connection.execute(f"DESCRIBE {built}").fetchall()
+    }:
+        return False
+    alike = " AND ".join(f"ours.{quoted(column)} = theirs.{quoted(column)}" for column in groups)
+    connection.execute(f"DELETE FROM {table} AS ours WHERE NOT EXISTS (FROM {built} AS theirs WHERE {alike})")
+    connection.execute(
+        f"INSERT INTO {table} BY NAME FROM {built} AS theirs "
+        f"WHERE NOT EXISTS (FROM {table} AS ours WHERE {alike})"
+    )
+    return True
 
 
 def _table_of(node: Mapping[str, Any]) -> str:
@@ -283,7 +362,7 @@ def make_documentation(project: DbtProject, warehouse: Warehouse, work: Path) ->
         OSError: a folder cannot be written.
     """
     with in_turn(work), _copy_of(warehouse) as copy:
-        run_dbt(project, work / "project", copy, ["docs", "generate", "--static"], {})
+        run_dbt(project, work / "project", copy, ["docs", "generate", "--static"])
     page = work / "project" / "target" / "static_index.html"
     if not page.is_file():
         raise ModelsError("dbt made no page; `models build` says what is wrong with the models.")

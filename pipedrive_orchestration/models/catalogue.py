@@ -35,6 +35,8 @@ class Entry:
         sql: its query as the project has it.
         as_of: the instant to which its ages are counted.
         first_as_of: the same of its first build; None if that is this one, or was before it was kept.
+        basis: of a model of which a build makes a part only, what all parts have to be made from: files,
+            sources, versions of programs; None of any other.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Entry:
     as_of: datetime
     sql: str = ""
     first_as_of: datetime | None = None
+    basis: str | None = None
 
 
 def keep_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
@@ -53,7 +56,7 @@ def keep_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]
         "(name VARCHAR, description VARCHAR, columns JSON, chart JSON, as_of TIMESTAMPTZ)"
     )
     # One of before was made without.
-    for column in ("sql VARCHAR", "first_as_of TIMESTAMPTZ"):
+    for column in ("sql VARCHAR", "first_as_of TIMESTAMPTZ", "basis VARCHAR"):
         connection.execute(f"ALTER TABLE {_TABLE} ADD COLUMN IF NOT EXISTS {column}")
     before = read_entries(connection)
     for entry in entries:
@@ -61,7 +64,7 @@ def keep_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]
         connection.execute(f"DELETE FROM {_TABLE} WHERE name = ?", [entry.name])
         connection.execute(
             f"INSERT INTO {_TABLE} BY NAME SELECT $1 AS name, $2 AS description, $3 AS columns, "
-            "$4 AS chart, $5 AS as_of, $6 AS sql, $7 AS first_as_of",
+            "$4 AS chart, $5 AS as_of, $6 AS sql, $7 AS first_as_of, $8 AS basis",
             [
                 entry.name,
                 entry.description,
@@ -70,6 +73,7 @@ def keep_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]
                 entry.as_of,
                 entry.sql,
                 (known.first_as_of or known.as_of) if known else entry.as_of,
+                entry.basis,
             ],
         )
 
@@ -95,6 +99,7 @@ def read_entries(connection: duckdb.DuckDBPyConnection) -> dict[str, Entry]:
             row["as_of"],
             row.get("sql") or "",
             row.get("first_as_of"),
+            row.get("basis"),
         )
         for row in rows
     }

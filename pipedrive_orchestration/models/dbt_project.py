@@ -6,10 +6,12 @@ and the variables are ours.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,17 @@ class DbtProject:
         whole = whole_sources(self.sources)
         slugs = {name: whole[name].slug if name in whole else "" for name in TYPES}
         return {**slugs, "report_zone": self.report_zone}
+
+    def fingerprint(self) -> str:
+        """A text that is another one when a file of the models, a source, or a program that reads them is."""
+        digest = hashlib.sha256()
+        for file in self.files():
+            for part in (file.path.encode(), file.content):
+                digest.update(len(part).to_bytes(8, "big") + part)
+        programs = [version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")]
+        rest = [self.listed_sources(), self.variables, programs]
+        digest.update(json.dumps(rest, sort_keys=True).encode())
+        return digest.hexdigest()
 
     def lay_out(self, work: Path, database: Path | str, *, without: Sequence[str] = ()) -> None:
         """Make a copy that dbt can work in.
@@ -191,7 +204,7 @@ def _profile(database: Path | str) -> dict[str, Any]:
                 },
                 "settings": {
                     "TimeZone": "UTC",
-                    "memory_limit": "768MB",
+                    "memory_limit": "640MB",
                     "preserve_insertion_order": False,
                 },
             }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +42,7 @@ def parse_models(project: DbtProject, work: Path) -> Parsed:
         ModelsError: dbt cannot be used, or what is wrong lies in no file that could be left out.
         OSError: the folder cannot be written.
     """
-    fingerprint = fingerprint_of(project)
+    fingerprint = project.fingerprint()
     kept = _kept(work / KEPT, fingerprint)
     if kept is not None:
         return kept
@@ -53,7 +51,7 @@ def parse_models(project: DbtProject, work: Path) -> Parsed:
         kept = _kept(work / KEPT, fingerprint)
         if kept is not None:
             return kept
-        outcome = run_dbt(project, work / "parse" / "project", ":memory:", ["parse"], {})
+        outcome = run_dbt(project, work / "parse" / "project", ":memory:", ["parse"])
         parsed = Parsed({part: outcome.manifest.get(part, {}) for part in _PARTS}, outcome.problems)
         content = {
             "fingerprint": fingerprint,
@@ -62,17 +60,6 @@ def parse_models(project: DbtProject, work: Path) -> Parsed:
         }
         replace_content(work / KEPT, json.dumps(content).encode(), mode=0o600)
     return parsed
-
-
-def fingerprint_of(project: DbtProject) -> str:
-    """A text that is another one when a file of the models, a source, or dbt is."""
-    digest = hashlib.sha256()
-    for file in project.files():
-        for part in (file.path.encode(), file.content):
-            digest.update(len(part).to_bytes(8, "big") + part)
-    rest = [project.listed_sources(), project.variables, version("dbt-core"), version("dbt-duckdb")]
-    digest.update(json.dumps(rest, sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 def _kept(file: Path, fingerprint: str) -> Parsed | None:

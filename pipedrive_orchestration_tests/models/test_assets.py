@@ -61,8 +61,8 @@ models: {tiny: {+materialized: table}}
 select *, 'deals' as object_type, 'A deal' as name, 'Ada' as owner from (values
   ('more', '1', 48, null), ('more', '2', 1, null), ('fewer', '1', 48, null), ('fewer', '2', 48, 1)
 ) as findings(rule, object_id, seen, resolved), lateral (select
-  '{{ var("as_of") }}'::timestamptz - to_hours(seen) as since,
-  '{{ var("as_of") }}'::timestamptz - to_hours(resolved) as resolved_at)
+  '{{ env_var("PIPEDRIVE_AS_OF") if execute }}'::timestamptz - to_hours(seen) as since,
+  '{{ env_var("PIPEDRIVE_AS_OF") if execute }}'::timestamptz - to_hours(resolved) as resolved_at)
 """,
     "models/models/of_leads.sql": "{{ config(enabled=has('leads')) }}\nselect 1 as one",
     "models/models/models.yml": """

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipedrive_orchestration.models.build import BuildReport, build_models
@@ -246,6 +250,97 @@ def test_findings_are_those_of_the_rules(built: Built) -> None:
             found[row["rule"]].add(row["object_id"])
     assert found == expected
     assert sum(map(len, found.values())) > 20
+
+
+def test_a_build_goes_on_from_the_one_before_and_ends_as_if_it_had_not(built: Built, tmp_path: Path) -> None:
+    file, of_before = built.folder / "warehouse.duckdb", tmp_path / "before.duckdb"
+    shutil.copyfile(file, of_before)
+    whole = built.folder / "work/project/target/compiled/pipedrive_models/models/deal_versions.sql"
+    sides = "FROM models.deal_versions", whole.read_text()
+    before = {row["deal_id"]: row["input_hash"] for row in built.rows("deal_versions")}
+    try:
+        changed = _go_on(later := replace(built), Random(built.company.seed))
+        # In the same folder, since dbt reads all files anew in another one.
+        report = build_models(
+            later.project,
+            later.warehouse,
+            later.folder / "work",
+            select=["deal_versions"],
+            clock=lambda: PRESENT,
+        )
+        assert [str(problem) for problem in report.problems] == []
+        after = {row["deal_id"]: row["input_hash"] for row in later.rows("deal_versions")}
+        with duckdb.connect(str(file), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            for one, other in (sides, sides[::-1]):
+                assert connection.execute(f"({one}) EXCEPT ALL ({other})").fetchall() == []
+    finally:
+        of_before.replace(file)
+    differing = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    assert differing
+    assert differing <= changed
+
+
+@pytest.mark.skipif(not os.environ.get("CHAOS_FULL"), reason="make chaos")
+def test_builds_that_go_on_and_builds_from_the_start_end_alike(built: Built, tmp_path: Path) -> None:
+    rng, ongoing = Random(built.company.seed), _elsewhere(built, tmp_path / "ongoing")
+    for step in range(2):
+        _go_on(ongoing, rng)
+        now = PRESENT + timedelta(hours=step)
+        anew = _elsewhere(ongoing, tmp_path / f"anew{step}")
+        with anew.warehouse.writing() as connection:
+            connection.execute("UPDATE models._models SET basis = 'of other files' WHERE basis IS NOT NULL")
+        for one in (ongoing, anew):
+            report = build_models(
+                one.project, one.warehouse, one.folder / "work", clock=partial(_same_as, now)
+            )
+            assert [str(problem) for problem in report.problems] == []
+        for model, key in {
+            **KEYS,
+            "deal_versions": ("deal_id", "version_nr"),
+            "data_quality": ("finding_id",),
+        }.items():
+            found, expected = (
+                {tuple(row[name] for name in key): row for row in one.rows(model)} for one in (ongoing, anew)
+            )
+            assert found.keys() == expected.keys(), model
+            wrong = {
+                (model, key, name): (value, found[key][name])
+                for key, row in expected.items()
+                for name, value in row.items()
+                if not _same(value, found[key][name])
+            }
+            assert wrong == {}
+
+
+def _same_as(instant: datetime) -> datetime:
+    return instant
+
+
+def _elsewhere(built: Built, folder: Path) -> Built:
+    """The same in another folder."""
+    shutil.copytree(built.folder, folder)
+    return replace(built, folder=folder)
+
+
+def _go_on(built: Built, rng: Random) -> set[int]:
+    """What an account becomes in which some deals have another history, some are new and some are gone.
+
+    Returns:
+        The deals of which anything is not as it was.
+    """
+    others = {deal.id: deal for deal in company(rng.randrange(1_000_000), PRESENT, deals=66).deals}
+    deals = {deal.id: deal for deal in built.company.deals}
+    changed = {*rng.sample(sorted(deals), 8), *(others.keys() - deals.keys())}
+    gone = set(rng.sample(sorted(deals.keys() - changed), 2))
+    deals = {key: deal for key, deal in deals.items() if key not in gone}
+    deals |= {key: others[key] for key in sorted(changed)}
+    built.company = replace(built.company, deals=[deals[key] for key in sorted(deals)])
+    with built.warehouse.writing() as connection:
+        for schema in ("pipedrive", "pipedrive_history", "import_ledger"):
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+        fill(connection, built.company)
+    return changed | gone
 
 
 @pytest.mark.skipif(not os.environ.get("CHAOS_FULL"), reason="make chaos")

@@ -42,12 +42,16 @@ def built(path: Path, generation: int) -> Path:
     return path
 
 
+def swap(warehouse: Warehouse, copy: Path, outcome: Outcome) -> None:
+    build._swap(warehouse, build._Made(copy, outcome, PRESENT, "files", goes_on=False), keep_others=False)
+
+
 def test_a_swap_that_breaks_off_leaves_the_models_of_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = Warehouse(str(tmp_path / "crm.duckdb"))
     outcome = outcome_of("one", "two")
-    build._swap(warehouse, built(tmp_path / "first.duckdb", 1), outcome, PRESENT, keep_others=False)
+    swap(warehouse, built(tmp_path / "first.duckdb", 1), outcome)
     replace = build._replace
 
     def die_at_the_second(
@@ -59,10 +63,10 @@ def test_a_swap_that_breaks_off_leaves_the_models_of_before(
 
     monkeypatch.setattr(build, "_replace", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        build._swap(warehouse, built(tmp_path / "second.duckdb", 2), outcome, PRESENT, keep_others=False)
+        swap(warehouse, built(tmp_path / "second.duckdb", 2), outcome)
     monkeypatch.undo()
     assert generations(warehouse) == {"one": 1, "two": 1}
-    build._swap(warehouse, built(tmp_path / "third.duckdb", 3), outcome, PRESENT, keep_others=False)
+    swap(warehouse, built(tmp_path / "third.duckdb", 3), outcome)
     assert generations(warehouse) == {"one": 3, "two": 3}
 
 
@@ -89,8 +93,9 @@ def test_a_copy_is_taken_away_and_so_is_what_a_killed_build_left(tmp_path: Path)
     warehouse = Warehouse(str(tmp_path / "crm.duckdb"))
     with warehouse.writing() as connection:
         connection.execute("CREATE TABLE rows AS SELECT 1 AS one")
-    left = tmp_path / ".crm.duckdb.models.new.killed"
-    left.mkdir()
+    left = tmp_path / ".crm.duckdb.models" / "crm.duckdb.wal"
+    left.parent.mkdir()
+    left.touch()
     with build._copy_of(warehouse) as copy:
         assert not left.exists()
         assert copy.name == "crm.duckdb"

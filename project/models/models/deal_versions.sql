@@ -1,48 +1,27 @@
-{{ config(enabled=has('deals')) }}
-{%- set history = load_relation(source('pipedrive_history', var('deals'))) if execute else none %}
+{{ config(
+  enabled=has('deals'), materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+  pre_hook=["{{ forget_changed_deals() }}"], meta={'groups': ['deal_id', 'input_hash']}
+) }}
 -- What each deal was like, from when to when. Versions of the source with `history` come first; what was before
 -- the first of them is told by the changes of the deal, where they are imported; and nothing else is taken for
 -- known. Of a source without `history` the row itself is the only version, since it is so from its last update.
-with deals as (
-  {{ rows_of(source('pipedrive', var('deals')), {
-    '_id': 'bigint', 'add_time': 'timestamptz', '_update_time': 'timestamptz',
-    '_first_imported_at': 'timestamptz', '_is_current': 'boolean', '_removal': 'varchar',
-    '_removed_at': 'timestamptz', 'status': 'varchar', 'pipeline_id': 'bigint', 'stage_id': 'bigint',
-    'owner_id': 'bigint', 'value': 'double', 'currency': 'varchar', 'probability': 'double',
-    'expected_close_date': 'date', 'stage_change_time': 'timestamptz', 'won_time': 'timestamptz',
-    'lost_time': 'timestamptz', 'close_time': 'timestamptz'
-  }) }}
+-- A build goes on from the table of the one before: it takes out the deals of which anything has changed that the
+-- versions are made from, and makes those anew. `dbt build --full-refresh` makes all of them.
+with kept as (
+  {{ kept_deals() }}
 ),
 
-kept as (
-  select
-    _id as deal_id,
-    coalesce(add_time, _first_imported_at) as add_time,
-    coalesce(_removal = 'archived', false) as is_archived,
-    coalesce(_removal = 'deleted', false) as is_deleted,
-    -- A deal that was added after the first import was seen soon after it was added.
-    coalesce(add_time, _first_imported_at) >= min(_first_imported_at) over () as is_seen_from_its_beginning
-  from deals
-  where _is_current or _removal in ('archived', 'deleted')
+inputs as (
+  {{ deal_inputs() }}
+),
+
+wanted as (
+  select * from inputs
+  {% if is_incremental() %}where deal_id not in (select deal_id from {{ this }}){% endif %}
 ),
 
 seen as (
-{% if history %}
-  {{ rows_of(source('pipedrive_history', var('deals')), {
-    '_id': 'bigint', 'status': 'varchar', 'pipeline_id': 'bigint', 'stage_id': 'bigint',
-    'owner_id': 'bigint', 'value': 'double', 'currency': 'varchar', 'probability': 'double',
-    'expected_close_date': 'date', 'stage_change_time': 'timestamptz', 'won_time': 'timestamptz',
-    'lost_time': 'timestamptz', 'close_time': 'timestamptz', '_valid_from': 'timestamptz',
-    '_valid_to': 'timestamptz'
-  }) }}
-{% else %}
-  select
-    _id, status, pipeline_id, stage_id, owner_id, value, currency, probability, expected_close_date,
-    stage_change_time, won_time, lost_time, close_time,
-    coalesce(_update_time, _first_imported_at) as _valid_from,
-    case when _removal = 'deleted' then greatest(_removed_at, _update_time) end as _valid_to
-  from deals
-{% endif %}
+  {{ seen_deals() }}
 ),
 
 versions as (
@@ -51,6 +30,7 @@ versions as (
     kept.add_time,
     kept.is_deleted,
     kept.is_seen_from_its_beginning,
+    wanted.input_hash,
     seen.* exclude (_id, _valid_from, _valid_to, value, won_time, lost_time, close_time, stage_change_time),
     {{ money('seen.value') }} as value,
     coalesce(seen.stage_change_time, kept.add_time) as entered_at,
@@ -63,7 +43,7 @@ versions as (
     case when kept.is_archived and row_number() over (partition by kept.deal_id order by seen._valid_from desc) = 1
       then null else seen._valid_to end as valid_to,
     row_number() over (partition by kept.deal_id order by seen._valid_from) as number
-  from seen inner join kept on kept.deal_id = seen._id
+  from seen inner join kept on kept.deal_id = seen._id inner join wanted on wanted.deal_id = kept.deal_id
   where seen._valid_to is null or seen._valid_to > seen._valid_from
 ),
 
@@ -73,10 +53,7 @@ firsts as (
 
 {% if has('deal_changes') %}
 changes_found as (
-  {{ rows_of(source('pipedrive', var('deal_changes')), {
-    '_id': 'varchar', '_parent_id': 'bigint', 'field_key': 'varchar', 'old_value': 'varchar',
-    'new_value': 'varchar', 'time': 'timestamptz'
-  }) }}
+  {{ told_changes() }}
 ),
 
 -- Only what lies before the first version, and what led to it.
@@ -88,11 +65,7 @@ changes as (
     found.time as at,
     found._id as change_id
   from changes_found as found inner join firsts on firsts.deal_id = found._parent_id
-  where found.time <= firsts.valid_from and found.time is not null
-    and found.field_key in (
-      'status', 'stage_id', 'pipeline_id', 'user_id', 'owner_id', 'value', 'currency', 'probability',
-      'expected_close_date'
-    )
+  where found.time <= firsts.valid_from
 ),
 
 moments as (
@@ -124,6 +97,7 @@ earlier as (
     firsts.deal_id,
     firsts.add_time,
     firsts.is_deleted,
+    firsts.input_hash,
     case when told.status is null then firsts.status else told.status.old end as status,
     case when told.pipeline_id is null then firsts.pipeline_id
       else try_cast(told.pipeline_id.old as bigint) end as pipeline_id,
@@ -146,8 +120,8 @@ earlier as (
 
 joined as (
   select
-    deal_id, add_time, is_deleted, status, pipeline_id, stage_id, owner_id, value, currency, probability,
-    expected_close_date, entered_at, closed_at, valid_to,
+    deal_id, add_time, is_deleted, input_hash, status, pipeline_id, stage_id, owner_id, value, currency,
+    probability, expected_close_date, entered_at, closed_at, valid_to,
     -- Who was seen from its beginning was so from its beginning.
     case when number = 1 and is_seen_from_its_beginning
       {%- if has('deal_changes') %} and deal_id not in (select deal_id from changes){% endif %}
@@ -160,7 +134,7 @@ joined as (
     coalesce(stages.pipeline_id, earlier.pipeline_id) as pipeline_id,
     case when earlier.status in ('won', 'lost') then earlier.valid_from end as closed_at
   from earlier
-  {% if has('stages') %}left join (select id, pipeline_id from {{ ref('base_stages') }}) as stages
+  {% if has('stages') %}left join ({{ pipelines_of_stages() }}) as stages
     on stages.id = earlier.stage_id
   {% else %}cross join (select null::bigint as pipeline_id) as stages{% endif %}
 {% endif %}
@@ -194,5 +168,6 @@ select
   add_time,
   valid_to is not null and (next_from is null or next_from > valid_to) as is_ended_by_deletion,
   is_deleted,
-  greatest(add_time, first_from) as known_from
+  greatest(add_time, first_from) as known_from,
+  input_hash
 from ordered
