@@ -24,7 +24,7 @@ OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 AS_OF = "PIPEDRIVE_AS_OF"
 """The variable of dbt's process with the instant that ages are counted to."""
 
-_PROGRAM = "import gc; gc.disable(); from dbt.cli.main import cli; cli()"
+_PROGRAM = 'import gc; gc.disable(); import importlib; importlib.import_module("dbt.cli.main").cli()'
 """It ends soon, and nearly all that it makes stays until then."""
 
 _STATUS = {"success": OK, "pass": OK, "warn": OK, "no-op": OK, "skipped": SKIPPED, "partial success": FAILED}
