@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -219,20 +218,13 @@ class _Application:
         if rows:
             await asyncio.sleep(self._settling)
         batch = _Batch(rows, {row.entry.seq: row.change for row in rows})
-        since = {row.entry.seq: row.sent_at for row in rows}
+        since = [row.sent_at for row in rows if row.sent_at is not None]
         try:
-            for seq, change in batch.changes.items():
-                began = since[seq]
-                assert began is not None, "what is sent has an instant"
-                batch.outcomes[seq] = await self._settle(executor, change, began)
+            if since:
+                async for seq, outcome in executor.settle_all(batch.changes, min(since), self._ours):
+                    batch.outcomes[seq] = outcome
         finally:
             self._record(client, batch)
-
-    async def _settle(self, executor: Executor, change: Change, since: datetime) -> Outcome:
-        outcome = await executor.settle(change, since, self._ours)
-        if change.kind is Kind.CREATE and outcome.status is Status.DONE:
-            self._ours.add(str(outcome.record_id))
-        return outcome
 
     async def _go_on(
         self, client: Client, executor: Executor, properties: Properties, user: ConnectedUser
@@ -318,8 +310,9 @@ class _Application:
                     self._ours.add(str(answer.record_id))
         if unknown:
             await asyncio.sleep(self._settling)
-        for seq in unknown:
-            batch.outcomes[seq] = await self._settle(executor, batch.changes[seq], since)
+            sent = {seq: batch.changes[seq] for seq in unknown}
+            async for seq, outcome in executor.settle_all(sent, since, self._ours):
+                batch.outcomes[seq] = outcome
         if errors:
             raise errors[0]
 

@@ -111,6 +111,53 @@ class Executor:
                 await read_user(self._client)
             return await self.settle(change, clock.at_pipedrive(began))
 
+    async def settle_all(
+        self, sent: Mapping[int, Change], since: datetime, ours: set[str]
+    ) -> AsyncIterator[tuple[int, Outcome]]:
+        """Find out what became of changes that were sent together, and make those of which nothing did.
+
+        Records that are just as one of them would have made them are told apart first: what another change
+        has made is no reason to doubt this one.
+
+        Args:
+            sent: the changes, by a number of each.
+            since: when the first of them was sent, by Pipedrive's clock.
+            ours: ids of records that are known to have been made by other changes; those that these changes
+                made are added.
+
+        Raises:
+            PipedriveError: see :meth:`carry_out`; what was found out by then was yielded.
+        """
+        found: dict[int, Outcome] = {}
+        creations = {number: change for number, change in sent.items() if change.kind is Kind.CREATE}
+        if len(creations) > 1:
+            found = await self._made_by(creations, since, ours)
+        for number, outcome in found.items():
+            yield number, outcome
+        for number, change in sent.items():
+            if number in found:
+                continue
+            outcome = await self.settle(change, since, ours)
+            if change.kind is Kind.CREATE and outcome.status is Status.DONE:
+                ours.add(str(outcome.record_id))
+            yield number, outcome
+
+    async def _made_by(
+        self, creations: Mapping[int, Change], since: datetime, ours: set[str]
+    ) -> dict[int, Outcome]:
+        """The outcomes of those creations whose records are there, just as they were to be."""
+        found: dict[int, Outcome] = {}
+        async for record in self._recent(list(creations.values()), since):
+            record_id = str(record["id"])
+            if record_id in ours:
+                continue
+            for number, change in creations.items():
+                if number not in found and self.agrees(record, change.after):
+                    found[number] = self._done(change, record, reason="found among the new records")
+                    ours.add(record_id)
+                    break
+        return found
+
     async def settle(self, change: Change, since: datetime, ours: Collection[str] = ()) -> Outcome:
         """Find out what became of a change that was sent and not answered, and make it if nothing did.
 
@@ -197,7 +244,7 @@ class Executor:
 
     async def _look_up_new(self, change: Change, since: datetime, ours: Collection[str]) -> Outcome | None:
         like_it = []
-        async for record in self._recent(change, since):
+        async for record in self._recent([change], since):
             if str(record["id"]) in ours:
                 continue
             if self.agrees(record, change.after):
@@ -264,12 +311,14 @@ class Executor:
             raise
         return None if _is_deleted(record) else record
 
-    async def _recent(self, change: Change, since: datetime) -> AsyncIterator[Record]:
+    async def _recent(self, creations: Sequence[Change], since: datetime) -> AsyncIterator[Record]:
         """Records that were made since an instant, newest first, and perhaps some older ones."""
         object_type = BUILT_IN[self._writable.name]
-        dated_by_hand = "add_time" in change.after
+        dated_by_hand = any("add_time" in change.after for change in creations)
         listings = [object_type.listing]
-        if object_type.archived_listing is not None and change.after.get("is_archived"):
+        if object_type.archived_listing is not None and any(
+            one.after.get("is_archived") for one in creations
+        ):
             listings.append(object_type.archived_listing)
         for listing in listings:
             if listing.paging is Paging.NONE:

@@ -104,12 +104,33 @@ def test_a_change_that_was_refused_says_why(account: DemoServer) -> None:
 
 def test_the_right_one_of_several_new_records_is_found(account: DemoServer) -> None:
     account.account.clock.advance(timedelta(minutes=1))
-    other = account.write("POST", "/api/v2/deals", {"title": "Alike", "value": 8})
+    other = account.write("POST", "/api/v2/deals", {"title": "The same", "value": 8})
     account.odd.follow(Rule("lost", answer(b"", 502, {}), path="/api/v2/deals", method="POST", times=1))
-    (outcome,) = carried_out(account, "deals", Change(Kind.CREATE, after={"title": "Alike", "value": 7}))
+    (outcome,) = carried_out(account, "deals", Change(Kind.CREATE, after={"title": "The same", "value": 7}))
     made = account.account.record("deals", outcome.record_id or 0)
     assert made is not None
     assert (outcome.status, made["value"], made["id"] != other["id"]) == (Status.DONE, 7, True)
+
+
+def test_changes_that_were_sent_together_are_told_apart(account: DemoServer) -> None:
+    """What the second made looks like the first, of which nothing came."""
+    account.account.clock.advance(timedelta(minutes=1))
+    changes = {
+        n: Change(Kind.CREATE, after={"title": "Alike", "value": value}) for n, value in enumerate((1, 2))
+    }
+    made = account.write("POST", "/api/v2/deals", dict(changes[1].after))
+
+    async def settling() -> dict[int, Outcome]:
+        async with Client(Connection.of(account.url, account.token), patience=HASTY) as client:
+            executor = Executor(client, await read_properties(client, WRITABLE["deals"]), settling=0)
+            since = account.account.clock.now()
+            return {n: outcome async for n, outcome in executor.settle_all(changes, since, set())}
+
+    outcomes = asyncio.run(settling())
+    assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
+    assert outcomes[1].record_id == made["id"]
+    alike = [one["value"] for one in account.account.records("deals") if one["title"] == "Alike"]
+    assert sorted(alike) == [1, 2]
 
 
 def test_a_record_that_only_looks_alike_is_left_to_a_person(account: DemoServer) -> None:
