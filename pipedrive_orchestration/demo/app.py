@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 import uuid
 from dataclasses import dataclass
 from email.utils import format_datetime
 
 import orjson
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pipedrive_orchestration.demo.account.account import Account, LoggedRequest
+from pipedrive_orchestration.demo.bodies import FORMS
 from pipedrive_orchestration.demo.dispatch import find, perform
-from pipedrive_orchestration.demo.errors import ApiError, over_limit, unauthorized, wrong_scope
+from pipedrive_orchestration.demo.errors import (
+    ApiError,
+    bad_request,
+    over_limit,
+    unauthorized,
+    wrong_scope,
+)
 from pipedrive_orchestration.demo.journal import Journal
 from pipedrive_orchestration.demo.limits import Limits, Verdict
 from pipedrive_orchestration.demo.oauth import InstalledApp
@@ -100,7 +109,8 @@ class Surface:
         try:
             if refusal is not None:
                 raise refusal
-            content = b"" if request.method == "GET" else await request.body()
+            assert operation is not None, "what there is none for was refused"
+            content = b"" if request.method == "GET" else await _content(request, operation)
             answer = perform(self.account, request.method, _target(request), content, self.journal)
         except ApiError as error:
             return self._refused(request, error, headers, tokens)
@@ -148,6 +158,31 @@ class Surface:
     def _log(self, request: Request, status: int, tokens: int) -> None:
         query = dict(request.query_params)
         self.account.log(LoggedRequest(request.method, request.url.path, query, status, tokens))
+
+
+async def _content(request: Request, operation: Operation) -> bytes:
+    """The body as JSON, which that of a form becomes.
+
+    Raises:
+        ApiError: 400 for a form where there has to be JSON, or the other way round.
+    """
+    wanted = FORMS.get((operation.method, operation.path), "application/json")
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    body = await request.body()
+    if body and kind != wanted:
+        raise bad_request(operation.version, [f"The request body has to be {wanted}, not {kind}."])
+    if wanted == "application/json":
+        return body
+    async with request.form() as form:
+        values = {
+            key: value if isinstance(value, str) else await _uploaded(value) for key, value in form.items()
+        }
+    return orjson.dumps(values)
+
+
+async def _uploaded(file: UploadFile) -> dict[str, str]:
+    content = base64.b64encode(await file.read()).decode()
+    return {"name": file.filename or "", "content": content}
 
 
 def _target(request: Request) -> str:

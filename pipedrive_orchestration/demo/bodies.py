@@ -2,7 +2,7 @@
 
 A table names a type and the keys of that type, and so on. ``[type]`` is a list, and a type that ends in
 ``?`` takes null as well. A key that ends in ``!`` has to be given when something is created, ``!!`` at any
-time; ``+`` marks a key of creations only, ``-`` one of changes only.
+time, ``~`` when something is changed; ``+`` marks a key of creations only, ``-`` one of changes only.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ def read(call: Call, content: Any = None, table: str = "") -> dict[str, Any]:
         raise call.refusal("The request body has to be a JSON object.")
     model = model_of(table or BODIES[call.name], new=call.operation.method == "POST")
     try:
+        if (call.operation.method, call.operation.path) in FORMS:
+            # All that a form holds is text, but for a file.
+            texts = {key: value if isinstance(value, dict) else str(value) for key, value in content.items()}
+            return model.model_validate_strings(texts).model_dump(exclude_unset=True)
         return model.model_validate(content).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise refusal(call.operation.version, error) from None
@@ -71,7 +75,7 @@ def model_of(table: str, *, new: bool) -> type[Body]:
         for word in keys.split():
             key, marks = re.fullmatch(r"(\w+)(\W*)", word).groups()  # type: ignore[union-attr]
             if ("-" if new else "+") not in marks:
-                required = "!!" in marks or (new and "!" in marks)
+                required = "!!" in marks or ("!" if new else "~") in marks
                 fields[key] = (kind | None if type_name[-1] == "?" else kind, ... if required else None)
     return create_model("Content", __base__=Body, **fields)
 
@@ -143,6 +147,19 @@ _TYPES: dict[str, Any] = {
         "*",
     ],
     "event version": Literal["1.0", "2.0"],
+    "file": dict[str, str],
+    "form flag": Annotated[int, Field(ge=0, le=1)],
+    "access": dict[str, Any],
+    "goal interval": Literal["weekly", "monthly", "quarterly", "yearly"],
+    "call outcome": Literal[
+        "connected", "no_answer", "left_message", "left_voicemail", "wrong_number", "busy"
+    ],
+    "relation": Literal["parent", "related"],
+    "tax method": Literal["exclusive", "inclusive", "none"],
+    "discount type": Literal["percentage", "amount"],
+    "document type": Literal["gdoc", "gslides", "gsheet", "gform", "gdraw"],
+    "document owner": Literal["deal", "organization", "person"],
+    "document place": Literal["googledrive"],
     "field type": Literal[
         "varchar", "varchar_auto", "text", "double", "monetary", "enum", "set", "user",
         "org", "people", "phone", "date", "daterange", "time", "timerange", "address",
@@ -201,5 +218,51 @@ BODIES = {
         object: ui_visibility important_fields required_fields""",
     "deal_fields": """name: field_name!; field type: field_type!+; [option]: options+; string?: description;
         object: ui_visibility important_fields required_fields""",
+    "project_fields": """name: field_name!; field type: field_type!+; [option]: options+;
+        string?: description; object: ui_visibility important_fields required_fields""",
+    "projects": """text: title!; text?: description; string: status;
+        id: board_id phase_id owner_id template_id; date?: start_date end_date;
+        [id]: deal_ids person_ids org_ids label_ids; whole?: health_status; object: custom_fields""",
+    "tasks": """text: title!; id: project_id!; id?: parent_task_id assignee_id; text?: description;
+        pin: done milestone; date?: due_date start_date; [id]: assignee_ids; whole?: priority""",
+    "boards": "name: name!; whole: order_nr",
+    "phases": "name: name!; id: board_id!; whole: order_nr",
+    "roles": "text: name!; id?: parent_role_id",
+    "users": "text: email!+; [access]: access+; boolean: active_flag~",
+    "goals": """text: title; object: assignee! type! expected_outcome! duration!;
+        goal interval: interval!""",
+    "legacy_teams": """text: name!; text?: description; id: manager_id!; [id]: users;
+        pin: active_flag- deleted_flag-""",
+    "call_logs": """id: user_id activity_id person_id org_id deal_id; uuid: lead_id;
+        text: subject duration from_phone_number note to_phone_number!; call outcome: outcome!;
+        v1 instant: start_time! end_time!""",
+    "organization_relationships": "relation: type!; id: rel_owner_org_id! rel_linked_org_id! org_id",
+    "files": """file: file!+; id: deal_id+ person_id+ org_id+ product_id+ activity_id+ project_id+;
+        uuid: lead_id+; text: name-; string: description-""",
+    "remote_files": """document type: file_type!; text: title!; document owner: item_type!; id: item_id!;
+        document place: remote_location!""",
+    "linked_files": """document owner: item_type!; id: item_id!; text: remote_id!;
+        document place: remote_location!""",
+    "mail_threads": "id: deal_id; uuid: lead_id; form flag: shared_flag read_flag archived_flag",
+    "deal_products": """id: product_id!; number: item_price! quantity! discount; percent: tax;
+        string: comments; boolean: is_enabled; tax method: tax_method; discount type: discount_type;
+        id?: product_variation_id; billing: billing_frequency; cycles?: billing_frequency_cycles;
+        date?: billing_start_date""",
+    "deal_discounts": "text: description!; number: amount!; discount type: type!",
+    "deal_installments": "text: description!; number: amount!; date: billing_date!",
+    "product_variations": "name: name!; [price]: prices",
+    "deal_participants": "id: person_id!",
+    "note_comments": "note: content!",
+    "role_assignments": "id: user_id!",
+    **{f"{one}_followers": "id: user_id!" for one in ("deal", "person", "organization", "product")},
 }
 """What a record of each collection may be created with and changed to."""
+
+FORMS = {
+    ("POST", "/files"): "multipart/form-data",
+    ("POST", "/files/remote"): "application/x-www-form-urlencoded",
+    ("POST", "/files/remoteLink"): "application/x-www-form-urlencoded",
+    ("PUT", "/files/{id}"): "application/x-www-form-urlencoded",
+    ("PUT", "/mailbox/mailThreads/{id}"): "application/x-www-form-urlencoded",
+}
+"""Bodies that are no JSON, by method and path, and what they are."""

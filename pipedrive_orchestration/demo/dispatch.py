@@ -11,8 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.call import Answer, Call
 from pipedrive_orchestration.demo.endpoints import (
+    child_writes,
     children,
+    conversions,
     fields,
+    files,
     lists,
     merges,
     recents,
@@ -34,6 +37,7 @@ _OF_RECORDS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/search"): search.found,
     ("GET", "/{id}"): lists.one,
     ("POST", ""): records.created,
+    ("POST", "/{id}/archive"): records.archived,
     ("PATCH", "/{id}"): records.updated,
     ("PUT", "/{id}"): records.updated,
     ("PUT", "/{id}/merge"): merges.merged,
@@ -61,6 +65,29 @@ _OTHERS: dict[str, Endpoint] = {
     "/leadFields": fields.lead_fields,
     "/noteFields": fields.note_fields,
 }
+_SINGLE: dict[tuple[str, str], Endpoint] = {
+    ("POST", "/files"): files.uploaded,
+    ("POST", "/files/remote"): files.remote_made,
+    ("POST", "/files/remoteLink"): files.remote_linked,
+    ("GET", "/mailbox/mailThreads/{id}"): files.thread,
+    ("PUT", "/mailbox/mailThreads/{id}"): files.thread_changed,
+    ("DELETE", "/mailbox/mailThreads/{id}"): files.thread_deleted,
+    ("POST", "/leads/{id}/convert/deal"): conversions.lead_to_deal,
+    ("POST", "/deals/{id}/convert/lead"): conversions.deal_to_lead,
+    ("GET", "/deals/{id}/convert/status/{conversion_id}"): conversions.status,
+    ("GET", "/leads/{id}/convert/status/{conversion_id}"): conversions.status,
+    ("GET", "/organizationRelationships/{id}"): child_writes.relationship,
+    ("POST", "/organizationRelationships"): child_writes.relationship_created,
+    ("PUT", "/organizationRelationships/{id}"): child_writes.relationship_updated,
+    ("DELETE", "/organizationRelationships/{id}"): child_writes.relationship_deleted,
+    ("GET", "/notes/{id}/comments/{commentId}"): child_writes.one,
+}
+_OF_CHILDREN: dict[str, Endpoint] = {
+    "POST": child_writes.created,
+    "PATCH": child_writes.updated,
+    "PUT": child_writes.updated,
+    "DELETE": child_writes.deleted,
+}
 _OF_WEBHOOKS: dict[tuple[str, str], Endpoint] = {
     ("POST", ""): webhooks.created,
     ("DELETE", "/{id}"): webhooks.deleted,
@@ -69,6 +96,10 @@ _OF_WEBHOOKS: dict[tuple[str, str], Endpoint] = {
 
 def _endpoint(operation: Operation) -> Endpoint:
     """What answers an operation: method and path tell."""
+    if (operation.method, operation.path) in _SINGLE:
+        return _SINGLE[operation.method, operation.path]
+    if operation.method != "GET" and child_writes.kind_of(operation.path) is not None:
+        return _OF_CHILDREN[operation.method]
     if operation.path in _OTHERS:
         return _OTHERS[operation.path]
     if operation.path in children.LISTS:

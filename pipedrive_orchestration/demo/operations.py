@@ -109,6 +109,22 @@ GET    /deals/{id}                              1 -      deals:read|full
        ? include_fields custom_fields include_option_labels include_labels
 PATCH  /deals/{id}                              5 -      deals:full
 DELETE /deals/{id}                              3 -      deals:full
+POST   /deals/{id}/followers                    5 -      deals:full
+DELETE /deals/{id}/followers/{follower_id}      3 -      deals:full
+POST   /deals/{id}/products                     5 -      products:full deals:full
+PATCH  /deals/{id}/products/{product_attachment_id}  5 -      products:full deals:full
+DELETE /deals/{id}/products/{product_attachment_id}  3 -      products:full deals:full
+POST   /deals/{id}/discounts                    5 -      deals:read|full
+PATCH  /deals/{id}/discounts/{discount_id}      5 -      deals:read|full
+DELETE /deals/{id}/discounts/{discount_id}      3 -      deals:read|full
+POST   /deals/{id}/installments                 5 -      deals:read|full
+PATCH  /deals/{id}/installments/{installment_id}  5 -      deals:read|full
+DELETE /deals/{id}/installments/{installment_id}  3 -      deals:read|full
+POST   /deals/{id}/convert/lead                40 -      deals:full
+GET    /deals/{id}/convert/status/{conversion_id}  1 -      deals:read|full
+
+POST   /leads/{id}/convert/deal                40 -      leads:full
+GET    /leads/{id}/convert/status/{conversion_id}  1 -      leads:read|full
 
 GET    /itemSearch                             20 cursor search:read
        ? term! item_types=deal|person|organization|product|lead|file|mail_attachment|project
@@ -127,6 +143,8 @@ PATCH  /organizations/{id}                      5 -      contacts:full
 GET    /organizations/{id}/followers   10 cursor contacts:read|full
 GET    /organizations/{id}/followers/changelog 10 cursor contacts:read|full
 DELETE /organizations/{id}                      3 -      contacts:full
+POST   /organizations/{id}/followers            5 -      contacts:full
+DELETE /organizations/{id}/followers/{follower_id}  3 -      contacts:full
 
 GET    /persons                                10 cursor contacts:read|full
        ? filter_id ids owner_id org_id deal_id updated_since updated_until sort_by sort_direction
@@ -141,6 +159,8 @@ PATCH  /persons/{id}                            5 -      contacts:full
 GET    /persons/{id}/followers         10 cursor contacts:read|full
 GET    /persons/{id}/followers/changelog 10 cursor contacts:read|full
 DELETE /persons/{id}                            3 -      contacts:full
+POST   /persons/{id}/followers                  5 -      contacts:full
+DELETE /persons/{id}/followers/{follower_id}    3 -      contacts:full
 
 GET    /pipelines                               5 cursor deals:read|full admin
        ? sort_by sort_direction
@@ -158,23 +178,41 @@ GET    /products/{id}/variations               10 cursor products:read|full
 GET    /products/{id}/followers        10 cursor products:read|full
 GET    /products/{id}/followers/changelog 10 cursor products:read|full
 DELETE /products/{id}                           3 -      products:full
+POST   /products/{id}/followers                 5 -      products:full
+DELETE /products/{id}/followers/{follower_id}   3 -      products:full
+POST   /products/{id}/variations                5 -      products:full
+PATCH  /products/{id}/variations/{product_variation_id}  5 -      products:full
+DELETE /products/{id}/variations/{product_variation_id}  3 -      products:full
 
 GET    /projects                               10 cursor projects:read|full
        ? filter_id status=open|completed|canceled|deleted phase_id deal_id person_id org_id
 GET    /projects/archived                      10 cursor projects:read|full
        ? filter_id status=open|completed|canceled|deleted phase_id
 GET    /projects/{id}                           1 -      projects:read|full
+POST   /projects                                5 -      projects:full
+PATCH  /projects/{id}                           5 -      projects:full
+DELETE /projects/{id}                           3 -      projects:full
+POST   /projects/{id}/archive                   3 -      projects:full
 
 GET    /tasks                                  10 cursor projects:read|full
        ? is_done is_milestone assignee_id project_id parent_task_id
 GET    /tasks/{id}                              1 -      projects:read|full
+POST   /tasks                                   5 -      projects:full
+PATCH  /tasks/{id}                              5 -      projects:full
+DELETE /tasks/{id}                              3 -      projects:full
 
 GET    /boards                                 10 whole  projects:read|full
 GET    /boards/{id}                            10 -      projects:read|full
+POST   /boards                                  5 -      projects:full
+PATCH  /boards/{id}                             5 -      projects:full
+DELETE /boards/{id}                             3 -      projects:full
 
 GET    /phases                                 10 whole  projects:read|full
        ? board_id!
 GET    /phases/{id}                            10 -      projects:read|full
+POST   /phases                                  5 -      projects:full
+PATCH  /phases/{id}                             5 -      projects:full
+DELETE /phases/{id}                             3 -      projects:full
 
 GET    /projectTemplates                       10 cursor projects:read|full
 GET    /projectTemplates/{id}                   1 -      projects:read|full
@@ -242,6 +280,12 @@ DELETE /productFields/{field_code}/options      3 -      products:full product-f
 
 GET    /projectFields                          10 cursor projects:read|full project-fields:full
 GET    /projectFields/{field_code}              1 -      projects:read|full project-fields:full
+POST   /projectFields                           5 -      project-fields:full
+PATCH  /projectFields/{field_code}              5 -      project-fields:full
+DELETE /projectFields/{field_code}              3 -      project-fields:full
+POST   /projectFields/{field_code}/options      5 -      project-fields:full
+PATCH  /projectFields/{field_code}/options      5 -      project-fields:full
+DELETE /projectFields/{field_code}/options      3 -      project-fields:full
 """
 
 _V1 = """
@@ -252,6 +296,8 @@ DELETE /activityTypes/{id}                      6 -      admin
 
 GET    /callLogs                               20 offset phone-integration
 GET    /callLogs/{id}                           2 -      phone-integration
+POST   /callLogs                               10 -      phone-integration
+DELETE /callLogs/{id}                           6 -      phone-integration
 
 GET    /currencies                             20 whole  base
        ? term
@@ -262,6 +308,10 @@ GET    /files                                  20 offset deals:read|full activit
 GET    /files/{id}                              2 -      deals:read|full activities:read|full
                                                          contacts:read|full
 DELETE /files/{id}                              6 -      deals:full activities:full contacts:full
+POST   /files                                  10 -      deals:full activities:full contacts:full
+POST   /files/remote                           10 -      deals:full activities:full contacts:full
+POST   /files/remoteLink                       10 -      deals:full activities:full contacts:full
+PUT    /files/{id}                             10 -      deals:full activities:full contacts:full
 GET    /files/{id}/download                    20 -      deals:read|full activities:read|full
                                                          contacts:read|full
 
@@ -284,6 +334,9 @@ GET    /goals/find                             20 whole  goals:read|full
        ? title is_active assignee.id assignee.type=person|company|team
        ? expected_outcome.target expected_outcome.tracking_metric=quantity|sum expected_outcome.currency_id
        ? type.params.pipeline_id type.params.stage_id type.params.activity_type_id period.start period.end
+POST   /goals                                  10 -      goals:full
+PUT    /goals/{id}                             10 -      goals:full
+DELETE /goals/{id}                              6 -      goals:full
 
 GET    /leads                                  20 offset leads:read|full
        ? filter_id owner_id person_id organization_id updated_since
@@ -309,10 +362,15 @@ GET    /legacyTeams                            20 whole  users:read
        ? order_by=id|name|manager_id|active_flag skip_users
 GET    /legacyTeams/{id}                        2 -      users:read
        ? skip_users
+POST   /legacyTeams                            10 -      admin
+PUT    /legacyTeams/{id}                       10 -      admin
 
 GET    /mailbox/mailThreads                    20 offset mail:read|full
        ? folder!=inbox|drafts|sent|archive
 GET    /mailbox/mailThreads/{id}/mailMessages  20 whole  mail:read|full
+GET    /mailbox/mailThreads/{id}               20 -      mail:read|full
+PUT    /mailbox/mailThreads/{id}               10 -      mail:full
+DELETE /mailbox/mailThreads/{id}                6 -      mail:full
 
 GET    /notes                                  20 offset deals:read|full contacts:read|full
        ? user_id lead_id deal_id person_id org_id project_id task_id updated_since start_date end_date
@@ -336,23 +394,41 @@ GET    /recents                                20 offset recents:read search:rea
 
 GET    /roles                                  20 offset admin
 GET    /roles/{id}                              2 -      admin
+POST   /roles                                  10 -      admin
+PUT    /roles/{id}                             10 -      admin
+DELETE /roles/{id}                              6 -      admin
+POST   /roles/{id}/assignments                 10 -      admin
+DELETE /roles/{id}/assignments                  6 -      admin
 
 GET    /userConnections                        20 whole  base
 
 GET    /users                                  20 whole  users:read
 GET    /users/me                                2 -      base
 GET    /users/{id}                              2 -      users:read
+POST   /users                                  10 -      admin
+PUT    /users/{id}                             10 -      admin
 
 GET    /deals/{id}/changelog                   20 cursor recents:read
 GET    /deals/{id}/mailMessages                20 offset mail:read|full
        ? include_body
 GET    /deals/{id}/participants                10 offset deals:read|full
+POST   /deals/{id}/participants                10 -      deals:full
+DELETE /deals/{id}/participants/{deal_participant_id}  6 -      deals:full
 GET    /deals/{id}/participantsChangelog       10 cursor deals:read|full
 GET    /deals/{id}/permittedUsers              10 whole  deals:read|full
 GET    /leads/{id}/permittedUsers              10 whole  leads:read|full
 GET    /notes/{id}/comments                    20 offset deals:read|full contacts:read|full
+GET    /notes/{id}/comments/{commentId}         2 -      deals:read|full contacts:read|full
+POST   /notes/{id}/comments                    10 -      deals:full contacts:full
+PUT    /notes/{id}/comments/{commentId}        10 -      deals:full contacts:full
+DELETE /notes/{id}/comments/{commentId}         6 -      deals:full contacts:full
 GET    /organizationRelationships              20 whole  contacts:read|full
        ? org_id!
+GET    /organizationRelationships/{id}          2 -      contacts:read|full
+       ? org_id
+POST   /organizationRelationships              10 -      contacts:full
+PUT    /organizationRelationships/{id}         10 -      contacts:full
+DELETE /organizationRelationships/{id}          6 -      contacts:full
 GET    /organizations/{id}/changelog           20 cursor recents:read
 GET    /organizations/{id}/mailMessages        20 offset mail:read|full
        ? include_body

@@ -37,6 +37,11 @@ def change_everything(talk: Conversation) -> None:
     _filters(talk)
     _webhooks(talk)
     _fields(talk)
+    _below(talk, deals[0], organizations, persons)
+    _projects(talk, user, deals[0], persons, organizations)
+    _company(talk, user, organizations, deals[0])
+    _forms(talk, deals[0])
+    _conversions(talk, _create_deal(talk, user, persons[0], organizations[0], stage))
     _merges_and_deletions(talk, persons, organizations, deals)
     talk.ask("DELETE", "v2", "/stages/{id}", values={"id": stage})
     talk.ask("DELETE", "v2", "/pipelines/{id}", values={"id": pipeline})
@@ -240,7 +245,9 @@ def _filters(talk: Conversation) -> None:
 
 
 def _fields(talk: Conversation) -> None:
-    for path in ("/dealFields", "/personFields", "/organizationFields", "/productFields"):
+    for path in (
+        *("/dealFields", "/personFields", "/organizationFields", "/productFields", "/projectFields"),
+    ):
         body = {"field_name": "New field", "field_type": "enum", "options": [{"label": "A"}, {"label": "B"}]}
         field = talk.ask("POST", "v2", path, body=body)
         values = {"field_code": field["field_code"]}
@@ -261,3 +268,149 @@ def _merges_and_deletions(
         talk.ask("PUT", "v1", f"{path}/merge", values={"id": loser}, body={"merge_with_id": survivor})
         talk.ask("DELETE", "v2", path, values={"id": survivor})
     talk.ask("PATCH", "v2", "/deals/{id}", values={"id": deals[1]}, body={"is_deleted": False})
+
+
+def _below(talk: Conversation, deal: int, organizations: list[int], persons: list[int]) -> None:
+    """Create, change and delete a record of each kind below another one."""
+    users = talk.listed("v1", "/users")
+    product = talk.listed("v2", "/products")[0]["id"]
+    note = next(one["id"] for one in talk.listed("v1", "/notes") if one["active_flag"])
+    followed = {"deals": deal, "persons": persons[0], "organizations": organizations[0], "products": product}
+    user = {"user_id": next(one["id"] for one in reversed(users) if one["active_flag"])}
+    line = {"product_id": product, "item_price": 10, "quantity": 2}
+    discount = {"description": "Early", "amount": 5, "type": "percentage"}
+    installment = {"description": "First", "amount": 5, "billing_date": "2027-01-01"}
+    variation = {"name": "Blue", "prices": [{"price": 1, "currency": "EUR"}]}
+    comment, role = {"content": "Seen"}, {"id": 1}
+    for version, path, parent, key, parameter, body, change in (
+        *(
+            ("v2", f"/{name}/{{id}}/followers", one, "user_id", "follower_id", user, None)
+            for name, one in followed.items()
+        ),
+        ("v2", "/deals/{id}/products", deal, "id", "product_attachment_id", line, {"quantity": 3}),
+        ("v2", "/deals/{id}/discounts", deal, "id", "discount_id", discount, {"amount": 7}),
+        ("v2", "/deals/{id}/installments", deal, "id", "installment_id", installment, {"amount": 7}),
+        (
+            "v2",
+            "/products/{id}/variations",
+            product,
+            "id",
+            "product_variation_id",
+            variation,
+            {"name": "Red"},
+        ),
+        (
+            "v1",
+            "/deals/{id}/participants",
+            deal,
+            "id",
+            "deal_participant_id",
+            {"person_id": persons[1]},
+            None,
+        ),
+        ("v1", "/notes/{id}/comments", note, "uuid", "commentId", comment, {"content": "Seen again"}),
+    ):
+        made = talk.ask("POST", version, path, values={"id": parent}, body=body)
+        values, single = {"id": parent, parameter: made[key]}, f"{path}/{{{parameter}}}"
+        if change is not None:
+            method = "PATCH" if version == "v2" else "PUT"
+            talk.ask(method, version, single, values=values, body=change)
+        if path == "/notes/{id}/comments":
+            talk.ask("GET", version, single, values=values)
+        talk.ask("DELETE", version, single, values=values)
+    talk.ask("POST", "v1", "/roles/{id}/assignments", values=role, body=user)
+    talk.ask("DELETE", "v1", "/roles/{id}/assignments", values=role, body=user)
+
+
+def _projects(talk: Conversation, user: int, deal: int, persons: list[int], organizations: list[int]) -> None:
+    board = talk.ask("POST", "v2", "/boards", body={"name": "Board", "order_nr": 9})["id"]
+    phase = talk.ask("POST", "v2", "/phases", body={"name": "Phase", "board_id": board})["id"]
+    body = {
+        "title": "Project", "description": "Roof", "board_id": board, "phase_id": phase, "owner_id": user,
+        "start_date": "2027-01-01", "end_date": "2027-02-01", "deal_ids": [deal], "person_ids": persons,
+        "org_ids": organizations, "label_ids": [],
+    }  # fmt: skip
+    project, other = (talk.ask("POST", "v2", "/projects", body=body)["id"] for _ in range(2))
+    body = {
+        "title": "Task",
+        "project_id": project,
+        "assignee_ids": [user],
+        "due_date": "2027-01-05",
+        "done": 0,
+    }
+    task = talk.ask("POST", "v2", "/tasks", body=body)["id"]
+    changes = {
+        "/tasks/{id}": (task, {"done": 1}),
+        "/projects/{id}": (project, {"status": "completed"}),
+        "/phases/{id}": (phase, {"name": "Renamed"}),
+        "/boards/{id}": (board, {"name": "Renamed"}),
+    }
+    for path, (one, change) in changes.items():
+        talk.ask("PATCH", "v2", path, values={"id": one}, body=change)
+    talk.ask("POST", "v2", "/projects/{id}/archive", values={"id": other})
+    for path, (one, _) in changes.items():
+        talk.ask("DELETE", "v2", path, values={"id": one})
+
+
+def _company(talk: Conversation, user: int, organizations: list[int], deal: int) -> None:
+    role = talk.ask("POST", "v1", "/roles", body={"name": "Role", "parent_role_id": 1})["id"]
+    talk.ask("PUT", "v1", "/roles/{id}", values={"id": role}, body={"name": "Renamed"})
+    talk.ask("DELETE", "v1", "/roles/{id}", values={"id": role})
+    somebody = talk.ask("POST", "v1", "/users", body={"email": "somebody@firm.example", "access": []})["id"]
+    talk.ask("PUT", "v1", "/users/{id}", values={"id": somebody}, body={"active_flag": False})
+    goal: dict[str, Any] = {
+        "title": "Goal", "assignee": {"id": user, "type": "person"}, "interval": "monthly",
+        "type": {"name": "deals_won", "params": {"pipeline_id": [1]}},
+        "expected_outcome": {"target": 3, "tracking_metric": "quantity"},
+        "duration": {"start": "2027-01-01", "end": "2027-12-31"},
+    }  # fmt: skip
+    made = talk.ask("POST", "v1", "/goals", body=goal)["goal"]["id"]
+    talk.ask("PUT", "v1", "/goals/{id}", values={"id": made}, body={"title": "Renamed"})
+    talk.ask("DELETE", "v1", "/goals/{id}", values={"id": made})
+    team = talk.ask(
+        "POST",
+        "v1",
+        "/legacyTeams",
+        body={"name": "T", "description": "A team", "manager_id": user, "users": [user]},
+    )["id"]
+    talk.ask(
+        "PUT", "v1", "/legacyTeams/{id}", values={"id": team}, body={"deleted_flag": 1, "active_flag": 0}
+    )
+    call = {
+        "user_id": user, "subject": "Call", "outcome": "connected", "to_phone_number": "+372 1",
+        "deal_id": deal, "activity_id": talk.listed("v2", "/activities")[0]["id"],
+        "start_time": "2027-01-01 10:00:00", "end_time": "2027-01-01 10:05:00", "duration": "300",
+    }  # fmt: skip
+    talk.ask(
+        "DELETE", "v1", "/callLogs/{id}", values={"id": talk.ask("POST", "v1", "/callLogs", body=call)["id"]}
+    )
+    both = dict(zip(("rel_owner_org_id", "rel_linked_org_id"), organizations, strict=True))
+    relation = {
+        "id": talk.ask("POST", "v1", "/organizationRelationships", body={"type": "parent", **both})["id"]
+    }
+    path = "/organizationRelationships/{id}"
+    talk.ask("GET", "v1", path, values=relation)
+    talk.ask("PUT", "v1", path, values=relation, body={"type": "related"})
+    talk.ask("DELETE", "v1", path, values=relation)
+
+
+def _forms(talk: Conversation, deal: int) -> None:
+    file = talk.ask("POST", "v1", "/files", form={"deal_id": deal}, upload=("offer.txt", b"An offer\n"))["id"]
+    talk.ask("PUT", "v1", "/files/{id}", values={"id": file}, form={"name": "Offer", "description": "New"})
+    owner = {"item_type": "deal", "item_id": deal, "remote_location": "googledrive"}
+    talk.ask("POST", "v1", "/files/remote", form={"file_type": "gdoc", "title": "Paper", **owner})
+    talk.ask("POST", "v1", "/files/remoteLink", form={"remote_id": "abc", **owner})
+    thread = {"id": talk.listed("v1", "/mailbox/mailThreads")[0]["id"]}
+    talk.ask("GET", "v1", "/mailbox/mailThreads/{id}", values=thread)
+    talk.ask(
+        "PUT", "v1", "/mailbox/mailThreads/{id}", values=thread, form={"read_flag": 1, "archived_flag": 1}
+    )
+    talk.ask("DELETE", "v1", "/mailbox/mailThreads/{id}", values=thread)
+
+
+def _conversions(talk: Conversation, deal: int) -> None:
+    lead = {"id": talk.listed("v1", "/leads")[-1]["id"]}
+    job = talk.ask("POST", "v2", "/leads/{id}/convert/deal", values=lead, body={"pipeline_id": 1})
+    talk.ask("GET", "v2", "/leads/{id}/convert/status/{conversion_id}", values={**lead, **job})
+    job = talk.ask("POST", "v2", "/deals/{id}/convert/lead", values={"id": deal})
+    talk.ask("GET", "v2", "/deals/{id}/convert/status/{conversion_id}", values={"id": deal, **job})

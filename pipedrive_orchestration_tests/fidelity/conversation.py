@@ -73,6 +73,8 @@ class Conversation:
         values: dict[str, Any] | None = None,
         parameters: dict[str, Any] | None = None,
         body: Any = None,
+        form: dict[str, Any] | None = None,
+        upload: tuple[str, bytes] | None = None,
     ) -> Any:
         """Send a request that has to succeed; returns the ``data`` of the answer.
 
@@ -83,9 +85,12 @@ class Conversation:
             values: what stands in the template's braces.
             parameters: query parameters.
             body: JSON body.
+            form: body of a form instead, and with a file one of several parts.
+            upload: that file's name and content.
         """
         url = PREFIXES[version] + path.format_map(values or {})
-        response = self._http.request(method, url, params=parameters, json=body)
+        files = {"file": upload} if upload else None
+        response = self._http.request(method, url, params=parameters, json=body, data=form, files=files)
         answer = response.json()
         assert response.is_success, f"{method} {url} {parameters}: {response.status_code} {answer}"
         self.exchanges.append(Exchange(version, method, path, response.status_code, answer))
@@ -127,6 +132,8 @@ class Conversation:
             if operation.method == "GET" and "{" not in operation.path:
                 self._read_list(operation)
         for operation in OPERATIONS:
+            if operation.method == "GET" and operation.path.endswith("}"):
+                continue
             if operation.method == "GET" and "{id}/" in operation.path and operation.path not in RAW:
                 self._read_below(operation)
 

@@ -133,7 +133,8 @@ class Document:
     def _body(self, node: Schema | None) -> dict[str, bool]:
         if node is None:
             return {}
-        schema = self._resolve(self._resolve(node)["content"]["application/json"]["schema"])
+        (content,) = self._resolve(node)["content"].values()
+        schema = self._resolve(content["schema"])
         merged = self._merge(schema.get("items", schema))
         required = merged.get("required", ())
         return {key: key in required for key in merged.get("properties", {})}

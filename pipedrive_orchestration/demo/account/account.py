@@ -21,6 +21,7 @@ from pipedrive_orchestration.demo.generator import Business
 from pipedrive_orchestration.demo.generator.company import me
 from pipedrive_orchestration.demo.generator.fields import note_fields
 from pipedrive_orchestration.demo.records import Record, RecordId
+from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
 
 PURGED_AFTER = timedelta(days=30)
 """How long a soft-deleted record can still be reached.
@@ -61,6 +62,8 @@ class Account:
 
     Attributes:
         closed: collections that the plan and the add-ons of the company do not open.
+        conversions: of leads to deals and of deals to leads, by their ids.
+        contents: of the files that were uploaded, by the files' ids.
 
     Args:
         business: the records to begin with.
@@ -80,6 +83,8 @@ class Account:
         self.children = Children(business)
         self.note_fields: list[Record] = note_fields()
         self.merged: dict[tuple[str, RecordId], RecordId] = {}
+        self.conversions: dict[str, Record] = {}
+        self.contents: dict[RecordId, bytes] = {}
         self.webhooks = Webhooks(self)
         self.children.told = self.webhooks.note_children
         for collection in self.collections.values():
@@ -154,7 +159,8 @@ class Account:
     def save(self, name: str, record: Record) -> Record:
         """Stores the record as changed now, which is what ``update_time`` says afterwards."""
         now = self.clock.now()
-        changed = {**record, "update_time": self[name].time(now)}
+        stamp = CATALOGUE[name].property("update_time") and {"update_time": self[name].time(now)}
+        changed = {**record, **(stamp or {})}
         former = self[name].get(record["id"])
         if former is not None:
             self.children.log(name, former, changed, self.me["id"], now.timestamp())

@@ -19,16 +19,33 @@ TARGETS = {
     "stage_id": "stages",
     "project_id": "projects",
     "task_id": "tasks",
+    "parent_task_id": "tasks",
+    "board_id": "boards",
+    "phase_id": "phases",
+    "template_id": "project_templates",
+    "assignee_id": "users",
+    "manager_id": "users",
+    "parent_role_id": "roles",
+    "activity_id": "activities",
+    "product_id": "products",
+    "rel_owner_org_id": "organizations",
+    "rel_linked_org_id": "organizations",
+    "deal_ids": "deals",
+    "person_ids": "persons",
+    "org_ids": "organizations",
+    "assignee_ids": "users",
+    "users": "users",
 }
-"""Properties that point at a record, and at which collection."""
+"""Properties that point at a record, or at several, and at which collection."""
 
 
 def reference_problems(account: Account, changes: Record) -> Iterator[str]:
     """What is wrong with the links of a write, one sentence per key."""
     for prop, name in TARGETS.items():
         target = changes.get(prop)
-        if target is not None and not is_reachable(account, name, target):
-            yield f"{prop}: There is no record {target} among {name}."
+        for one in target if isinstance(target, list) else [target]:
+            if one is not None and not is_reachable(account, name, one):
+                yield f"{prop}: There is no record {one} among {name}."
 
 
 def is_reachable(account: Account, name: str, record_id: object) -> bool:

@@ -56,6 +56,13 @@ _DEFAULTS: dict[str, Record] = {
     "leads": {"label_ids": [], "source_name": "API", "origin": "API", "visible_to": "3"},
     "notes": {"active_flag": True},
     "activity_types": {"color": "FFFFFF", "active_flag": True, "is_custom_flag": True},
+    "projects": {"status": "open", "deal_ids": [], "person_ids": [], "org_ids": [], "label_ids": []},
+    "tasks": {"assignee_ids": []},
+    "roles": {"active_flag": True, "assignment_count": "0", "sub_role_count": "0", "level": 2},
+    "goals": {"is_active": True, "report_ids": []},
+    "legacy_teams": {"active_flag": 1, "deleted_flag": 0, "users": []},
+    "call_logs": {"has_recording": False},
+    "files": {"active_flag": True, "inline_flag": False, "remote_location": "s3", "description": ""},
     "filters": {"is_editable": True, "active_flag": True, "temporary_flag": None, "visible_to": "1"},
 }
 
@@ -289,6 +296,106 @@ def _filter(_account: Account, before: Record, changes: Record) -> Record:
     return before | changes | {"conditions": completed_conditions(changes["conditions"])}
 
 
+def _project(account: Account, before: Record, changes: Record) -> Record:
+    """A project: one on a board begins in its first phase."""
+    record = before | {key: value for key, value in changes.items() if key != "template_id"}
+    if record["board_id"] is None:
+        record["board_id"] = min(one["id"] for one in account["boards"])
+    phases = [one["id"] for one in account["phases"] if one["board_id"] == record["board_id"]]
+    if record["phase_id"] not in phases:
+        record["phase_id"] = min(phases, default=None)
+    if record["status"] != before["status"]:
+        record["status_change_time"] = account.stamp("projects")
+    return record
+
+
+def _task(account: Account, before: Record, changes: Record) -> Record:
+    """A task: what is written as a number is answered as a flag."""
+    own = {key: value for key, value in changes.items() if key not in ("done", "milestone", "assignee_id")}
+    record = before | own
+    for key in ("done", "milestone"):
+        if key in changes:
+            record[f"is_{key}"] = bool(changes[key])
+    if changes.get("assignee_id") is not None:
+        record["assignee_ids"] = [changes["assignee_id"]]
+    if record["is_done"] != before["is_done"]:
+        record["marked_as_done_time"] = account.stamp("tasks") if record["is_done"] else None
+    return record
+
+
+def _in_order(name: str) -> Callable[[Account, Record, Record], Record]:
+    """Records that have a place among each other; a new one goes to the end."""
+
+    def settled(account: Account, before: Record, changes: Record) -> Record:
+        record = before | changes
+        if record["order_nr"] is None:
+            record["order_nr"] = 1 + max((one["order_nr"] for one in account[name]), default=0)
+        return record
+
+    return settled
+
+
+def _role_objections(_account: Account, before: Record, changes: Record) -> Iterator[str]:
+    if changes.get("parent_role_id") == before["id"]:
+        yield "parent_role_id: A role cannot be below itself."
+
+
+def _user_objections(account: Account, _before: Record, changes: Record) -> Iterator[str]:
+    if any(one["email"] == changes.get("email") for one in account["users"]):
+        yield "email: There is a user with this address already."
+
+
+def _user(account: Account, before: Record, changes: Record) -> Record:
+    """A user; a new one has what the company's first one has, but its rights."""
+    if before["id"] in account["users"]:
+        return before | changes | {"modified": account.stamp("users")}
+    like = min(account["users"], key=lambda user: user["id"])
+    kept = ("lang", "locale", "timezone_name", "timezone_offset", "default_currency", "has_created_company")
+    name = changes["email"].partition("@")[0]
+    sets = {one["id"]: one for one in account["permission_sets"]}
+    access = [
+        {
+            "app": one["app"],
+            "admin": bool(one.get("admin")),
+            "permission_set_id": one.get("permission_set_id"),
+        }
+        for one in changes.get("access", ())
+    ]
+    for one in access:
+        usual = (each for each in sets.values() if each["app"] == one["app"])
+        one["permission_set_id"] = one["permission_set_id"] or next(usual, {"id": ""})["id"]
+    own = {"name": name, "role_id": like["role_id"], "created": account.stamp("users"), "active_flag": True}
+    nothing = {"activated": False, "is_you": False, "is_deleted": False, "is_admin": 0}
+    return before | {key: like[key] for key in kept} | own | nothing | changes | {"access": access}
+
+
+def _team(account: Account, before: Record, changes: Record) -> Record:
+    """A team."""
+    return before | {"created_by_user_id": before.get("created_by_user_id") or account.me["id"]} | changes
+
+
+def _call_log(account: Account, before: Record, changes: Record) -> Record:
+    """A call: its instants are answered as ISO 8601 has them."""
+    times = {
+        key: changes[key].replace(" ", "T") + ".000Z" for key in ("start_time", "end_time") if key in changes
+    }
+    return before | changes | times | {"company_id": account.me["company_id"]}
+
+
+def _file(account: Account, before: Record, changes: Record) -> Record:
+    """A file: it repeats the names of what it is linked to."""
+    record = before | {key: value for key, value in changes.items() if key != "file"}
+    for prop, (name, title) in {
+        "deal_id": ("deals", "title"), "person_id": ("persons", "name"), "org_id": ("organizations", "name"),
+        "product_id": ("products", "name"), "lead_id": ("leads", "title"),
+        "project_id": ("projects", "title"),
+    }.items():  # fmt: skip
+        target = account[name].get(record[prop])
+        record[f"{prop.removesuffix('_id')}_name"] = target and target[title]
+    record["url"] = f"https://app.pipedrive.example/api/v1/files/{before['id']}/download"
+    return record
+
+
 RULES: dict[str, Rules] = {
     "deals": Rules(deals.objections, deals.settled),
     "persons": Rules(settled=_person),
@@ -300,7 +407,16 @@ RULES: dict[str, Rules] = {
     "leads": Rules(_lead_objections, _lead),
     "lead_labels": Rules(after_deletion=_take_from_leads),
     "notes": Rules(_note_objections, _note, _touch_noted),
-    "files": Rules(),
+    "files": Rules(settled=_file),
+    "projects": Rules(settled=_project),
+    "tasks": Rules(settled=_task),
+    "boards": Rules(settled=_in_order("boards")),
+    "phases": Rules(settled=_in_order("phases")),
+    "roles": Rules(_role_objections),
+    "users": Rules(_user_objections, _user),
+    "goals": Rules(),
+    "legacy_teams": Rules(settled=_team),
+    "call_logs": Rules(settled=_call_log),
     "activity_types": Rules(_activity_type_objections, _activity_type),
     "filters": Rules(_filter_objections, _filter),
 }

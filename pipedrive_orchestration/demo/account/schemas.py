@@ -43,7 +43,7 @@ SCHEMAS = {
     ),
     "lead_labels": Schema(time_format=LEAD_TIME, uuids=True),
     "notes": Schema(
-        links=("deal_id", "person_id", "org_id", "lead_id"),
+        links=("deal_id", "person_id", "org_id", "lead_id", "project_id", "task_id"),
         time_format=V1_TIME,
         deleted=_INACTIVE,
         created=201,
@@ -56,9 +56,14 @@ SCHEMAS = {
     ),
     "currencies": Schema(sortable=("id",), time_format=V1_TIME),
     "projects": Schema(
-        time_format=LEAD_TIME, deleted={"status": "deleted"}, fields="projects", archived_key="archive_time"
+        time_format=LEAD_TIME,
+        deleted={"status": "deleted"},
+        fields="projects",
+        archived_key="archive_time",
+        created=201,
     ),
-    **dict.fromkeys(("tasks", "boards", "phases", "project_templates"), Schema(time_format=LEAD_TIME)),
+    "tasks": Schema(time_format=LEAD_TIME, created=201),
+    **dict.fromkeys(("boards", "phases", "project_templates"), Schema(time_format=LEAD_TIME)),
     "roles": Schema(sortable=("id",)),
     "legacy_teams": Schema(sortable=("id",), time_format=V1_TIME),
     "webhooks": Schema(sortable=("id",), time_format=LEAD_TIME),

@@ -60,7 +60,8 @@ def content(call: Call) -> Answer:
     file = call.record()
     if not file["active_flag"]:
         raise not_found(call.name)
-    return Answer(content_of(file))
+    kept = call.account.contents.get(file["id"])
+    return Answer(content_of(file) if kept is None else kept)
 
 
 def _beside(call: Call) -> dict[str, Any]:

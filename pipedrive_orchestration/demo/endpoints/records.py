@@ -23,9 +23,20 @@ def created(call: Call) -> Answer:
     account, name = call.account, call.name
     changes, before = _changes(call), blank(account, name)
     _check(call, before, changes)
-    before |= {"id": account.new_id(name), "add_time": account.stamp(name)}
+    before["id"] = account.new_id(name)
+    if "add_time" in before:
+        before["add_time"] = account.stamp(name)
     record = _written(account, name, before, changes)
-    return success_encoded(projection(call)(record["id"]), call.collection.schema.created)
+    return _shown(call, record, call.collection.schema.created)
+
+
+def _shown(call: Call, record: Record, status: int = 200) -> Answer:
+    """The answer to a write that left a record."""
+    if call.name == "roles":
+        return success({"id": record["id"]}, status)
+    if call.name == "goals":
+        return success({"goal": record}, status)
+    return success_encoded(projection(call)(record["id"]), status)
 
 
 def updated(call: Call) -> Answer:
@@ -42,7 +53,16 @@ def updated(call: Call) -> Answer:
     else:
         _check(call, before, changes)
         record = _written(account, name, before, changes)
-    return success_encoded(projection(call)(record["id"]))
+    return _shown(call, record)
+
+
+def archived(call: Call) -> Answer:
+    """A project is archived; nothing brings it back."""
+    record = call.record()
+    if call.collection.schema.is_deleted(record) or record["archive_time"] is not None:
+        raise not_found()
+    saved = call.account.save(call.name, {**record, "archive_time": call.account.stamp(call.name)})
+    return _shown(call, saved)
 
 
 def deleted(call: Call) -> Answer:
@@ -53,6 +73,8 @@ def deleted(call: Call) -> Answer:
     gone = _deleted(call.account, call.name, record)
     if call.name == "notes":
         return success(data=True)
+    if call.name in ("goals", "call_logs"):
+        return Answer(b'{"success":true}')
     return success(gone if call.name == "activity_types" else {"id": record["id"]})
 
 
