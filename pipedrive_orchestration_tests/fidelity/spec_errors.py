@@ -288,5 +288,11 @@ SPEC_ERRORS = (
         ),
         _NULLABLE,
     ),
+    SpecError(
+        ("v2 deals",),
+        "type",
+        "id",
+        "the ids of discounts are UUIDs, as the file itself says of all answers but that of a deletion",
+    ),
 )
 """Everything known to be wrong with the operations that the demo account answers."""

@@ -364,9 +364,10 @@ def _user(account: Account, before: Record, changes: Record) -> Record:
     for one in access:
         usual = (each for each in sets.values() if each["app"] == one["app"])
         one["permission_set_id"] = one["permission_set_id"] or next(usual, {"id": ""})["id"]
-    own = {"name": name, "role_id": like["role_id"], "created": account.stamp("users"), "active_flag": True}
+    own = {"name": name, "role_id": like["role_id"], "active_flag": True}
+    now = dict.fromkeys(("created", "last_login"), account.stamp("users"))
     nothing = {"activated": False, "is_you": False, "is_deleted": False, "is_admin": 0}
-    return before | {key: like[key] for key in kept} | own | nothing | changes | {"access": access}
+    return before | {key: like[key] for key in kept} | own | now | nothing | changes | {"access": access}
 
 
 def _team(account: Account, before: Record, changes: Record) -> Record:

@@ -153,6 +153,8 @@ def created(call: Call) -> Answer:
         blank_one[kind.key] = _new_id(call, kind)
     child = kind.make(call, parent, blank_one, given)
     _keep(call, kind, parent, [*children, child])
+    if kind.name == "role_assignments":
+        child = {key: child[key] for key in ("user_id", "role_id")}
     return success(child, kind.created)
 
 
