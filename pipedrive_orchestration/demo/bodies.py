@@ -219,7 +219,7 @@ BODIES = {
     "deal_fields": """name: field_name!; field type: field_type!+; [option]: options+; string?: description;
         object: ui_visibility important_fields required_fields""",
     "project_fields": """name: field_name!; field type: field_type!+; [option]: options+;
-        string?: description; object: ui_visibility important_fields required_fields""",
+        object: ui_visibility important_fields required_fields""",
     "projects": """text: title!; text?: description; string: status;
         id: board_id phase_id owner_id template_id; date?: start_date end_date;
         [id]: deal_ids person_ids org_ids label_ids; whole?: health_status; object: custom_fields""",

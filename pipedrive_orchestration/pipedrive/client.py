@@ -92,6 +92,7 @@ class _Request:
     cost: int
     body: bytes | None = None
     sink: Sink | None = None
+    content_type: str = "application/json"
 
     @property
     def is_write(self) -> bool:
@@ -100,6 +101,26 @@ class _Request:
     def __str__(self) -> str:
         target = f"{self.path}?{urlencode(self.query)}" if self.query else self.path
         return f"{self.method} {target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The body of a form.
+
+    Attributes:
+        values: texts by key.
+        file: key, name and content of a file that goes with them.
+    """
+
+    values: Mapping[str, str]
+    file: tuple[str, str, bytes] | None = None
+
+    def encoded(self) -> tuple[str, bytes]:
+        """The content type and the body."""
+        files = {self.file[0]: self.file[1:]} if self.file else None
+        # httpx knows how both kinds of forms are written.
+        request = httpx.Request("POST", "http://form.invalid", data=dict(self.values), files=files)
+        return request.headers["content-type"], request.read()
 
 
 class Sink(Protocol):
@@ -274,15 +295,20 @@ class Client:
         Args:
             method: ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
             path: as in the table of writes, from ``/``.
-            body: goes as JSON; None for none.
+            body: goes as JSON, unless it is a form; None for none.
             cost: price in tokens (``x-token-cost``).
 
         Raises:
             OutcomeUnknown: it may have been carried out and may not.
             NotConnected, Refused, BudgetSpent, Unavailable: as of `get`; nothing was changed.
         """
-        content = None if body is None else msgspec.json.encode(body)
-        data, request_id = await self._ask(_Request(method, path, {}, cost, content), data_of)
+        if isinstance(body, Form):
+            content_type, form = body.encoded()
+            request = _Request(method, path, {}, cost, form, content_type=content_type)
+        else:
+            content = None if body is None else msgspec.json.encode(body)
+            request = _Request(method, path, {}, cost, content)
+        data, request_id = await self._ask(request, data_of)
         if data is None and method != "DELETE":
             raise OutcomeUnknown(f"{method} {path}", "the answer has no record (data: null)")
         return Written(data, request_id)
@@ -377,7 +403,7 @@ class Client:
             asked.path,
             params=asked.query,
             content=asked.body,
-            headers={"content-type": "application/json"} if asked.body is not None else None,
+            headers={"content-type": asked.content_type} if asked.body is not None else None,
         )
         async with self.limiter:
             self.usage.requests += 1

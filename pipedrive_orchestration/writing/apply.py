@@ -89,7 +89,7 @@ Listener = Callable[[ApplyProgress], None]
 def apply_plan(
     plan_id: UUID,
     planning: Planning,
-    write: Write,
+    write: Write | None,
     *,
     above_limits: bool = False,
     listener: Listener = lambda _: None,
@@ -100,7 +100,7 @@ def apply_plan(
     Args:
         plan_id: the plan.
         planning: what it is applied with.
-        write: as its file says it now.
+        write: as its file says it now; None for the undoing of a change that no file made.
         above_limits: whether somebody wants more changes than the limits allow.
         listener: is told how far it is.
         settling: seconds to leave a request whose answer did not come.
@@ -133,7 +133,7 @@ def _alone(warehouse: Warehouse) -> Iterator[None]:
         lock.release()
 
 
-def _applicable(plan_id: UUID, warehouse: Warehouse, write: Write, *, above_limits: bool) -> Plan:
+def _applicable(plan_id: UUID, warehouse: Warehouse, write: Write | None, *, above_limits: bool) -> Plan:
     with warehouse.reading() as connection:
         plan = ledger.plan_of(connection, plan_id)
         if plan is None:
@@ -144,11 +144,16 @@ def _applicable(plan_id: UUID, warehouse: Warehouse, write: Write, *, above_limi
     if plan.status == PlanStatus.SUPERSEDED:
         raise NotAppliedError("There is a newer plan of this write: apply that one, or make a new one.")
     since = plan.applied_at or plan.made_at
-    if applied is not None and applied.plan_id != plan_id and (applied.applied_at or since) > since:
+    if (
+        write is not None
+        and applied is not None
+        and applied.plan_id != plan_id
+        and (applied.applied_at or since) > since
+    ):
         raise NotAppliedError(
             "Another plan of this write was applied after this one was made. Make a new one."
         )
-    if plan.undo_of is None and definition_of(write) != plan.definition:
+    if write is not None and plan.undo_of is None and definition_of(write) != plan.definition:
         raise NotAppliedError(
             f"writes/{plan.write}.yaml has changed since the plan was made. Make a new one."
         )

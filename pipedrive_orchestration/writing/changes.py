@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from pipedrive_orchestration.pipedrive.client import Form
 from pipedrive_orchestration.pipedrive.object_types import CustomFields
-from pipedrive_orchestration.pipedrive.requests import WritableType, WriteOperation
+from pipedrive_orchestration.pipedrive.requests import BodyForm, WritableType, WriteOperation
 from pipedrive_orchestration.writing.properties import Properties
 from pipedrive_orchestration.writing.values import stored
 
@@ -32,17 +34,42 @@ class Change:
         record_id: of the record; None of one that is to be created.
         before: the values that the changed properties have as far as we know.
         after: the values that they are to have.
+        parents: ids of the records that a new one is below.
     """
 
     kind: Kind
     record_id: str | int | None = None
     before: Values = field(default_factory=dict)
     after: Values = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
 
 
 def operation_of(writable: WritableType, kind: Kind) -> WriteOperation | None:
     """The request that makes a change of that kind, if Pipedrive has one."""
     return {Kind.CREATE: writable.create, Kind.UPDATE: writable.update, Kind.DELETE: writable.delete}[kind]
+
+
+def content_of(properties: Properties, operation: WriteOperation, change: Change) -> Any:
+    """What a change sends, in the form that its operation takes; None for nothing."""
+    own = None if change.record_id is None else str(change.record_id).rpartition("/")[2]
+    values = {} if change.kind is Kind.DELETE else body_of(properties, change.after)
+    match operation.form:
+        case BodyForm.NAMED:
+            name = properties.writable.id_key
+            return {name: int(own) if own is not None and own.isdecimal() else own}
+        case BodyForm.LIST:
+            return [values if own is None else {"id": int(own), **values}]
+        case BodyForm.FORM | BodyForm.UPLOAD:
+            file = None
+            texts = {}
+            for key, value in values.items():
+                if properties.by_key(key).kind == "upload":
+                    file = (key, Path(value).name, Path(value).read_bytes())
+                elif value is not None:
+                    texts[key] = str(int(value) if isinstance(value, bool) else value)
+            return Form(texts, file)
+        case _:
+            return None if change.kind is Kind.DELETE else values
 
 
 def body_of(properties: Properties, values: Values) -> dict[str, Any]:
@@ -67,7 +94,7 @@ def _flat(key: str, value: Any) -> dict[str, Any]:
 
 
 def values_of(properties: Properties, record: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a record, as an answer has it, has for some keys."""
+    """The values that a record, as an answer has it, has for some keys; None for what no answer has."""
     return {key: stored(properties.by_key(key), _raw(properties, record, key)) for key in keys}
 
 
@@ -86,7 +113,7 @@ _PARTS = {
 def _raw(properties: Properties, record: Mapping[str, Any], key: str) -> Any:
     prop = properties.by_key(key)
     if not prop.is_custom:
-        return record.get(key)
+        return record.get(prop.read_key)
     if properties.writable.custom_fields is CustomFields.NESTED:
         return (record.get("custom_fields") or {}).get(key)
     value = record.get(key)

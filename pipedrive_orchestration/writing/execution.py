@@ -18,9 +18,10 @@ from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown, Refused
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, Listing, Paging
-from pipedrive_orchestration.pipedrive.pagination import page_reader
+from pipedrive_orchestration.pipedrive.pagination import page_reader, pages
+from pipedrive_orchestration.pipedrive.requests import ADD_TIMES, WritableType
 from pipedrive_orchestration.pipedrive.responses import OddBody, Page, data_of, parse_time
-from pipedrive_orchestration.writing.changes import Change, Kind, body_of, operation_of, values_of
+from pipedrive_orchestration.writing.changes import Change, Kind, content_of, operation_of, values_of
 from pipedrive_orchestration.writing.properties import Properties
 from pipedrive_orchestration.writing.values import same
 
@@ -37,6 +38,17 @@ TOLERANCE = timedelta(seconds=5)
 
 NULLS = 3
 """After how many answers of ``data: null`` it is believed that a list of v1 is empty."""
+
+NAMES = ("title", "name", "subject", "content", "field_name", "label", "description")
+"""Keys under which records say what they are called, the better ones first."""
+
+FOUND_TOGETHER = frozenset(
+    {"deals", "persons", "organizations", "activities", "products", "leads", "notes", "files"}
+)
+"""The collections of which many records can be looked for at once: by their ids, or in a sorted list."""
+
+SORTED = FOUND_TOGETHER | {"pipelines", "stages"}
+"""The collections whose lists can be had newest first; others are read whole."""
 
 _FORBIDDEN = (402, 403)
 """Answers that would come to every other change as well."""
@@ -102,6 +114,7 @@ class Executor:
                 read after an answer that did not come.
         """
         clock = self._client.clock
+        before = await self._ids_before(change)
         began = clock.now()
         try:
             return await self.send(change)
@@ -109,7 +122,15 @@ class Executor:
             await asyncio.sleep(self._settling)
             if not clock.is_told:
                 await read_user(self._client)
-            return await self.settle(change, clock.at_pipedrive(began))
+            return await self.settle(change, clock.at_pipedrive(began), before)
+
+    async def _ids_before(self, change: Change) -> set[str]:
+        """The ids of the records that are there before a new one is made that will not say when it was."""
+        writable = self._writable
+        if change.kind is not Kind.CREATE or writable.is_dated or writable.is_named_by_what_it_is:
+            return set()
+        began = self._client.clock.now()
+        return {str(one[writable.id_key]) async for one in self._recent([change], began)}
 
     async def settle_all(
         self, sent: Mapping[int, Change], since: datetime, ours: set[str]
@@ -148,7 +169,7 @@ class Executor:
         """The outcomes of those creations whose records are there, just as they were to be."""
         found: dict[int, Outcome] = {}
         async for record in self._recent(list(creations.values()), since):
-            record_id = str(record["id"])
+            record_id = str(record[self._writable.id_key])
             if record_id in ours:
                 continue
             for number, change in creations.items():
@@ -193,10 +214,10 @@ class Executor:
         """
         operation = operation_of(self._writable, change.kind)
         assert operation is not None, "what cannot be done is not planned"
-        place = self._writable.place(change.record_id)
-        body = None if change.kind is Kind.DELETE else body_of(self._properties, change.after)
+        address = self._writable.address(operation, change.record_id, change.parents)
+        body = content_of(self._properties, operation, change)
         try:
-            answer = await self._client.send(operation.method, place, body, cost=operation.cost)
+            answer = await self._client.send(operation.method, address, body, cost=operation.cost)
         except Refused as refused:
             if refused.status in _FORBIDDEN:
                 raise
@@ -205,16 +226,26 @@ class Executor:
             return Outcome(Status.REFUSED, change.record_id, reason=f"{refused.reason} ({refused.status})")
         if change.kind is Kind.DELETE:
             return Outcome(Status.DONE, change.record_id, request_id=answer.request_id)
-        return self._done(change, answer.data, answer.request_id)
+        return self._done(change, _opened(answer.data, self._writable), answer.request_id)
 
     def _done(
         self, change: Change, record: Any, request_id: str | None = None, reason: str | None = None
     ) -> Outcome:
-        if not isinstance(record, Mapping) or "id" not in record:
-            raise OutcomeUnknown(self._writable.place(), "the answer is no record")
-        record_id = change.record_id if change.record_id is not None else record["id"]
-        after = values_of(self._properties, record, dict(change.after))
+        if not isinstance(record, Mapping) or self._writable.id_key not in record:
+            raise OutcomeUnknown(self._writable.path, "the answer is no record")
+        record_id = change.record_id if change.record_id is not None else self._id(record, change.parents)
+        after = dict(change.after)
+        if not self._writable.tells_id_alone:
+            after |= values_of(self._properties, record, {key: None for key in after if self._is_read(key)})
         return Outcome(Status.DONE, record_id, after, request_id, reason)
+
+    def _id(self, record: Record, parents: Sequence[str]) -> str | int:
+        """The id of a record as it is given: below others, with theirs before it."""
+        own: str | int = record[self._writable.id_key]
+        return "/".join((*parents, str(own))) if parents else own
+
+    def _is_read(self, key: str) -> bool:
+        return bool(self._properties.by_key(key).read_key)
 
     async def look_up(self, change: Change, since: datetime, ours: Collection[str] = ()) -> Outcome | None:
         """The outcome of a change that was sent and not answered; None where it was not carried out.
@@ -245,25 +276,26 @@ class Executor:
     async def _look_up_new(self, change: Change, since: datetime, ours: Collection[str]) -> Outcome | None:
         like_it = []
         async for record in self._recent([change], since):
-            if str(record["id"]) in ours:
+            if str(record[self._writable.id_key]) in ours:
                 continue
             if self.agrees(record, change.after):
                 return self._done(change, record, reason="found among the new records")
             if self._is_called_alike(record, change.after):
-                like_it.append(str(record["id"]))
+                like_it.append(str(record[self._writable.id_key]))
         if like_it:
             reason = f"looks like {', '.join(like_it[:3])}, which was made at that time and differs"
             return Outcome(Status.UNCERTAIN, reason=reason)
         return None
 
     def agrees(self, record: Record, values: Mapping[str, Any]) -> bool:
-        """Whether a record has values that were to be written."""
-        has = values_of(self._properties, record, dict(values))
+        """Whether a record has values that were to be written, as far as answers have them."""
+        values = {key: value for key, value in values.items() if self._is_read(key)}
+        has = values_of(self._properties, record, values)
         return all(same(self._properties.by_key(key), has[key], value) for key, value in values.items())
 
     def _is_called_alike(self, record: Record, values: Mapping[str, Any]) -> bool:
-        named = [key for key in ("title", "name", "subject", "content") if key in values]
-        return self.agrees(record, {key: values[key] for key in named[:1]})
+        named = [key for key in NAMES if key in values][:1] or list(values)[:1]
+        return self.agrees(record, {key: values[key] for key in named})
 
     async def read(
         self, ids: Sequence[str | int], keys: Collection[str] | Mapping[str, Any] = ()
@@ -279,21 +311,75 @@ class Executor:
         """
         query = self._query(keys)
         object_type = self._writable.object_type
-        if object_type is None or self._costs_less_singly(len(ids)):
+        if self._costs_less_singly(len(ids)):
             read = [await self._read_one(one, query) for one in ids]
             return {str(one): record for one, record in zip(ids, read, strict=True) if record is not None}
-        if object_type.paging is Paging.NONE:
+        if self._writable.parents:
+            return await self._read_below(ids)
+        assert object_type is not None, "what is in no list is read singly, or below others"
+        if object_type.paging is Paging.NONE or not self._writable.get_cost:
             wanted = {str(one) for one in ids}
-            records = [one for one in await self._whole(object_type.listing) if str(one["id"]) in wanted]
-            return {str(record["id"]): record for record in records if not _is_deleted(record)}
+            id_key = self._writable.id_key
+            records = [one for one in await self._whole(object_type.listing) if str(one[id_key]) in wanted]
+            return {str(record[id_key]): record for record in records if not _is_deleted(record)}
         found = await records_by_ids(self._client, object_type, query, [str(one) for one in ids])
         records = [record for page in found.pages for record in _decoded(page)]
         return {str(record["id"]): record for record in records if not _is_deleted(record)}
 
+    async def read_whatever(self, record_id: str | int) -> Record | None:
+        """A record by its id as it is now, deleted or not; None where it is not there any more.
+
+        Raises:
+            PipedriveError: see :meth:`Client.get`.
+        """
+        try:
+            return await self._client.get(
+                self._writable.place(record_id),
+                {},
+                cost=self._writable.get_cost,
+                read=partial(_one_record, self._writable),
+            )
+        except Refused as refused:
+            if refused.status in _GONE:
+                return None
+            raise
+
+    async def _read_below(self, ids: Sequence[str | int]) -> dict[str, Record]:
+        """Records below others, out of the lists of their parents."""
+        wanted = {str(one) for one in ids}
+        found = {}
+        for parents in sorted({one.rpartition("/")[0] for one in wanted}):
+            for record in await self._below(parents.split("/")):
+                record_id = str(self._id(record, parents.split("/")))
+                if record_id in wanted and not _is_deleted(record):
+                    found[record_id] = record
+        return found
+
+    async def _below(self, parents: Sequence[str]) -> list[Record]:
+        """The records below some others; none where a parent is gone."""
+        object_type = self._writable.object_type
+        try:
+            if object_type is None:
+                # Options of a field come with it.
+                above = self._writable.within(list(parents)).rpartition("/")[0]
+                field = await self._client.get(above, {}, cost=1, read=_field)
+                return list(field["options"] or ())
+            listing, query = object_type.children_listing(parents)
+            listed = pages(self._client, listing, query, may_be_empty=True)
+            return [record async for page in listed for record in _decoded(page)]
+        except Refused as refused:
+            if refused.status in _GONE:
+                return []
+            raise
+
     def _costs_less_singly(self, count: int) -> bool:
-        """Whether so many records cost less one by one than as a list."""
+        """Whether so many records cost less one by one than as a list, or no list takes their ids."""
         object_type, cost = self._writable.object_type, self._writable.get_cost
-        return bool(cost) and object_type is not None and count * cost < object_type.list_cost
+        if not cost or object_type is None:
+            return bool(cost)
+        if object_type.paging is not Paging.NONE and object_type.name not in FOUND_TOGETHER:
+            return True
+        return count * cost < object_type.list_cost
 
     def _query(self, keys: Collection[str] | Mapping[str, Any]) -> Query:
         object_type = self._writable.object_type
@@ -303,7 +389,10 @@ class Executor:
     async def _read_one(self, record_id: str | int, query: Query) -> Record | None:
         try:
             record = await self._client.get(
-                self._writable.place(record_id), query, cost=self._writable.get_cost, read=_one_record
+                self._writable.place(record_id),
+                query,
+                cost=self._writable.get_cost,
+                read=partial(_one_record, self._writable),
             )
         except Refused as refused:
             if refused.status in _GONE:
@@ -313,7 +402,11 @@ class Executor:
 
     async def _recent(self, creations: Sequence[Change], since: datetime) -> AsyncIterator[Record]:
         """Records that were made since an instant, newest first, and perhaps some older ones."""
-        object_type = BUILT_IN[self._writable.name]
+        object_type = self._writable.object_type
+        if self._writable.parents or object_type is None or object_type.parent is not None:
+            for record in await self._beside(creations):
+                yield record
+            return
         dated_by_hand = any("add_time" in change.after for change in creations)
         listings = [object_type.listing]
         if object_type.archived_listing is not None and any(
@@ -321,7 +414,7 @@ class Executor:
         ):
             listings.append(object_type.archived_listing)
         for listing in listings:
-            if listing.paging is Paging.NONE:
+            if object_type.name not in SORTED:
                 records = await self._whole(listing)
             else:
                 newest = self._newest(listing, since, only_one=dated_by_hand)
@@ -332,8 +425,19 @@ class Executor:
 
     async def _whole(self, listing: Listing) -> list[Record]:
         """The records of a list that comes in one answer; an empty answer is believed once it is repeated."""
+        if listing.paging is not Paging.NONE or not listing.is_plain:
+            listed = pages(self._client, listing, {}, may_be_empty=True)
+            return [record async for page in listed for record in _decoded(page)]
         read = page_reader(listing, nulls=NULLS)
         return _decoded(await self._client.get(listing.path, {}, cost=listing.cost, read=read))
+
+    async def _beside(self, creations: Sequence[Change]) -> list[Record]:
+        """All records below the parents of new ones; a relationship is below its owner."""
+        owner = "rel_owner_org_id"
+        parents = {
+            (str(change.after[owner]),) if owner in change.after else change.parents for change in creations
+        }
+        return [record for one in sorted(parents) for record in await self._below(one)]
 
     async def _newest(self, listing: Listing, since: datetime, *, only_one: bool) -> AsyncIterator[Page]:
         """Pages of a list by descending id, or by age where ids have no order, to what is older."""
@@ -341,22 +445,37 @@ class Executor:
             query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
         else:
             query = {"sort": "add_time DESC" if self._writable.name == "leads" else "id DESC"}
-        query["limit"] = MAX_PAGE_SIZE
+        size = min(MAX_PAGE_SIZE, listing.page_size)
+        query["limit"] = size
         read = partial(page_reader, listing, nulls=NULLS)
         while True:
             page = await self._client.get(listing.path, query, cost=listing.cost, read=read())
             yield page
             records = _decoded(page)
-            is_last = page.next is None or not page.goes_on(MAX_PAGE_SIZE)
+            is_last = page.next is None or not page.goes_on(size)
             if only_one or is_last or not records or not _made_since(records[-1], since):
                 return
             assert page.next is not None
             query["cursor" if listing.paging is Paging.CURSOR else "start"] = page.next
 
 
-def _one_record(body: bytes) -> Record:
-    record = data_of(body)
-    if not isinstance(record, Mapping) or record.get("id") is None:
+def _field(body: bytes) -> Record:
+    field = data_of(body)
+    if not isinstance(field, Mapping) or "options" not in field:
+        raise OddBody("the body has no field")
+    return field
+
+
+def _opened(answer: Any, writable: WritableType) -> Any:
+    """The record that an answer has, out of what it lies in."""
+    if isinstance(answer, list) and len(answer) == 1:
+        return answer[0]
+    return answer.get(writable.inner) if writable.inner and isinstance(answer, Mapping) else answer
+
+
+def _one_record(writable: WritableType, body: bytes) -> Record:
+    record = _opened(data_of(body), writable)
+    if not isinstance(record, Mapping) or record.get(writable.id_key) is None:
         # One that is not there is answered with 404.
         raise OddBody("the body has no record")
     return record
@@ -367,9 +486,12 @@ def _decoded(page: Page) -> list[Record]:
 
 
 def _is_deleted(record: Record) -> bool:
-    return bool(record.get("is_deleted")) or record.get("active_flag") is False
+    if record.get("is_deleted") or record.get("deleted_flag") or record.get("status") == "deleted":
+        return True
+    # A user who is not active is still there.
+    return record.get("active_flag") is False and "is_you" not in record
 
 
 def _made_since(record: Record, since: datetime) -> bool:
-    written = record.get("add_time")
+    written = next((record[key] for key in ADD_TIMES if record.get(key)), None)
     return not written or parse_time(str(written)) >= since - TOLERANCE

@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from pipedrive_orchestration.pipedrive.requests import WRITABLE, WritableType
+from pipedrive_orchestration.pipedrive.requests import PLANNED, WRITABLE, WritableType
 from pipedrive_orchestration.sources.cron import InvalidCronError, parse_cron
 from pipedrive_orchestration.sources.model import check_slug
 from pipedrive_orchestration.sources.validation import (
@@ -35,9 +35,10 @@ ID = "id"
 
 
 def _object_type(name: str) -> str:
-    if name not in WRITABLE:
-        known = ", ".join(WRITABLE)
-        message = f"`{name}` cannot be written.{did_you_mean(name, WRITABLE)} What can: {known}."
+    if name not in PLANNED:
+        known = ", ".join(PLANNED)
+        alone = " `record` can write single ones." if name in WRITABLE else ""
+        message = f"`{name}` cannot be planned.{alone}{did_you_mean(name, PLANNED)} What can: {known}."
         raise refusal("unknown_object_type", message)
     return name
 
@@ -121,7 +122,7 @@ class WriteBody(BaseModel):
     @property
     def type(self) -> WritableType:
         """The collection."""
-        return WRITABLE[self.object_type]
+        return PLANNED[self.object_type]
 
     @property
     def is_matched_by_id(self) -> bool:
@@ -203,7 +204,7 @@ def _problems_across(data: Mapping[str, Any]) -> list[Problem]:
         if operation in ("create", "upsert"):
             message = "A new record has no id yet: match by a property that is written."
             problems.append(Problem(f"match.{at}", "id_of_new", message))
-    offered = WRITABLE.get(str(data.get("object_type")))
+    offered = PLANNED.get(str(data.get("object_type")))
     if offered is not None:
         needed = {"create": (offered.create,), "update": (offered.update,), "delete": (offered.delete,),
                   "upsert": (offered.create, offered.update)}.get(str(operation), ())  # fmt: skip

@@ -15,11 +15,23 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids, records_by_name
 from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.sources.validation import did_you_mean
-from pipedrive_orchestration.writing.values import REFERENCES, Property, ValueRefusedError
+from pipedrive_orchestration.writing.values import REFERENCES, SEVERAL, Property, ValueRefusedError, several
 
 Record = Mapping[str, Any]
 
-LISTED = frozenset({"users", "pipelines", "stages", "lead_labels", "activity_types", "currencies"})
+LISTED = frozenset(
+    {
+        "users",
+        "pipelines",
+        "stages",
+        "lead_labels",
+        "activity_types",
+        "currencies",
+        "boards",
+        "phases",
+        "roles",
+    }
+)
 """Collections that are short enough to be read as a whole."""
 
 SEARCHED = frozenset({"persons", "organizations"})
@@ -156,13 +168,12 @@ def _references(prop: Property, raw: Any) -> Iterable[tuple[str, Any]]:
         return
     object_type = REFERENCES.get(prop.kind)
     if object_type is not None:
-        several = raw if isinstance(raw, list | tuple) else [raw]
-        yield from ((object_type, one) for one in several if one is not None)
+        named = several(raw) if prop.kind in SEVERAL else raw if isinstance(raw, list | tuple) else [raw]
+        yield from ((object_type, one) for one in named if one is not None)
     elif prop.kind in ("money", "amount", "prices"):
         yield "currencies", raw if isinstance(raw, str) else ""
     elif prop.kind == "participants":
-        several = raw.split(",") if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else [raw]
-        for one in several:
+        for one in several(raw):
             person = one.get("person_id") if isinstance(one, Mapping) else one
             if person is not None:
                 yield "persons", person.strip() if isinstance(person, str) else person

@@ -92,6 +92,7 @@ def _built_in(writable: WritableType, listed: FieldList) -> Iterator[Property]:
             in_creation=key.in_creation,
             in_change=key.in_change,
             clearable=key.clearable,
+            read=key.read,
         )
 
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipedrive_orchestration.pipedrive.client import Client
-from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown
-from pipedrive_orchestration.pipedrive.requests import (
-    MERGE_COST,
-    MERGED,
-    WRITABLE,
-    WritableType,
-    merge_path,
-)
+from pipedrive_orchestration.pipedrive.requests import WRITABLE, WritableType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.writing.changes import Change, Kind, operation_of, values_of
-from pipedrive_orchestration.writing.execution import SETTLING_SECONDS, Executor, Outcome, Status
+from pipedrive_orchestration.writing.execution import NAMES, Executor
 from pipedrive_orchestration.writing.names import AccountNames
 from pipedrive_orchestration.writing.properties import Properties, read_properties
 from pipedrive_orchestration.writing.values import Property, ValueRefusedError, same, shown, written
@@ -28,8 +20,9 @@ from pipedrive_orchestration.writing.values import Property, ValueRefusedError, 
 class UnknownRecordError(LookupError):
     """A record that is not there, or is deleted."""
 
-    def __init__(self, object_type: str, record_id: str) -> None:
-        super().__init__(f"There is no record {record_id} among {object_type}; it may have been deleted.")
+    def __init__(self, object_type: str, record_id: str, why: str | None = None) -> None:
+        why = why or f"There is no record {record_id} among {object_type}; it may have been deleted."
+        super().__init__(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +89,7 @@ async def show_record(client: Client, writable: WritableType, record_id: str) ->
         PipedriveError: the account cannot be read.
     """
     properties = await read_properties(client, writable)
-    record = await _read(client, properties, record_id)
+    record = await read_record(client, properties, record_id)
     values = values_of(properties, record, {prop.key: None for prop in properties.known})
     names = AccountNames(checks_ids=False)
     await names.load(client, _listed(properties, values))
@@ -111,19 +104,26 @@ def _listed(properties: Properties, values: Mapping[str, Any]) -> list[tuple[Pro
 
 
 async def prepare_creation(
-    client: Client, writable: WritableType, given: Mapping[str, Any]
+    client: Client, writable: WritableType, given: Mapping[str, Any], parents: tuple[str, ...] = ()
 ) -> PreparedChange:
     """A new record, checked.
+
+    Args:
+        client: the connection in use.
+        writable: the collection.
+        given: properties and values, as somebody wrote them.
+        parents: ids of the records that it is to be below.
 
     Raises:
         InvalidBodyError: with everything that is wrong.
         PipedriveError: the account cannot be read.
     """
     _refuse_what_is_not_offered(writable, Kind.CREATE)
+    await _check_parents(client, writable, parents)
     properties = await read_properties(client, writable)
     values, names = await _understood(client, properties, given, Kind.CREATE)
-    change = Change(Kind.CREATE, None, {}, values)
-    name = str(next((values[key] for key in ("title", "name", "subject") if values.get(key)), "a new record"))
+    change = Change(Kind.CREATE, None, {}, values, parents)
+    name = str(next((values[key] for key in NAMES if values.get(key)), "a new record"))
     return _prepared(properties, change, name, names)
 
 
@@ -139,7 +139,7 @@ async def prepare_update(
     """
     _refuse_what_is_not_offered(writable, Kind.UPDATE)
     properties = await read_properties(client, writable)
-    record = await _read(client, properties, record_id, given)
+    record = await read_record(client, properties, record_id, given)
     values, names = await _understood(client, properties, given, Kind.UPDATE)
     if record.get("is_archived") and values != {"is_archived": False}:
         message = f"{writable.name} {record_id} is archived: set is_archived to false first, and alone."
@@ -157,6 +157,49 @@ async def prepare_update(
     return _prepared(properties, change, name_of(record), names)
 
 
+async def _check_parents(client: Client, writable: WritableType, parents: tuple[str, ...]) -> None:
+    if len(parents) != len(writable.parents):
+        if parents:
+            message = f"{writable.name} are below nothing: leave the parent out."
+        else:
+            message = f"{writable.name} are below another record: name its id, the {writable.parents[0]}."
+        raise InvalidBodyError([Problem("below", "parents", message)])
+    above = parent_type(writable)
+    if above is not None:
+        await read_record(client, Properties(above, ()), parents[0])
+
+
+def parent_type(writable: WritableType) -> WritableType | None:
+    """The collection that the parents of a collection's records are in, where it can be written."""
+    path = writable.path.partition("/{")[0]
+    return next((one for one in WRITABLE.values() if writable.parents and one.path == path), None)
+
+
+async def prepare_restoration(client: Client, writable: WritableType, record_id: str) -> PreparedChange:
+    """The return of a record that is deleted or archived, checked.
+
+    Raises:
+        InvalidBodyError: Pipedrive brings no such record back, or it is neither deleted nor archived.
+        UnknownRecordError: it is not there, and was not for thirty days.
+        PipedriveError: the account cannot be read.
+    """
+    if not writable.can_be_restored and not writable.can_be_archived:
+        message = f"Pipedrive brings no deleted or archived {writable.name} back by its API."
+        raise InvalidBodyError([Problem("type", "not_offered", message)])
+    _check_id(writable, record_id)
+    executor = Executor(client, Properties(writable, ()))
+    record = await executor.read_whatever(record_id.lower())
+    if record is None:
+        raise UnknownRecordError(writable.name, record_id)
+    key = next((key for key in ("is_deleted", "is_archived") if record.get(key) and writable.key(key)), None)
+    if key is None:
+        message = f"{writable.name} {record_id} is neither deleted nor archived."
+        raise InvalidBodyError([Problem("id", "not_gone", message)])
+    properties = await read_properties(client, writable)
+    change = Change(Kind.UPDATE, record["id"], {key: True}, {key: False})
+    return _prepared(properties, change, name_of(record), AccountNames())
+
+
 async def prepare_deletion(client: Client, writable: WritableType, record_id: str) -> PreparedChange:
     """The deletion of a record, checked.
 
@@ -167,53 +210,9 @@ async def prepare_deletion(client: Client, writable: WritableType, record_id: st
     """
     _refuse_what_is_not_offered(writable, Kind.DELETE)
     properties = Properties(writable, ())
-    record = await _read(client, properties, record_id)
+    record = await read_record(client, properties, record_id)
     change = Change(Kind.DELETE, record["id"])
     return _prepared(properties, change, name_of(record), AccountNames())
-
-
-async def prepare_merge(
-    client: Client, writable: WritableType, record_id: str, survivor_id: str
-) -> tuple[str, str]:
-    """The names of a record that is to be merged and of the one that is to survive, both checked.
-
-    Raises:
-        InvalidBodyError: records of this collection cannot be merged, or these two cannot.
-        UnknownRecordError: one of them is not there.
-        PipedriveError: the account cannot be read.
-    """
-    if writable.name not in MERGED:
-        message = f"Pipedrive merges {', '.join(sorted(MERGED))}, not {writable.name}."
-        raise InvalidBodyError([Problem("type", "not_offered", message)])
-    if record_id == survivor_id:
-        raise InvalidBodyError([Problem("into", "same_record", "A record cannot be merged with itself.")])
-    properties = Properties(writable, ())
-    records = [await _read(client, properties, one) for one in (record_id, survivor_id)]
-    for record in records:
-        if record.get("is_archived"):
-            message = f"{writable.name} {record['id']} is archived, and cannot be merged."
-            raise InvalidBodyError([Problem("id", "archived_record", message)])
-    merged, survivor = map(name_of, records)
-    return merged, survivor
-
-
-async def merge(client: Client, writable: WritableType, record_id: str, survivor_id: str) -> Outcome:
-    """Merge a record into another, whose values win; the first is deleted, and its links go to the other.
-
-    A merge whose answer is lost is looked up: it was carried out if the first record is gone.
-
-    Raises:
-        PipedriveError: it was not made, or it is not known since the account cannot be read.
-    """
-    path, body = merge_path(writable, record_id), {"merge_with_id": int(survivor_id)}
-    try:
-        answer = await client.send("PUT", path, body, cost=MERGE_COST)
-    except OutcomeUnknown as unknown:
-        await asyncio.sleep(SETTLING_SECONDS)
-        if await Executor(client, Properties(writable, ())).read([record_id]):
-            return Outcome(Status.UNCERTAIN, survivor_id, reason=f"{unknown} The record is still there.")
-        return Outcome(Status.DONE, survivor_id, reason="found merged")
-    return Outcome(Status.DONE, survivor_id, request_id=answer.request_id)
 
 
 def _refuse_what_is_not_offered(writable: WritableType, kind: Kind) -> None:
@@ -222,22 +221,46 @@ def _refuse_what_is_not_offered(writable: WritableType, kind: Kind) -> None:
         raise InvalidBodyError([Problem("type", "not_offered", message)])
 
 
-async def _read(
+def _check_id(writable: WritableType, record_id: str) -> None:
+    """Refuse what is no id of the collection.
+
+    Raises:
+        InvalidBodyError: it has too many or too few parts, or is no number where ids are.
+    """
+    parts, wanted = record_id.split("/"), [*writable.parents, writable.id_key]
+    if len(parts) != len(wanted) or not all(parts):
+        example = "/".join(wanted)
+        raise InvalidBodyError([Problem("id", "invalid_id", f"`{record_id}` is not an id: {example}.")])
+    object_type = writable.object_type
+    numbers = object_type is None or object_type.id_type == "int" or writable.is_named_by_what_it_is
+    if numbers and not parts[-1].isdecimal():
+        raise InvalidBodyError([Problem("id", "invalid_id", f"`{record_id}` is not an id: a number.")])
+
+
+async def read_record(
     client: Client, properties: Properties, record_id: str, given: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any]:
-    object_type = properties.writable.object_type
-    is_uuid = object_type is not None and object_type.id_type == "uuid"
-    if not is_uuid and not record_id.replace("/", "").isdecimal():
-        raise InvalidBodyError([Problem("id", "invalid_id", f"`{record_id}` is not an id: a number.")])
-    found = await Executor(client, properties).read([record_id.lower()], given or ())
-    if record_id.lower() not in found:
-        raise UnknownRecordError(properties.writable.name, record_id)
-    return found[record_id.lower()]
+    """A record as it is now, its ``id`` with its parents' before it.
+
+    Raises:
+        InvalidBodyError: that is no id.
+        UnknownRecordError: it is not there.
+        PipedriveError: the account cannot be read.
+    """
+    writable = properties.writable
+    _check_id(writable, record_id)
+    if writable.object_type is not None and writable.object_type.id_type == "uuid":
+        record_id = record_id.lower()
+    found = await Executor(client, properties).read([record_id], given or ())
+    if record_id not in found:
+        raise UnknownRecordError(writable.name, record_id)
+    record = found[record_id]
+    return {**record, "id": record_id if writable.parents else record[writable.id_key]}
 
 
 def name_of(record: Mapping[str, Any]) -> str:
     """What a record is called."""
-    called = (record.get(key) for key in ("title", "name", "subject"))
+    called = (record.get(key) for key in NAMES)
     return str(next((name for name in called if name), record.get("id")))
 
 

@@ -59,7 +59,11 @@ def _entries(plan: Plan, rows: list[LedgerRow]) -> Iterator[Entry]:
     for row in rows:
         entry, result = row.entry, row.result or {}
         base = Entry(0, "reject", entry.record_id, entry.record_name, entry.row)
-        if entry.kind == Kind.CREATE:
+        if entry.kind not in tuple(Kind):
+            yield replace(base, reason=f"Nothing takes a {entry.kind} back.")
+        elif entry.kind == Kind.CREATE and writable.delete is None:
+            yield replace(base, reason=f"Pipedrive deletes no {plan.object_type} by its API.")
+        elif entry.kind == Kind.CREATE:
             # It is deleted only if it is still as it was made.
             yield replace(base, kind=Kind.DELETE, before=result)
         elif entry.kind == Kind.DELETE and writable.can_be_restored:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 from pipedrive_orchestration.pipedrive.fields import Option
@@ -56,6 +57,7 @@ class Property:
         in_change: whether a change takes it.
         clearable: whether null clears it.
         is_opposite: whether it was asked for under a name of v1 that says the contrary.
+        read: what answers call it, if not like that; empty where they do not have it.
     """
 
     key: str
@@ -68,6 +70,12 @@ class Property:
     in_change: bool = True
     clearable: bool = True
     is_opposite: bool = False
+    read: str | None = None
+
+    @property
+    def read_key(self) -> str:
+        """The key under which answers have it; empty where they do not have it."""
+        return self.key if self.read is None else self.read
 
 
 REFERENCES = {
@@ -81,9 +89,20 @@ REFERENCES = {
     "product": "products",
     "activity type": "activity_types",
     "currency": "currencies",
+    "activity": "activities",
+    "board": "boards",
+    "phase": "phases",
+    "role": "roles",
     "lead labels": "lead_labels",
+    "users": "users",
+    "deals": "deals",
+    "persons": "persons",
+    "organizations": "organizations",
 }
 """Kinds whose values name records, and of which collection."""
+
+SEVERAL = frozenset({"lead labels", "users", "deals", "persons", "organizations"})
+"""Those of them whose values name several."""
 
 CUSTOM_KINDS = {
     "varchar": "text",
@@ -113,6 +132,18 @@ CHOICES: dict[str, tuple[Any, ...]] = {
         "blue", "brown", "dark-gray", "gray", "green", "orange", "pink", "purple", "red", "yellow",
     ),
     "filter type": ("deals", "leads", "org", "people", "products", "activity", "projects"),
+    "goal interval": ("weekly", "monthly", "quarterly", "yearly"),
+    "call outcome": ("connected", "no_answer", "left_message", "left_voicemail", "wrong_number", "busy"),
+    "relation": ("parent", "related"),
+    "tax method": ("exclusive", "inclusive", "none"),
+    "discount type": ("percentage", "amount"),
+    "document type": ("gdoc", "gslides", "gsheet", "gform", "gdraw"),
+    "document owner": ("deal", "organization", "person"),
+    "document place": ("googledrive",),
+    "field type": (
+        "varchar", "varchar_auto", "text", "double", "monetary", "enum", "set", "user", "org", "people",
+        "phone", "date", "daterange", "time", "timerange", "address",
+    ),
     "icon": (
         "task", "email", "meeting", "deadline", "call", "lunch", "calendar", "downarrow", "document",
         "smartphone", "camera", "scissors", "cogs", "bubble", "uparrow", "checkbox", "signpost", "shuffle",
@@ -124,7 +155,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 """Kinds whose values are some words."""
 
 _VISIBILITY = (1, 3, 5, 7)
-_EMPTY_LISTS = frozenset({"contacts", "participants", "objects", "prices", "lead labels"})
+_EMPTY_LISTS = frozenset({"contacts", "participants", "objects", "prices", "option labels"}) | SEVERAL
 _LONGEST = {"text": 255, "long text": 65_535, "html": 100 * 1024}
 _CONTACT = ("value", "primary", "label")
 _PRICE = ("price", "currency", "cost", "direct_cost", "notes")
@@ -293,8 +324,22 @@ def _reference(prop: Property, raw: Any, names: Names) -> Any:
     return names.id_of(REFERENCES[prop.kind], raw)
 
 
-def _lead_labels(_prop: Property, raw: Any, names: Names) -> list[Any]:
-    return list(dict.fromkeys(names.id_of("lead_labels", one) for one in _several(raw)))
+def _references(prop: Property, raw: Any, names: Names) -> list[Any]:
+    return list(dict.fromkeys(names.id_of(REFERENCES[prop.kind], one) for one in several(raw)))
+
+
+def _upload(_prop: Property, raw: Any, _names: Names) -> str:
+    file = Path(str(raw)).expanduser()
+    if not file.is_file():
+        raise ValueRefusedError(f"is the path of a file, and {_shown_raw(raw)} is none.")
+    return str(file.absolute())
+
+
+def _option_labels(_prop: Property, raw: Any, _names: Names) -> list[dict[str, Any]]:
+    given = [dict(one) if isinstance(one, Mapping) else {"label": str(one)} for one in several(raw)]
+    if any(one.keys() != {"label"} or not str(one["label"]).strip() for one in given):
+        raise ValueRefusedError("is a list of labels of options.")
+    return given
 
 
 def _option(prop: Property, raw: Any, _names: Names) -> Any:
@@ -305,7 +350,7 @@ def _options(prop: Property, raw: Any, _names: Names) -> list[Any]:
     known = {option.label.casefold() for option in prop.options}
     # A label may hold a comma, so the whole text is tried first.
     one = isinstance(raw, str) and raw.strip().casefold() in known
-    return list(dict.fromkeys(_chosen(prop, each) for each in ([raw] if one else _several(raw))))
+    return list(dict.fromkeys(_chosen(prop, each) for each in ([raw] if one else several(raw))))
 
 
 def _chosen(prop: Property, raw: Any) -> Any:
@@ -334,7 +379,8 @@ def _chosen(prop: Property, raw: Any) -> Any:
     raise ValueRefusedError(f"has no option `{word}`.{did_you_mean(word, shown)} Options: {listed}.")
 
 
-def _several(raw: Any) -> list[Any]:
+def several(raw: Any) -> list[Any]:
+    """The values that are meant: the elements of a list, or what commas separate."""
     if isinstance(raw, list | tuple):
         return list(raw)
     opened = _opened(raw)
@@ -357,7 +403,7 @@ def _opened(raw: Any) -> Any:
 
 def _contacts(_prop: Property, raw: Any, _names: Names) -> list[dict[str, Any]]:
     contacts = []
-    for one in _several(raw):
+    for one in several(raw):
         contact = dict(one) if isinstance(one, Mapping) else {"value": str(one).strip()}
         unknown = contact.keys() - set(_CONTACT)
         if unknown or not isinstance(contact.get("value"), str) or not contact["value"].strip():
@@ -449,7 +495,7 @@ def _time(_prop: Property, raw: Any, _names: Names) -> dict[str, Any]:
 
 
 def _participants(_prop: Property, raw: Any, names: Names) -> list[dict[str, Any]]:
-    given = [dict(one) if isinstance(one, Mapping) else {"person_id": one} for one in _several(raw)]
+    given = [dict(one) if isinstance(one, Mapping) else {"person_id": one} for one in several(raw)]
     if any(one.keys() - {"person_id", "primary"} or "person_id" not in one for one in given):
         raise ValueRefusedError("is a list of persons, or of objects with person_id and primary.")
     if not any(one.get("primary") for one in given):
@@ -462,7 +508,7 @@ def _participants(_prop: Property, raw: Any, names: Names) -> list[dict[str, Any
 
 def _prices(_prop: Property, raw: Any, names: Names) -> list[dict[str, Any]]:
     prices = []
-    for one in _several(raw):
+    for one in several(raw):
         if isinstance(one, Mapping):
             price = {key: one[key] for key in _PRICE if one.get(key) is not None}
             unknown = one.keys() - {*_PRICE, "product_id"}
@@ -496,7 +542,10 @@ _WRITTEN: dict[str, _Write] = {
     **dict.fromkeys(_LONGEST, _text),
     **dict.fromkeys(("number", "percent", "whole", "whole percent"), _number),
     **dict.fromkeys(CHOICES, _choice),
-    **dict.fromkeys(REFERENCES, _reference),
+    **dict.fromkeys(REFERENCES.keys() - SEVERAL, _reference),
+    **dict.fromkeys(SEVERAL, _references),
+    "upload": _upload,
+    "option labels": _option_labels,
     "boolean": _boolean,
     "flag": _flag,
     "date": _date,
@@ -506,7 +555,6 @@ _WRITTEN: dict[str, _Write] = {
     "visibility": _visibility,
     "text visibility": _visibility,
     "hex color": _hex_color,
-    "lead labels": _lead_labels,
     "option": _option,
     "options": _options,
     "contacts": _contacts,
@@ -580,7 +628,7 @@ def _stored_option(_prop: Property, value: Any) -> Any:
 
 
 def _stored_options(prop: Property, value: Any) -> Any:
-    return [_stored_option(prop, one) for one in _several(value)]
+    return [_stored_option(prop, one) for one in several(value)]
 
 
 def _stored_structs(keys: Sequence[str]) -> Callable[[Property, Any], Any]:
@@ -603,6 +651,7 @@ def _stored_parts(prop: Property, value: Any) -> Any:
 _STORED: dict[str, Callable[[Property, Any], Any]] = {
     **dict.fromkeys((*_LONGEST, *CHOICES, "hex color"), _stored_text),
     "activity type": _stored_text,
+    "upload": _stored_text,
     "option": _stored_option,
     "options": _stored_options,
     "contacts": _stored_structs(_CONTACT),
@@ -614,7 +663,7 @@ _STORED: dict[str, Callable[[Property, Any], Any]] = {
 }  # fmt: skip
 
 
-_SETS = frozenset({"options", "lead labels"})
+_SETS = frozenset({"options"}) | SEVERAL
 
 
 def same(prop: Property, one: Any, other: Any) -> bool:
@@ -627,6 +676,8 @@ def same(prop: Property, one: Any, other: Any) -> bool:
         return set(map(str, one)) == set(map(str, other))
     if prop.kind in ("text", "long text", "html") and isinstance(one, str) and isinstance(other, str):
         return one.strip() == other.strip()
+    if prop.kind == "upload":
+        return Path(str(one)).name == Path(str(other)).name
     if prop.kind == "text instant" and isinstance(one, str) and isinstance(other, str):
         return one[:19] == other[:19]
     return _covers(one, other)

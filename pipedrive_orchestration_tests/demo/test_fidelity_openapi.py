@@ -16,17 +16,26 @@ from pipedrive_orchestration.demo import OPERATIONS, Operation, Settings, runnin
 from pipedrive_orchestration.demo.bodies import BODIES, model_of
 from pipedrive_orchestration.demo.operations import RETIRED, Paging
 from pipedrive_orchestration.pipedrive.requests import (
+    ARCHIVE_COST,
+    CONVERSION_COST,
+    CONVERSION_STATUS_COST,
+    CONVERTED,
     MERGE_COST,
     MERGED,
     WRITABLE,
+    BodyForm,
     WritableType,
     WriteOperation,
+    archive_path,
+    conversion_path,
+    conversion_status_path,
     merge_path,
 )
 from pipedrive_orchestration.writing.values import KINDS
 from pipedrive_orchestration_tests.fidelity.changes import change_everything
 from pipedrive_orchestration_tests.fidelity.conversation import RAW, REQUIRED, Conversation, Exchange
 from pipedrive_orchestration_tests.fidelity.openapi import Document, Violation, folder
+from pipedrive_orchestration_tests.fidelity.openapi import Operation as FileOperation
 from pipedrive_orchestration_tests.fidelity.spec_errors import SPEC_ERRORS
 
 BORN = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -178,6 +187,13 @@ BODY_DIFFERENCES = {
 }
 """Keys of bodies in which file and demo account differ, and why the account is right."""
 
+OF_WHAT_WAS_MADE = {
+    "/deals/{id}/convert/status/{conversion_id}",
+    "/leads/{id}/convert/status/{conversion_id}",
+    "/notes/{id}/comments/{commentId}",
+}
+"""Paths of records that no list shows; none takes a parameter."""
+
 WRITES = [
     one
     for one in OPERATIONS
@@ -196,7 +212,9 @@ def test_bodies_hold_the_keys_of_the_file(operation: Operation, documents: dict[
 
 
 @pytest.mark.parametrize(
-    "operation", [operation for operation in OPERATIONS if operation.method == "GET"], ids=name_of
+    "operation",
+    [one for one in OPERATIONS if one.method == "GET" and one.path not in OF_WHAT_WAS_MADE],
+    ids=name_of,
 )
 def test_the_parameters_accepted_are_those_of_the_file(
     operation: Operation, conversation: Conversation, documents: dict[str, Document]
@@ -282,10 +300,10 @@ def test_the_table_of_writes_says_what_the_file_says(
     writable: WritableType, operation: WriteOperation, documents: dict[str, Document]
 ) -> None:
     path = writable.path.removeprefix("/api/v2").removeprefix("/v1")
-    template = path if operation.method == "POST" else f"{path}/{{id}}"
-    known = documents[writable.version].operation(operation.method, template)
+    is_single = operation.method != "POST" and not operation.is_at_collection
+    known = described(documents[writable.version], operation.method, f"{path}/{{}}" if is_single else path)
     assert operation.cost == known.tokens
-    assert set(writable.scopes) == known.scopes
+    assert set(writable.scopes) <= known.scopes
     if operation.method == "DELETE":
         return
     is_new = operation.method == "POST"
@@ -294,18 +312,29 @@ def test_the_table_of_writes_says_what_the_file_says(
     theirs = (
         known.body.keys() - {key for name, key in NEVER_WRITTEN if name == writable.name} - {"custom_fields"}
     )
-    assert ours == theirs
-    required = {key for key, is_required in known.body.items() if is_required}
-    assert required <= {key.key for key in writable.keys if key.required}
+    # In a list of one, the object says which it is.
+    assert ours == theirs - ({"id"} if operation.form is BodyForm.LIST else set())
+    required = {key for key, is_required in known.body.items() if is_required} & ours
+    assert required <= {key.key for key in writable.keys if (key.required if is_new else key.always)}
+
+
+def described(document: Document, method: str, path: str) -> FileOperation:
+    """The operation of a path, whatever its parameters are called there."""
+    template = next(
+        known for a_method, known in document.operations()
+        if a_method == method and without_names(known) == without_names(path)
+    )  # fmt: skip
+    return document.operation(method, template)
 
 
 @pytest.mark.parametrize("writable", WRITABLE.values(), ids=lambda writable: writable.name)
 def test_a_record_is_read_at_the_price_of_the_file(
     writable: WritableType, documents: dict[str, Document]
 ) -> None:
-    path = writable.path.removeprefix("/api/v2").removeprefix("/v1") + "/{id}"
-    offered = ("GET", path) in documents[writable.version].operations()
-    assert writable.get_cost == (documents[writable.version].operation("GET", path).tokens if offered else 0)
+    path = writable.path.removeprefix("/api/v2").removeprefix("/v1") + "/{}"
+    document = documents[writable.version]
+    offered = ("GET", without_names(path)) in {(m, without_names(p)) for m, p in document.operations()}
+    assert writable.get_cost == (described(document, "GET", path).tokens if offered else 0)
 
 
 @pytest.mark.parametrize("writable", WRITABLE.values(), ids=lambda writable: writable.name)
@@ -318,3 +347,18 @@ def test_a_merge_has_the_path_and_price_of_the_file(name: str, documents: dict[s
     path = merge_path(WRITABLE[name], "{id}").removeprefix("/v1")
     known = documents["v1"].operation("PUT", path)
     assert (known.tokens, known.body) == (MERGE_COST, {"merge_with_id": True})
+
+
+@pytest.mark.parametrize("name", sorted(CONVERTED))
+def test_a_conversion_has_the_path_and_price_of_the_file(name: str, documents: dict[str, Document]) -> None:
+    path = conversion_path(WRITABLE[name], "{}").removeprefix("/api/v2")
+    assert described(documents["v2"], "POST", path).tokens == CONVERSION_COST
+    path = conversion_status_path(WRITABLE[name], "{}", "{}").removeprefix("/api/v2")
+    assert described(documents["v2"], "GET", path).tokens == CONVERSION_STATUS_COST
+
+
+def test_the_archiving_of_a_project_has_the_path_and_price_of_the_file(
+    documents: dict[str, Document],
+) -> None:
+    path = archive_path("{}").removeprefix("/api/v2")
+    assert described(documents["v2"], "POST", path).tokens == ARCHIVE_COST

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,15 @@ from pipedrive_orchestration.pipedrive.requests import WRITABLE
 from pipedrive_orchestration.writing.changes import Change, Kind
 from pipedrive_orchestration.writing.execution import Executor, Outcome, Status
 from pipedrive_orchestration.writing.properties import read_properties
+from pipedrive_orchestration.writing.records import (
+    PreparedChange,
+    UnknownRecordError,
+    prepare_creation,
+    prepare_deletion,
+    prepare_update,
+)
 from pipedrive_orchestration_tests.conftest import account_settings
+from pipedrive_orchestration_tests.writing.samples import samples
 
 LOST = (
     Fault.ERROR_500, Fault.ERROR_503, Fault.RESET_BEFORE, Fault.RESET_DURING, Fault.TRUNCATED, Fault.HTML,
@@ -43,6 +50,14 @@ def account() -> Iterator[DemoServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def upload(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a small file."""
+    file = tmp_path_factory.mktemp("files") / "offer (1).txt"
+    file.write_bytes(b"An offer\r\n\x00\xff")
+    return str(file)
+
+
 def carried_out(server: DemoServer, name: str, *changes: Change) -> list[Outcome]:
     """The outcomes of changes, one after the other."""
 
@@ -55,43 +70,46 @@ def carried_out(server: DemoServer, name: str, *changes: Change) -> list[Outcome
     return asyncio.run(carrying_out())
 
 
-NEW: dict[str, dict[str, Any]] = {
-    "deals": {"title": "New", "value": 5},
-    "persons": {"name": "Ada Lovelace", "emails": [{"value": "ada@example.com", "primary": True}]},
-    "leads": {"title": "Lead", "organization_id": 1},
-    "notes": {"content": "<b>Hi</b>", "org_id": 1, "pinned_to_organization_flag": 1},
-    "lead_labels": {"name": "Frosty", "color": "blue"},
-    "activity_types": {"name": "Visit", "icon_key": "car"},
-}
-CHANGED: dict[str, dict[str, Any]] = {
-    "leads": {"value": {"amount": 7, "currency": "EUR"}}, "notes": {"content": "other"},
-    "deals": {"title": "Other"},
-}  # fmt: skip
-REMAINING = 2
+def test_every_collection_has_a_sample(account: DemoServer, upload: str) -> None:
+    assert samples(account, upload).keys() == WRITABLE.keys()
 
 
-@pytest.mark.parametrize("name", NEW)
-def test_every_change_is_made_once_though_answers_are_lost(troubled: DemoServer, name: str) -> None:
-    before = {record["id"] for record in troubled.account.records(name)}
-    called = next(iter(NEW[name]))
-    bodies = [NEW[name] | {called: f"{NEW[name][called]} {number}"} for number in range(2 * REMAINING)]
-    made = carried_out(troubled, name, *(Change(Kind.CREATE, after=body) for body in bodies))
-    assert not [outcome.reason for outcome in made if outcome.status is not Status.DONE]
-    ids = {outcome.record_id for outcome in made}
-    assert {record["id"] for record in troubled.account.records(name)} - before == ids
-    values: dict[str, Any] = CHANGED.get(name, {"name": f"Other {called}"})
-    kept, gone = list(ids)[:REMAINING], list(ids)[REMAINING:]
-    changed = carried_out(troubled, name, *(Change(Kind.UPDATE, one, after=values) for one in kept))
-    assert {outcome.status for outcome in changed} == {Status.DONE}
-    deleted = carried_out(troubled, name, *(Change(Kind.DELETE, one) for one in gone))
-    assert {outcome.status for outcome in deleted} <= {Status.DONE}
-    now = {record["id"]: record for record in troubled.account.records(name)}
-    assert all(values.items() <= now[one].items() for one in kept)
-    assert not [one for one in gone if one in now and not _is_deleted(now[one])]
+@pytest.mark.parametrize("name", WRITABLE)
+def test_every_change_is_made_once_though_answers_are_lost(
+    troubled: DemoServer, name: str, upload: str
+) -> None:
+    """A record of each collection is made, changed and deleted, as somebody writes it."""
+    sample, writable = samples(troubled, upload)[name], WRITABLE[name]
+    troubled.account.clock.advance(timedelta(minutes=1))
+
+    async def changing() -> None:
+        async with Client(Connection.of(troubled.url, troubled.token), patience=HASTY) as client:
+            record_id = sample.existing
+            if writable.create is not None:
+                parents = tuple(filter(None, [sample.below]))
+                made = await done(client, await prepare_creation(client, writable, sample.new, parents))
+                record_id = str(made.record_id)
+            if writable.update is not None:
+                again = await prepare_update(client, writable, record_id, sample.changed)
+                assert not again.is_empty
+                await done(client, again)
+                assert (await prepare_update(client, writable, record_id, sample.changed)).is_empty
+            if writable.delete is not None:
+                await done(client, await prepare_deletion(client, writable, record_id))
+                with pytest.raises(UnknownRecordError):
+                    await prepare_deletion(client, writable, record_id)
+
+    written = [one for one in troubled.account.requests if one.method != "GET" and one.status < 300]
+    asyncio.run(changing())
+    now = [one for one in troubled.account.requests if one.method != "GET" and one.status < 300]
+    assert len(now) - len(written) == len(writable.operations)
 
 
-def _is_deleted(record: dict[str, Any]) -> bool:
-    return bool(record.get("is_deleted")) or record.get("active_flag") is False
+async def done(client: Client, prepared: PreparedChange) -> Outcome:
+    """The outcome of a prepared change, which has to be made."""
+    outcome = await Executor(client, prepared.properties, settling=0).carry_out(prepared.change)
+    assert outcome.status is Status.DONE, outcome.reason
+    return outcome
 
 
 def test_a_change_that_was_refused_says_why(account: DemoServer) -> None:
