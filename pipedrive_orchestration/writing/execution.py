@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from pipedrive_orchestration.pipedrive.account import read_user
-from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown, Refused
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids

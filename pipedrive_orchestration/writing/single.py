@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -69,7 +70,9 @@ async def keep(
         is_known = outcome.status is not Status.SENT
         with warehouse.writing() as connection:
             if is_known:
-                ledger.record_outcomes(connection, plan.plan_id, {1: outcome}, client.clock.now(), {1: cost})
+                # The row stays that of the record which was changed, whatever became of it.
+                kept = replace(outcome, record_id=entry.record_id or outcome.record_id)
+                ledger.record_outcomes(connection, plan.plan_id, {1: kept}, client.clock.now(), {1: cost})
             ledger.set_status(
                 connection,
                 plan.plan_id,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import duckdb
 import pytest
 
+from pipedrive_orchestration.cli.commands.record import known_values
 from pipedrive_orchestration.demo import DemoServer, running_demo
 from pipedrive_orchestration_tests.cli.conftest import Project
 from pipedrive_orchestration_tests.conftest import account_settings
@@ -258,3 +261,71 @@ def test_two_records_become_one(writer: Project, account: DemoServer) -> None:
     assert (again.code, "There is no record" in again.err) == (2, True)
     notes = writer.run("record", "merge", "notes", "1", "--into", "2")
     assert (notes.code, "not notes" in notes.err) == (2, True)
+
+
+def test_a_record_below_another_one_is_made_changed_and_taken_back(
+    writer: Project, account: DemoServer
+) -> None:
+    deal, product = live(account, "deals")["id"], live(account, "products")["id"]
+    given = [w for pair in (f"product_id={product}", "item_price=10", "quantity=2") for w in ("--set", pair)]
+    assert writer.run("record", "create", "deal_products", *given).code == 2
+    assert writer.run("record", "create", "deal_products", "--below", "987654", *given).code == 2
+    made = done(writer, "create", "deal_products", "--below", str(deal), *given)["id"]
+    done(writer, "update", "deal_products", made, "--set", "quantity=3")
+    assert account.account.children.of("deal_products", deal)[-1]["quantity"] == 3
+    done(writer, "undo", "deal_products", made)
+    assert account.account.children.of("deal_products", deal)[-1]["quantity"] == 2
+    done(writer, "undo", "deal_products", made, "--yes")
+    assert str(account.account.children.of("deal_products", deal)[-1:]).count(made.split("/")[1]) == 0
+    again = writer.run("record", "undo", "deal_products", made)
+    assert (again.code, "can be taken back" in again.err) == (2, True)
+
+
+def test_a_single_change_is_in_the_ledger_and_what_nothing_takes_back_says_so(
+    writer: Project, account: DemoServer
+) -> None:
+    deal = live(account, "deals")
+    done(writer, "update", "deals", str(deal["id"]), "--set", "title=Changed by hand")
+    done(writer, "delete", "deals", str(deal["id"]), "--yes")
+    done(writer, "undo", "deals", str(deal["id"]))
+    assert record_of(account, "deals", deal["id"])["title"] == "Changed by hand"
+    account.write("PATCH", f"/api/v2/deals/{deal['id']}", {"title": "Theirs"})
+    moved = writer.run("record", "undo", "deals", str(deal["id"]))
+    assert (moved.code != 0, "It was changed since" in moved.err) == (True, True)
+    lead = live(account, "leads")["id"]
+    done(writer, "convert", "leads", lead, "--yes")
+    refused = writer.run("record", "undo", "leads", lead)
+    assert (refused.code != 0, "Nothing takes a convert back" in refused.err) == (True, True)
+    with duckdb.connect(str(writer.database), read_only=True) as connection:
+        kept = connection.execute(
+            "SELECT kind, status, record_id FROM write_ledger.changes WHERE record_id IN (?, ?) "
+            "ORDER BY sent_at, answered_at",
+            [str(deal["id"]), lead],
+        ).fetchall()
+    assert {("update", "done"), ("delete", "done"), ("update", "moved")} <= {row[:2] for row in kept}
+
+
+def test_records_are_converted_archived_and_restored(writer: Project, account: DemoServer) -> None:
+    lead = live(account, "leads")
+    assert writer.run("record", "convert", "leads", lead["id"]).code == 1
+    deal = done(writer, "convert", "leads", lead["id"], "--yes")["id"]
+    assert record_of(account, "deals", deal)["title"] == lead["title"]
+    assert account.account.record("leads", lead["id"]) is None
+    done(writer, "archive", "deals", str(deal))
+    assert record_of(account, "deals", deal)["is_archived"]
+    done(writer, "restore", "deals", str(deal))
+    done(writer, "delete", "deals", str(deal), "--yes")
+    done(writer, "restore", "deals", str(deal))
+    assert not record_of(account, "deals", deal)["is_deleted"]
+    again = writer.run("record", "restore", "deals", str(deal))
+    assert (again.code, "neither deleted nor archived" in again.err) == (2, True)
+    project = next(one for one in account.account.records("projects") if not one["archive_time"])
+    done(writer, "archive", "projects", str(project["id"]), "--yes")
+    assert record_of(account, "projects", project["id"])["archive_time"]
+    assert writer.run("record", "archive", "persons", "1").code == 2
+
+
+def test_the_shell_completes_properties_and_their_words() -> None:
+    context = SimpleNamespace(params={"object_type": "deals"})
+    assert "title=" in known_values(cast("Any", context), "ti")
+    assert known_values(cast("Any", context), "status=l") == ["status=lost"]

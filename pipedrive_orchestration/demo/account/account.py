@@ -21,7 +21,7 @@ from pipedrive_orchestration.demo.generator import Business
 from pipedrive_orchestration.demo.generator.company import me
 from pipedrive_orchestration.demo.generator.fields import note_fields
 from pipedrive_orchestration.demo.records import Record, RecordId
-from pipedrive_orchestration.pipedrive.object_types import CATALOGUE
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 
 PURGED_AFTER = timedelta(days=30)
 """How long a soft-deleted record can still be reached.
@@ -159,7 +159,7 @@ class Account:
     def save(self, name: str, record: Record) -> Record:
         """Stores the record as changed now, which is what ``update_time`` says afterwards."""
         now = self.clock.now()
-        stamp = CATALOGUE[name].property("update_time") and {"update_time": self[name].time(now)}
+        stamp = BUILT_IN[name].property("update_time") and {"update_time": self[name].time(now)}
         changed = {**record, **(stamp or {})}
         former = self[name].get(record["id"])
         if former is not None:
