@@ -100,7 +100,7 @@ def test_every_action_of_a_common_connector_is_in_the_table_of_the_page() -> Non
         if found is not None:
             address = next((one for one in lines[number + 1 : number + 6] if one.startswith("/")), "")
             word = address.split("/")[1] if address else "subscriptions"
-            name = re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), word)
+            name = re.sub("([A-Z])", r"_\1", word).lower()
             if (CALLED_OTHERWISE.get(name, name), str(found[1]).lower()) not in known:
                 missing.add(name)
     assert missing == {"subscriptions"}, "which Pipedrive has taken away"
