@@ -49,7 +49,7 @@ OUTLINES = (
     Outline(
         "record",
         "record:record",
-        "Show, create, change, delete or merge one record of the account.",
+        "Show, create, change, delete, merge, convert, archive or restore one record of the account.",
         ACCOUNT,
     ),
     Outline(
