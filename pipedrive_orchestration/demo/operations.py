@@ -175,6 +175,7 @@ POST   /products                                5 -      products:full
 GET    /products/{id}                           1 -      products:read|full
 PATCH  /products/{id}                           5 -      products:full
 GET    /products/{id}/variations               10 cursor products:read|full
+GET    /products/{id}/images                   10 -      products:read|full
 GET    /products/{id}/followers        10 cursor products:read|full
 GET    /products/{id}/followers/changelog 10 cursor products:read|full
 DELETE /products/{id}                           3 -      products:full
@@ -409,6 +410,17 @@ POST   /users                                  10 -      admin
 PUT    /users/{id}                             10 -      admin
 
 GET    /deals/{id}/changelog                   20 cursor recents:read
+GET    /deals/{id}/flow                        40 offset recents:read
+       ? all_changes items=@FLOW
+GET    /persons/{id}/flow                      40 offset recents:read
+       ? all_changes items=@FLOW
+GET    /organizations/{id}/flow                40 offset recents:read
+       ? all_changes items=@FLOW
+GET    /persons/{id}/products                  20 offset contacts:read|full
+GET    /products/{id}/deals                    20 offset deals:read|full
+       ? status=open|won|lost|deleted|all_not_deleted
+GET    /goals/{id}/results                     20 -      goals:read|full
+       ? period.start! period.end!
 GET    /deals/{id}/mailMessages                20 offset mail:read|full
        ? include_body
 GET    /deals/{id}/participants                10 offset deals:read|full
@@ -484,8 +496,16 @@ def _scopes(words: list[str]) -> Iterator[str]:
         yield from (f"{name}{colon}{right}" for right in rights.split("|"))
 
 
+_FLOW = """
+call activity plannedActivity change note deal file dealChange personChange organizationChange follower
+dealFollower personFollower organizationFollower participant comment mailMessage mailMessageWithAttachment
+invoice document marketing_campaign_stat marketing_status_change
+"""
+"""What a flow can be limited to; the table says ``@FLOW`` for it."""
+
+
 def _parameter(word: str) -> Parameter:
-    name, _, choices = word.partition("=")
+    name, _, choices = word.replace("@FLOW", "|".join(_FLOW.split())).partition("=")
     return Parameter(name.rstrip("!"), tuple(choices.split("|")) if choices else (), name.endswith("!"))
 
 

@@ -236,6 +236,7 @@ _TYPES: dict[str, Any] = {
     "start": _read_by(_integer, int),
     "cursor": str,
     "include_body": _read_by(_flag, bool),
+    "all_changes": _read_by(_flag, bool),
     "term": str,
     "title": str,
     "assignee.id": _read_by(_integer, int),

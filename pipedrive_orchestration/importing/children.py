@@ -331,7 +331,9 @@ class _ChildReader:
         read_at = clock.now()
         ids = [parent.id for parent in batch]
         listing, query = object_type.children_listing(ids)
-        asked: Query = {**self._context.definition.query, **query}
+        assert object_type.parent is not None
+        span = object_type.parent.span(batch[0].counted, clock.now().date())
+        asked: Query = {**self._context.definition.query, **query, **span}
         has_rows = any(parent.rows for parent in batch)
         lines, counts = [], PageCounts()
         try:

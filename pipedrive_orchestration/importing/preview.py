@@ -173,19 +173,32 @@ async def _stage_first_children(
     client: Client, object_type: ObjectType, parent: Parent, query: Query, staging: Staging
 ) -> bool:
     """Stage the children of the parents that were changed last. Returns whether there are more parents."""
-    ids, more = await newest_parents(client, parent)
-    for start in range(0, len(ids), parent.batch):
+    parents, more = await newest_parents(client, parent)
+    for start in range(0, len(parents), parent.batch):
         if staging.counts.pages >= MAX_PAGES - 1:
             return True
-        asked = ids[start : start + parent.batch]
-        listing, named = object_type.children_listing(asked)
-        async for page in children_pages(client, listing, {**query, **named}, may_be_empty=True):
-            whose = asked[0] if parent.property is None else None
+        asked = parents[start : start + parent.batch]
+        async for page in pages_of_children(client, object_type, asked, query):
+            whose = asked[0][0] if parent.property is None else None
             await staging.add_lines(lines_of(object_type, page), PageCounts.of([page]), whose)
     return more
 
 
-async def newest_parents(client: Client, parent: Parent) -> tuple[list[str], bool]:
+KnownParent = tuple[str, str | None]
+"""The id of a parent, and what it says of its children, as JSON."""
+
+
+def pages_of_children(
+    client: Client, object_type: ObjectType, parents: Sequence[KnownParent], query: Query
+) -> AsyncIterator[Page]:
+    """The children of some parents, as many as one request can name."""
+    assert object_type.parent is not None
+    listing, named = object_type.children_listing([parent_id for parent_id, _ in parents])
+    span = object_type.parent.span(parents[0][1], client.clock.now().date())
+    return children_pages(client, listing, {**query, **named, **span}, may_be_empty=True)
+
+
+async def newest_parents(client: Client, parent: Parent) -> tuple[list[KnownParent], bool]:
     """The parents on the first page of those that can have children, and whether there are more pages."""
     parents = parent.type
     query: dict[str, str | int] = dict(latest_first(parents.listing))
@@ -193,8 +206,12 @@ async def newest_parents(client: Client, parent: Parent) -> tuple[list[str], boo
         query["include_fields"] = str(parent.counted)
     async for page in pages(client, parents.listing, query, may_be_empty=True):
         records = [json.loads(record) for record in page.whole_records()]
-        able = [record for record in records if parent.can_have(record)]
-        return [str(record[parents.id_key]) for record in able], page.goes_on(page_size(parents.listing))
+        able = [
+            (str(record[parents.id_key]), json.dumps(record[parent.counted]) if parent.period else None)
+            for record in records
+            if parent.can_have(record)
+        ]
+        return able, page.goes_on(page_size(parents.listing))
     return [], False
 
 

@@ -14,13 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from pipedrive_orchestration.importing.children import lines_of
-from pipedrive_orchestration.importing.preview import newest_parents
+from pipedrive_orchestration.importing.preview import newest_parents, pages_of_children
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.fields import is_custom_key
 from pipedrive_orchestration.pipedrive.object_types import Catalogue, CustomFields, ObjectType
-from pipedrive_orchestration.pipedrive.pagination import children_pages, latest_first, pages
+from pipedrive_orchestration.pipedrive.pagination import latest_first, pages
 from pipedrive_orchestration.pipedrive.references import REFERENCED
 from pipedrive_orchestration.pipedrive.responses import parse_time, whole_characters
 from pipedrive_orchestration.sources.object_types import ObjectTypeDraft
@@ -100,10 +100,10 @@ async def _first_page(client: Client, object_type: ObjectType) -> AsyncIterator[
             yield lines_of(object_type, page)
             return
         return
-    ids, _ = await newest_parents(client, parent)
-    for start in range(0, min(len(ids), MAX_PARENTS * parent.batch), parent.batch):
-        listing, query = object_type.children_listing(ids[start : start + parent.batch])
-        async for page in children_pages(client, listing, query, may_be_empty=True):
+    parents, _ = await newest_parents(client, parent)
+    for start in range(0, min(len(parents), MAX_PARENTS * parent.batch), parent.batch):
+        asked = parents[start : start + parent.batch]
+        async for page in pages_of_children(client, object_type, asked, {}):
             if page.records:
                 yield lines_of(object_type, page)
                 return

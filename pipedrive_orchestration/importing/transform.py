@@ -156,11 +156,14 @@ def _make_characters_whole(pages: Sequence[Path]) -> None:
 
 def _own_leaves(object_type: ObjectType) -> tuple[str, ...]:
     """What is wanted of every record, whatever its source asks for."""
-    own = [object_type.id_key, "add_time", object_type.stamp, "is_deleted", object_type.archived_key]
+    own = ["add_time", object_type.stamp, "is_deleted", object_type.archived_key]
+    if object_type.id_key:
+        own.append(object_type.id_key)
     if object_type.active_key:
         own.append(object_type.active_key)
     if object_type.parent is not None:
-        own += [*object_type.parent.key, *filter(None, [object_type.parent.property])]
+        own += [key.partition(".")[0] for key in object_type.parent.key]
+        own += filter(None, [object_type.parent.property])
     return tuple(dict.fromkeys(own))
 
 
@@ -232,6 +235,8 @@ def _select(
 def _id_of(object_type: ObjectType) -> str:
     """SQL of a record's id; of a child without one, its parent's and what tells it from its siblings."""
     parent = object_type.parent
+    if parent is not None and not object_type.id_key:
+        return f"{_parent_id(parent)}::{ID_TYPES[object_type.id_type]}"
     if parent is None or not parent.key:
         leaf = leaf_column(object_type.id_key)
         of_type = {
@@ -240,7 +245,7 @@ def _id_of(object_type: ObjectType) -> str:
             "text": f"nullif({leaf}, '')",
         }
         return of_type[object_type.id_type]
-    leaves = [f"{leaf_column(key)}::VARCHAR" for key in parent.key]
+    leaves = [_part_of_key(key) for key in parent.key]
     if not parent.is_history:
         return " || ':' || ".join([f"{_parent_id(parent)}::VARCHAR", *leaves])
     # What happened twice in one second in the very same way is told apart by counting.
@@ -249,6 +254,14 @@ def _id_of(object_type: ObjectType) -> str:
     count = f"row_number() OVER (PARTITION BY {_parent_id(parent)}, {key})"
     counted = f"coalesce(':' || nullif({count}, 1)::VARCHAR, '')"
     return f"{_parent_id(parent)}::VARCHAR || ':' || {key} || {counted}"
+
+
+def _part_of_key(key: str) -> str:
+    """SQL of what a property, or the id inside one, adds to the id of a child."""
+    name, _, inner = key.partition(".")
+    if not inner:
+        return f"{leaf_column(key)}::VARCHAR"
+    return f"coalesce(json_extract_string({leaf_column(name)}, {literal('$.' + inner)}), '')"
 
 
 def _is_deleted(object_type: ObjectType) -> str:

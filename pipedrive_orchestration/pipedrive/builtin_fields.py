@@ -210,6 +210,33 @@ NOTE_COMMENTS = _table(
     datetime: add_time update_time; varchar: object_type object_id; int: company_id""",
 )
 
+PRODUCT_IMAGES = _table(
+    """int: id; product: product_id; varchar: company_id public_url; datetime: add_time;
+    varchar: mime_type name""",
+)
+
+PRODUCT_DEALS = _table(
+    f"""int: id; user: creator_user_id user_id; people: person_id; org: org_id; stage: stage_id;
+    varchar: title; double: value; varchar: currency; datetime: add_time update_time stage_change_time;
+    boolean: active deleted is_archived; status: status; double: probability;
+    date: next_activity_date; clock: next_activity_time; activity: next_activity_id last_activity_id;
+    date: last_activity_date; varchar: lost_reason; visible_to: visible_to; datetime: close_time;
+    pipeline: pipeline_id; datetime: won_time first_won_time lost_time;
+    int: products_count participants_count {_COUNTS}; date: expected_close_date;
+    datetime: last_incoming_mail_time last_outgoing_mail_time; varchar: label; int: stage_order_nr;
+    varchar: person_name org_name next_activity_subject next_activity_type next_activity_duration;
+    text: next_activity_note; varchar: formatted_value; double: weighted_value;
+    varchar: formatted_weighted_value weighted_value_currency; datetime: rotten_time;
+    varchar: owner_name cc_email; boolean: org_hidden person_hidden; varchar: origin origin_id; int: channel;
+    varchar: channel_id; double: arr mrr acv; varchar: arr_currency mrr_currency acv_currency""",
+)
+
+PERSON_PRODUCTS = _table("deal: deal_id; product: product_id; json: deal product")
+
+FLOW = _table("varchar: object; datetime: timestamp; json: data")
+
+GOAL_RESULTS = _table("double: progress; json: goal")
+
 PRODUCT_VARIATIONS = _table("int: id; product: product_id; varchar: name; json: prices")
 
 ORGANIZATION_RELATIONSHIPS = _table(

@@ -12,10 +12,12 @@ from pipedrive_orchestration.pipedrive.object_types import (
     Catalogue,
     CustomFields,
     Entries,
+    Linked,
     Listing,
     ObjectType,
     Paging,
     Parent,
+    Single,
 )
 
 # fmt: off
@@ -253,6 +255,30 @@ PRODUCT_VARIATIONS = ObjectType(
     parent=Parent(PRODUCTS), scopes=_OF_PRODUCTS,
 )
 
+PRODUCT_IMAGES = ObjectType(
+    "product_images", "/api/v2/products/{parent}/images", 10, builtin_fields.PRODUCT_IMAGES,
+    paging=Paging.NONE, records=Single(), parent=Parent(PRODUCTS), scopes=_OF_PRODUCTS, stamp="add_time",
+)
+
+# A deal comes with each of its products.
+PRODUCT_DEALS = ObjectType(
+    "product_deals", "/v1/products/{parent}/deals", 20, builtin_fields.PRODUCT_DEALS, paging=Paging.OFFSET,
+    id_type="text", parent=Parent(PRODUCTS, key=("id",)), scopes=_OF_DEALS,
+)
+
+PERSON_PRODUCTS = ObjectType(
+    "person_products", "/v1/persons/{parent}/products", 20, builtin_fields.PERSON_PRODUCTS,
+    paging=Paging.OFFSET, id_type="text", records=Linked(("deal", "product")),
+    parent=Parent(PERSONS, key=("deal_id", "product_id")), scopes=_OF_CONTACTS,
+)
+
+GOAL_RESULTS = ObjectType(
+    "goal_results", "/v1/goals/{parent}/results", 20, builtin_fields.GOAL_RESULTS, paging=Paging.NONE,
+    id_type="text", id_key="", records=Single(),
+    parent=Parent(GOALS, counted="duration", period=("period.start", "period.end")),
+    scopes=("goals:read", "goals:full"), requires="a plan with goals",
+)
+
 # One relationship comes with both organizations, and with each of them it is called otherwise.
 ORGANIZATION_RELATIONSHIPS = ObjectType(
     "organization_relationships", "/v1/organizationRelationships", 20,
@@ -269,6 +295,15 @@ def _changes(of: ObjectType, counted: str | None = None) -> ObjectType:
         parent=Parent(of, counted=counted, key=builtin_fields.CHANGE_KEY, is_history=True,
                       is_stamped=True),
         stamp="time", scopes=("recents:read",),
+    )
+
+
+def _flow(of: ObjectType) -> ObjectType:
+    """What happened to every record of a collection: its changes, and what was linked to it."""
+    return ObjectType(
+        f"{of.singular}_flow", f"/v1/{of.name}/{{parent}}/flow", 40, builtin_fields.FLOW,
+        paging=Paging.OFFSET, id_type="text", parent=Parent(of, key=("object", "timestamp", "data.id")),
+        questions=((("all_changes", "1"),),), stamp="timestamp", scopes=("recents:read",),
     )
 
 
@@ -371,6 +406,9 @@ CHILDREN = (
     _changes(DEALS, counted="stage_change_time"),
     _changes(PERSONS),
     _changes(ORGANIZATIONS),
+    _flow(DEALS),
+    _flow(PERSONS),
+    _flow(ORGANIZATIONS),
     DEAL_PARTICIPANTS,
     DEAL_PARTICIPANT_CHANGES,
     _followers(DEALS, _OF_DEALS, counted="followers_count"),
@@ -389,6 +427,9 @@ CHILDREN = (
     _permitted_users(LEADS, _OF_LEADS),
     NOTE_COMMENTS,
     PRODUCT_VARIATIONS,
+    PRODUCT_IMAGES,
+    PRODUCT_DEALS,
+    PERSON_PRODUCTS,
     ORGANIZATION_RELATIONSHIPS,
     MAIL_MESSAGES,
     _mail_messages(DEALS),
@@ -398,6 +439,7 @@ CHILDREN = (
     ROLE_PIPELINES,
     PERMISSION_SET_ASSIGNMENTS,
     USER_PERMISSIONS,
+    GOAL_RESULTS,
     PROJECT_CHANGES,
     PROJECT_PLAN,
     PROJECT_GROUPS,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import quote
 
@@ -72,6 +74,25 @@ class Entries:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class Single:
+    """An answer whose ``data`` is the one record that there is; where there is none, it is a 404."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A list whose items are objects, each entry of which is a record that links several others.
+
+    Attributes:
+        parts: the keys of what is linked; of each the record has the id too, as ``<part>_id``.
+    """
+
+    parts: tuple[str, ...]
+
+
+Records = str | Entries | Single | Linked
+"""How records stand in the ``data`` of an answer; a text is the key of it under which the list lies."""
+
 Asked = tuple[tuple[str, str], ...]
 """Names and values of query parameters."""
 
@@ -90,7 +111,7 @@ class Listing:
         bounds: how far ``update_time`` can bound it.
         page_size: its largest ``limit``.
         id_key: the property that tells its records apart.
-        records: how they stand in ``data``: as its list, as the list under a key of it, or as its entries.
+        records: how they stand in ``data``.
         withheld: properties that nobody may keep, taken out of every answer before anything else sees it.
         questions: the ways in which it is asked for, one after the other; together they bring all records.
         parents: the list of which each record's id is a question of its own, as the value of `parameter`.
@@ -103,7 +124,7 @@ class Listing:
     bounds: Bounds = Bounds.NONE
     page_size: int = MAX_PAGE_SIZE
     id_key: str = "id"
-    records: str | Entries = ""
+    records: Records = ""
     withheld: frozenset[str] = frozenset()
     questions: tuple[Asked, ...] = PLAINLY
     parents: Listing | None = None
@@ -127,7 +148,9 @@ class Parent:
         counted: the parent's property that tells whether there can be anything to read: at least ``least``,
             or anything at all where that is None.
         key: the properties that together name a child among those of its parent, where Pipedrive gives it no
-            id, or one under which it comes with several parents.
+            id, or one under which it comes with several parents; ``data.id`` is the id in ``data``.
+        period: the query parameters for the first and the last day of the span that the counted property is;
+            empty where no span has to be named.
         is_history: whether what has come once stays for ever, so that what does not come is not gone.
         is_stamped: whether the parent's ``update_time`` moves whenever something of its children does.
     """
@@ -139,6 +162,7 @@ class Parent:
     counted: str | None = None
     least: int | None = None
     key: tuple[str, ...] = ()
+    period: tuple[str, ...] = ()
     is_history: bool = False
     is_stamped: bool = False
 
@@ -148,6 +172,18 @@ class Parent:
             return True
         counted = parent[self.counted]
         return counted is not None and (self.least is None or counted >= self.least)
+
+    def span(self, told: str | None, today: date) -> dict[str, str]:
+        """The query that names a parent's span.
+
+        Args:
+            told: the counted property, as JSON.
+            today: ends a span that has no end.
+        """
+        if not self.period or told is None:
+            return {}
+        said = json.loads(told)
+        return dict(zip(self.period, (said["start"], said["end"] or today.isoformat()), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +204,9 @@ class ObjectType:
     id_type: str = "int"
     """``int``, ``uuid`` or ``text``."""
     id_key: str = "id"
+    """Empty for the only child of a parent, which has the parent's id."""
     page_size: int = MAX_PAGE_SIZE
-    records: str | Entries = ""
+    records: Records = ""
     withheld: frozenset[str] = frozenset()
     questions: tuple[Asked, ...] = PLAINLY
     parents: Listing | None = None

@@ -12,7 +12,14 @@ import msgspec
 from pipedrive_orchestration.pipedrive.catalogue import RECENTS
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.errors import EndlessList, Refused, UnprovenEnd
-from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, Bounds, Listing, ObjectType, Paging
+from pipedrive_orchestration.pipedrive.object_types import (
+    MAX_PAGE_SIZE,
+    Bounds,
+    Listing,
+    ObjectType,
+    Paging,
+    Single,
+)
 from pipedrive_orchestration.pipedrive.responses import (
     NO_RECORDS,
     NoRecords,
@@ -167,7 +174,19 @@ def children_pages(
     nulls = 1 if may_be_empty else None
     if listing.paging is Paging.OFFSET:
         return shifting_pages(client, listing, query, nulls=nulls)
+    if isinstance(listing.records, Single):
+        return _only_child(client, listing, query)
     return _follow(client, listing, query, nulls=nulls)
+
+
+async def _only_child(client: Client, listing: Listing, query: Query) -> AsyncIterator[Page]:
+    """The page of the only child that a parent can have; none where it has none."""
+    try:
+        async for page in _follow(client, listing, query):
+            yield page
+    except Refused as refused:
+        if refused.status not in (404, 410):
+            raise
 
 
 def latest_first(listing: Listing) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pipedrive_orchestration.pipedrive.object_types import Entries, Listing, Paging
+from pipedrive_orchestration.pipedrive.object_types import Entries, Linked, Listing, Paging, Single
 
 
 class BrokenBody(ValueError):
@@ -60,6 +60,12 @@ class _ObjectEnvelope(msgspec.Struct):
     error: str | None = None
 
 
+class _WholeEnvelope(msgspec.Struct):
+    success: bool | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    error: str | None = None
+
+
 class _Failure(msgspec.Struct):
     error: str | None = None
     error_info: str | None = None
@@ -83,6 +89,7 @@ _ESCAPES = re.compile(
 
 _envelopes = msgspec.json.Decoder(_Envelope)
 _object_envelopes = msgspec.json.Decoder(_ObjectEnvelope)
+_whole_envelopes = msgspec.json.Decoder(_WholeEnvelope)
 _lists = msgspec.json.Decoder(list[msgspec.Raw])
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _failures = msgspec.json.Decoder(_Failure)
@@ -208,13 +215,47 @@ def open_answer(body: bytes, listing: Listing) -> Page:
         BrokenBody: see :func:`open_page`.
         NoRecords: likewise.
     """
-    if listing.is_plain or not listing.records:
+    records = listing.records
+    if listing.is_plain or not records:
         page = open_page(body, listing.paging)
+    elif isinstance(records, Linked):
+        page = open_page(body, listing.paging)
+        page = replace(page, records=[one for item in page.records for one in _linked(item, records)])
+    elif isinstance(records, Single):
+        page = _open_single(body)
     else:
-        page = _open_object(body, listing.records)
+        page = _open_object(body, records)
     if not listing.withheld:
         return page
     return replace(page, records=[_without(record, listing.withheld) for record in page.records])
+
+
+def _open_single(body: bytes) -> Page:
+    envelope = _opened(body, _whole_envelopes)
+    _refuse_failure(envelope)
+    data = bytes(envelope.data).strip()
+    if data == b"null":
+        return Page([])
+    if not data.startswith(b"{"):
+        raise BrokenBody("the data of the body is no record")
+    return Page([msgspec.Raw(data)], has_line_feeds=b"\n" in body)
+
+
+def _linked(item: msgspec.Raw, records: Linked) -> list[msgspec.Raw]:
+    """The records of an item: of each the parts, and the ids of the parts."""
+    try:
+        links = [_objects.decode(link) for link in _objects.decode(item).values()]
+        return [
+            msgspec.Raw(
+                msgspec.json.encode(
+                    {f"{part}_id": _identified.decode(link[part]).id for part in records.parts}
+                    | {part: link[part] for part in records.parts}
+                )
+            )
+            for link in links
+        ]
+    except (msgspec.DecodeError, KeyError) as error:
+        raise BrokenBody(f"the body has an item that is no link of {records.parts} ({error})") from None
 
 
 def _open_object(body: bytes, records: str | Entries) -> Page:
@@ -247,7 +288,7 @@ def _without(record: msgspec.Raw, withheld: frozenset[str]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({key: known[key] for key in known if key not in withheld}))
 
 
-def _refuse_failure(envelope: _Envelope | _ObjectEnvelope) -> None:
+def _refuse_failure(envelope: _Envelope | _ObjectEnvelope | _WholeEnvelope) -> None:
     if envelope.success is not True:
         raise BrokenBody(f"the body says success: {envelope.success} ({envelope.error or 'no reason'})")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pipedrive_orchestration.pipedrive.object_types import Parent
 from pipedrive_orchestration.sources.model import Source, SourceBody
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem, did_you_mean
 
@@ -28,12 +29,23 @@ def parents_of(body: SourceBody, sources: Iterable[Source]) -> str | None:
     It is the one that the body names, or the only one that holds every record of the parents' object type.
 
     Raises:
-        InvalidBodyError: there is none, or there are several.
+        InvalidBodyError: there is none, there are several, or it does not import what has to be known of a
+            parent.
     """
     parent = body.type.parent
     if parent is None:
         return None
-    named, of_type = body.options.parents, [one for one in sources if one.object_type == parent.type.name]
+    of_type = [one for one in sources if one.object_type == parent.type.name]
+    slug = _chosen(body, parent, of_type)
+    properties = next(one.properties for one in of_type if one.slug == slug)
+    if parent.period and parent.counted not in properties:
+        message = f"`{slug}` has to import `{parent.counted}`, by which {body.object_type} are asked for."
+        raise _refused("parents_without_property", message)
+    return slug
+
+
+def _chosen(body: SourceBody, parent: Parent, of_type: Sequence[Source]) -> str:
+    named = body.options.parents
     if named is not None:
         return _named(body, named, of_type)
     whole = [one.slug for one in of_type if one.filters is None and one.pull_existing]

@@ -70,7 +70,8 @@ class Children:
                 continue
             plain, inner = self.source.type.plain, self.source.type.inner
             for child in account.children.of(self.source.object_type, known):
-                yield parent_id, {plain: child} if plain else _unwrapped(child[inner] if inner else child)
+                record = {plain: child} if plain else child[inner] if inner else child
+                yield parent_id, _unwrapped(record, self.source.object_type)
 
     def differences(self) -> list[str]:
         """What is wrong with the table, as text."""
@@ -117,10 +118,11 @@ class Children:
                     account.save("deals", {**known, "products_count": len(held)})
 
 
-def _unwrapped(child: Record) -> Record:
+def _unwrapped(child: Record, object_type: str) -> Record:
     """A child with ids in place of the objects that v1 puts around them."""
+    whole = {prop.key for prop in BUILT_IN[object_type].properties if prop.field_type == "json"}
     return {
-        key: value["value"] if isinstance(value, dict) and "value" in value else value
+        key: value["value"] if isinstance(value, dict) and "value" in value and key not in whole else value
         for key, value in child.items()
     }
 
@@ -155,6 +157,11 @@ SHAPES = (
     "deal_mail_messages",
     "role_pipelines",
     "user_permissions",
+    "product_images",
+    "product_deals",
+    "person_products",
+    "goal_results",
+    "deal_flow",
 )
 """Children of which each is listed, or named, in another way."""
 
@@ -288,6 +295,25 @@ def test_a_child_that_came_without_a_sign_of_its_parent_comes_when_parents_are_r
     report = children.bring()
     assert children.differences() == []
     assert any("read long ago" in note for note in report.notes)
+
+
+def test_results_of_goals_count_what_the_account_has(fresh_trial: FreshTrial) -> None:
+    """The progress of a goal, computed from the imported deals and activities."""
+    trial = fresh_trial(scale=0.02, burst=0)
+    children = Children(trial, "goal_results", properties=("id", "type", "assignee", "duration", "title"))
+    trial.windows(children.parents)
+    trial.windows(children.source)
+    account = trial.demo.account
+    progress = {row["_parent_id"]: row["progress"] for row in trial.rows(children.source).values()}
+    by_title = {row["title"]: progress[one] for one, row in trial.rows(children.parents).items()}
+    won = [one for one in account.records("deals") if one["won_time"] and not one["is_deleted"]]
+    start, end = (account.records("goals")[0]["duration"][key] for key in ("start", "end"))
+    in_time = [one for one in won if start <= one["won_time"][:10] <= end and one["pipeline_id"] == 1]
+    assert by_title["New plants"] == round(sum(one["value"] for one in in_time))
+    assert len(progress) == len(account.records("goals"))
+    assert sum(value > 0 for value in progress.values()) >= 3
+    asked = [one.query for one in account.requests if one.path.endswith("/results")]
+    assert {(one["period.start"], one["period.end"]) for one in asked} == {(start, end)}
 
 
 def test_a_preview_shows_children_of_the_parents_changed_last(demo: DemoServer) -> None:

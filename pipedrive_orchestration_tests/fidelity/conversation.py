@@ -24,11 +24,15 @@ REQUIRED = {
     "/mailbox/mailThreads": {"folder": "inbox"},
     "/phases": {"board_id": "1"},
     "/goals/find": {"expected_outcome.tracking_metric": "quantity"},
+    "/goals/{id}/results": {"period.start": "2026-01-01", "period.end": "2026-12-31"},
 }
 """Parameters without which a list refuses to answer."""
 
 RAW = {"/files/{id}/download"}
 """Operations whose answers are no JSON."""
+
+_ONLY_SOME = {"/products/{id}/images"}
+"""What not every record has."""
 
 CHILDREN_CURSOR = "aWQ6MQ"
 """A cursor of lists of records below others, after the first of them."""
@@ -105,9 +109,14 @@ class Conversation:
     def above(self, operation: Operation) -> list[dict[str, Any]]:
         """The records of the list above an operation, such as the deals above one of a deal."""
         path = operation.path.rpartition("/{")[0]
-        found = [e for e in self.exchanges if (e.method, e.path) == ("GET", path)]
-        records: list[dict[str, Any]] = found[0].answer["data"] if path else [{}]
+        if path == "/goals":
+            goals: list[dict[str, Any]] = self._data_of("/goals/find")["goals"]
+            return goals
+        records: list[dict[str, Any]] = self._data_of(path) if path else [{}]
         return records
+
+    def _data_of(self, path: str) -> Any:
+        return next(e.answer["data"] for e in self.exchanges if (e.method, e.path) == ("GET", path))
 
     def cursor(self, operation: Operation) -> str:
         """A cursor that the list gives out after its first record."""
@@ -149,6 +158,8 @@ class Conversation:
         for record in self.above(operation)[:_SINGLES]:
             for parameters in self._variants(operation):
                 values = {"id": record["id"]}
+                if operation.path in _ONLY_SOME and self.status(operation, values, parameters) == 404:
+                    continue
                 self.ask("GET", operation.version, operation.path, values=values, parameters=parameters)
 
     def _read_one(self, operation: Operation, record: dict[str, Any]) -> None:

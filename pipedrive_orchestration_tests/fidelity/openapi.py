@@ -157,9 +157,11 @@ class Document:
         node = self._merge(self._resolve(node))
         schema: Schema = {key: node[key] for key in _KEPT if key in node}
         if "properties" in node:
-            schema["properties"] = {
-                name: self._translate(child) for name, child in node["properties"].items()
-            }
+            properties = {name: self._translate(child) for name, child in node["properties"].items()}
+            schema["properties"] = {name: of for name, of in properties.items() if not name.isupper()}
+            # A name such as DEAL_ID stands for any id.
+            by_id = next((of for name, of in properties.items() if name.isupper()), None)
+            schema["patternProperties"] = {} if by_id is None else {r"^\d+$": by_id}
             schema["additionalProperties"] = False
         if "additionalProperties" in node:
             extra = node["additionalProperties"]
@@ -230,5 +232,5 @@ def _path(error: ValidationError) -> str:
 
 
 def _join(path: str, name: str) -> str:
-    name = _HASH_KEY.sub("<key>", name)
+    name = "<id>" if name.isdigit() else _HASH_KEY.sub("<key>", name)
     return f"{path}.{name}" if path else name

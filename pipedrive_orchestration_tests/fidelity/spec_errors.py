@@ -144,6 +144,34 @@ SPEC_ERRORS = (
         "the file's own parameter type.params.stage_id finds goals by it",
     ),
     SpecError(
+        ("v1 goals",),
+        "unknown property",
+        "goal.type.params.stage_id",
+        "as of the goal itself",
+    ),
+    SpecError(
+        ("v1 persons",),
+        "null",
+        _parts(
+            "<id>.deal.",
+            "expected_close_date first_won_time label last_incoming_mail_time last_outgoing_mail_time "
+            "lost_time next_activity_date next_activity_time org_id won_time",
+        )
+        + " "
+        + _parts("<id>.product.", "category code description"),
+        "the file's own example of a person's products has deals with most of them null",
+    ),
+    SpecError(("v1 products",), "unknown property", "/additional_data.pagination", _PAGED),
+    SpecError(
+        ("v1 products",),
+        "null",
+        "expected_close_date first_won_time label last_incoming_mail_time last_outgoing_mail_time lost_time "
+        "next_activity_date next_activity_duration next_activity_note next_activity_subject "
+        "next_activity_time next_activity_type org_id org_id.address org_name stage_change_time update_time "
+        "won_time",
+        _NULLABLE,
+    ),
+    SpecError(
         ("v1 permissionSets",),
         "unknown property",
         "/data /success",

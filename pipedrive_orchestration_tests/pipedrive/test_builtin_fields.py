@@ -12,7 +12,7 @@ import pytest
 
 from pipedrive_orchestration.pipedrive.builtin_fields import Property
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
-from pipedrive_orchestration.pipedrive.object_types import Entries
+from pipedrive_orchestration.pipedrive.object_types import Entries, Linked, Single
 from pipedrive_orchestration_tests.importing.official import FOLDER, operations
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"Pipedrive's OpenAPI files are not in {FOLDER}")
@@ -63,6 +63,10 @@ OTHERWISE = {
     ("organization_relationships", "rel_linked_org_id"): "object",
     ("deal_participants", "person_id"): "object",
     ("deal_participants", "added_by_user_id"): "object",
+    **{("product_deals", key): "object" for key in ("creator_user_id", "user_id", "person_id", "org_id")},
+    ("product_deals", "visible_to"): "string",
+    # A number of deals, or a sum of money.
+    ("goal_results", "progress"): "integer",
 }
 """JSON types of the files for properties that are not read as what they say."""
 
@@ -132,6 +136,18 @@ def _documented(name: str) -> dict[str, dict[str, Any]]:
     if isinstance(records, Entries):
         value, *_ = _properties(data).values()
         return {records.name: {"type": "string"}, records.value: value}
+    if isinstance(records, Linked):
+        (link,) = _properties(data["items"]).values()
+        parts = {part: _properties(link)[part] for part in records.parts}
+        return {f"{part}_id": {"type": "integer"} for part in parts} | parts
+    if isinstance(records, Single):
+        return _properties(data)
+    if isinstance(records, Linked):
+        (link,) = _properties(data["items"]).values()
+        parts = {part: _properties(link)[part] for part in records.parts}
+        return {f"{part}_id": {"type": "integer"} for part in parts} | parts
+    if isinstance(records, Single):
+        return _properties(data)
     if records:
         data = _properties(data)[records]
     if BUILT_IN[name].inner:

@@ -15,6 +15,8 @@ from pipedrive_orchestration_tests.sources.bodies import static_body
 
 PRODUCTS = static_body(object_type="deal_products", properties=["name"])
 DEALS = static_body(properties=["title"])
+GOALS = static_body(object_type="goals", properties=["title", "duration"])
+RESULTS = static_body(object_type="goal_results", properties=["progress"])
 OPEN_DEALS = DEALS | {"filters": {"conditions": [{"variable": "status", "values": ["open"]}]}}
 
 
@@ -33,6 +35,7 @@ def naming(slug: str) -> dict[str, Any]:
     ("files", "parents"),
     [
         ({"deals": DEALS, "products": PRODUCTS}, "deals"),
+        ({"deals": GOALS, "products": RESULTS}, "deals"),
         ({"deals": DEALS, "open_deals": OPEN_DEALS, "products": PRODUCTS}, "deals"),
         ({"deals": DEALS, "open_deals": OPEN_DEALS, "products": naming("open_deals")}, "open_deals"),
     ],
@@ -54,6 +57,11 @@ def test_children_are_read_along_the_source_named_or_the_only_whole_one(
         ({"open_deals": OPEN_DEALS, "products": PRODUCTS}, "no_parents", "name one of these: open_deals"),
         ({"a": DEALS, "b": DEALS, "products": PRODUCTS}, "several_parents", "all of these: a, b"),
         ({"deals": DEALS, "products": naming("deal")}, "unknown_parents", "Did you mean `deals`?"),
+        (
+            {"goals": GOALS | {"properties": ["title"]}, "products": RESULTS},
+            "parents_without_property",
+            "`goals` has to import `duration`, by which goal_results are asked for.",
+        ),
         (
             {"leads": DEALS | {"object_type": "leads"}, "products": naming("leads")},
             "unknown_parents",

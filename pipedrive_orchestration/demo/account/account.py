@@ -80,7 +80,7 @@ class Account:
             name: Collection(name, business[name], schema) for name, schema in SCHEMAS.items()
         }
         self.fields = {name: Fields(fields) for name, fields in business.fields.items()}
-        self.children = Children(business)
+        self.children = Children(business, self)
         self.note_fields: list[Record] = note_fields()
         self.merged: dict[tuple[str, RecordId], RecordId] = {}
         self.conversions: dict[str, Record] = {}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipedrive_orchestration.demo.account.derived_children import DERIVED
 from pipedrive_orchestration.demo.generator import Business
 from pipedrive_orchestration.demo.generator.children import MAKERS, change, children_at_birth
 from pipedrive_orchestration.demo.records import Record, RecordId
+
+if TYPE_CHECKING:
+    from pipedrive_orchestration.demo.account.account import Account
 
 LOGGED = {
     "deals": "deal_changes",
@@ -39,18 +43,24 @@ class Children:
 
     Args:
         business: the account as it began.
+        account: the account, from which some children follow.
 
     Attributes:
         told: is told which children a record had and has, when it gets others.
     """
 
-    def __init__(self, business: Business) -> None:
+    def __init__(self, business: Business, account: Account) -> None:
         self.told: Callable[[str, list[Any], list[Any]], None] | None = None
         self._business = business
+        self._account = account
         self._lists: dict[tuple[str, RecordId], list[Any]] = {}
 
     def of(self, name: str, parent_id: RecordId) -> list[Any]:
         """The children of a parent, in the order in which lists show them."""
+        if name in DERIVED:
+            parents, derive = DERIVED[name]
+            parent = self._account[parents].get(parent_id)
+            return [] if parent is None else derive(self._account, parent)
         key = name, parent_id
         if key not in self._lists:
             self._lists[key] = children_at_birth(self._business, name, parent_id)
@@ -78,4 +88,4 @@ class Children:
 
 def parents_of(name: str) -> str:
     """The collection that the parents of a kind of children are in."""
-    return MAKERS[name][0]
+    return (DERIVED if name in DERIVED else MAKERS)[name][0]

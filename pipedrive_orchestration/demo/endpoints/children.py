@@ -11,6 +11,7 @@ import orjson
 
 from pipedrive_orchestration.demo.account.children import parents_of
 from pipedrive_orchestration.demo.account.collection import sort_key
+from pipedrive_orchestration.demo.account.derived_children import progress
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_list
 from pipedrive_orchestration.demo.endpoints.paging import offset_page
 from pipedrive_orchestration.demo.errors import not_found
@@ -30,6 +31,11 @@ LISTS = {
     "/deals/{id}/participantsChangelog": "deal_participant_changes",
     "/notes/{id}/comments": "note_comments",
     "/products/{id}/variations": "product_variations",
+    "/products/{id}/images": "product_images",
+    "/products/{id}/deals": "product_deals",
+    "/persons/{id}/products": "person_products",
+    "/goals/{id}/results": "goal_results",
+    **{f"/{one}s/{{id}}/flow": f"{one}_flow" for one in _FOLLOWED[:3]},
     "/organizationRelationships": "organization_relationships",
     "/users/{id}/followers": "user_followers",
     "/mailbox/mailThreads/{id}/mailMessages": "mail_messages",
@@ -64,6 +70,12 @@ def listed(call: Call) -> Answer:
     name = LISTS[call.operation.path]
     below = call.account.children
     children = [child for parent_id in _parents(call, name) for child in below.of(name, parent_id)]
+    if name in _CHOSEN:
+        children = _CHOSEN[name](call, children)
+    if call.operation.paging is None:
+        if not children:
+            raise not_found(call.name)
+        return success(children[0])
     if "sort_by" in call.query:
         prop, down = call.query["sort_by"], call.query["sort_direction"] == "desc"
         children = sorted(children, key=lambda one: sort_key(one, prop), reverse=down)
@@ -77,6 +89,39 @@ def listed(call: Call) -> Answer:
     more = len(children) > start + limit
     cursor = _cursor(start + limit) if more else None
     return success_list(_encoded(children[start : start + limit]), additional_data={"next_cursor": cursor})
+
+
+def _in_period(call: Call, results: list[Record]) -> list[Record]:
+    """The result of a goal for the span that is asked for, which has to lie within the goal's own."""
+    start, end = call.query["period.start"], call.query["period.end"]
+    for result in results:
+        duration = result["goal"]["duration"]
+        if start < duration["start"] or end < start or (duration["end"] and end > duration["end"]):
+            raise call.refusal("period: The period has to lie within the duration of the goal.")
+        result["progress"] = progress(call.account, result["goal"], start, end)
+    return results
+
+
+_CHOSEN: dict[str, Callable[[Call, list[Any]], list[Any]]] = {
+    "goal_results": _in_period,
+    "person_products": lambda _call, links: [
+        {str(link["deal_id"]): {"deal": link["deal"], "product": link["product"]}} for link in links
+    ],
+    "product_deals": lambda call, deals: [
+        deal for deal in deals if not call.query["status"] or _has_status(deal, call.query["status"])
+    ],
+    **{
+        f"{one}_flow": lambda call, items: [
+            item for item in items if not call.query["items"] or item["object"] in call.query["items"]
+        ]
+        for one in _FOLLOWED[:3]
+    },
+}
+"""What of some children an answer has, and how it writes them."""
+
+
+def _has_status(deal: Record, wanted: Iterable[str]) -> bool:
+    return "all_not_deleted" in wanted or deal["status"] in wanted
 
 
 def _encoded(children: Iterable[Record]) -> Iterable[bytes]:

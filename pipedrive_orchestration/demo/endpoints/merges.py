@@ -11,9 +11,9 @@ from typing import Any
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.counts import follow_up
 from pipedrive_orchestration.demo.account.references import TARGETS
+from pipedrive_orchestration.demo.account.v1_shapes import v1_record
 from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success
-from pipedrive_orchestration.demo.endpoints.v1_shapes import v1_record
 from pipedrive_orchestration.demo.errors import not_found
 from pipedrive_orchestration.demo.records import Record, RecordId
 

@@ -12,10 +12,10 @@ from itertools import islice
 
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.account.collection import SHELVES
+from pipedrive_orchestration.demo.account.v1_shapes import v1_record, v1_time
 from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.endpoints.paging import pagination
-from pipedrive_orchestration.demo.endpoints.v1_shapes import v1_record, v1_time
 from pipedrive_orchestration.demo.records import RecordId
 
 REACH = timedelta(days=30)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
-from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.records import Record, flat_custom_values
+
+if TYPE_CHECKING:
+    from pipedrive_orchestration.demo.account.account import Account
 
 _COUNTS = """email_messages_count activities_count done_activities_count undone_activities_count files_count
     notes_count followers_count next_activity_id last_activity_id"""
