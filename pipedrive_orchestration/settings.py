@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
@@ -90,9 +91,15 @@ def _network(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in _zones():
         raise ValueError(value)
     return value
+
+
+@cache
+def _zones() -> frozenset[str]:
+    # Six hundred files are looked at for it.
+    return frozenset(available_timezones())
 
 
 _ProxyAddress = Annotated[str, AfterValidator(_network)]

@@ -24,6 +24,7 @@ from pipedrive_orchestration.orchestration.model.loading import ModelAsset
 from pipedrive_orchestration.orchestration.project_definitions import ProjectSnapshot, build_definitions
 from pipedrive_orchestration.orchestration.scaffolder import ProjectScaffolder
 from pipedrive_orchestration.services.dagster_internals import (
+    assets_of_this_run,
     instance_of_load,
     is_first_load,
     pin_snapshot,
@@ -148,8 +149,11 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     ) -> dg.Definitions:
         """Builds the definitions of a snapshot, or of the folder where there is none."""
         snapshot = ProjectSnapshot.parse(state_path.read_bytes()) if state_path else self._snapshot()
+        project, wanted = self._context(), assets_of_this_run()
+        if wanted is not None and not any(map(project.names.owns, wanted)):
+            return dg.Definitions()
         return build_definitions(
-            snapshot.sources, snapshot.workflows, self._context(), snapshot.models, snapshot.writes
+            snapshot.sources, snapshot.workflows, project, snapshot.models, snapshot.writes, wanted
         )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
@@ -158,8 +162,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         Dagster itself takes a new snapshot in its development server only; elsewhere a reload would
         go on showing the last one.
         """
-        if self._tree is not None:
-            self._refuse_to_meet(self._tree.get_all_components(PipedriveProject))
+        self._refuse_to_meet(self._projects())
         if instance_of_load() is None:
             return self.build_defs_from_state(context, None)
         if is_first_load():
@@ -172,6 +175,10 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         if latest and latest[1] == self._snapshot().content():
             return latest[0]
         return await super().refresh_state(project_root)
+
+    def _projects(self) -> Sequence["PipedriveProject"]:
+        """The accounts of the code location, this one among them."""
+        return self._tree.get_all_components(PipedriveProject) if self._tree is not None else [self]
 
     def _refuse_to_meet(self, projects: Sequence["PipedriveProject"]) -> None:
         """Raise an error if another account of the code location has the same names or the same database."""
@@ -199,6 +206,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             variables=self.connection.variables() if self.connection else {},
             group=self.group_name,
             spec_of=self._spec_of,
+            accounts=len(self._projects()),
         )
 
     def _settings(self) -> Settings:

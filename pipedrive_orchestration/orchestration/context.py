@@ -45,6 +45,7 @@ class ProjectContext:
         group: the group of all assets; None groups sources by object type.
         spec_of: has the last word on the spec of every asset.
         catalogue: the object types that its sources can have.
+        accounts: how many accounts the code location has.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -53,6 +54,7 @@ class ProjectContext:
     group: str | None = None
     spec_of: SpecOf = _unchanged
     catalogue: Catalogue = field(default_factory=lambda: BUILT_IN)
+    accounts: int = 1
 
     def group_of(self, kind: str) -> str:
         """The group of assets of a kind, such as an object type."""

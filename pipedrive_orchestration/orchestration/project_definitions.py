@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import dagster as dg
@@ -113,6 +113,7 @@ def build_definitions(
     project: ProjectContext = ALONE,
     models: LoadedModels = NO_MODELS,
     writes: LoadedWrites = NO_WRITES,
+    wanted: Collection[dg.AssetKey] | None = None,
 ) -> dg.Definitions:
     """Everything Dagster knows of a project.
 
@@ -126,10 +127,17 @@ def build_definitions(
         project: whose they are.
         models: the models.
         writes: the writes.
+        wanted: the assets of the one run that the definitions are for; None makes them for everything. The
+            run of one of a thousand sources needs no more than that source.
     """
     project = replace(project, catalogue=loaded.catalogue)
+    if wanted is not None:
+        alone = _definitions_for_run(loaded.sources, project, wanted)
+        if alone is not None:
+            return alone
     built, refused = [], []
-    own_job, whole = len(loaded.sources) <= MAX_OWN_JOBS, whole_sources(loaded.sources)
+    own_job = _have_own_jobs(loaded.sources, project)
+    whole = whole_sources(loaded.sources)
     priorities = priorities_of(loaded.sources)
     for source in loaded.sources:
         try:
@@ -159,6 +167,22 @@ def build_definitions(
         *definitions_of_models,
         *definitions_of_writes,
     )
+
+
+def _definitions_for_run(
+    sources: Sequence[Source], project: ProjectContext, wanted: Collection[dg.AssetKey]
+) -> dg.Definitions | None:
+    """What a run of sources alone needs; None where it needs more, or its job is a schedule's own."""
+    by_key = {project.names.asset_key(source.slug): source for source in sources}
+    if _have_own_jobs(sources, project) or not all(key in by_key for key in wanted):
+        return None
+    whole, priorities = whole_sources(sources), priorities_of(sources)
+    assets = [build_source_asset(by_key[key], project, whole, priorities) for key in wanted]
+    return dg.Definitions(assets=assets, resources=project.resources())
+
+
+def _have_own_jobs(sources: Sequence[Source], project: ProjectContext) -> bool:
+    return len(sources) * project.accounts <= MAX_OWN_JOBS
 
 
 def _definitions_of(

@@ -144,7 +144,7 @@ def test_dg_shows_scaffolds_checks_and_lists_it(project: DgProject) -> None:
         for rest in ("account", "deals", "project/files", "project/status", "workflows/outreach")
     }
     assert {one["name"] for one in defs["schedules"]} == {"deals_schedule__acme", "deals_schedule__gx"}
-    assert len({one["name"] for one in defs["sensors"]}) == 2 * 6
+    assert len({one["name"] for one in defs["sensors"]}) == 2 * 7
     assert files_of(project.folder) == {
         "pipedrive/acme/sources/deals.yaml", "pipedrive/acme/workflows/outreach.yaml",
         "pipedrive/gx/sources/deals.yaml", "pipedrive/gx/workflows/outreach.yaml",

@@ -232,3 +232,24 @@ def test_hundreds_of_sources_build_in_seconds(project: Path) -> None:
     definitions.get_repository_def().load_all_definitions()
     # A third of it was measured; the bound finds what grows faster than the number of sources.
     assert time.process_time() - began < 5
+
+
+def test_the_run_of_one_of_many_sources_needs_that_one_alone() -> None:
+    sources = tuple(source(slug=f"source_{number}", id=str(uuid4())) for number in range(101))
+    loaded, key = LoadedSources(sources), dg.AssetKey(["pipedrive", "source_7"])
+    alone = build_definitions(loaded, wanted=[key])
+    assert [spec.key for spec in alone.resolve_all_asset_specs() if spec.key.path[-1] != "account"] == [key]
+    everything = build_definitions(loaded, wanted=[key, dg.AssetKey("project_files")])
+    assert len(everything.resolve_all_asset_specs()) > 101
+    # Of few sources each schedule has a job of its own, by which its run is found.
+    few = build_definitions(LoadedSources(sources[:9]), wanted=[key])
+    assert len(few.resolve_all_asset_specs()) > 9
+
+
+def test_sources_of_many_accounts_share_the_jobs_that_a_code_location_bears() -> None:
+    sources = tuple(source(slug=f"source_{number}", id=str(uuid4())) for number in range(11))
+    loaded = LoadedSources(sources)
+    for accounts, own in ((9, 11), (10, 1)):
+        definitions = build_definitions(loaded, project=ProjectContext(accounts=accounts))
+        schedules = definitions.get_repository_def().schedule_defs
+        assert len({schedule.job_name for schedule in schedules}) == own

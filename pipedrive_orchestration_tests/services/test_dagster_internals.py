@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import re
 import signal
@@ -12,10 +13,16 @@ from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
 import sqlalchemy
+from alembic.script import ScriptDirectory
 from dagster._core.execution import compute_logs
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.sql import get_alembic_config
+from dagster._grpc.impl import core_execute_run
 
 import pipedrive_orchestration
 from pipedrive_orchestration.services import dagster_internals
@@ -103,3 +110,24 @@ def test_the_processes_that_follow_a_runs_output_take_no_interrupt(tmp_path: Pat
         with how, compute_logs.execute_posix_tail(str(output), None) as followers:
             found.append([takes_interrupts(pid) for pid in (*followers, os.getpid())])
     assert found == [[False, False, True], [True, True, True]]
+
+
+def test_what_loads_definitions_for_a_run_knows_its_assets() -> None:
+    """Looked for in the function that executes a run, whose parameter it is."""
+    assert "dagster_run" in inspect.signature(core_execute_run).parameters
+    key = dg.AssetKey(["pipedrive", "deals"])
+    namespace: dict[str, Any] = {"__name__": core_execute_run.__module__}
+    exec("def core_execute_run(dagster_run, load): return load()", namespace)
+    execute = namespace["core_execute_run"]
+    load = dagster_internals.assets_of_this_run
+    assert load() is None
+    assert execute(dg.DagsterRun(job_name="a job", asset_selection=frozenset([key])), load) == {key}
+    assert execute(dg.DagsterRun(job_name="a job"), load) is None
+
+
+def test_revisions_are_read_once_in_a_process() -> None:
+    one, other = (
+        ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__)) for _ in range(2)
+    )
+    assert one is other
+    assert one.get_current_head()

@@ -13,10 +13,11 @@ from pipedrive_orchestration.services.run_requests import UNFINISHED, request_of
 from pipedrive_orchestration.sources import Source, is_expired
 
 MAX_OWN_JOBS = 100
-"""Up to how many sources each schedule has a job of its own.
+"""Up to how many sources of a code location each schedule has a job of its own.
 
-A schedule's own job lets the asset's page show the schedule, and costs about 14 ms at every load of the
-code location; beyond this number all schedules launch Dagster's job of all assets.
+A schedule's own job lets the asset's page show the schedule. Each looks through all assets of the code
+location whenever that is loaded: 100 of 100 sources take 1.4 s, 1,000 of 1,000 minutes. Beyond this number
+all schedules launch Dagster's job of all assets.
 """
 
 
