@@ -61,7 +61,7 @@ def replacing(path: Path) -> Iterator[FileIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def replace_content(path: Path, content: bytes, *, mode: int) -> None:
@@ -101,7 +101,7 @@ def create_content(path: Path, content: bytes, *, mode: int) -> None:
         path.hardlink_to(temporary)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _fill(file: FileIO, content: bytes, mode: int) -> None:
@@ -174,7 +174,12 @@ def _prefix_of(path: Path) -> str:
     return f".{path.name}.new."
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk.
+
+    Raises:
+        OSError: that fails.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

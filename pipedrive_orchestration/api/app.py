@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
@@ -45,10 +45,14 @@ def create_app(context: ApiContext) -> ASGIApp:
     """The API, behind the control of keys and rates."""
     context = replace(context, warehouse=context.warehouse.with_patience(context.patience))
     reloads = Reloads(context.deployment)
+    receiver = WebhookReceiver(Inbox(inbox_folder(context.settings)), context.settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        with suppress(OSError):
+            # What is left is taken over by who looks next.
+            receiver.close()
         await to_thread.run_sync(reloads.close, RELOAD_SECONDS)
 
     app: FastAPI = FastAPIOffline(
@@ -90,7 +94,6 @@ def create_app(context: ApiContext) -> ASGIApp:
         app.add_exception_handler(kind, answer_to_any)
     app.add_exception_handler(ClientDisconnect, answer_to_nobody)
     document(app, lambda: context.deployment.store.catalogue)
-    receiver = WebhookReceiver(Inbox(inbox_folder(context.settings)), context.settings)
     controlled = AccessControl(app, context.keys, context.requests_per_minute, {WEBHOOKS_PATH: receiver})
     believed = list(context.settings.api_proxies or ())
     return cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, controlled), believed))

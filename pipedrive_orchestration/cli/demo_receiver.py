@@ -103,6 +103,7 @@ def _receive(url: str, descriptor: int, port: int) -> None:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         server.run(sockets=[listener])
+        receiver.close()
     # The account may have been told to end as well.
     with suppress(PipedriveError):
         asyncio.run(remove(environment.connection))

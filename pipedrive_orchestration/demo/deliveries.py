@@ -58,6 +58,7 @@ class Deliveries:
         self._failures: Counter[int] = Counter()
         self._banned_until: dict[int, datetime] = {}
         self._last_success: dict[int, datetime] = {}
+        self._under_way = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="webhook deliveries", daemon=True)
 
@@ -70,6 +71,12 @@ class Deliveries:
         self._stopped.set()
         self._account.webhooks.began.set()
         self._thread.join()
+
+    @property
+    def are_done(self) -> bool:
+        """Whether all that has happened is delivered, or given up."""
+        with self._account.lock:
+            return not (self._account.webhooks.occurred or self._queue or self._under_way)
 
     def _run(self) -> None:
         self._account.webhooks.began.wait()
@@ -87,6 +94,7 @@ class Deliveries:
             due = []
             while self._queue and self._queue[0].due <= monotonic():
                 due.append(heappop(self._queue))
+            self._under_way += len(due)
             return due
 
     def _take(self) -> None:
@@ -114,6 +122,13 @@ class Deliveries:
                 self._account.webhooks.end(subscription, "no successful delivery in three days", now)
 
     def _deliver(self, client: httpx.Client, attempt: _Attempt) -> None:
+        try:
+            self._try(client, attempt)
+        finally:
+            with self._account.lock:
+                self._under_way -= 1
+
+    def _try(self, client: httpx.Client, attempt: _Attempt) -> None:
         account = self._account
         with account.lock:
             subscription = account["webhooks"].get(attempt.subscription)

@@ -58,6 +58,7 @@ class DemoServer:
     oauth: InstalledApp
     odd: OddAnswers
     injected: Counter[Fault]
+    deliveries: Deliveries
 
     def write(self, method: str, path: str, body: Any = None) -> Any:
         """Changes the account as Pipedrive's own user interface would: free of tokens and limits.
@@ -122,6 +123,7 @@ class Server(uvicorn.Server):
     Attributes:
         odd: gives other answers than the account's own where it is told to.
         injected: how often each fault has come.
+        deliveries: sends events to who has subscribed.
     """
 
     def __init__(self, surface: Surface, ready: Callable[[], None]) -> None:
@@ -142,19 +144,19 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)
-        self._deliveries = Deliveries(surface.account, surface.settings.webhook_pace)
+        self.deliveries = Deliveries(surface.account, surface.settings.webhook_pace)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts accepting connections and says so."""
         await super().startup(sockets)
         if self.started:
-            self._deliveries.start()
+            self.deliveries.start()
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends what is under way."""
-        await asyncio.to_thread(self._deliveries.stop)
+        await asyncio.to_thread(self.deliveries.stop)
         await super().shutdown(sockets)
 
 
@@ -219,6 +221,7 @@ def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
                 surface.oauth,
                 server.odd,
                 server.injected,
+                server.deliveries,
             )
         finally:
             server.should_exit = True

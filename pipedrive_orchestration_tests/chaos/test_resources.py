@@ -16,6 +16,7 @@ from shutil import copy
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, OddAnswers, Settings
+from pipedrive_orchestration.demo.deliveries import Deliveries
 from pipedrive_orchestration.demo.server import surface_of
 from pipedrive_orchestration.importing import ImportEvent, Progress, run
 from pipedrive_orchestration.pipedrive.client import Client, Patience
@@ -116,7 +117,9 @@ def same_account(url: str, journal: Path) -> DemoServer:
     surface.journal.close()
     account = surface.account
     odd = OddAnswers(surface, account.clock.now)
-    return DemoServer(url, settings.token, account, surface.limits, None, surface.oauth, odd, Counter())
+    return DemoServer(
+        url, settings.token, account, surface.limits, None, surface.oauth, odd, Counter(), Deliveries(account)
+    )
 
 
 @in_full

@@ -23,6 +23,7 @@ from pipedrive_orchestration.webhooks.inbox import Inbox
 from pipedrive_orchestration.webhooks.merger import Merger
 from pipedrive_orchestration.webhooks.subscriptions import (
     NoCredentialsError,
+    TooManySubscriptionsError,
     health_of,
     listed,
     register,
@@ -149,6 +150,31 @@ def test_an_object_that_is_not_open_to_the_account_keeps_no_other_from_being_sub
     assert list(done.refused) == ["project"]
     with pytest.raises(Refused):
         asyncio.run(register(connection, settings, [projects], "http://127.0.0.1:9/elsewhere"))
+
+
+def test_another_address_takes_the_place_of_the_one_before_and_the_limit_of_a_user_is_said(
+    fresh_demo: FreshDemo, tmp_path: Path
+) -> None:
+    demo = fresh_demo(scale=0.02)
+    settings = settings_of(demo, tmp_path)
+    connection = Connection.from_settings(settings)
+    deals, persons = (
+        source(slug=name, object_type=name, properties=("id",)) for name in ("deals", "persons")
+    )
+    before = asyncio.run(register(connection, settings, [deals], "http://127.0.0.1:9/before")).made
+    after = asyncio.run(register(connection, settings, [deals], "http://127.0.0.1:9/after"))
+    assert [one.id for one in after.ended] == [one.id for one in before]
+    assert [one.subscription_url for one in after.made] == ["http://127.0.0.1:9/after"]
+    with httpx.Client(base_url=demo.url, headers={"x-api-token": demo.token}) as client:
+        others = {"subscription_url": "http://127.0.0.1:9/other", "name": "of another program",
+                  "event_action": "*", "event_object": "deal"}  # fmt: skip
+        while client.post("/v1/webhooks", json=others).status_code == 201:
+            pass
+    with pytest.raises(TooManySubscriptionsError, match="40 webhooks are there already and 1 more"):
+        asyncio.run(register(connection, settings, [deals, persons], "http://127.0.0.1:9/after"))
+    # The one that makes room for itself is no more than before.
+    again = asyncio.run(register(connection, settings, [deals], "http://127.0.0.1:9/again"))
+    assert len(again.made) == len(again.ended) == 1
 
 
 def test_without_credentials_nothing_is_registered(fresh_demo: FreshDemo) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from anyio import to_thread
 
 from pipedrive_orchestration.api.routes import webhooks as receiver
 from pipedrive_orchestration.api.routes.webhooks import PATH, WebhookReceiver
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.webhooks.inbox import Inbox, lines_of
+from pipedrive_orchestration.webhooks.inbox import OPEN_SUFFIX, Inbox, lines_of
 from pipedrive_orchestration_tests.webhooks.payloads import encoded, payload
 
 USER, PASSWORD = "pipedrive", "päss:word"
@@ -52,10 +56,13 @@ def send_all(
     """Requests that come at the same time, and how they are answered."""
 
     async def requests() -> list[httpx.Response]:
-        transport: Any = httpx.ASGITransport(WebhookReceiver(inbox, settings))
+        receiver = WebhookReceiver(inbox, settings)
+        transport: Any = httpx.ASGITransport(receiver)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             sent = [client.request(method, PATH, content=content, auth=auth) for content in contents]
-            return await asyncio.gather(*sent)
+            answers = await asyncio.gather(*sent)
+        receiver.close()
+        return answers
 
     return asyncio.run(requests())
 
@@ -109,6 +116,43 @@ def test_what_is_no_event_is_answered_and_set_aside(inbox: Inbox, monkeypatch: p
 def test_what_cannot_be_written_is_asked_for_again(tmp_path: Path) -> None:
     (tmp_path / "inbox").write_text("a file where the folder should be")
     assert send(Inbox(tmp_path / "inbox"), encoded(payload())).status_code == 503
+
+
+def test_what_a_receiver_leaves_that_was_killed_is_taken_as_far_as_it_was_answered(inbox: Inbox) -> None:
+    file = inbox.open_file()
+    file.add([b'{"number": 1}', b'{"number": 2}'])
+    assert inbox.files() == [], "it may still be added to"
+    (hidden,) = inbox.folder.glob(f".*{OPEN_SUFFIX}")
+    with hidden.open("ab") as half:
+        half.write(b'{"numb')
+    os.close(file._descriptor)
+    assert list(lines_of(inbox.files())) == [b'{"number": 1}', b'{"number": 2}']
+    empty = inbox.open_file()
+    os.close(empty._descriptor)
+    assert len(inbox.files()) == 1
+    assert not list(inbox.folder.glob(f".*{OPEN_SUFFIX}"))
+
+
+def until(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_file_is_shown_after_a_moment_and_the_next_event_is_in_another(inbox: Inbox) -> None:
+    async def received() -> None:
+        receiver = WebhookReceiver(inbox, SETTINGS)
+        transport: Any = httpx.ASGITransport(receiver)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", auth=KNOWN) as client:
+            for number in range(2):
+                for _ in range(2):
+                    await client.post(PATH, content=encoded(payload(record_id=number)))
+                await to_thread.run_sync(until, lambda shown=number: len(inbox.files()) > shown)
+        receiver.close()
+
+    asyncio.run(asyncio.wait_for(received(), 60))
+    assert [len(list(lines_of([file]))) for file in inbox.files()] == [2, 2]
 
 
 def test_other_methods_are_refused(inbox: Inbox) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from base64 import b64encode
+from contextlib import suppress
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect, Request
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.webhooks.events import UnusableEventError, parse
-from pipedrive_orchestration.webhooks.inbox import Inbox
+from pipedrive_orchestration.webhooks.inbox import Inbox, OpenFile
 
 PATH = "/webhooks/pipedrive"
 
@@ -38,6 +39,14 @@ class WebhookReceiver:
         self._inbox = inbox
         self._secret = _secret_of(settings)
         self._writer = _Writer(inbox)
+
+    def close(self) -> None:
+        """Let the inbox show what was kept last; nothing is received any more.
+
+        Raises:
+            OSError: the inbox cannot be written.
+        """
+        self._writer.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -76,13 +85,22 @@ class WebhookReceiver:
         await self._writer.keep(body.replace(b"\n", b" ").replace(b"\r", b" "))
 
 
+OPEN_SECONDS = 0.3
+"""How long a file is added to before the inbox shows it."""
+
+
 class _Writer:
-    """Writes events that come at the same time in one file: to wait for the disk takes longest."""
+    """Writes events: those that come at the same time at once, and those of a moment to one file.
+
+    A file is there before it is needed, since a new one takes longest to bring to disk.
+    """
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
+        self._file: OpenFile | None = None
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._showing: asyncio.Task[None] | None = None
         self._limiter: CapacityLimiter | None = None
 
     async def keep(self, event: bytes) -> None:
@@ -97,6 +115,16 @@ class _Writer:
             self._writing = asyncio.create_task(self._write())
         await written
 
+    def close(self) -> None:
+        """Let the inbox show what is written.
+
+        Raises:
+            OSError: the inbox cannot be written.
+        """
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
     async def _write(self) -> None:
         self._limiter = self._limiter or CapacityLimiter(1)
         while self._waiting:
@@ -104,7 +132,7 @@ class _Writer:
             error: OSError | None = None
             try:
                 events = [event for event, _ in taken]
-                await to_thread.run_sync(self._inbox.add, events, limiter=self._limiter)
+                await to_thread.run_sync(self._add, events, limiter=self._limiter)
             except OSError as refused:
                 error = refused
             for _, written in taken:
@@ -114,6 +142,25 @@ class _Writer:
                     written.set_result(None)
                 else:
                     written.set_exception(error)
+        if self._showing is None or self._showing.done():
+            self._showing = asyncio.create_task(self._show(self._limiter))
+
+    async def _show(self, limiter: CapacityLimiter) -> None:
+        await asyncio.sleep(OPEN_SECONDS)
+        # What cannot be shown or made now is tried again with the next event.
+        with suppress(OSError):
+            await to_thread.run_sync(self._next_file, limiter=limiter)
+
+    # These two are called one after the other, by the limiter.
+
+    def _add(self, events: list[bytes]) -> None:
+        if self._file is None:
+            self._file = self._inbox.open_file()
+        self._file.add(events)
+
+    def _next_file(self) -> None:
+        self.close()
+        self._file = self._inbox.open_file()
 
 
 async def _bounded(request: Request) -> bytes | None:
