@@ -397,29 +397,14 @@ class Committer:
 
     def _entry(self, status: str, now: datetime, reason: str | None = None) -> ImportEntry:
         """The import's row in the ledger as of now."""
-        request, usage, rows = self._context.request, self._context.client.usage, self.totals.rows
-        notes = [*self.totals.notes, *([reason] if reason else [])]
-        return ImportEntry(
-            import_id=request.import_id,
-            source=request.source.slug,
-            object_type=request.source.type.name,
-            pull=request.pull.value,
+        return import_entry(
+            self._context,
+            self.totals,
+            now,
+            pull=self._context.request.pull.value,
             windows=[window.key for window in self._plan.asked],
-            definition=self._context.definition.fingerprint,
-            started_at=request.started_at,
-            finished_at=now,
             status=status,
-            requests=usage.requests,
-            tokens=usage.tokens,
-            bytes=usage.bytes,
-            rows_read=rows.read,
-            rows_inserted=rows.inserted,
-            rows_updated=rows.updated,
-            rows_removed=rows.removed,
-            seconds=(now - request.started_at).total_seconds(),
-            note="; ".join(notes) or None,
-            quarantined=self.totals.quarantined,
-            reconciles=request.reconciles,
+            notes=[*self.totals.notes, *([reason] if reason else [])],
         )
 
     def _window_key(self) -> str:
@@ -435,6 +420,52 @@ class Committer:
             "monthly": f"date_trunc('month', {instant})",
         }[self._context.source.options.partitions]
         return f"greatest(coalesce(strftime({begun}, '%Y-%m-%d'), '{first}'), '{first}')"
+
+
+def import_entry(
+    context: ImportContext,
+    totals: Totals,
+    now: datetime,
+    *,
+    pull: str,
+    windows: Sequence[str] = (),
+    status: str = "succeeded",
+    notes: Sequence[str] = (),
+) -> ImportEntry:
+    """The row of an import in the ledger.
+
+    Args:
+        context: what was imported.
+        totals: what has come of it.
+        now: the instant of the commit, by our clock.
+        pull: how it was read.
+        windows: those that were asked for.
+        status: how it ended.
+        notes: what a reader of the ledger should know.
+    """
+    request, usage, rows = context.request, context.client.usage, totals.rows
+    return ImportEntry(
+        import_id=request.import_id,
+        source=request.source.slug,
+        object_type=request.source.object_type,
+        pull=pull,
+        windows=list(windows),
+        definition=context.definition.fingerprint,
+        started_at=request.started_at,
+        finished_at=now,
+        status=status,
+        requests=usage.requests,
+        tokens=usage.tokens,
+        bytes=usage.bytes,
+        rows_read=rows.read,
+        rows_inserted=rows.inserted,
+        rows_updated=rows.updated,
+        rows_removed=rows.removed,
+        seconds=(now - request.started_at).total_seconds(),
+        note="; ".join(notes) or None,
+        quarantined=totals.quarantined,
+        reconciles=request.reconciles,
+    )
 
 
 def settled_past(connection: duckdb.DuckDBPyConnection, context: ImportContext) -> SettledPast:

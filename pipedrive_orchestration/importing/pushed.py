@@ -17,7 +17,12 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from pipedrive_orchestration.importing.commit import record_names_read, record_own_names, settled_past
+from pipedrive_orchestration.importing.commit import (
+    import_entry,
+    record_names_read,
+    record_own_names,
+    settled_past,
+)
 from pipedrive_orchestration.importing.context import ImportContext, ImportRequest
 from pipedrive_orchestration.importing.definition import (
     Definition,
@@ -41,7 +46,7 @@ from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger, parents
 from pipedrive_orchestration.warehouse.field_history import field_list, last_fields
-from pipedrive_orchestration.warehouse.ledger import ImportEntry, Watermark
+from pipedrive_orchestration.warehouse.ledger import Watermark
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, column_types
@@ -310,7 +315,7 @@ def _commit(
         totals.current = count_current(connection, source.slug)
         totals.watermark = known.watermark.instant
         totals.quarantined = ledger.count_quarantined(connection, context.request.import_id)
-        ledger.record_import(connection, _entry(context, totals, now))
+        ledger.record_import(connection, import_entry(context, totals, now, pull=EVENTS))
     return totals
 
 
@@ -318,28 +323,3 @@ def _is_as_known(connection: duckdb.DuckDBPyConnection, source: Source, known: K
     watermark = ledger.watermark_of(connection, source.slug)
     is_same = watermark is not None and watermark.definition == known.watermark.definition
     return is_same and column_types(connection, source.slug) == known.types
-
-
-def _entry(context: ImportContext, totals: Totals, now: datetime) -> ImportEntry:
-    request, usage, rows = context.request, context.client.usage, totals.rows
-    return ImportEntry(
-        import_id=request.import_id,
-        source=request.source.slug,
-        object_type=request.source.object_type,
-        pull=EVENTS,
-        windows=[],
-        definition=context.definition.fingerprint,
-        started_at=request.started_at,
-        finished_at=now,
-        status="succeeded",
-        requests=usage.requests,
-        tokens=usage.tokens,
-        bytes=usage.bytes,
-        rows_read=rows.read,
-        rows_inserted=rows.inserted,
-        rows_updated=rows.updated,
-        rows_removed=rows.removed,
-        seconds=(now - request.started_at).total_seconds(),
-        note=None,
-        quarantined=totals.quarantined,
-    )

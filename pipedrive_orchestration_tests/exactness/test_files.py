@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipedrive_orchestration.demo.endpoints import lists
 from pipedrive_orchestration.demo.generator.files import content_of
 from pipedrive_orchestration.importing.contents import safe_name
 from pipedrive_orchestration.sources import InvalidBodyError, SourceBody
@@ -104,6 +108,47 @@ def test_a_budget_that_is_spent_leaves_contents_for_the_next_import(fresh_trial:
         trial.demo.account.clock.advance(timedelta(days=1))
         trial.changes(source)
     assert kept(trial) == held(trial)
+
+
+def test_a_disk_that_is_full_stops_the_contents_and_not_the_rows(
+    fresh_trial: FreshTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel refuses what goes beyond a file's largest size, as it does on a disk without space."""
+    trial = fresh_trial(scale=0.005, burst=0)
+    source = trial.source("files", options={"contents": True})
+    files = sorted(trial.demo.account.records("files"), key=lambda one: str(one["update_time"]))
+    alive = [one["id"] for one in files if one["active_flag"]]
+    largest = alive[len(alive) // 2]
+
+    def with_one_too_large(file: dict[str, Any]) -> bytes:
+        return b"x" * 3 * FULL_AT if file["id"] == largest else content_of(file)
+
+    monkeypatch.setattr(lists, "content_of", with_one_too_large)
+    with files_of_at_most(FULL_AT):
+        report = trial.windows(source)
+    assert trial.differences(source) == []
+    (note,) = [note for note in report.notes if "cannot be written" in note]
+    assert f"contents cannot be written to {folder(trial)}: File too large; free some space there" in note
+    assert 0 < len(kept(trial)) < len(alive)
+    assert str(largest) not in kept(trial)
+    assert not list(folder(trial).glob(".*"))
+    monkeypatch.undo()
+    trial.changes(source)
+    assert kept(trial) == held(trial)
+
+
+FULL_AT = 32 * 1024 * 1024
+
+
+@contextmanager
+def files_of_at_most(length: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a length."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def folder(trial: Trial) -> Path:
