@@ -58,7 +58,8 @@ def test_days_of_odd_answers_end_in_the_truth() -> None:
     with impatient_trial(page_size=20) as trial:
         # Users of one seed would give two things the same name, which Pipedrive refuses of some.
         lives = [
-            History(trial, trial.source(name), SEED + number, _silent) for number, name in enumerate(TYPES)
+            History(trial, trial.wide_source(name), SEED + number, _silent)
+            for number, name in enumerate(TYPES)
         ]
         for life in lives:
             life.begin(disturbance(rng))

@@ -61,8 +61,8 @@ def test_an_import_that_is_killed_at_any_moment(fresh_trial: FreshTrial, series:
     trial = fresh_trial(scale=0.005)
     rng = Random(SEED + series)
     sources = [
-        trial.source("deals", options={"include_archived": True}),
-        trial.source("persons", options={"history": True}),
+        trial.wide_source("deals", options={"include_archived": True}),
+        trial.wide_source("persons", options={"history": True}),
         trial.source("notes"),
         trial.source("stages"),
     ]

@@ -32,7 +32,7 @@ def test_a_gap_longer_than_pipedrive_remembers(fresh_trial: FreshTrial, object_t
 
 def test_other_properties(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    every = trial.source("persons")
+    every = trial.wide_source("persons")
     few = trial.source("persons", properties=every.properties[:3], created_at=every.created_at)
     churn = Churn(trial.demo, seed=3)
     trial.windows(few)

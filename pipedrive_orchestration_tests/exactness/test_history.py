@@ -35,7 +35,7 @@ def gaps(trial: Trial, source: Source) -> int:
 
 def test_versions_chain(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial()
-    source = trial.source("persons", options={"history": True})
+    source = trial.wide_source("persons", options={"history": True})
     churn = Churn(trial.demo, seed=1)
     trial.windows(source, listener=WritesBetweenPages(churn))
     for round_ in range(3):

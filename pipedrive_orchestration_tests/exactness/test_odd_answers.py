@@ -32,7 +32,7 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_oddities_that_leave_nothing_out_change_nothing(fresh_trial: FreshTrial, object_type: str) -> None:
     trial = fresh_trial(scale=0.005)
     trial.demo.odd.follow(*map(odd, HARMLESS))
-    source = trial.source(object_type)
+    source = trial.wide_source(object_type)
     trial.windows(source)
     Churn(trial.demo, seed=1).steps(40)
     trial.changes(source)

@@ -34,7 +34,7 @@ DAMAGES = {
 def imported(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trial, Source]:
     """Deals, one of which left; read them, do not change them."""
     trial = Trial(demo, tmp_path_factory.mktemp("imported"))
-    source = trial.source("deals", options={"include_archived": True})
+    source = trial.whole_source("deals", options={"include_archived": True})
     trial.windows(source)
     with trial.warehouse.writing() as connection:
         connection.execute(

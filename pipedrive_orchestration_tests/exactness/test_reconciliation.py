@@ -244,7 +244,7 @@ def test_ticks_alone_end_in_the_truth(
 ) -> None:
     object_type, options = choice
     with impatient_trial(page_size) as trial:
-        lived = History(trial, trial.source(object_type, options=options), seed, note)
+        lived = History(trial, trial.wide_source(object_type, options=options), seed, note)
         lived.begin(first)
         for step in history:
             note(str(step))

@@ -106,7 +106,7 @@ def test_every_schedule_ends_in_the_truth(
 ) -> None:
     object_type, options = choice
     with small_trial(page_size) as trial:
-        source = trial.source(object_type, options=options)
+        source = trial.wide_source(object_type, options=options)
         churn = Churn(trial.demo, seed, FAMILIES)
         complete = False
         for step in schedule:

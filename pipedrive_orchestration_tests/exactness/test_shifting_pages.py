@@ -99,7 +99,7 @@ def test_writes_between_all_requests(
     fresh_trial: FreshTrial, between_requests: BetweenRequests, object_type: str
 ) -> None:
     trial = fresh_trial()
-    source = trial.source(object_type, options={"include_archived": True})
+    source = trial.wide_source(object_type, options={"include_archived": True})
     churn = Churn(trial.demo, seed=2, families=(object_type,))
     churn.steps(50)
     with between_requests(trial.demo, lambda _request: churn.steps(2)):

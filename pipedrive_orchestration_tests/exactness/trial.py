@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,15 +51,30 @@ class Trial:
         self.clock: Callable[[], datetime] = Ticks(demo.account.clock.exactly_now)
 
     def source(self, object_type: str, **choices: Any) -> Source:
-        """A source of every property that every answer carries; ``choices`` are fields of `Source`."""
+        """A source of the few properties by which records are known, of all with `make chaos`.
+
+        ``choices`` are fields of `Source`.
+        """
         body: dict[str, Any] = {
             "slug": object_type,
             "name": object_type,
             "created_at": self.clock(),
-            "properties": tuple(truth.kinds_of(self.demo.account, object_type)),
+            "properties": truth.told(self._kinds(object_type), object_type),
             "pull_mode": "static",
         } | choices
         return Source(object_type=object_type, id=uuid.uuid4(), **body)
+
+    def wide_source(self, object_type: str, **choices: Any) -> Source:
+        """A source of a property of each type, of all with `make chaos`: a wide table takes its time."""
+        choices.setdefault("properties", truth.one_of_each(self._kinds(object_type), object_type))
+        return self.source(object_type, **choices)
+
+    def whole_source(self, object_type: str, **choices: Any) -> Source:
+        """A source of every property that every answer carries."""
+        return self.source(object_type, properties=tuple(self._kinds(object_type)), **choices)
+
+    def _kinds(self, object_type: str) -> Mapping[str, truth.Kind]:
+        return truth.kinds_of(self.demo.account, object_type)
 
     def changes(self, source: Source, listener: Listener = _silent, **how: Any) -> ImportReport:
         """One ``changes`` pull."""

@@ -14,6 +14,7 @@ from pipedrive_orchestration.demo.endpoints.fields import fields_of_leads
 from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import Source
+from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.exactness.values import Record, expected, found, gathered, instant
 
 MAX_SHOWN = 12
@@ -56,6 +57,28 @@ def kinds_of(account: Account, object_type: str) -> dict[str, Kind]:
         if field["is_custom_field"]
     ]
     return {kind.key: kind for kind in kinds}
+
+
+TELLING = ("id", "name", "title", "status", "add_time", "update_time")
+"""Properties by which records are known, where a collection has them."""
+
+NARROW = 16
+"""Properties of a collection of which all are imported always."""
+
+
+def told(kinds: Mapping[str, Kind], object_type: str) -> tuple[str, ...]:
+    """The properties that a test imports which is not about values; all of them with `make chaos`."""
+    if FULL or len(kinds) <= NARROW:
+        return tuple(kinds)
+    wanted = {*TELLING, *UNSTAMPED.get(object_type, ())}
+    return tuple(key for key in kinds if key in wanted)
+
+
+def one_of_each(kinds: Mapping[str, Kind], object_type: str) -> tuple[str, ...]:
+    """The first property of each type in each place of a record, and the telling ones; all as above."""
+    first = {(kind.field_type, kind.where): kind.key for kind in reversed(list(kinds.values()))}
+    wanted = {*first.values(), *told(kinds, object_type)}
+    return tuple(key for key in kinds if key in wanted)
 
 
 def is_deleted(object_type: str, record: Record) -> bool:

@@ -71,8 +71,8 @@ def published() -> Iterator[Published]:
 def publish(trial: Trial) -> Published:
     """Deals with versions and persons, of which one each came and went after an instant, and a model."""
     write, clock = trial.demo.write, trial.demo.account.clock
-    deals = trial.source("deals", name="All deals", options={"history": True})
-    persons = trial.source("persons", name="All persons")
+    deals = trial.whole_source("deals", name="All deals", options={"history": True})
+    persons = trial.whole_source("persons", name="All persons")
     for source in (deals, persons):
         trial.windows(source)
         trial.changes(source)

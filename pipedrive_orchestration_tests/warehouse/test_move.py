@@ -25,7 +25,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Trial, Sou
     """An account, and a source with a history and one change, whose warehouse is read and not changed."""
     with running_demo(account_settings(scale=0.005)) as demo:
         trial = Trial(demo, tmp_path_factory.mktemp("original"))
-        source = trial.source("deals", options={"history": True})
+        source = trial.whole_source("deals", options={"history": True})
         trial.windows(source)
         Churn(demo, seed=5, families=("deals",)).steps(10)
         trial.changes(source)

@@ -43,12 +43,12 @@ def trial() -> Iterator[Trial]:
 
 def test_all_objects_of_the_schema_are_known(trial: Trial) -> None:
     assert set(OBJECTS) == OFFICIAL
-    assert objects_of([trial.source(name) for name in OBJECTS.values() if not BUILT_IN[name].parent])
+    assert objects_of([trial.whole_source(name) for name in OBJECTS.values() if not BUILT_IN[name].parent])
 
 
 @pytest.mark.parametrize("object_type", sample(ALONE, "leads", "notes", "projects"))
 def test_what_is_made_changed_and_deleted_is_so_in_the_table(trial: Trial, object_type: str) -> None:
-    account, source = trial.demo.account, trial.source(object_type)
+    account, source = trial.demo.account, trial.whole_source(object_type)
     trial.windows(source)
     trial.changes(source)
     wire = Wire(trial, [source])
@@ -124,7 +124,7 @@ def test_a_deal_that_changed_by_an_event_has_its_children_read_with_their_next_t
 
 
 def test_what_comes_as_a_whole_is_asked_for_no_more_than_every_few_seconds(trial: Trial) -> None:
-    account, source = trial.demo.account, trial.source("boards")
+    account, source = trial.demo.account, trial.whole_source("boards")
     trial.windows(source)
     wire = Wire(trial, [source])
     (board, *_) = account.records("boards")

@@ -26,7 +26,7 @@ def imported() -> Iterator[Trial]:
 
 def wired(trial: Trial, *types: str) -> Wire:
     """Sources of some types, imported, with a wire to them."""
-    sources = [trial.source(object_type) for object_type in types]
+    sources = [trial.wide_source(object_type) for object_type in types]
     for source in sources:
         trial.windows(source)
         trial.changes(source)

@@ -38,7 +38,8 @@ class WriteTrial:
         self.account = demo.account
         self.trial = Trial(demo, folder)
         self.sources: tuple[Source, ...] = tuple(
-            self.trial.source(name, options=Options(partitions_start="2026-05")) for name in object_types
+            self.trial.whole_source(name, options=Options(partitions_start="2026-05"))
+            for name in object_types
         )
         for source in self.sources:
             self.trial.windows(source)
