@@ -9,7 +9,7 @@ endif
 CLI := $(BIN)/pipedrive-orchestration
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev import test lint types tests test-instant chaos test-ui test-duckdb wheel wheel-test bench fidelity constraints clean
+.PHONY: help demo dev import test lint types tests test-instant chaos test-ui test-duckdb scale wheel wheel-test bench fidelity constraints clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ wheel-test: $(VENV)/installed-dev ## Install the wheel in an environment of its 
 
 test-duckdb: $(VENV)/installed-dev ## Open files with DuckDB 1.2 to 2.x, and run the tests on 1.5.5 and the newest 2.x
 	$(BIN)/pytest -n 0 -m duckdbs pipedrive_orchestration_tests/warehouse
+
+scale: $(VENV)/installed-dev ## Several hosts with real servers: PostgreSQL, Redis, S3, workers; one after the other is killed
+	$(BIN)/pytest -n 0 -m scale pipedrive_orchestration_tests/scale
 
 bench: $(VENV)/installed-dev ## Print figures
 	$(BIN)/python -m benchmarks

@@ -140,6 +140,15 @@ class Settings(BaseSettings):
     oauth_url: str = Field(
         default="https://oauth.pipedrive.com", description="Where the tokens of the app are refreshed."
     )
+    oauth_database: Annotated[
+        str | None,
+        Field(pattern=r"^postgres(ql)?://[^\s]+$"),
+        Remedy("write an address such as postgresql://crm@db.internal/crm, without the password"),
+    ] = Field(
+        default=None,
+        description="The PostgreSQL database in which several machines keep the app's newest tokens; a file "
+        "in .state/ if not set.",
+    )
     project: ExpandedPath = Field(
         default=Path("./project"), description="The folder that holds sources/ and workflows/."
     )

@@ -1,7 +1,5 @@
 """The maintenance of a lake as a job, and its schedule at night."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg

@@ -28,6 +28,7 @@ class PipedriveResource(dg.ConfigurableResource[Connection]):
     oauth_client_id: str = Field(default="", description="The app to sign in as, where there is no token.")
     oauth_client_secret: str = Field(default="", repr=False, description="Secret of the app.")
     oauth_refresh_token: str = Field(default="", repr=False, description="What its installation gave.")
+    oauth_database: str = Field(default="", description="Database of its newest tokens; empty for a file.")
 
     home: str = Field(
         default="",
@@ -47,6 +48,7 @@ class PipedriveResource(dg.ConfigurableResource[Connection]):
             "oauth_client_id": self.oauth_client_id,
             "oauth_client_secret": self.oauth_client_secret,
             "oauth_refresh_token": self.oauth_refresh_token,
+            "oauth_database": self.oauth_database,
             "home": self.home,
         }
         return Connection.from_settings(
@@ -132,6 +134,7 @@ def resources_of(
             oauth_client_id=settings.oauth_client_id or "",
             oauth_client_secret=secret("oauth_client_secret"),
             oauth_refresh_token=secret("oauth_refresh_token"),
+            oauth_database=settings.oauth_database or "",
             home=str(settings.home),
         ),
         "warehouse": WarehouseResource(

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import httpx
 
 from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected
-from pipedrive_orchestration.pipedrive.oauth import OAuth, Tokens, base_address
+from pipedrive_orchestration.pipedrive.oauth import OAuth, base_address
+from pipedrive_orchestration.pipedrive.token_store import Tokens
 from pipedrive_orchestration.settings import Settings
 
 DEFAULT_URL: str = Settings.model_fields["api_url"].default
@@ -35,7 +36,7 @@ class Connection:
     def from_settings(cls, settings: Settings) -> Connection:
         """The account that an API token opens, or an installed app where there is no token.
 
-        OAuth tokens are kept in ``oauth/`` of the state folder.
+        OAuth tokens are kept in ``oauth/`` of the state folder, or in the database that the settings name.
 
         Raises:
             NotConnected: there is neither, or what there is cannot be used.

@@ -4,7 +4,7 @@
 
     PipedriveError
     ├── NotConnected     no token, or Pipedrive refuses it (401)
-    ├── OAuthStateError  the file of OAuth tokens cannot be read or written
+    ├── OAuthStateError  the OAuth tokens cannot be read or kept
     ├── Refused          Pipedrive understood and will not do it (400, 402, 403, 404, 410, ...)
     ├── OutcomeUnknown   a write whose answer is lost: it may have been carried out and may not
     ├── Unavailable      no usable answer before the deadline: host unreachable, 5xx, broken bodies
@@ -19,7 +19,6 @@ travels in a header.
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
 
@@ -55,13 +54,10 @@ class NotConnected(PipedriveError):
 
 
 class OAuthStateError(PipedriveError):
-    """The file that keeps the newest OAuth tokens cannot be used."""
+    """The place that keeps the newest OAuth tokens cannot be used."""
 
-    def __init__(self, file: Path, error: OSError) -> None:
-        super().__init__(
-            f"The OAuth tokens cannot be kept in {file}: {error.strerror or error}. Make the folder "
-            "writable, and only by this user; it lies in .state/ of the working folder, or of DAGSTER_HOME."
-        )
+    def __init__(self, place: str, reason: str, remedy: str) -> None:
+        super().__init__(f"The OAuth tokens cannot be kept in {place}: {reason.rstrip('.')}. {remedy}")
 
 
 _MOVED = "The token is not sent on to another address; set PIPEDRIVE_API_URL to the right one."

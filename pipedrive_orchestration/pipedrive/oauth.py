@@ -1,62 +1,30 @@
-"""OAuth: the access tokens of an installed app, refreshed when they end and kept in a file."""
+"""OAuth: the access tokens of an installed app, refreshed when they end and kept for the next process."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import msgspec
-from filelock import FileLock, Timeout
 
-from pipedrive_orchestration.files import make_private_folder, replace_content
-from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected, OAuthStateError
+from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected
+from pipedrive_orchestration.pipedrive.token_store import (
+    TURN_SECONDS,
+    Tokens,
+    TokenStore,
+    TurnTimeout,
+    token_store,
+)
 from pipedrive_orchestration.settings import Settings
-
-EARLY_SECONDS = 60.0
-"""Seconds before its end at which an access token is refreshed, so that it does not end under way."""
-
-TURN_SECONDS = 60.0
-"""Seconds that one process waits for another that is refreshing."""
 
 _TIMEOUT = httpx.Timeout(30, connect=10)
 
 
 class OAuthUnavailable(httpx.RequestError):
     """A failure to get an access token, after which another try may give one."""
-
-
-class Tokens(msgspec.Struct, frozen=True):
-    """The tokens that a refresh gave (docs/pipedrive-api.md#authentication).
-
-    Attributes:
-        access_token: goes with requests, for about an hour.
-        refresh_token: pays for the next refresh; it may be another one after each.
-        api_domain: where the company's API answers.
-        expires_at: when the access token ends, in seconds of Unix time.
-        scope: the app's scopes with commas between them; empty where that is not known.
-    """
-
-    access_token: str
-    refresh_token: str
-    api_domain: str
-    expires_at: float
-    scope: str = ""
-
-    def is_good(self, refused: str | None = None) -> bool:
-        """Whether the access token should be accepted now.
-
-        Args:
-            refused: an access token that was not.
-        """
-        return self.access_token != refused and self.expires_at - EARLY_SECONDS > time.time()
-
-    def __repr__(self) -> str:
-        return f"Tokens(api_domain={self.api_domain!r}, expires_at={self.expires_at!r})"
 
 
 class _Answer(msgspec.Struct):
@@ -79,16 +47,16 @@ class OAuth:
     Attributes:
         client_id: of the app.
         client_secret: of the app.
-        refresh_token: what the installation gave; newer ones are in ``file``.
+        refresh_token: what the installation gave; newer ones are in ``store``.
         url: base address of the server that refreshes.
-        file: where the newest tokens are.
+        store: where the newest tokens are.
     """
 
     client_id: str
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
     url: str
-    file: Path
+    store: TokenStore
 
     @classmethod
     def from_settings(cls, settings: Settings, state: Path) -> OAuth | None:
@@ -96,7 +64,7 @@ class OAuth:
 
         Args:
             settings: id, secret and refresh token of the app, and where they are exchanged.
-            state: folder of the tokens' files.
+            state: folder of the tokens' files, where the settings name no database for them.
 
         Raises:
             NotConnected: some of the variables are missing, or the address is none; names all of that.
@@ -118,7 +86,9 @@ class OAuth:
             raise NotConnected(" ".join(problems), OAUTH_REMEDY)
         client_id, client_secret, refresh_token = given.values()
         grant = hashlib.sha256(" ".join((url, client_id, refresh_token)).encode()).hexdigest()[:16]
-        return cls(client_id, client_secret, refresh_token, url, state / f"{grant}.json")
+        return cls(
+            client_id, client_secret, refresh_token, url, token_store(settings.oauth_database, grant, state)
+        )
 
     def tokens(self, refused: str | None = None) -> Tokens:
         """Tokens that should be good for a request now; asks for new ones where that takes it.
@@ -129,43 +99,31 @@ class OAuth:
         Raises:
             NotConnected: the server does not accept the app or its refresh token.
             OAuthUnavailable: no answer that says so, nor tokens.
-            OAuthStateError: the tokens' file cannot be read or written.
+            OAuthStateError: the tokens cannot be kept.
         """
-        stored = stored_tokens(self.file)
+        stored = self.store.read()
         if stored is not None and stored.is_good(refused):
             return stored
-        with self._turn():
-            stored = stored_tokens(self.file)
-            if stored is not None and stored.is_good(refused):
-                return stored
-            tokens = self._refreshed(stored.refresh_token if stored else self.refresh_token)
-            store_tokens(self.file, tokens)
+        try:
+            with self.store.turn() as turn:
+                stored = turn.read()
+                if stored is not None and stored.is_good(refused):
+                    return stored
+                tokens = self._refreshed(stored.refresh_token if stored else self.refresh_token)
+                turn.write(tokens)
+        except TurnTimeout:
+            raise OAuthUnavailable(f"another process has been refreshing for {TURN_SECONDS:.0f} s") from None
         return tokens
 
     def scopes(self) -> frozenset[str] | None:
         """The scopes of the app as its newest tokens tell, without asking; None where they do not.
 
         Raises:
-            OAuthStateError: the tokens' file cannot be read.
+            OAuthStateError: the tokens cannot be read.
         """
-        stored = stored_tokens(self.file)
+        stored = self.store.read()
         told = (stored.scope if stored else "").replace(",", " ").split()
         return frozenset(told) or None
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        try:
-            make_private_folder(self.file.parent)
-            lock = FileLock(f"{self.file}.lock", thread_local=False)
-            lock.acquire(timeout=TURN_SECONDS)
-        except Timeout:
-            raise OAuthUnavailable(f"another process has been refreshing for {TURN_SECONDS:.0f} s") from None
-        except OSError as error:
-            raise OAuthStateError(self.file, error) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _refreshed(self, refresh_token: str) -> Tokens:
         # Without the slash at the end: that form redirects, and the body is lost
@@ -227,32 +185,6 @@ def _failure_of(body: bytes) -> _Failure:
         return msgspec.json.decode(body, type=_Failure)
     except msgspec.DecodeError:
         return _Failure("the answer is not JSON")
-
-
-def stored_tokens(file: Path) -> Tokens | None:
-    """The tokens in a file; None where it is missing or damaged, as the configured token is there still.
-
-    Raises:
-        OAuthStateError: the file cannot be read.
-    """
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Tokens)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-    except OSError as error:
-        raise OAuthStateError(file, error) from None
-
-
-def store_tokens(file: Path, tokens: Tokens) -> None:
-    """Replace the tokens in a file; a crash leaves the old content or the new.
-
-    Raises:
-        OAuthStateError: the folder cannot be written; the file is as it was.
-    """
-    try:
-        replace_content(file, msgspec.json.encode(tokens), mode=0o600)
-    except OSError as error:
-        raise OAuthStateError(file, error) from None
 
 
 def base_address(written: str) -> str | None:

@@ -46,6 +46,7 @@ from dagster._core.storage.asset_check_execution_record import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
 )
 from dagster._core.storage.defs_state.base import DefsStateStorage
+from dagster._core.storage.defs_state.blob_storage_state_storage import UPathDefsStateStorage
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
@@ -60,6 +61,7 @@ from dagster._core.storage.runs.schema import KeyValueStoreTable, RunsTable, Run
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._serdes.config_class import ConfigurableClassData
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import Connection, Dialect, Engine, and_, delete, event, exists, func, select, union
 from sqlalchemy.exc import IntegrityError
@@ -70,12 +72,14 @@ __all__ = [
     "REPOSITORY",
     "Cancellation",
     "CheckRunHealthResult",
+    "ConfigurableClassData",
     "ExampleMapping",
     "ForeseenFailure",
     "InstanceKeyValues",
     "OldRun",
     "RunHistory",
     "ScheduleStates",
+    "UPathDefsStateStorage",
     "UnreachableError",
     "WorkerStatus",
     "address_of_code_server",

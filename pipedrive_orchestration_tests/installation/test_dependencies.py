@@ -33,9 +33,14 @@ INSTALLED_APART = {"dlt": "the peer of a benchmark, which makes an environment o
 
 @pytest.fixture(scope="module")
 def declared() -> dict[str, set[str]]:
-    """Names of distributions: those of the package, and those of the group ``dev``."""
+    """Names of distributions: those of the package, of its extras, and of the group ``dev``."""
     read: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-    groups = {"package": read["project"]["dependencies"], "dev": read["dependency-groups"]["dev"]}
+    extras = [one for extra in read["project"]["optional-dependencies"].values() for one in extra]
+    groups = {
+        "package": read["project"]["dependencies"],
+        "extras": extras,
+        "dev": read["dependency-groups"]["dev"],
+    }
     return {
         name: {canonicalize_name(Requirement(one).name) for one in group} for name, group in groups.items()
     }
@@ -78,7 +83,8 @@ def _owners(module: str, known: Mapping[str, list[str]]) -> list[str]:
 
 
 def test_the_package_uses_only_what_it_declares(declared: dict[str, set[str]]) -> None:
-    assert distributions_of(imported(files_of(["pipedrive_orchestration"]))) - declared["package"] == set()
+    used = distributions_of(imported(files_of(["pipedrive_orchestration"])))
+    assert used - declared["package"] - declared["extras"] == set()
 
 
 def test_the_package_uses_all_that_it_declares(declared: dict[str, set[str]]) -> None:
@@ -104,7 +110,8 @@ def test_tools_are_declared_because_they_are_used(declared: dict[str, set[str]])
     stubs = {one for one in declared["dev"] if one.startswith("types-") or one.endswith("-stubs")}
     programs = {one for one in declared["dev"] if f"$(BIN)/{one}" in commands or f"[tool.{one}]" in commands}
     linter = {"import-linter"} if "[tool.importlinter]" in commands else set()
-    assert declared["dev"] - used - stubs - programs - linter == set()
+    # So that types and tests see what an extra brings.
+    assert declared["dev"] - used - stubs - programs - linter - declared["extras"] == set()
 
 
 def test_the_pythons_that_are_named_are_those_that_are_tested() -> None:

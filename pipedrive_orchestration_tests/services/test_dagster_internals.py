@@ -29,8 +29,8 @@ from pipedrive_orchestration.services import dagster_internals
 
 PACKAGE = Path(pipedrive_orchestration.__file__).parent
 HOME = Path(dagster_internals.__file__)
-PUBLIC = ("dagster", "dagster.components", "dagster_dbt", "dagster_duckdb")
-"""The modules from which everybody may import what they export."""
+PUBLIC = ("dagster", "dagster.components", "dagster_celery.launcher", "dagster_dbt", "dagster_duckdb")
+"""The modules from which everybody may import what they export; a `dagster.yaml` names the launcher's."""
 
 
 def private_imports(code: str) -> Iterator[str]:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
+from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.orchestration.maintenance import maintenance_definitions
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.extensions import packaged_extension
@@ -22,6 +25,7 @@ from pipedrive_orchestration.warehouse.publish import Publisher
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial, fresh_trial
 from pipedrive_orchestration_tests.exactness.trial import Trial
+from pipedrive_orchestration_tests.instances import dagster_instance
 from pipedrive_orchestration_tests.servers import KEY_ID, SECRET, Server, object_storage
 from pipedrive_orchestration_tests.warehouse.backends import KIND
 
@@ -38,6 +42,31 @@ NO_PAST = timedelta(0)
 def test_a_file_needs_no_maintenance(tmp_path: Path) -> None:
     with pytest.raises(NothingToMaintainError, match="is no lake"):
         maintain(Warehouse(str(tmp_path / "crm.duckdb")), NO_PAST)
+
+
+@pytest.mark.parametrize(("database", "jobs"), [("crm.duckdb", 0), ("ducklake:crm.ducklake", 1)])
+def test_a_lake_is_maintained_every_night(database: str, jobs: int) -> None:
+    """Where the definitions are loaded, nothing of the warehouse is opened."""
+    found = maintenance_definitions(ProjectContext(settings=Settings(warehouse=database)))
+    assert len(found.jobs or []) == len(found.schedules or []) == jobs
+
+
+@on_lakes
+def test_the_job_says_what_it_has_done(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial(scale=0.005)
+    trial.windows(trial.source("deals"))
+    trial.changes(trial.source("deals"))
+    lake = trial.warehouse.lake
+    assert lake is not None
+    settings = Settings(warehouse=trial.warehouse.database, warehouse_data=lake.data, keep_snapshots_days=0)
+    project = ProjectContext(settings=settings)
+    definitions = dg.Definitions.merge(
+        dg.Definitions(resources=project.resources()), maintenance_definitions(project)
+    )
+    with dagster_instance() as instance:
+        done = definitions.resolve_job_def("maintain_warehouse").execute_in_process(instance=instance)
+    assert done.success
+    assert extent_of(trial.warehouse).snapshots == 1
 
 
 @on_lakes
