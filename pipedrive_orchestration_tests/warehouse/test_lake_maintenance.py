@@ -48,7 +48,7 @@ def test_a_file_needs_no_maintenance(tmp_path: Path) -> None:
 def test_a_lake_is_maintained_every_night(database: str, jobs: int) -> None:
     """Where the definitions are loaded, nothing of the warehouse is opened."""
     found = maintenance_definitions(ProjectContext(settings=Settings(warehouse=database)))
-    assert len(found.jobs or []) == len(found.schedules or []) == jobs
+    assert len(list(found.jobs or [])) == len(list(found.schedules or [])) == jobs
 
 
 @on_lakes
