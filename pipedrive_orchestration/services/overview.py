@@ -14,12 +14,14 @@ from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.freshness import Freshness, freshness_in
 from pipedrive_orchestration.services.status import SourceState, Status, states_of
 from pipedrive_orchestration.services.troubles import Trouble, TroubleKind
+from pipedrive_orchestration.services.writes import waiting_plans
 from pipedrive_orchestration.sources import BadFile, Source
 from pipedrive_orchestration.warehouse import Warehouse, field_history, ledger, users
 from pipedrive_orchestration.warehouse.account import KnownAccount, known_account
 from pipedrive_orchestration.warehouse.field_history import DriftedField
 from pipedrive_orchestration.warehouse.ledger import ImportDay, ImportEntry
 from pipedrive_orchestration.warehouse.rows import Counts, read_counts
+from pipedrive_orchestration.writing.store import WriteStore
 
 DAYS = 14
 """Days of which changes and tokens are shown, today's included."""
@@ -94,6 +96,7 @@ class Overview:
         company: whose account it is, as the sources were last read; None before the first import.
         user: as whom.
         account: what imports were last told of it.
+        waiting: plans of writes that wait for somebody.
     """
 
     at: datetime
@@ -102,6 +105,7 @@ class Overview:
     company: str | None = None
     user: str | None = None
     account: KnownAccount | None = None
+    waiting: Sequence[Trouble] = ()
 
     @property
     def unwell(self) -> list[SourceOverview]:
@@ -110,7 +114,7 @@ class Overview:
 
     @property
     def troubles(self) -> list[Trouble]:
-        """All that is wrong, of sources and of files that are left out."""
+        """All that is wrong, of sources, of files that are left out, and of plans that wait."""
         files = [
             Trouble(
                 str(bad.path),
@@ -121,11 +125,14 @@ class Overview:
             )
             for bad in self.bad_files
         ]
-        return [*(trouble for source in self.sources for trouble in source.troubles), *files]
+        of_sources = (trouble for source in self.sources for trouble in source.troubles)
+        return [*of_sources, *files, *self.waiting]
 
     def of(self, slug: str) -> Overview:
         """The same of one source alone."""
-        return replace(self, sources=[source for source in self.sources if source.slug == slug], bad_files=())
+        return replace(
+            self, sources=[source for source in self.sources if source.slug == slug], bad_files=(), waiting=()
+        )
 
     def __str__(self) -> str:
         count = len(self.sources)
@@ -135,6 +142,9 @@ class Overview:
         if self.bad_files:
             files = len(self.bad_files)
             parts.append("1 file left out" if files == 1 else f"{files:,} files left out")
+        if self.waiting:
+            plans = len(self.waiting)
+            parts.append("1 plan waits" if plans == 1 else f"{plans:,} plans wait")
         return "; ".join(parts)
 
 
@@ -156,8 +166,9 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
             _overview(connection, state, now, costs, failures.get(state.source.slug)) for state in states
         ]
         reader, account = users.last_reader(connection), known_account(connection)
+        waiting = waiting_plans(connection, WriteStore(deployment.store.project).load().writes)
     company, user = (reader.company, reader.user) if reader else (None, None)
-    return Overview(now, sources, loaded.bad_files, company, user, account)
+    return Overview(now, sources, loaded.bad_files, company, user, account, waiting)
 
 
 def _not_imported(state: SourceState, failure: FailedRun | None) -> SourceOverview:

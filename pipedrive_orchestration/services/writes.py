@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import duckdb
+
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.services.troubles import Trouble, TroubleKind
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import InvalidBodyError, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import WorkflowStore
 from pipedrive_orchestration.writing import ledger
 from pipedrive_orchestration.writing.apply import ApplyReport, Listener, NotAppliedError, apply_plan
-from pipedrive_orchestration.writing.ledger import LedgerRow, Plan
+from pipedrive_orchestration.writing.ledger import LedgerRow, Plan, PlanStatus
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.permission import require_permission
 from pipedrive_orchestration.writing.plan import Planning, make_plan
+from pipedrive_orchestration.writing.report import summary_of
+from pipedrive_orchestration.writing.spreadsheets import Proposal, write_of_file
 from pipedrive_orchestration.writing.store import LoadedWrites, WriteStore, problems_of_links
 from pipedrive_orchestration.writing.undo import plan_undo
+
+
+def waiting_plans(connection: duckdb.DuckDBPyConnection, writes: Iterable[Write]) -> list[Trouble]:
+    """The plans that wait for somebody: made by a schedule or above their limits, or stopped on the way.
+
+    A plan that somebody has made by hand and not applied yet is nobody's trouble.
+    """
+    newest = ledger.newest_plans(connection)
+    found = []
+    for write in writes:
+        plan = newest.get(write.slug)
+        is_ours = write.schedule is not None or write.apply == "automatic"
+        if plan is None or not plan.changes:
+            continue
+        if plan.status == PlanStatus.STOPPED or (plan.status == PlanStatus.PLANNED and is_ours):
+            found.append(_waiting(write, plan))
+    return found
+
+
+def _waiting(write: Write, plan: Plan) -> Trouble:
+    state = "stopped before its end" if plan.status == PlanStatus.STOPPED else "waits to be applied"
+    why = f" It is above its limits: {'; '.join(plan.above_limits)}." if plan.above_limits else ""
+    above = " --above-limits" if plan.above_limits else ""
+    told = (
+        f"A plan of {plan.made_at:%Y-%m-%d %H:%M} {state}: {summary_of(plan)}.{why} "
+        f"`write show {write.slug}` shows it, `write apply {write.slug}{above}` applies it."
+    )
+    return Trouble(write.slug, TroubleKind.PLAN_WAITS, told, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +102,50 @@ class Writes:
         if problems:
             raise InvalidBodyError(problems)
         return make_plan(write, self._planning(), refresh=refresh)
+
+    def plan_of_file(
+        self, file: Path, object_type: str, match: Sequence[str], operation: str | None = None
+    ) -> tuple[Plan, Proposal]:
+        """A plan of a file of rows that no write names, and what its columns are taken to be about.
+
+        Raises:
+            InvalidBodyError: the file cannot be read, says too little, or does not fit the account.
+            PipedriveError, WarehouseError: see `make_plan`.
+        """
+        planning = self._planning()
+        write, proposal = write_of_file(file, object_type, match, operation, planning)
+        return make_plan(write, planning), proposal
+
+    def apply_alone(self, plan_id: UUID, *, listener: Listener = lambda _: None) -> ApplyReport:
+        """Do what a plan says that no file of the project has made, or that takes such a one back.
+
+        Raises:
+            WritesNotAllowedError: nothing may be changed.
+            NotAppliedError, PipedriveError, WarehouseError: see `apply_plan`.
+        """
+        require_permission(allowed=self.allowed)
+        return apply_plan(plan_id, self._planning(), None, above_limits=True, listener=listener)
+
+    def undo_alone(self, plan_id: UUID) -> Plan:
+        """A plan that takes such a plan back.
+
+        Raises:
+            NotAppliedError, PipedriveError, WarehouseError: see `plan_undo`.
+        """
+        return plan_undo(plan_id, self._planning())
+
+    def plan_named(self, plan_id: UUID) -> Plan:
+        """The plan of an id.
+
+        Raises:
+            NotAppliedError: there is none.
+            WarehouseError: the database cannot be opened.
+        """
+        with self.warehouse.reading() as connection:
+            plan = ledger.plan_of(connection, plan_id)
+        if plan is None:
+            raise NotAppliedError(f"There is no plan {plan_id}.")
+        return plan
 
     def apply(
         self,

@@ -243,6 +243,12 @@ def plans_of(connection: duckdb.DuckDBPyConnection, write: str | None = None, mo
     return _plans(connection, 'WHERE "write" = ? ORDER BY made_at DESC LIMIT ?', write, most)
 
 
+def newest_plans(connection: duckdb.DuckDBPyConnection) -> dict[str, Plan]:
+    """The newest plan of each write, its undoings included, by the write's slug."""
+    newest = _plans(connection, 'QUALIFY row_number() OVER (PARTITION BY "write" ORDER BY made_at DESC) = 1')
+    return {plan.write: plan for plan in newest}
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One row of ``changes``, with what became of it."""

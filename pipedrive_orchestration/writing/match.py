@@ -176,13 +176,13 @@ class Matcher:
         write = self._write
         try:
             if write.file is not None:
-                _number(connection, _reader(self._project / write.file))
+                _number(connection, reader_of(self._project / write.file))
             elif write.workflow is not None:
                 _number(connection, quoted("workflows", write.workflow))
             elif warehouse.path is None:
                 with TemporaryDirectory() as folder:
                     answer_apart(connection, str(write.rows), Path(folder))
-                    _number(connection, _reader(Path(folder) / ANSWER))
+                    _number(connection, reader_of(Path(folder) / ANSWER))
             else:
                 _lock_down(connection)
                 # The newline ends a comment at the end of the query.
@@ -210,7 +210,7 @@ class Matcher:
         ]
         own = {}
         for mapped in self._mapping.written:
-            column = _column_of(mapped.prop.key, self._source, table)
+            column = column_of(mapped.prop.key, self._source, table)
             if column is None:
                 problems.append(
                     Problem(
@@ -301,7 +301,8 @@ def _matched(values: Sequence[Any], columns: Sequence[str], own: Sequence[str]) 
     return MatchedRow(number, row, tuple(ids or ()), record, name, bool(is_archived))
 
 
-def _reader(file: Path) -> str:
+def reader_of(file: Path) -> str:
+    """The SQL of a table function that reads a file of rows; texts of CSV stay texts."""
     path = literal(str(file))
     match file.suffix.lower():
         case ".csv":
@@ -312,7 +313,7 @@ def _reader(file: Path) -> str:
             return f"read_json({path})"
 
 
-def _column_of(key: str, source: Source, table: Mapping[str, str]) -> str | None:
+def column_of(key: str, source: Source, table: Mapping[str, str]) -> str | None:
     """The column that holds a property, under its name of v1 if it was asked for by that."""
     if key in table:
         return key

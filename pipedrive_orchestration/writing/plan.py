@@ -77,7 +77,7 @@ def make_plan(write: Write, planning: Planning, *, refresh: bool = True) -> Plan
         PipedriveError: the account cannot be read, or is another company's.
         WarehouseError: the database cannot be opened or written.
     """
-    source = table_source(write, planning)
+    source = table_source(write.object_type, write.source, planning)
     if refresh:
         import_source(
             source,
@@ -101,19 +101,24 @@ def make_plan(write: Write, planning: Planning, *, refresh: bool = True) -> Plan
     return plan
 
 
-def table_source(write: Write, planning: Planning) -> Source:
+def table_source(object_type: str, named: str | None, planning: Planning) -> Source:
     """The source in whose table the records of a write are looked for.
+
+    Args:
+        object_type: the collection.
+        named: the source that the write names, if it does.
+        planning: what it is planned with.
 
     Raises:
         InvalidBodyError: there is none, or it was never imported.
     """
-    if write.source is not None:
-        candidates = [source for source in planning.sources if source.slug == write.source]
+    if named is not None:
+        candidates = [source for source in planning.sources if source.slug == named]
     else:
         candidates = [
             source
             for source in planning.sources
-            if source.object_type == write.object_type and source.filters is None
+            if source.object_type == object_type and source.filters is None
         ]
     imported = _imported(planning, candidates)
     if imported:
@@ -122,7 +127,7 @@ def table_source(write: Write, planning: Planning) -> Source:
         message = f"{candidates[0].slug} has not been imported yet: import it first."
     else:
         message = (
-            f"There is no unfiltered source of {write.object_type}, in whose table its records could be "
+            f"There is no unfiltered source of {object_type}, in whose table its records could be "
             "found: create one with the properties of match and fields."
         )
     raise InvalidBodyError([Problem("source", "no_source", message)])

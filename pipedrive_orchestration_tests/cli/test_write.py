@@ -101,3 +101,53 @@ def test_check_says_what_is_wrong_with_the_files_of_writes(project: Project) -> 
         ("bad.yaml", "on_conflict", 9), ("bad.yaml", "fields", 1),
         ("links.yaml", "source", 9), ("links.yaml", "file", 4),
     }  # fmt: skip
+
+
+def test_a_spreadsheet_is_planned_by_its_headers_and_applied_without_a_write(
+    project: Project, account: DemoServer
+) -> None:
+    project.write("all_persons", PERSONS | {"properties": ["name", "emails", "job_title"]})
+    project.connect_to(account)
+    project.bring("all_persons", account)
+    with (project.folder / ".env").open("a") as file:
+        file.write("PIPEDRIVE_ALLOW_WRITES=true\n")
+    known = next(one for one in account.account.records("persons") if one["emails"] and not one["is_deleted"])
+    (project.folder / "contacts.csv").write_text(
+        "E-Mail,Full name,Job Title,Shoe size,Birthday\n"
+        f"{known['emails'][0]['value'].upper()},{known['name']},Roofer,42,\n"
+        "new@example.com,New One,Cook,43,\n"
+    )
+    planned = project.run("write", "plan", "--file", "contacts.csv", "--type", "persons", "--match", "email")
+    assert planned.code == 0, planned.err
+    for part in ("emails, by which", "no property is called so", "no source imports `birthday`", "Roofer"):
+        assert part in planned.out, part
+    plan_id = planned.out.rpartition("--plan ")[2].split("`")[0]
+    applied = json.loads(project.run("write", "apply", "--plan", plan_id, "--json").out)
+    assert applied["counts"] == {"done": 2}
+    assert job_of(account, known["id"]) == "Roofer"
+    again = project.run("write", "plan", "--file", "contacts.csv", "--type", "persons", "--match", "email")
+    assert "2 as they are" in again.out or "unchanged" in again.out, again.out
+    back = json.loads(project.run("write", "undo", "--plan", plan_id, "--json").out)
+    assert (back["updates"], back["deletes"]) == (1, 1)
+    assert project.run("write", "apply", "--plan", back["plan_id"], "--yes").code == 0
+    assert job_of(account, known["id"]) == known["job_title"]
+    wrong = project.run("write", "plan", "--file", "contacts.csv", "--type", "persons", "--match", "phone")
+    assert (wrong.code, "No column is about `phone`" in wrong.err) == (2, True)
+
+
+def test_a_plan_of_a_schedule_that_nobody_has_applied_is_told_of(
+    project: Project, account: DemoServer
+) -> None:
+    project.write("all_persons", PERSONS | {"properties": ["name", "job_title"]})
+    project.connect_to(account)
+    project.bring("all_persons", account)
+    person = sorted(project.current("all_persons"))[2]
+    (project.folder / "project" / "jobs.csv").write_text(f"person,job\n{person},Waiting\n")
+    write_file(project, "jobs", JOBS)
+    assert project.run("write", "plan", "jobs").code == 0
+    assert json.loads(project.run("status", "--json").out)["waiting_plans"] == []
+    write_file(project, "jobs", JOBS | {"schedule": "0 6 * * *", "limits": {"changes": 0}})
+    assert project.run("write", "plan", "jobs").code == 0
+    (waiting,) = json.loads(project.run("status", "--json").out)["waiting_plans"]
+    assert waiting["write"] == "jobs"
+    assert "above its limits" in waiting["remedy"]

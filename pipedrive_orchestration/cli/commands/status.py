@@ -93,6 +93,8 @@ def _show(overview: Overview) -> None:
     for source in overview.unwell:
         for trouble in source.troubles:
             say(f"{source.slug}: {trouble.text}", style="yellow")
+    for plan in overview.waiting:
+        say(f"{plan.subject}: {plan.text}", style="yellow")
     for bad in overview.bad_files:
         say(bad, style="red")
 
@@ -155,6 +157,7 @@ def _as_json(overview: Overview) -> dict[str, Any]:
         "summary": str(overview),
         "sources": [_source_as_json(source, overview.at) for source in overview.sources],
         "bad_files": [bad.path for bad in overview.bad_files],
+        "waiting_plans": [{"write": plan.subject, "remedy": plan.text} for plan in overview.waiting],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import CommandError, explained
 from pipedrive_orchestration.cli.output import busy, err, out, print_json, say
+from pipedrive_orchestration.pipedrive.requests import PLANNED
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.writes import Writes
 from pipedrive_orchestration.writing.apply import ApplyProgress, ApplyReport, Listener
@@ -43,11 +45,16 @@ class Action(StrEnum):
     UNDO = "undo"
 
 
+def known_planned(incomplete: str) -> list[str]:
+    """Collections that plans can change, for the shell to complete."""
+    return [name for name in PLANNED if name.startswith(incomplete)]
+
+
 class StoppedError(CommandError):
     """An application that has not come to its end; the message says what is left."""
 
 
-def write(
+def write(  # noqa: PLR0913 - arguments of the command line
     action: Annotated[Action, typer.Argument(help="What to do.")],
     slug: Annotated[
         str | None,
@@ -56,6 +63,29 @@ def write(
         ),
     ] = None,
     *,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            help="Rows to plan without a write: a CSV, JSON or Parquet file.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    object_type: Annotated[
+        str | None,
+        typer.Option(
+            "--type", help="The collection that the file's rows change.", autocompletion=known_planned
+        ),
+    ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option("--match", help="The properties by which its records are known, with commas; or id."),
+    ] = None,
+    operation: Annotated[
+        str | None,
+        typer.Option("--operation", help="create, update, upsert or delete; by default as it matches."),
+    ] = None,
     plan: Annotated[
         UUID | None, typer.Option("--plan", help="The plan, by its id; the newest one if not given.")
     ] = None,
@@ -71,6 +101,9 @@ def write(
 ) -> None:
     """Plan what rows change at Pipedrive, apply a plan, and take it back.
 
+    With `--file`, `--type` and `--match`, `plan` needs no write: what the columns of a file are about is
+    proposed by their headers, and `apply --plan ID` does what the plan says.
+
     `plan` changes nothing: it shows what would be created, changed (old and new) and deleted, what is left
     out and why, and the tokens. `apply` does what the newest plan says, once, and goes on where it was
     stopped. `undo` makes a plan that takes the plan applied last back; `apply` it then. Changes need
@@ -85,15 +118,25 @@ def write(
         pipedrive-orchestration write apply lead_scores
 
         pipedrive-orchestration write undo lead_scores
+
+        pipedrive-orchestration write plan --file contacts.csv --type persons --match email
     """
-    if slug is None and action is not Action.LIST:
+    if file is not None and (action is not Action.PLAN or slug or not object_type or not match):
+        raise typer.BadParameter("--file goes with plan, --type and --match, and names no write.")
+    if slug is None and action is not Action.LIST and file is None and plan is None:
         raise typer.BadParameter("name the write.")
     with explained(err):
         environment = Environment.read()
         with deployed(environment.settings) as deployment:
             writes = Writes.from_settings(environment.settings, deployment.store)
             if slug is None:
-                _list(writes, json=json)
+                if file is not None:
+                    wanted = (file, str(object_type), str(match).split(","), operation)
+                    _plan_file(writes, *wanted, rows=rows, json=json)
+                elif plan is not None:
+                    _of_no_write(writes, action, plan, rows=rows, yes=yes, json=json)
+                else:
+                    _list(writes, json=json)
                 return
             found = writes.load().find(slug)
             if action is Action.LIST:
@@ -113,6 +156,51 @@ def write(
                     )
                 _show_plan(writes, made, rows, json=json)
     publish_what_is_new(environment, err)
+
+
+def _plan_file(
+    writes: Writes,
+    file: Path,
+    object_type: str,
+    match: Sequence[str],
+    operation: str | None,
+    *,
+    rows: int,
+    json: bool,
+) -> None:
+    with busy("Planning"):
+        plan, proposal = writes.plan_of_file(file, object_type, match, operation)
+    if not json:
+        table = Table("column", "is taken for")
+        for column, key in proposal.match.items():
+            table.add_row(Text(column), Text(f"{key}, by which records are known"))
+        for column, key in proposal.fields.items():
+            table.add_row(Text(column), Text(key))
+        for column, why in proposal.left_out.items():
+            table.add_row(Text(column, style="dim"), Text(f"left out: {why}", style="dim"))
+        out.print(table)
+    _show_plan(writes, plan, rows, json=json)
+    if not json and plan.changes:
+        say(f"`write apply --plan {plan.plan_id}` does that.")
+
+
+def _of_no_write(writes: Writes, action: Action, plan_id: UUID, *, rows: int, yes: bool, json: bool) -> None:
+    """What is done with a plan that no file of the project has made."""
+    plan = writes.plan_named(plan_id)
+    if not plan.write.startswith("("):
+        raise typer.BadParameter(f"the plan is one of {plan.write}: name that.")
+    if action is Action.APPLY:
+        require_permission(allowed=writes.allowed)
+        _ask(plan, yes=yes)
+        with _progress() as listener:
+            report = writes.apply_alone(plan_id, listener=listener)
+        _report(report, f"--plan {plan_id}", json=json)
+    elif action is Action.UNDO:
+        with busy("Planning"):
+            made = writes.undo_alone(plan_id)
+        _show_plan(writes, made, rows, json=json)
+    else:
+        _show_plan(writes, plan, rows, json=json)
 
 
 def _ask(plan: Plan, *, yes: bool) -> None:
@@ -199,15 +287,19 @@ def _show_plan(writes: Writes, plan: Plan, most: int, *, json: bool) -> None:
 def _apply(writes: Writes, found: Write, plan: UUID | None, *, above_limits: bool, json: bool) -> None:
     with _progress() as listener:
         report = writes.apply(found, plan, above_limits=above_limits, listener=listener)
+    _report(report, found.slug, json=json)
+
+
+def _report(report: ApplyReport, which: str, *, json: bool) -> None:
     if json:
         print_json(_report_as_dict(report))
     else:
         say(
-            f"{found.slug}: {outcome_of(report.counts)}; {report.tokens:,} tokens, "
+            f"{report.plan.name}: {outcome_of(report.counts)}; {report.tokens:,} tokens, "
             f"{report.requests:,} requests, {report.seconds:g} s."
         )
     if not report.is_complete:
-        raise StoppedError(f"Stopped before the end: {report.note} `write apply {found.slug}` goes on.")
+        raise StoppedError(f"Stopped before the end: {report.note} `write apply {which}` goes on.")
 
 
 def _report_as_dict(report: ApplyReport) -> dict[str, Any]:
