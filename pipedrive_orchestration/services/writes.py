@@ -101,7 +101,7 @@ class Writes:
         problems = problems_of_links(write, self.store.project, loaded.sources, workflows, unread)
         if problems:
             raise InvalidBodyError(problems)
-        return make_plan(write, self._planning(), refresh=refresh)
+        return make_plan(write, self.planning(), refresh=refresh)
 
     def plan_of_file(
         self, file: Path, object_type: str, match: Sequence[str], operation: str | None = None
@@ -112,7 +112,7 @@ class Writes:
             InvalidBodyError: the file cannot be read, says too little, or does not fit the account.
             PipedriveError, WarehouseError: see `make_plan`.
         """
-        planning = self._planning()
+        planning = self.planning()
         write, proposal = write_of_file(file, object_type, match, operation, planning)
         return make_plan(write, planning), proposal
 
@@ -124,7 +124,7 @@ class Writes:
             NotAppliedError, PipedriveError, WarehouseError: see `apply_plan`.
         """
         require_permission(allowed=self.allowed)
-        return apply_plan(plan_id, self._planning(), None, above_limits=True, listener=listener)
+        return apply_plan(plan_id, self.planning(), None, above_limits=True, listener=listener)
 
     def undo_alone(self, plan_id: UUID) -> Plan:
         """A plan that takes such a plan back.
@@ -132,7 +132,7 @@ class Writes:
         Raises:
             NotAppliedError, PipedriveError, WarehouseError: see `plan_undo`.
         """
-        return plan_undo(plan_id, self._planning())
+        return plan_undo(plan_id, self.planning())
 
     def plan_named(self, plan_id: UUID) -> Plan:
         """The plan of an id.
@@ -163,7 +163,7 @@ class Writes:
         """
         require_permission(allowed=self.allowed)
         plan = self.find_plan(write, plan_id)
-        return apply_plan(plan.plan_id, self._planning(), write, above_limits=above_limits, listener=listener)
+        return apply_plan(plan.plan_id, self.planning(), write, above_limits=above_limits, listener=listener)
 
     def undo(self, write: Write, plan_id: UUID | None = None) -> Plan:
         """A plan that takes an applied plan back, the one that was applied last if none is named.
@@ -179,7 +179,7 @@ class Writes:
                     f"No plan of {write.slug} was applied last; name the plan to take back."
                 )
             plan_id = last.plan_id
-        return plan_undo(self.find_plan(write, plan_id).plan_id, self._planning())
+        return plan_undo(self.find_plan(write, plan_id).plan_id, self.planning())
 
     def find_plan(self, write: Write, plan_id: UUID | None = None) -> Plan:
         """A plan of a write, the newest if none is named.
@@ -217,7 +217,8 @@ class Writes:
         with self.warehouse.reading() as connection:
             return ledger.plans_of(connection, write.slug if write else None, most)
 
-    def _planning(self) -> Planning:
+    def planning(self) -> Planning:
+        """What plans are made and applied with."""
         return Planning(
             self.store.project, self.connection(), self.warehouse, self.staging, self.store.load().sources
         )

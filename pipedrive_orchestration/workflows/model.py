@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -25,12 +25,14 @@ from pydantic import (
     ValidationError,
 )
 
+from pipedrive_orchestration.pipedrive.requests import PLANNED
 from pipedrive_orchestration.settings import SECRET_PREFIX
 from pipedrive_orchestration.sources.model import check_slug
 from pipedrive_orchestration.sources.validation import (
     InvalidBodyError,
     Problem,
     Text,
+    did_you_mean,
     problems_of,
     refusal,
     tag,
@@ -111,7 +113,46 @@ class HttpAction(BaseModel):
     outputs: tuple[Output, ...] = ()
 
 
-_KINDS: dict[str, type[BaseModel]] = {"sql": SqlAction, "http": HttpAction}
+def _planned(name: str) -> str:
+    if name not in PLANNED:
+        message = f"`{name}` cannot be written.{did_you_mean(name, PLANNED)} What can: {', '.join(PLANNED)}."
+        raise refusal("unknown_object_type", message)
+    return name
+
+
+class PipedriveAction(BaseModel):
+    """Creates or changes a record of the account for each row, and fills a column with the record's id.
+
+    Attributes:
+        match: by which columns of a row its record is known: column to property.
+        fields: what is written: column to property.
+        source: the source in whose table records are looked for; an unfiltered one of the object type if
+            left out.
+        on_conflict: whose value stays where a record is not as it was when this action last wrote it.
+        output: the column of the record's id.
+        batch_size: most rows that are planned together.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["pipedrive"]
+    name: Text
+    object_type: Annotated[StrictStr, AfterValidator(_planned)]
+    operation: Literal["create", "update", "upsert"] = "upsert"
+    match: Annotated[dict[StrictStr, Text], Field(min_length=1)]
+    fields: Annotated[dict[StrictStr, Text], Field(min_length=1)]
+    source: Annotated[StrictStr, AfterValidator(check_slug)] | None = None
+    on_conflict: Literal["theirs", "ours", "fill_empty"] = "theirs"
+    output: Output | None = None
+    batch_size: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1000
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The columns it fills."""
+        return () if self.output is None else (self.output,)
+
+
+_KINDS: dict[str, type[BaseModel]] = {"sql": SqlAction, "http": HttpAction, "pipedrive": PipedriveAction}
 
 
 def _kind(item: Any) -> str | None:
@@ -121,11 +162,13 @@ def _kind(item: Any) -> str | None:
 
 
 Action = Annotated[
-    Annotated[SqlAction, Tag(tag(SqlAction))] | Annotated[HttpAction, Tag(tag(HttpAction))],
+    Annotated[SqlAction, Tag(tag(SqlAction))]
+    | Annotated[HttpAction, Tag(tag(HttpAction))]
+    | Annotated[PipedriveAction, Tag(tag(PipedriveAction))],
     Discriminator(
         _kind,
         custom_error_type="unknown_action",
-        custom_error_message="An action is a mapping whose type is sql or http.",
+        custom_error_message="An action is a mapping whose type is sql, http or pipedrive.",
     ),
 ]
 """One step of the work on a row."""
@@ -133,6 +176,7 @@ Action = Annotated[
 ACTION_MODELS: dict[str, type[BaseModel]] = {
     tag(SqlAction): SqlAction,
     tag(HttpAction): HttpAction,
+    tag(PipedriveAction): PipedriveAction,
     "output": Output,
     "outputs": Output,
 }
@@ -294,7 +338,21 @@ def _problems_across(data: Mapping[str, Any]) -> list[Problem]:
     columns = [output for field, action in actions for output in _outputs(field, action)]
     taken = {one.key: field for field, one in inputs}
     problems += _repeated(columns, "duplicate_column", "a column is filled once", taken)
+    problems += _unknown_columns(set(taken), actions)
     return problems
+
+
+def _unknown_columns(known: set[str], actions: Iterable[tuple[str, Mapping[Any, Any]]]) -> Iterator[Problem]:
+    """Columns that an action takes from a row and that neither an input nor an earlier action fills."""
+    for at, action in actions:
+        for part in ("match", "fields") if action.get("type") == "pipedrive" else ():
+            named = action.get(part)
+            for column in named if isinstance(named, Mapping) else ():
+                if column not in known:
+                    near = did_you_mean(str(column), known)
+                    message = f"No input and no earlier output is called so.{near}"
+                    yield Problem(f"{at}.{part}.{column}", "unknown_column", message)
+        known |= {key for _, key in _outputs(at, action)}
 
 
 def _outputs(field: str, action: Mapping[Any, Any]) -> list[tuple[str, str]]:

@@ -230,7 +230,7 @@ class Matcher:
         table = quoted(ROWS, self._source.slug)
         mapping = self._mapping
         if mapping.id_column is not None:
-            theirs, keys = [f"trim({quoted(mapping.id_column)}::VARCHAR)"], ["_id::VARCHAR"]
+            theirs, keys = [_id_of(quoted(mapping.id_column))], ["_id::VARCHAR"]
         else:
             theirs = [_row_key(mapped) for mapped in mapping.match]
             keys = [_table_key(mapped, own[mapped.prop.key]) for mapped in mapping.match]
@@ -323,8 +323,15 @@ def column_of(key: str, source: Source, table: Mapping[str, str]) -> str | None:
     return None
 
 
+def _id_of(column: str) -> str:
+    """The text of an id, also where it stands in a column of numbers, which has no whole ones."""
+    return f"regexp_replace(trim({column}::VARCHAR), '[.]0$', '')"
+
+
 def _row_key(mapped: Mapped) -> str:
     column = quoted(mapped.column)
+    if mapped.prop.kind in REFERENCES:
+        return f"nullif({_id_of(column)}, '')"
     if mapped.prop.kind in _NUMBERS:
         return f"TRY_CAST({column}::VARCHAR AS DOUBLE)"
     if mapped.prop.kind == "date":

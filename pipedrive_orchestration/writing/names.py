@@ -132,6 +132,9 @@ class AccountNames:
 
     def id_of(self, object_type: str, name: Any) -> Any:
         """The id that a name or an id means; see :class:`Names`."""
+        if isinstance(name, float) and name.is_integer():
+            # Columns of numbers have no whole ones.
+            name = int(name)
         known = self._known[object_type]
         if _is_id(object_type, name):
             record_id = name if object_type in ("leads", "lead_labels") else int(name)

@@ -64,13 +64,20 @@ class Planning:
     clock: Callable[[], datetime] = utc_now
 
 
-def make_plan(write: Write, planning: Planning, *, refresh: bool = True) -> Plan:
+Told = Callable[[MatchedRow, Entry | None], None]
+"""Is told of every row and of its entry in the plan; of none where all is so already."""
+
+
+def make_plan(
+    write: Write, planning: Planning, *, refresh: bool = True, told: Told = lambda _row, _entry: None
+) -> Plan:
     """Find out what a write would change, and keep it as a plan. Changes nothing at Pipedrive.
 
     Args:
         write: the write.
         planning: what it is planned with.
         refresh: whether what has changed at Pipedrive is imported before.
+        told: is told of every row.
 
     Raises:
         InvalidBodyError: the write does not fit the account, the rows or our tables; names everything.
@@ -91,7 +98,7 @@ def make_plan(write: Write, planning: Planning, *, refresh: bool = True) -> Plan
     mapping = map_columns(write, properties)
     with planning.warehouse.reading() as connection:
         earlier = ledger.values_written_by(connection, write.slug) if write.on_conflict == "theirs" else {}
-    composer = _Composer(write, properties, mapping, names, earlier)
+    composer = _Composer(write, properties, mapping, names, earlier, told)
     entries = list(
         composer.entries(Matcher(write, source, planning.project, mapping).rows(planning.warehouse))
     )
@@ -216,7 +223,9 @@ class _Composer:
         mapping: ColumnMapping,
         names: AccountNames,
         earlier: Mapping[tuple[str, str], Any],
+        told: Told,
     ) -> None:
+        self._told = told
         self.counts: Counter[str] = Counter()
         self._write = write
         self._properties = properties
@@ -236,6 +245,7 @@ class _Composer:
             except _Left as left:
                 self.counts[left.kind] += 1
                 if left.kind == "unchanged":
+                    self._told(row, None)
                     continue
                 record_id = str(row.ids[0]) if len(row.ids) == 1 else None
                 key = self._row_key(row)
@@ -243,6 +253,7 @@ class _Composer:
             else:
                 self.counts[entry.kind] += 1
             self._seq += 1
+            self._told(row, entry)
             yield entry
 
     def _row_key(self, row: MatchedRow) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
 
@@ -21,8 +22,10 @@ from pipedrive_orchestration.orchestration.workflow.metadata import (
     metadata_of_table,
     table_name,
 )
+from pipedrive_orchestration.orchestration.write.asset import writes_of
 from pipedrive_orchestration.services.dagster_internals import ForeseenFailure
 from pipedrive_orchestration.services.names import DagsterNames
+from pipedrive_orchestration.services.row_records import record_writer
 from pipedrive_orchestration.settings import read_variables
 from pipedrive_orchestration.sources import Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
@@ -30,6 +33,7 @@ from pipedrive_orchestration.warehouse.publish import KeptPublished
 from pipedrive_orchestration.workflows import SyncReport, Workflow, problems_of_syncs
 from pipedrive_orchestration.workflows.actions.reach import Reach
 from pipedrive_orchestration.workflows.actions.runner import ActionsReport, run_actions
+from pipedrive_orchestration.workflows.model import PipedriveAction
 from pipedrive_orchestration.workflows.sync import run_sync
 from pipedrive_orchestration.workflows.tables import count_rejected
 
@@ -183,11 +187,11 @@ def _outputs_asset(workflow: Workflow, project: ProjectContext) -> dg.AssetsDefi
     @dg.multi_asset(
         name=project.names.outputs_op(workflow.slug),
         specs=[project.spec_of(_outputs_spec(workflow, project), workflow)],
-        required_resource_keys={project.warehouse_key},
+        required_resource_keys=_resources_of(workflow, project),
     )
     def run_queued(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse = project.warehouse(context.resources)
-        report = _run(workflow, warehouse.warehouse())
+        report = _run(workflow, warehouse.warehouse(), _reach(workflow, context, project))
         context.log.info(
             f"{report.completed:,} runs complete, {report.failed:,} failed, {report.waiting:,} waiting; "
             f"{report.seconds:.1f} s"
@@ -226,9 +230,26 @@ def _outputs_spec(workflow: Workflow, project: ProjectContext) -> dg.AssetSpec:
     )
 
 
-def _run(workflow: Workflow, warehouse: Warehouse) -> ActionsReport:
+def _writes_records(workflow: Workflow) -> bool:
+    return any(isinstance(action, PipedriveAction) for action in workflow.actions)
+
+
+def _resources_of(workflow: Workflow, project: ProjectContext) -> set[str]:
+    """The account only where an action writes to it."""
+    return {project.warehouse_key, *([project.pipedrive_key] if _writes_records(workflow) else [])}
+
+
+def _reach(workflow: Workflow, context: dg.AssetExecutionContext, project: ProjectContext) -> Reach:
+    reach = Reach.of(read_variables())
+    if not _writes_records(workflow):
+        return reach
+    writes = writes_of(context, project)
+    return replace(reach, write=record_writer(writes.planning, allowed=writes.allowed))
+
+
+def _run(workflow: Workflow, warehouse: Warehouse, reach: Reach) -> ActionsReport:
     with foreseen(WarehouseError):
-        return run_actions(warehouse, workflow, Reach.of(read_variables()))
+        return run_actions(warehouse, workflow, reach)
 
 
 def _listed(problems: Mapping[str, Sequence[Problem]]) -> str:

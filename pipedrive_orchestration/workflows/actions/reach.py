@@ -10,6 +10,7 @@ from typing import Self
 
 from pipedrive_orchestration.settings import SECRET_PREFIX, Settings
 from pipedrive_orchestration.workflows.actions.errors import ActionError
+from pipedrive_orchestration.workflows.actions.pipedrive import RecordWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,12 @@ class Reach:
         secrets: values by the names of their variables, all of which begin with `SECRET_PREFIX`.
         private_hosts: hosts as they stand in addresses, to which actions may post although they are this
             machine or in a private network.
+        write: writes rows to the account; None where nothing does.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     private_hosts: frozenset[str] = frozenset()
+    write: RecordWriter | None = None
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Self:

@@ -20,6 +20,7 @@ from pipedrive_orchestration.workflows.actions.http import (
     request_of,
     take_answer,
 )
+from pipedrive_orchestration.workflows.actions.pipedrive import take_records
 from pipedrive_orchestration.workflows.actions.reach import Reach
 from pipedrive_orchestration.workflows.actions.sql import (
     LONGEST_SECONDS,
@@ -27,7 +28,7 @@ from pipedrive_orchestration.workflows.actions.sql import (
     export_rows,
     take_values,
 )
-from pipedrive_orchestration.workflows.model import HttpAction, SqlAction, Workflow
+from pipedrive_orchestration.workflows.model import Action, HttpAction, PipedriveAction, SqlAction, Workflow
 from pipedrive_orchestration.workflows.queue import claim, complete, count_waiting, fail
 from pipedrive_orchestration.workflows.tables import prepare, prepare_table
 
@@ -35,6 +36,9 @@ BATCH = 50_000
 """Most rows of a batch, where no action wants fewer."""
 
 SHORTEST_LEASE_SECONDS = 300.0
+
+SECONDS_PER_RECORD = 2.0
+"""The longest that a record takes to be written, with what is read before it and after an answer is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,10 @@ def _run_batch(
         try:
             if isinstance(action, SqlAction):
                 failed += _evaluate_batch(warehouse, workflow, action, claim_id)
-            else:
+            elif isinstance(action, HttpAction):
                 failed += _post_batch(warehouse, workflow, action, claim_id, reach)
+            else:
+                failed += _write_batch(warehouse, workflow, action, claim_id, reach)
         except ActionError as error:
             return failed, str(error)
         except duckdb.Error as error:
@@ -143,16 +149,29 @@ def _post_batch(
         return take_answer(connection, workflow, action, claim_id, answer)
 
 
+def _write_batch(
+    warehouse: Warehouse, workflow: Workflow, action: PipedriveAction, claim_id: str, reach: Reach
+) -> int:
+    if reach.write is None:
+        raise ActionError(f"{action.name}: nothing here writes to an account.")
+    outcomes = reach.write(workflow, action, claim_id)
+    with warehouse.writing() as connection:
+        return take_records(connection, workflow, action, claim_id, outcomes)
+
+
 def _batch_size(workflow: Workflow) -> int:
-    return min([BATCH, *(action.batch_size for action in workflow.actions if isinstance(action, HttpAction))])
+    sizes = (action.batch_size for action in workflow.actions if not isinstance(action, SqlAction))
+    return min([BATCH, *sizes])
 
 
 def _lease(workflow: Workflow) -> timedelta:
     """A lease that is longer than the actions can take."""
-    longest = sum(
-        action.tries * (action.timeout + LONGEST_WAIT_SECONDS)
-        if isinstance(action, HttpAction)
-        else LONGEST_SECONDS
-        for action in workflow.actions
-    )
-    return timedelta(seconds=SHORTEST_LEASE_SECONDS + longest)
+    return timedelta(seconds=SHORTEST_LEASE_SECONDS + sum(map(_longest, workflow.actions)))
+
+
+def _longest(action: Action) -> float:
+    if isinstance(action, SqlAction):
+        return LONGEST_SECONDS
+    if isinstance(action, HttpAction):
+        return action.tries * (action.timeout + LONGEST_WAIT_SECONDS)
+    return action.batch_size * SECONDS_PER_RECORD
