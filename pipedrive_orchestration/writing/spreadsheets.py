@@ -108,6 +108,8 @@ def headers_of(file: Path) -> list[str]:
         raise InvalidBodyError(
             [Problem("file", "invalid_file", "Must be a .csv, .json, .jsonl, .ndjson or .parquet file.")]
         )
+    if not file.is_file():
+        raise InvalidBodyError([Problem("file", "no_file", f"There is no file {file}.")])
     try:
         with duckdb.connect() as connection:
             found = connection.execute(f"DESCRIBE FROM {reader_of(file)}").fetchall()

@@ -68,7 +68,6 @@ def write(  # noqa: PLR0913 - arguments of the command line
         typer.Option(
             "--file",
             help="Rows to plan without a write: a CSV, JSON or Parquet file.",
-            exists=True,
             dir_okay=False,
         ),
     ] = None,
