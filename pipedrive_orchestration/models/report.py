@@ -329,7 +329,7 @@ figcaption {{ color: #5c5c6b; font-size: .8rem; }}
 .table {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .85rem; }}
 th, td {{ padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; }}
+  vertical-align: top; white-space: nowrap; max-width: 24rem; overflow: hidden; text-overflow: ellipsis; }}
 th {{ color: var(--soft); font-weight: 600; }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .notes, .rest {{ color: var(--soft); font-size: .8rem; }}
@@ -342,6 +342,7 @@ th {{ color: var(--soft); font-weight: 600; }}
   section {{ break-inside: auto; }}
   figure, tr {{ break-inside: avoid; }}
   .table {{ overflow: visible; }}
+  th, td {{ white-space: normal; padding: .1rem .25rem; font-size: 7pt; }}
 }}
 </style>
 </head>

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.demo.generator import GENERATORS, Business, generate
+from pipedrive_orchestration.demo.generator import GENERATORS, Business, course, generate
+from pipedrive_orchestration.demo.generator.children import children_at_birth
 from pipedrive_orchestration.demo.generator.company import me
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.object_types import CustomFields
@@ -229,6 +230,49 @@ def test_deals_are_of_every_status_over_several_pipelines(any_size: Business) ->
     assert len({deal["pipeline_id"] for deal in any_size["deals"].values()}) >= 3
     assert any(deal["is_archived"] for deal in any_size["deals"].values())
     assert any(lead["is_archived"] for lead in any_size["leads"].values())
+
+
+def test_sales_went_as_the_course_of_the_business_says(business: Business) -> None:
+    deals = list(business["deals"].values())
+    shares = {}
+    for owner in business.owners:
+        closed = Counter(deal["status"] for deal in deals if deal["owner_id"] == owner)
+        shares[owner] = closed["won"] / (closed["won"] + closed["lost"])
+    ranked = sorted(shares, key=lambda owner: shares[owner])
+    assert [course.seller(business, ranked[place]).wins for place in (0, -1)] == [0.17, 0.63]
+    lost = Counter(deal["stage_id"] for deal in deals if deal["status"] == "lost")
+    assert business["stages"][lost.most_common(1)[0][0]]["name"] == "Permit & grid"
+    begun = Counter(deal["add_time"][5:7] for deal in deals)
+    assert begun["04"] + begun["05"] > 2 * (begun["12"] + begun["01"])
+    for is_changed in (course.was_in_pounds, course.was_handed_over):
+        assert sum(is_changed(business, deal) for deal in deals) > 10
+    handed = next(deal for deal in deals if course.was_handed_over(business, deal))
+    told = children_at_birth(business, "deal_changes", handed["id"])
+    assert ("pipeline", "2", "3") in {(one["field_key"], one["old_value"], one["new_value"]) for one in told}
+
+
+def test_the_planted_mistakes_are_there(any_size: Business) -> None:
+    b, defects = any_size, any_size.defects
+    assert all(defects.values())
+    found = {
+        "deal_without_value": [d for d in b["deals"].values() if d["status"] == "open" and not d["value"]],
+        "deal_without_contact": [
+            d for d in b["deals"].values() if d["status"] == "open" and not (d["person_id"] or d["org_id"])
+        ],
+        "deal_of_deactivated_owner": [
+            d for d in b["deals"].values()
+            if d["status"] == "open" and not b["users"][d["owner_id"]]["active_flag"]
+        ],
+        "person_without_email_and_phone": [
+            p for p in b["persons"].values() if not (p["emails"] or p["phones"])
+        ],
+    }  # fmt: skip
+    for rule, records in found.items():
+        assert set(defects[rule]) <= {record["id"] for record in records}, rule
+    assert len({str(b["persons"][key]["emails"][0]) for key in defects["same_email"]}) == 1
+    names = {b["organizations"][key]["name"].strip().lower() for key in defects["same_organization_name"]}
+    assert len(names) == 1
+    assert len(defects["same_organization_name"]) == len(defects["same_email"]) == 2
 
 
 @pytest.mark.parametrize("name", V2)

@@ -26,7 +26,7 @@ from pipedrive_orchestration.demo.generator.company import (
 )
 from pipedrive_orchestration.demo.generator.contacts import organizations, persons
 from pipedrive_orchestration.demo.generator.deals import deals
-from pipedrive_orchestration.demo.generator.edge_cases import add_oddities
+from pipedrive_orchestration.demo.generator.edge_cases import add_oddities, plant_defects
 from pipedrive_orchestration.demo.generator.files import files
 from pipedrive_orchestration.demo.generator.leads import leads
 from pipedrive_orchestration.demo.generator.links import count_links
@@ -98,6 +98,7 @@ def generate(seed: int, scale: float, now: datetime) -> Business:
     for name, make in GENERATORS.items():
         business.collections[name] = make(business)
     add_oddities(business)
+    plant_defects(business)
     count_links(business)
     link_projects(business)
     return business

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet, Linked, fill_pools
 from pipedrive_orchestration.demo.generator.fields import make_fields
-from pipedrive_orchestration.demo.generator.moments import Calendar, Chronicle
+from pipedrive_orchestration.demo.generator.moments import Calendar, Chronicle, Season
 from pipedrive_orchestration.demo.generator.randomness import ids_with_gaps, sample_positions, stream
 from pipedrive_orchestration.demo.generator.world import Place, World, build_world
 from pipedrive_orchestration.demo.records import Record, Records
@@ -71,6 +71,8 @@ class Business:
         world: the countries that the company sells in.
         collections: the records of every collection that has been made.
         homes: each organization's country and mail domain.
+        defects: ids of records in which a rule of data quality finds something, by the name of the rule:
+            those that were made wrong on purpose.
     """
 
     def __init__(self, seed: int, scale: float, now: datetime) -> None:
@@ -79,6 +81,7 @@ class Business:
         self.world: World = build_world(seed)
         self.collections: dict[str, Records] = {}
         self.homes: dict[int, tuple[Place, str]] = {}
+        self.defects: dict[str, list[int]] = {}
         self._ids = {
             name: ids_with_gaps(stream(seed, f"{name} ids"), max(_FEWEST, round(volume * scale)))
             for name, volume in VOLUMES.items()
@@ -123,7 +126,14 @@ class Business:
         return self._chronicles[name].one_before(rng, time)
 
     def drafts(
-        self, rng: Random, name: str, *, imported: int = 0, deleted: float = 0, archived: float = 0
+        self,
+        rng: Random,
+        name: str,
+        *,
+        imported: int = 0,
+        deleted: float = 0,
+        archived: float = 0,
+        season: Season = lambda _rng, _month: True,
     ) -> list[Draft]:
         """The records to make of a collection, in the order in which they were added.
 
@@ -133,9 +143,10 @@ class Business:
             imported: how many of them, at most, came from a spreadsheet.
             deleted: the share of them that has been deleted.
             archived: the share of them that has been archived.
+            season: tells by chance whether one is begun in a month, from 1.
         """
         ids = self.ids(name)
-        add_times, import_ = self.calendar.add_times(rng, len(ids), imported)
+        add_times, import_ = self.calendar.add_times(rng, len(ids), imported, season)
         gone = sample_positions(rng, len(ids), deleted) if deleted else set()
         shelved = sample_positions(rng, len(ids), archived, besides=gone) if archived else set()
         return [

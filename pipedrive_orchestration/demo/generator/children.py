@@ -13,6 +13,15 @@ from typing import Any
 
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.generator.business import PRODUCTS, Business
+from pipedrive_orchestration.demo.generator.course import (
+    EUROS_A_POUND,
+    MAINTENANCE,
+    STORAGE,
+    euro,
+    reorganisation,
+    was_handed_over,
+    was_in_pounds,
+)
 from pipedrive_orchestration.demo.generator.randomness import pick, stream, uuid_text
 from pipedrive_orchestration.demo.records import Record, RecordId, blank
 
@@ -62,18 +71,35 @@ def _product(business: Business, deal: Record, number: int, rng: Random) -> Reco
 
 def _deal_changes(business: Business, deal: Record, rng: Random) -> list[Record]:
     """The way of a deal through the stages of its pipeline, and how it was closed: what its times say."""
-    stages = [one["id"] for one in business["stages"].values() if one["pipeline_id"] == deal["pipeline_id"]]
-    changes = []
+    calendar, actor = business.calendar, business.owners[0]
+    stages = _stages_of(business, deal["pipeline_id"])
+    changes, first = [], _second(deal["add_time"])
+    if was_handed_over(business, deal):
+        first = reorganisation(calendar)
+        changes = [
+            change(actor, "pipeline", MAINTENANCE, STORAGE, first),
+            change(actor, "stage_id", _stages_of(business, MAINTENANCE)[0], stages[0], first),
+        ]
     if deal["stage_change_time"] and deal["stage_id"] in stages:
         way = stages[: stages.index(deal["stage_id"]) + 1] or [deal["stage_id"]]
-        first, last = _second(deal["add_time"]), _second(deal["stage_change_time"])
+        last = _second(deal["stage_change_time"])
         times = sorted(first + int((last - first) * rng.random()) for _ in way[2:])
         for before, after, time in zip(way, way[1:], [*times, last], strict=False):
-            changes.append(change(business.owners[0], "stage_id", before, after, time))
+            changes.append(change(actor, "stage_id", before, after, time))
+    if was_in_pounds(business, deal):
+        pounds = round(deal["value"] / EUROS_A_POUND, 2)
+        changes += [
+            change(actor, "currency", "GBP", "EUR", euro(calendar)),
+            change(actor, "value", pounds, deal["value"], euro(calendar)),
+        ]
     if deal["close_time"]:
         status = "won" if deal["won_time"] else "lost"
-        changes.append(change(business.owners[0], "status", "open", status, _second(deal["close_time"])))
+        changes.append(change(actor, "status", "open", status, _second(deal["close_time"])))
     return sorted(changes, key=lambda one: one["time"], reverse=True)
+
+
+def _stages_of(business: Business, pipeline_id: int) -> list[int]:
+    return [one["id"] for one in business["stages"].values() if one["pipeline_id"] == pipeline_id]
 
 
 def change(user_id: int, key: str, before: object, after: object, second: float) -> Record:

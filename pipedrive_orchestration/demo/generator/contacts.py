@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 from pipedrive_orchestration.demo.generator.business import Business
@@ -28,14 +29,16 @@ def organizations(business: Business) -> Records:
     drafts = business.drafts(rng, "organizations", imported=250, deleted=_DELETED_SHARE)
     labels, owners = label_pool(rng, "organizations"), pool_of(rng, business.owners)
     records: Records = {}
+    known: Counter[str] = Counter()
     for draft in drafts:
         place, chance = draw(rng, world.pool), rng.random()
         firm = pick(rng, place.firms)
+        known[firm.written] += 1
         business.homes[draft.id] = (place, firm.ascii)
         updated = business.updated(rng, draft)
         records[draft.id] = blank("organizations") | {
             "id": draft.id,
-            "name": firm.written,
+            "name": _branch(firm.written, known[firm.written], pick(rng, place.addresses)["locality"]),
             "owner_id": draw(rng, owners),
             "add_time": v2_time(draft.added),
             "update_time": v2_time(updated),
@@ -55,6 +58,11 @@ def organizations(business: Business) -> Records:
         }
     odd_organizations(records)
     return records
+
+
+def _branch(name: str, number: int, town: str) -> str:
+    """The name of a firm's office: firms have several, each in a town, and a town may have two."""
+    return name if number == 1 else f"{name}, {town} {number}"
 
 
 def persons(business: Business) -> Records:

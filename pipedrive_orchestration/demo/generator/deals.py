@@ -8,6 +8,20 @@ from random import Random
 from pipedrive_orchestration.demo.generator.business import Business, Draft
 from pipedrive_orchestration.demo.generator.company import COMPANY_DOMAIN, Funnel, funnels
 from pipedrive_orchestration.demo.generator.contacts import label_pool
+from pipedrive_orchestration.demo.generator.course import (
+    EUROS_A_POUND,
+    LOST_AT_PERMIT,
+    MAINTENANCE,
+    NEW_PLANTS,
+    PERMIT,
+    STORAGE,
+    Seller,
+    euro,
+    is_in_season,
+    reorganisation,
+    seller,
+    who_left,
+)
 from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, date_text, v2_time
 from pipedrive_orchestration.demo.generator.randomness import draw, pick, pool_of, stream, uuid_text
 from pipedrive_orchestration.demo.records import Record, Records, blank
@@ -58,24 +72,31 @@ class _History:
 def deals(business: Business) -> Records:
     """Deals by id in the order they were added."""
     rng, calendar = stream(business.seed, "deals"), business.calendar
-    drafts = business.drafts(rng, "deals", imported=300, deleted=0.03, archived=0.08)
+    drafts = business.drafts(rng, "deals", imported=300, deleted=0.03, archived=0.08, season=is_in_season)
     used = funnels(business)
     funnel_pool = pool_of(rng, used, [funnel.weight for funnel in used])
     labels, owners = label_pool(rng, "deals"), pool_of(rng, business.owners)
     records: Records = {}
+    left = who_left(business)
+    stays = [one for one in business.owners if one != left]
     for draft in drafts:
-        funnel = draw(rng, funnel_pool)
+        funnel, owner = draw(rng, funnel_pool), draw(rng, owners)
         if draft.is_imported:
+            # A spreadsheet that nobody touched is of deals that have always been where they are.
+            funnel = used[MAINTENANCE - 1] if funnel.pipeline_id == STORAGE else funnel
             history = _History("open", funnel.stage_ids[0], updated=draft.added)
         else:
-            history = _history(rng, calendar, funnel, draft.added)
+            history = _history(rng, calendar, funnel, draft.added, seller(business, owner))
+            funnel = _reorganised(calendar, used, funnel, draft.added, history)
+        if owner == left and history.status == "open":
+            owner = pick(rng, stays)
         if draft.is_deleted:
             history.updated = max(history.updated, calendar.deletion(rng, draft.added))
         elif draft.is_archived:
             history.archived = history.updated = calendar.later(rng, history.updated)
         records[draft.id] = _deal(business, rng, draft, history) | {
             "pipeline_id": funnel.pipeline_id,
-            "owner_id": draw(rng, owners),
+            "owner_id": owner,
             "creator_user_id": draw(rng, owners),
             "label_ids": draw(rng, labels),
             "custom_fields": business.custom("deals").draw(rng),
@@ -84,18 +105,36 @@ def deals(business: Business) -> Records:
     return records
 
 
-def _history(rng: Random, calendar: Calendar, funnel: Funnel, added: int) -> _History:
+def _history(rng: Random, calendar: Calendar, funnel: Funnel, added: int, by: Seller) -> _History:
     stages = funnel.stage_ids
-    end = added + int(rng.expovariate(1 / _CYCLE_DAYS) * DAY)
+    end = added + int(rng.expovariate(1 / (_CYCLE_DAYS * by.pace)) * DAY)
     if end >= calendar.now:
         reached = int(len(stages) * rng.random() ** 1.6)
         moved = calendar.later(rng, added) if reached else None
         return _History("open", stages[reached], moved, updated=calendar.later(rng, moved or added))
-    is_won = rng.random() < 0.36
+    is_won = rng.random() < by.wins
     reached = len(stages) - 1 if is_won else int(len(stages) * rng.random())
+    if not is_won and funnel.pipeline_id == NEW_PLANTS and rng.random() < LOST_AT_PERMIT:
+        reached = PERMIT
     moved = added + int((end - added) * rng.random()) if reached else None
     updated = end if rng.random() < 0.8 else calendar.later(rng, end)
     return _History("won" if is_won else "lost", stages[reached], moved, end, updated=updated)
+
+
+def _reorganised(
+    calendar: Calendar, used: list[Funnel], funnel: Funnel, added: int, history: _History
+) -> Funnel:
+    """The pipeline in which a deal ends: storage was in that of maintenance until it had its own."""
+    instant = reorganisation(calendar)
+    if funnel.pipeline_id != STORAGE or added >= instant:
+        return funnel
+    if history.closed is not None and history.closed <= instant:
+        before = used[MAINTENANCE - 1]
+        history.stage_id = before.stage_ids[funnel.stage_ids.index(history.stage_id)]
+        return before
+    history.stage_changed = max(history.stage_changed or 0, instant)
+    history.updated = max(history.updated, history.stage_changed)
+    return funnel
 
 
 def _expected_close(rng: Random, calendar: Calendar, added: int, history: _History) -> str | None:
@@ -111,6 +150,11 @@ def _deal(business: Business, rng: Random, draft: Draft, history: _History) -> R
     won = history.closed if history.status == "won" else None
     lost = history.closed if history.status == "lost" else None
     value = round(900 + rng.expovariate(1 / 24_000), 0 if who.currency == "JPY" else 2)
+    currency = who.currency
+    if currency == "GBP" and (
+        draft.added >= euro(business.calendar) or _is_exchanged(business, draft, history)
+    ):
+        currency, value = "EUR", round(value * EUROS_A_POUND, 2)
     is_recurring = chance < 0.1
     return blank("deals") | {
         "id": draft.id,
@@ -119,7 +163,7 @@ def _deal(business: Business, rng: Random, draft: Draft, history: _History) -> R
         "org_id": who.org_id,
         "stage_id": history.stage_id,
         "value": value,
-        "currency": who.currency,
+        "currency": currency,
         "add_time": v2_time(draft.added),
         "update_time": v2_time(history.updated),
         "stage_change_time": _time(history.stage_changed),
@@ -150,6 +194,13 @@ def _deal(business: Business, rng: Random, draft: Draft, history: _History) -> R
         "last_outgoing_mail_time": v2_time(history.updated) if chance < 0.3 else None,
         "smart_bcc_email": f"{COMPANY_DOMAIN}+deal{draft.id}@pipedrivemail.example",
     }
+
+
+def _is_exchanged(business: Business, draft: Draft, history: _History) -> bool:
+    """Whether a deal in pounds was open, and worked on, when they were changed to euros."""
+    instant = euro(business.calendar)
+    closed_later = history.closed is None or history.closed > instant
+    return not draft.is_imported and closed_later and history.updated > instant
 
 
 def _time(instant: int | None) -> str | None:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from pipedrive_orchestration.demo.generator.business import Business
+from pipedrive_orchestration.demo.generator.course import OWNED_BY_WHO_LEFT, who_left
 from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet
 from pipedrive_orchestration.demo.generator.fields import ADDRESS_PARTS
 from pipedrive_orchestration.demo.generator.moments import DAY, date_text
@@ -79,6 +80,41 @@ def add_oddities(business: Business) -> None:
             record["update_time"] = None
 
 
+def plant_defects(business: Business) -> None:
+    """Mistakes that people make, and the list of those who hold them, by the rule that finds them."""
+    deals, persons, organizations = (business[name] for name in ("deals", "persons", "organizations"))
+    worked_on = (deal for deal in _live(deals, skip=28) if deal["status"] == "open" and deal["org_id"])
+    worthless, unknown, left = (list(islice(worked_on, count)) for count in (2, 2, OWNED_BY_WHO_LEFT))
+    for deal in worthless:
+        deal["value"] = 0
+    for deal in unknown:
+        deal.update(person_id=None, org_id=None, participants_count=0)
+    for deal in left:
+        deal["owner_id"] = who_left(business)
+    people = _live(persons, skip=30)
+    unreachable = list(islice(people, 2))
+    for person in unreachable:
+        person.update(emails=[], phones=[])
+    shared = list(islice((person for person in people if person["emails"]), 2))
+    shared[-1]["emails"] = shared[0]["emails"]
+    twins = list(islice(_live(organizations, skip=15), 2))
+    twins[-1]["name"] = f" {twins[0]['name'].upper()}  "
+    orphans = [deal for deal in deals.values() if deal["person_id"] and deal["person_id"] not in persons]
+    found = {
+        "deal_without_value": worthless,
+        "deal_without_contact": unknown,
+        "deal_of_deactivated_owner": left,
+        "person_without_email_and_phone": unreachable,
+        "same_email": shared,
+        "same_organization_name": twins,
+        "dangling_reference": [deal for deal in orphans if not (deal["is_deleted"] or deal["is_archived"])],
+        "lost_without_reason": [
+            deal for deal in _live(deals) if deal["status"] == "lost" and not deal["lost_reason"]
+        ],
+    }
+    business.defects = {rule: [record["id"] for record in records] for rule, records in found.items()}
+
+
 def _never_edited(record: Record) -> bool:
     return not any(record.get(key) for key in ("marked_as_done_time", "close_time", "stage_change_time"))
 
@@ -89,9 +125,11 @@ def _odd_deals(business: Business) -> None:
     for deal, person_id in zip(_live(deals), business.purged("persons")[:3], strict=False):
         deal["person_id"] = person_id
     next(_live(deals, skip=3))["expected_close_date"] = date_text(business.calendar.now + 400 * DAY)
-    live = _live(deals, skip=20)
+    # What is lost is in few figures, of which these would be all that one sees.
+    live = (deal for deal in _live(deals, skip=5) if deal["status"] == "lost")
     for number, deal in zip(_NUMBERS, live, strict=False):
         deal["value"] = number
+    live = _live(deals, skip=26)
     next(live)["title"] = "Line one\nline two, \"quoted\", 'single' and 🌞"
     next(live).update(person_id=None, org_id=None)
 

@@ -6,7 +6,7 @@ Instants are whole seconds since 1970-01-01 UTC (``int``) until they become text
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -17,6 +17,8 @@ DAY = 86_400
 HOUR = 3_600
 DELETED_DAYS = 29
 """Deleted records are at most this old, safely within the 30 days Pipedrive keeps them."""
+
+Season = Callable[[Random, int], bool]
 
 _EPOCH = date(1970, 1, 1)
 
@@ -85,7 +87,9 @@ class Calendar:
         second = int(now.astimezone(UTC).timestamp())
         return cls(opened=second - 730 * DAY, now=second)
 
-    def add_times(self, rng: Random, count: int, imported: int = 0) -> tuple[list[int], range]:
+    def add_times(
+        self, rng: Random, count: int, imported: int = 0, season: Season = lambda _rng, _month: True
+    ) -> tuple[list[int], range]:
         """Ascending instants at which records were added: office hours, and more of them every month.
 
         Args:
@@ -93,14 +97,21 @@ class Calendar:
             count: how many records.
             imported: how many of them, at most, came from a spreadsheet, all in one second; never more
                 than a fifth of all.
+            season: tells by chance whether something is begun in a month, from 1.
 
         Returns:
             The instants, and the positions of the imported records.
         """
         size = min(imported, count // 5)
-        single = sorted(self._office_instant(rng) for _ in range(count - size))
+        single = sorted(self._seasonal_instant(rng, season) for _ in range(count - size))
         start = len(single) // 3
         return single[:start] + single[start : start + 1] * size + single[start:], range(start, start + size)
+
+    def _seasonal_instant(self, rng: Random, season: Season) -> int:
+        while True:
+            instant = self._office_instant(rng)
+            if season(rng, int(date_text(instant)[5:7])):
+                return instant
 
     def _office_instant(self, rng: Random) -> int:
         days = (self.now - self.opened) // DAY

@@ -33,6 +33,7 @@ versions as (
     wanted.input_hash,
     seen.* exclude (_id, _valid_from, _valid_to, value, won_time, lost_time, close_time, stage_change_time),
     {{ money('seen.value') }} as value,
+    seen.stage_change_time is null as has_never_moved,
     coalesce(seen.stage_change_time, kept.add_time) as entered_at,
     case seen.status
       when 'won' then coalesce(seen.won_time, seen.close_time)
@@ -116,6 +117,16 @@ earlier as (
     lead(told.at, 1, firsts.valid_from) over (partition by told.deal_id order by told.at) as valid_to
   from told inner join firsts using (deal_id)
 ),
+
+-- Changes are imported of deals that ever moved. One that did not has been in its stage since it was added, and
+-- was open there until it was closed; its value and owner are taken to have been what they were when first seen.
+resting as (
+  select *, case when status in ('won', 'lost') then greatest(least(closed_at, valid_from), add_time) else add_time end
+    as begun_at
+  from firsts
+  where has_never_moved and not is_seen_from_its_beginning and add_time < valid_from
+    and deal_id not in (select deal_id from changes) and (status = 'open' or closed_at is not null)
+),
 {% endif %}
 
 joined as (
@@ -125,9 +136,19 @@ joined as (
     -- Who was seen from its beginning was so from its beginning.
     case when number = 1 and is_seen_from_its_beginning
       {%- if has('deal_changes') %} and deal_id not in (select deal_id from changes){% endif %}
-      then least(add_time, valid_from) else valid_from end as valid_from
+      then least(add_time, valid_from)
+      {%- if has('deal_changes') %}
+      when number = 1 and deal_id in (select deal_id from resting)
+      then (select begun_at from resting where resting.deal_id = versions.deal_id)
+      {%- endif %} else valid_from end as valid_from
   from versions
 {% if has('deal_changes') %}
+  union all by name
+  select
+    deal_id, add_time, is_deleted, input_hash, 'open' as status, pipeline_id, stage_id, owner_id, value, currency,
+    probability, expected_close_date, add_time as entered_at, null::timestamptz as closed_at, begun_at as valid_to,
+    add_time as valid_from
+  from resting where status <> 'open' and begun_at > add_time
   union all by name
   select
     * exclude (pipeline_id),
