@@ -54,7 +54,8 @@ def seller(business: Business, owner_id: int) -> Seller:
 
 def who_left(business: Business) -> int:
     """The user who has left the company."""
-    return next(key for key, user in business["users"].items() if not user["active_flag"])
+    left: int = next(key for key, user in business["users"].items() if not user["active_flag"])
+    return left
 
 
 def reorganisation(calendar: Calendar) -> int:

@@ -126,8 +126,8 @@ def _odd_deals(business: Business) -> None:
         deal["person_id"] = person_id
     next(_live(deals, skip=3))["expected_close_date"] = date_text(business.calendar.now + 400 * DAY)
     # What is lost is in few figures, of which these would be all that one sees.
-    live = (deal for deal in _live(deals, skip=5) if deal["status"] == "lost")
-    for number, deal in zip(_NUMBERS, live, strict=False):
+    lost = (deal for deal in _live(deals, skip=5) if deal["status"] == "lost")
+    for number, deal in zip(_NUMBERS, lost, strict=False):
         deal["value"] = number
     live = _live(deals, skip=26)
     next(live)["title"] = "Line one\nline two, \"quoted\", 'single' and 🌞"
