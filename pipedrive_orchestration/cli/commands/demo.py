@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Annotated
 
 import dagster as dg
@@ -28,11 +29,16 @@ from pipedrive_orchestration.orchestration.in_process import run_workflow
 from pipedrive_orchestration.orchestration.resources import resources_of
 from pipedrive_orchestration.orchestration.run_monitoring import running_command
 from pipedrive_orchestration.orchestration.workflow.asset import workflow_definitions
+from pipedrive_orchestration.pipedrive.errors import PipedriveError
 from pipedrive_orchestration.services.deployment import Deployment, deployed
-from pipedrive_orchestration.sources import LoadedSources
+from pipedrive_orchestration.services.writes import Writes
+from pipedrive_orchestration.sources import InvalidBodyError, LoadedSources
 from pipedrive_orchestration.warehouse import quoted
 from pipedrive_orchestration.workflows import LoadedWorkflows, Workflow, WorkflowStore
 from pipedrive_orchestration.workflows.tables import SCHEMA
+from pipedrive_orchestration.writing.apply import NotAppliedError
+from pipedrive_orchestration.writing.report import COLUMNS, lines_of, outcome_of, summary_of
+from pipedrive_orchestration.writing.store import LoadedWrites
 
 SAMPLED = ("all_persons", "all_deals")
 """Sources of the template project of which the demo shows some rows."""
@@ -77,11 +83,12 @@ def demo(
             show_outcomes(out, outcomes, failed, loaded.bad_files)
             _show_samples(environment, outcomes)
             workflows = _run_workflows(environment, deployment, loaded)
-        show_outcomes(out, [], {}, workflows.bad_files)
+            writes = _apply_writes(environment, deployment)
+        show_outcomes(out, [], {}, (*workflows.bad_files, *writes.bad_files))
         _say_what_was_done(outcomes)
         out.print(f"Database: {environment.warehouse.database}   UI: {this_command()} dev", highlight=False)
         publish_what_is_new(environment, out)
-    bad_files = bool(loaded.bad_files or workflows.bad_files)
+    bad_files = bool(loaded.bad_files or workflows.bad_files or writes.bad_files)
     raise typer.Exit(exit_code_of_import(failed.values(), bad_files=bad_files))
 
 
@@ -118,6 +125,31 @@ def _run_workflows(
             run_workflow(_definitions(environment, workflow, sources), instance, workflow, tags)
     for workflow in loaded.workflows:
         _show_workflow(environment, workflow)
+    return loaded
+
+
+def _apply_writes(environment: Environment, deployment: Deployment) -> LoadedWrites:
+    """Plan every write of the project, show the plan, apply it to the demo account, and plan it once more.
+
+    The account is nobody's, so that its permission need not be asked for.
+    """
+    writes = replace(Writes.from_settings(environment.settings, deployment.store), allowed=True)
+    loaded = writes.load()
+    for write in loaded.writes:
+        try:
+            with out.status(write.slug):
+                plan = writes.plan(write)
+                table = Table(*COLUMNS, title=f"write {write.slug}: {summary_of(plan)}", title_justify="left")
+                for line in lines_of(writes.rows(plan, SHOWN_ROWS)):
+                    table.add_row(*map(Text, line))
+                outcome = "" if not plan.changes else outcome_of(writes.apply(write).counts)
+                again = writes.plan(write) if plan.changes else plan
+        except (InvalidBodyError, NotAppliedError, PipedriveError) as error:
+            out.print(f"write {write.slug}: {error}", highlight=False)
+            continue
+        out.print(table)
+        applied = f"Applied: {outcome}; imported, and planned again: " if outcome else "Planned: "
+        out.print(f"{applied}{summary_of(again)}.", highlight=False)
     return loaded
 
 
