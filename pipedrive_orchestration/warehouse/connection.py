@@ -224,6 +224,39 @@ class Warehouse:
         with self._locked():
             yield
 
+    @contextmanager
+    def sole(self, purpose: str) -> Iterator[bool]:
+        """The right to do something that one process at a time may do; had or not, without waiting.
+
+        It holds on this machine, and on all machines that share a lake with its catalogue in PostgreSQL.
+        The database is free meanwhile.
+
+        Args:
+            purpose: names it, and the file of the lock.
+
+        Yields:
+            Whether it was had.
+
+        Raises:
+            WarehouseError: the database cannot be opened.
+        """
+        make_private_folder(self.folder)
+        place = f"{self.path}.{purpose}.lock" if self.path else str(self.folder / f"{purpose}.lock")
+        lock = FileLock(place, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            if self._lake is None or not self._lake.is_shared:
+                yield True
+                return
+            with self._opened(read_only=False) as connection, self._lake.held(connection, purpose) as has_it:
+                yield has_it
+        finally:
+            lock.release()
+
     def attach_to(self, connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> None:
         """Attach the database to an instance of DuckDB under a name, for whoever has it `still`.
 

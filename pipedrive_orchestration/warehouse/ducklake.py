@@ -215,6 +215,23 @@ class DuckLake:
         finally:
             holder.close()
 
+    @contextmanager
+    def held(self, connection: duckdb.DuckDBPyConnection, purpose: str) -> Iterator[bool]:
+        """A lock of the catalogue for something else than committing; had or not, without waiting.
+
+        Args:
+            connection: a connection of `opened`; its transactions stay its own.
+            purpose: names the lock.
+
+        Yields:
+            Whether it was had. It goes with the process, and with its connection to the catalogue.
+        """
+        holder = connection.cursor()
+        try:
+            yield _try_lock(holder, f"{_COMMIT_LOCK}, hashtext({literal(purpose)})")
+        finally:
+            holder.close()
+
     def exists(self) -> bool:
         """Whether there is a lake to read."""
         if self.file is not None:
@@ -238,9 +255,9 @@ def _answers(kept: duckdb.DuckDBPyConnection) -> bool:
     return True
 
 
-def _try_lock(holder: duckdb.DuckDBPyConnection) -> bool:
+def _try_lock(holder: duckdb.DuckDBPyConnection, key: str = str(_COMMIT_LOCK)) -> bool:
     holder.begin()
-    query = f"SELECT pg_try_advisory_xact_lock({_COMMIT_LOCK})"
+    query = f"SELECT pg_try_advisory_xact_lock({key})"
     has_it = holder.execute(
         f"SELECT * FROM postgres_query({literal(METADATA)}, {literal(query)})"
     ).fetchone() == (True,)

@@ -15,9 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from filelock import FileLock, Timeout
-
-from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.importing.signals import run_interruptibly
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
 from pipedrive_orchestration.pipedrive.client import Client
@@ -119,18 +116,11 @@ def apply_plan(
 
 @contextmanager
 def _alone(warehouse: Warehouse) -> Iterator[None]:
-    """One application at a time on this machine; the lock goes with the process that holds it."""
-    place = f"{warehouse.path}.writes.lock" if warehouse.path else str(warehouse.folder / "writes.lock")
-    make_private_folder(warehouse.folder)
-    lock = FileLock(place, thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise NotAppliedError("Another plan is being applied; try again when that has ended.") from None
-    try:
+    """One application at a time; the right to it goes with the process that has it."""
+    with warehouse.sole("writes") as has_it:
+        if not has_it:
+            raise NotAppliedError("Another plan is being applied; try again when that has ended.")
         yield
-    finally:
-        lock.release()
 
 
 def _applicable(plan_id: UUID, warehouse: Warehouse, write: Write | None, *, above_limits: bool) -> Plan:
