@@ -6,6 +6,7 @@ them lies between the watermark and now; ticks are ours, so the watermark counts
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -72,8 +73,31 @@ def freshness_in(
     connection: duckdb.DuckDBPyConnection, source: Source, now: datetime, *, stopped: bool
 ) -> Freshness | None:
     """The freshness of an active source as the warehouse has it; None if it was never imported."""
-    known = ledger.watermark_of(connection, source.slug)
-    newest = ledger.last_import(connection, source.slug)
-    if known is not None and newest is not None and newest.is_skipped:
-        return Freshness(Lateness.CLOSED, known.by_our_clock, None, newest.note)
-    return freshness_of(source, known.by_our_clock, now, stopped=stopped) if known else None
+    return freshness_of_all(connection, [source], now, {source.slug} if stopped else ()).get(source.slug)
+
+
+def freshness_of_all(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Source],
+    now: datetime,
+    stopped: Collection[str],
+) -> dict[str, Freshness]:
+    """The freshness of active sources by slug, those that were never imported left out.
+
+    Args:
+        connection: to the warehouse.
+        sources: active ones.
+        now: by our clock.
+        stopped: slugs of those whose schedules are stopped.
+    """
+    slugs = [source.slug for source in sources]
+    watermarks, newest = ledger.watermarks_of(connection, slugs), ledger.last_imports(connection, slugs)
+    found = {}
+    for source in sources:
+        known, last = watermarks.get(source.slug), newest.get(source.slug)
+        if known is not None and last is not None and last.is_skipped:
+            found[source.slug] = Freshness(Lateness.CLOSED, known.by_our_clock, None, last.note)
+        elif known is not None:
+            is_stopped = source.slug in stopped
+            found[source.slug] = freshness_of(source, known.by_our_clock, now, stopped=is_stopped)
+    return found

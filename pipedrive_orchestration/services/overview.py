@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 
 from pipedrive_orchestration.services.deployment import Deployment
-from pipedrive_orchestration.services.freshness import Freshness, freshness_in
+from pipedrive_orchestration.services.freshness import Freshness, freshness_of_all
 from pipedrive_orchestration.services.status import SourceState, Status, states_of
 from pipedrive_orchestration.services.troubles import Trouble, TroubleKind
 from pipedrive_orchestration.services.writes import waiting_plans
@@ -162,8 +162,9 @@ def read_overview(deployment: Deployment, warehouse: Warehouse, now: datetime) -
         return Overview(now, sources, loaded.bad_files)
     with warehouse.reading() as connection:
         costs = _Costs.of(deployment, connection, [state.source for state in states], now)
+        known = _Known.read(connection, states, now)
         sources = [
-            _overview(connection, state, now, costs, failures.get(state.source.slug)) for state in states
+            _overview(connection, state, known, costs, failures.get(state.source.slug)) for state in states
         ]
         reader, account = users.last_reader(connection), known_account(connection)
         waiting = waiting_plans(connection, WriteStore(deployment.store.project).load().writes)
@@ -227,22 +228,46 @@ class _Costs:
         return {day: pulls * price for day, pulls in self.left_out.get(source.id, {}).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is asked of the warehouse for all sources at once, by slug, or by object type."""
+
+    newest: Mapping[str, ImportEntry]
+    freshness: Mapping[str, Freshness]
+    drifted: Mapping[str, Sequence[DriftedField]]
+
+    @classmethod
+    def read(
+        cls, connection: duckdb.DuckDBPyConnection, states: Sequence[SourceState], now: datetime
+    ) -> _Known:
+        sources = [state.source for state in states]
+        paused = {state.source.slug for state in states if state.status is Status.PAUSED}
+        newest = ledger.last_imports(connection, [source.slug for source in sources])
+        properties: dict[str, set[str]] = {}
+        for source in sources:
+            keys = properties.setdefault(source.object_type, set())
+            # A field that is gone before a source is imported is for its first import to say.
+            keys.update(source.properties if source.slug in newest else ())
+        drifted = {
+            name: field_history.drifted_fields(connection, name, keys, now) if keys else []
+            for name, keys in properties.items()
+        }
+        active = [source for source in sources if source.schedule]
+        return cls(newest, freshness_of_all(connection, active, now, paused), drifted)
+
+
 def _overview(
     connection: duckdb.DuckDBPyConnection,
     state: SourceState,
-    now: datetime,
+    known: _Known,
     costs: _Costs,
     failure: FailedRun | None,
 ) -> SourceOverview:
     source = state.source
     own, calendar = costs.imports_of(source), costs.calendar
     counts = read_counts(connection, source.slug)
-    newest = ledger.last_import(connection, source.slug)
-    stopped = state.status is Status.PAUSED
-    freshness = freshness_in(connection, source, now, stopped=stopped) if source.schedule else None
-    drifted: Sequence[DriftedField] = ()
-    if newest is not None:
-        drifted = field_history.drifted_fields(connection, source.object_type, source.properties, now)
+    newest, freshness = known.newest.get(source.slug), known.freshness.get(source.slug)
+    drifted = [field for field in known.drifted[source.object_type] if field.key in source.properties]
     return SourceOverview(
         state=state,
         last_success=None if newest is None or newest.is_skipped else newest,

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import reduce
 
 import duckdb
 
@@ -153,15 +152,20 @@ def record_interruptions(
 
 def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEntry | None:
     """The source's newest import that succeeded or was skipped, with what it has read again after it."""
+    return last_imports(connection, [source]).get(source)
+
+
+def last_imports(connection: duckdb.DuckDBPyConnection, sources: Collection[str]) -> dict[str, ImportEntry]:
+    """The same of several sources, those that were never imported left out."""
     if not is_present(connection):
-        return None
+        return {}
     names = ", ".join(ImportEntry.__slots__)
     rows = connection.execute(
         f"""
         WITH newest AS (
             FROM import_ledger.imports
-            WHERE source = ? AND status IN ('succeeded', 'skipped') AND reconciles IS NULL
-            ORDER BY finished_at DESC LIMIT 1
+            WHERE list_contains(?, source) AND status IN ('succeeded', 'skipped') AND reconciles IS NULL
+            QUALIFY row_number() OVER (PARTITION BY source ORDER BY finished_at DESC) = 1
         )
         SELECT {names} FROM newest
         UNION ALL BY NAME
@@ -169,12 +173,13 @@ def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEnt
         WHERE status = 'succeeded' AND reconciles IN (SELECT import_id FROM newest)
         ORDER BY reconciles NULLS FIRST
         """,
-        [source],
+        [list(sources)],
     ).fetchall()
-    if not rows:
-        return None
-    entry, *later = (ImportEntry(*row) for row in rows)
-    return reduce(ImportEntry.with_reconciliation, later, entry)
+    found: dict[str, ImportEntry] = {}
+    for entry in (ImportEntry(*row) for row in rows):
+        earlier = found.get(entry.source)
+        found[entry.source] = entry if earlier is None else earlier.with_reconciliation(entry)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,14 +314,19 @@ class Watermark:
 
 def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> Watermark | None:
     """How far a source's changes are loaded, if it was ever imported."""
+    return watermarks_of(connection, [source]).get(source)
+
+
+def watermarks_of(connection: duckdb.DuckDBPyConnection, sources: Collection[str]) -> dict[str, Watermark]:
+    """The same of several sources, those that were never imported left out."""
     if not is_present(connection):
-        return None
-    row = connection.execute(
-        "SELECT watermark, definition, by_our_clock, removals_until FROM import_ledger.watermarks "
-        "WHERE source = ?",
-        [source],
-    ).fetchone()
-    return Watermark(*row) if row else None
+        return {}
+    rows = connection.execute(
+        "SELECT source, watermark, definition, by_our_clock, removals_until FROM import_ledger.watermarks "
+        "WHERE list_contains(?, source)",
+        [list(sources)],
+    ).fetchall()
+    return {source: Watermark(*rest) for source, *rest in rows}
 
 
 def move_watermark(

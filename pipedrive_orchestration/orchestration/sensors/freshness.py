@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
-from pipedrive_orchestration.services.freshness import Freshness, Lateness, freshness_in
+from pipedrive_orchestration.services.freshness import Freshness, Lateness, freshness_of_all
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import WarehouseError
 
@@ -79,18 +79,13 @@ def build_freshness_sensor(
     def freshness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         warehouse = project.warehouse(context.resources).warehouse().with_patience(PATIENCE_SECONDS)
         stopped = project.schedules(context).stopped()
+        at_rest = {source.slug for source in active if project.names.schedule(source.slug) in stopped}
         now = clock()
         try:
             with warehouse.reading() as connection:
-                found = {
-                    source.slug: freshness_in(
-                        connection, source, now, stopped=project.names.schedule(source.slug) in stopped
-                    )
-                    for source in active
-                }
+                states = freshness_of_all(connection, active, now, at_rest)
         except WarehouseError as error:
             return dg.SkipReason(str(error))
-        states = {slug: state for slug, state in found.items() if state}
         before: Mapping[str, str] = json.loads(context.cursor or "{}")
         changed = {
             slug: state
