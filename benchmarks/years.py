@@ -1,8 +1,8 @@
 """A year of ten sources at ``*/15``: what it leaves, and what a tick and a look cost at its end.
 
-``python -m benchmarks.years [--ticks 6]``. A year is 350,400 ticks, so a few are made of each source, over real
-HTTP and through Dagster. What each left is then copied as often as a year does it, with other ids and times: the
-ledger for a year, Dagster's runs for as long as they are kept.
+``python -m benchmarks.years [--ticks 6]``. A year is 350,400 ticks, so a few are made of each source, over
+real HTTP and through Dagster. What each left is then copied as often as a year does it, with other ids and
+times: the ledger for a year, Dagster's runs for as long as they are kept.
 """
 
 from __future__ import annotations
