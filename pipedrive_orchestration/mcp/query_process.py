@@ -65,10 +65,16 @@ def answers(request: Mapping[str, Any]) -> list[dict[str, Any]]:
         connection.execute("SELECT current_timestamp, uuid(), 1.5::DECIMAL(3, 1), INTERVAL 1 DAY").fetchall()
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-        return [_answer(connection, question) for question in request["questions"]]
+        return [answer(connection, question) for question in request["questions"]]
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, question: Mapping[str, Any]) -> dict[str, Any]:
+def answer(connection: duckdb.DuckDBPyConnection, question: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a question.
+
+    Raises:
+        RefusedError: it is no query, or more than one.
+        duckdb.Error: it cannot be answered.
+    """
     statements = connection.extract_statements(question["sql"])
     if len(statements) != 1:
         raise RefusedError(f"One query is answered at a time, and these are {len(statements)}.")

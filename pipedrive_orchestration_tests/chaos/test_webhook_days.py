@@ -34,8 +34,9 @@ from pipedrive_orchestration_tests.exactness.churn import Action, Churn, Record,
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
 DAYS = size("CHAOS_WEBHOOK_DAYS", 2 * FULL)
-HOURS = 24 * DAYS or 4
+HOURS = 24 * DAYS or 2
 CALM_HOURS = 6 if FULL else 1
+CALM_WRITES = 6 if FULL else 3
 
 TYPES = ("deals", "persons", "organizations", "activities", "products", "notes", "stages")
 CORE = TYPES[:5]
@@ -220,7 +221,7 @@ def _calm_hours(life: Days) -> None:
         tuple(source.object_type for source in life.sources if source.object_type in CORE),
     )
     for _ in range(CALM_HOURS):
-        for _ in range(6):
+        for _ in range(CALM_WRITES):
             core.step()
             life.advance(3)
             life.settle()
