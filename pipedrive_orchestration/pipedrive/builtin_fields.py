@@ -330,7 +330,13 @@ NOTE_FIELDS = _table(
     boolean: active_flag edit_flag bulk_edit_allowed mandatory_flag; json: options""",
 )
 
+_MAIL_PARTY = _table(
+    """int: id; varchar: email_address name; people: linked_person_id; varchar: linked_person_name;
+    int: mail_message_party_id""",
+)
+
 LIST_PARTS: dict[str, tuple[Property, ...]] = {
+    **dict.fromkeys(("from", "to", "cc", "bcc"), _MAIL_PARTY),
     "participants": _table("people: person_id; boolean: primary"),
     "attendees": _table(
         "varchar: email name status; boolean: is_organizer; people: person_id; user: user_id"

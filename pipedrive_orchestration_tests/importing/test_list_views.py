@@ -26,11 +26,21 @@ def trial(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Trial:
         "products": ("prices",),
         "notes": ("content", "deal_id", "person_id", "org_id", "lead_id"),
         "projects": ("deal_ids",),
+        "mail_threads": ("id",),
     }
     for object_type, properties in wanted.items():
-        options = {} if object_type == "projects" else ONE_WINDOW
+        options = {} if object_type in ("projects", "mail_threads") else ONE_WINDOW
         trial.windows(trial.source(object_type, properties=properties, options=options))
+    for object_type, (parents, properties) in CHILDREN.items():
+        trial.windows(trial.source(object_type, properties=properties, parents=parents))
     return trial
+
+
+CHILDREN = {
+    "product_variations": ("products", ("id", "prices")),
+    "mail_messages": ("mail_threads", ("id", "from", "to")),
+}
+"""Children whose records have lists, their parents and what is imported of them."""
 
 
 def rows(trial: Trial, view: str) -> list[tuple[Any, ...]]:
@@ -69,6 +79,39 @@ def test_every_element_of_a_list_is_a_row(trial: Trial, view: str) -> None:
     ]
     assert wanted
     assert rows(trial, view) == sorted(wanted, key=repr)
+
+
+@pytest.mark.parametrize(
+    ("object_type", "key", "parts"),
+    [
+        ("product_variations", "prices", ("price", "currency", "cost", "direct_cost", "notes")),
+        (
+            "mail_messages",
+            "from",
+            (
+                "id",
+                "email_address",
+                "name",
+                "linked_person_id",
+                "linked_person_name",
+                "mail_message_party_id",
+            ),
+        ),
+    ],
+)
+def test_lists_of_children_are_rows_too(
+    trial: Trial, object_type: str, key: str, parts: tuple[str, ...]
+) -> None:
+    account, (parents, _) = trial.demo.account, CHILDREN[object_type]
+    current = {row["_id"] for row in trial.rows(trial.source(parents)).values() if row["_is_current"]}
+    wanted = [
+        (child["id"], position, *(element.get(part) for part in parts))
+        for parent_id in current
+        for child in account.children.of(object_type, parent_id)
+        for position, element in enumerate(child[key], start=1)
+    ]
+    assert wanted
+    assert rows(trial, f"{object_type}_{key}") == sorted(wanted, key=repr)
 
 
 def test_labels_and_references_have_what_they_stand_for(trial: Trial) -> None:
