@@ -22,6 +22,7 @@ from pipedrive_orchestration.demo.generator.course import (
     was_handed_over,
     was_in_pounds,
 )
+from pipedrive_orchestration.demo.generator.moments import DAY, date_text
 from pipedrive_orchestration.demo.generator.randomness import pick, stream, uuid_text
 from pipedrive_orchestration.demo.records import Record, RecordId, blank
 
@@ -95,7 +96,10 @@ def _deal_changes(business: Business, deal: Record, rng: Random) -> list[Record]
     if deal["close_time"]:
         status = "won" if deal["won_time"] else "lost"
         changes.append(change(actor, "status", "open", status, _second(deal["close_time"])))
-    return sorted(changes, key=lambda one: one["time"], reverse=True)
+    # The latest first, of those of one second as well.
+    changes.sort(key=lambda one: one["time"])
+    changes.reverse()
+    return changes
 
 
 def _stages_of(business: Business, pipeline_id: int) -> list[int]:
@@ -121,17 +125,21 @@ def _second(time: str) -> int:
 
 
 def _installments(_business: Business, deal: Record, rng: Random) -> list[Record]:
-    if not deal["products_count"]:
+    """Parts of a deal's value, which they add up to, a month from each other from the deal's end on."""
+    count = rng.getrandbits(2)
+    if not deal["products_count"] or not count:
         return []
+    value, agreed = deal["value"], _second(deal["close_time"] or deal["add_time"])
+    part = round(value / count, 2)
     return [
         {
             "id": 10 * int(deal["id"]) + number,
             "deal_id": deal["id"],
-            "amount": round(deal["value"] / 3, 2),
-            "billing_date": f"2026-{1 + rng.getrandbits(8) % 12:02}-15",
+            "amount": part if number < count - 1 else round(value - part * (count - 1), 2),
+            "billing_date": date_text(agreed + 30 * DAY * (number + 1)),
             "description": f"Instalment {number + 1}",
         }
-        for number in range(rng.getrandbits(2))
+        for number in range(count)
     ]
 
 
@@ -177,10 +185,17 @@ def _participants(business: Business, deal: Record, rng: Random) -> list[Record]
 
 
 def _participant_changes(business: Business, deal: Record, _rng: Random) -> list[Record]:
-    if business["persons"].get(deal["person_id"]) is None:
-        return []
-    who = {"person_id": deal["person_id"], "actor_user_id": business.owners[0]}
-    return [{**who, "action": "added", "time": _v1(deal["add_time"])}]
+    """How each of the deal's participants came to it."""
+    participants = children_at_birth(business, "deal_participants", deal["id"])
+    return [
+        {
+            "person_id": one["person_id"]["value"],
+            "actor_user_id": one["added_by_user_id"]["value"],
+            "action": "added",
+            "time": one["add_time"],
+        }
+        for one in participants
+    ]
 
 
 def _contact_changes(business: Business, contact: Record, _rng: Random) -> list[Record]:
