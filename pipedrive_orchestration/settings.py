@@ -262,6 +262,14 @@ class Settings(BaseSettings):
         default="http://127.0.0.1:3000",
         description="Where the command line and the HTTP API reach a running Dagster.",
     )
+    dagster_hosts: Annotated[
+        tuple[str, ...] | None,
+        NoDecode,
+        BeforeValidator(_listed),
+        Remedy("write names separated by commas, such as dagster.example.com"),
+    ] = Field(
+        default=None, description="Names by which Dagster's pages may be asked for beside this machine's own."
+    )
     home: ExpandedPath = Field(
         default=Path(),
         validation_alias="DAGSTER_HOME",

@@ -39,11 +39,13 @@ class Server:
         port: where it listens.
         command: starts it.
         folder: in which it runs.
+        ready: succeeds once it answers, where listening is not enough.
     """
 
     port: int
     command: Sequence[str]
     folder: Path
+    ready: Sequence[str] = ("true",)
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
@@ -56,10 +58,11 @@ class Server:
                 break
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
+                if subprocess.run(self.ready, check=False, capture_output=True).returncode == 0:
+                    return
             except OSError:
-                time.sleep(0.1)
-            else:
-                return
+                pass
+            time.sleep(0.1)
         pytest.fail(
             f"{self.command[0]} does not listen: {(self.folder / f'{self.port}.log').read_text()[-2000:]}"
         )
@@ -109,7 +112,8 @@ def postgresql() -> Iterator[Server]:
             *as_user, str(POSTGRESQL / "postgres"), "-D", str(folder / "data"), "-p", str(port),
             "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
         ]  # fmt: skip
-        yield stack.enter_context(_running(Server(port, command, folder)))
+        ready = [str(POSTGRESQL / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)]
+        yield stack.enter_context(_running(Server(port, command, folder, ready)))
 
 
 def variables_of(server: Server) -> dict[str, str]:

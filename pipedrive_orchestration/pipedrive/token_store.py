@@ -194,7 +194,8 @@ class _Row:
     installation: str
 
     def read(self) -> Tokens | None:
-        self.connection.execute(text(_TABLE))
+        if self.connection.execute(text("SELECT to_regclass('pipedrive_oauth_tokens')")).scalar() is None:
+            return None
         found = self.connection.execute(
             text("SELECT tokens FROM pipedrive_oauth_tokens WHERE installation = :installation"),
             {"installation": self.installation},
@@ -202,6 +203,8 @@ class _Row:
         return msgspec.json.decode(found, type=Tokens) if found else None
 
     def write(self, tokens: Tokens) -> None:
+        # In somebody's turn: two that make a table at once are in each other's way.
+        self.connection.execute(text(_TABLE))
         self.connection.execute(
             text(
                 "INSERT INTO pipedrive_oauth_tokens VALUES (:installation, :tokens) "

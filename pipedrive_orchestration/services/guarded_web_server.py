@@ -18,7 +18,7 @@ def page() -> Path:
 
 def guarded(application: Application) -> WebGuard:
     """Dagster's application with the report beside it, and the guard before both."""
-    return WebGuard(ReportPage(application, page))
+    return WebGuard(ReportPage(application, page), Settings.read().dagster_hosts or ())
 
 
 if __name__ == "__main__":

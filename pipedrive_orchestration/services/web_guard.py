@@ -7,7 +7,7 @@ come from Dagster's own pages. What is no browser, such as the command line, say
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -43,14 +43,16 @@ class WebGuard:
 
     Args:
         application: what is guarded.
+        hosts: names by which it may be asked beside those of this machine.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, hosts: Collection[str] = ()) -> None:
         self._application = application
+        self._hosts = LOCAL_HOSTS | {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let the application do it."""
-        refusal = refusal_of(scope) if scope["type"] in {"http", "websocket"} else None
+        refusal = refusal_of(scope, self._hosts) if scope["type"] in {"http", "websocket"} else None
         if refusal is None:
             await self._application(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -59,14 +61,15 @@ class WebGuard:
             await _answer(refusal, send)
 
 
-def refusal_of(scope: Scope) -> Refusal | None:
+def refusal_of(scope: Scope, hosts: Collection[str] = LOCAL_HOSTS) -> Refusal | None:
     """Why a request may not come in; None if it may."""
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     host = headers.get(b"host", "")
-    if _name_of(f"//{host}") not in LOCAL_HOSTS:
+    if _name_of(f"//{host}") not in hosts:
         return Refusal(
             HTTPStatus.MISDIRECTED_REQUEST,
-            "This Dagster answers on this machine only: open it as http://127.0.0.1 or http://localhost.",
+            "This Dagster answers on this machine only: open it as http://127.0.0.1 or http://localhost, or "
+            "name this host in PIPEDRIVE_DAGSTER_HOSTS.",
         )
     if not _is_from_here(scope, headers, host):
         return Refusal(HTTPStatus.FORBIDDEN, "Another web page has sent this request, so it is refused.")
