@@ -1,6 +1,7 @@
 """One import in a process of its own, so that its CPU time and memory are its own.
 
-Prints one JSON object. Arguments: address, warehouse, pull, first and last window or ``-``, cadence.
+Prints one JSON object. Arguments: address, warehouse, pull, ``one`` window or ``months``; of a lake where its
+files are, and of several processes that share the windows which part is this one's, as ``0/3``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PROPERTIES = ("id", "name", "first_name", "last_name", "owner_id", "org_id", "em
               "add_time", "update_time")  # fmt: skip
 
 
-def main(url: str, database: str, pull: str, grid: str) -> None:
+def main(url: str, database: str, pull: str, grid: str, data: str = "", part: str = "0/1") -> None:
     """Import the persons once and print what it took."""
     now = datetime.now(UTC)
     start = f"{now.year - MONTHS // 12 - 1}-12" if grid == "months" else "1970-01"
@@ -41,12 +42,15 @@ def main(url: str, database: str, pull: str, grid: str) -> None:
     windows = windows_until(source, now)
     if grid == "one":
         windows = [type(windows[0])(windows[0].key, None, windows[-1].end)]
+    number, parts = map(int, part.split("/"))
+    share = len(windows) / parts
+    windows = windows[round(share * number) : round(share * (number + 1))]
     used, began = _cpu(), time.perf_counter()
     report = import_source(
         source,
         connection=Connection.of(url, "0" * 40),
-        warehouse=Warehouse(database),
-        staging=Path(database).parent / "staging",
+        warehouse=Warehouse(database, data=data or None),
+        staging=Path(data or database).parent / f"staging{number}",
         pull=Pull(pull),
         windows=windows if pull == "window" else (),
     )
@@ -73,4 +77,4 @@ def _cpu() -> float:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5])
+    main(*sys.argv[1:7])
