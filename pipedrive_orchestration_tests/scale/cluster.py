@@ -191,7 +191,7 @@ class Cluster(LiveDagster):
         return super()._is_up()
 
     def ask(self, query: str, **variables: Any) -> Any:
-        """What a query asks for; asked again, as by who reloads a page, where PostgreSQL was lost meanwhile."""
+        """What a query asks for; asked again, as a reload of the page does, where PostgreSQL was lost."""
         for _ in range(LOST_CONNECTIONS):
             try:
                 return super().ask(query, **variables)
