@@ -51,6 +51,11 @@ _CONFIG = {
     "title": {"color": "#555"},
 }
 
+_NARROW_CONFIG = {
+    **_CONFIG,
+    "legend": {"labelColor": "#555", "titleColor": "#555", "orient": "bottom", "columns": 2},
+}
+
 _NOT_DRAWN = re.compile(r' (?:aria-[a-z]+|role|class|pointer-events)="[^"]*"')
 """Attributes for pages that an SVG is a part of, half of it; an image has its alternative text."""
 
@@ -117,7 +122,8 @@ def model_chart(
     cut = cut_off(rows, chart)
     spec = {key: value for key, value in chart.items() if key not in ("rows", "title")}
     drawn = {**spec, "data": {"values": cut.rows}}
-    return ModelChart(chart_svg(_sized(drawn)), chart_svg(_narrow(drawn)) if for_phones else None, cut.said)
+    narrow = chart_svg(_narrow(drawn), _NARROW_CONFIG) if for_phones else None
+    return ModelChart(chart_svg(_sized(drawn)), narrow, cut.said)
 
 
 def _sized(spec: Mapping[str, Any]) -> dict[str, Any]:

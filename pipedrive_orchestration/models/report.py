@@ -342,7 +342,9 @@ th {{ color: var(--soft); font-weight: 600; }}
   section {{ break-inside: auto; }}
   figure, tr {{ break-inside: avoid; }}
   .table {{ overflow: visible; }}
-  th, td {{ white-space: normal; padding: .1rem .25rem; font-size: 7pt; }}
+  table {{ width: 100%; table-layout: fixed; }}
+  th, td {{ white-space: normal; overflow-wrap: anywhere; padding: .1rem .2rem; font-size: 6.5pt; }}
+  @page {{ size: A4 landscape; margin: 10mm; }}
 }}
 </style>
 </head>
