@@ -23,13 +23,40 @@ from rich.console import Console
 from rich.table import Table
 
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
-from pipedrive_orchestration.pipedrive.object_types import ObjectType, Paging
+from pipedrive_orchestration.pipedrive.object_types import Linked, ObjectType, Paging, Single
 
 CLIENT = "pipedrive@^33"
 COLLECTIONS = (
     *("persons", "organizations", "deals", "activities", "products", "pipelines", "stages"),
     *("notes", "leads", "users"),
+    *("files", "roles", "call_logs", "mail_threads", "goals", "permission_sets", "legacy_teams", "webhooks"),
+    *("currencies", "filters", "activity_types", "lead_labels"),
+    *("projects", "tasks", "boards", "project_templates"),
 )
+CHILDREN = (
+    *("deal_products", "deal_installments", "deal_discounts"),
+    *("deal_changes", "person_changes", "organization_changes"),
+    *("deal_flow", "person_flow", "organization_flow"),
+    *("deal_participants", "deal_participant_changes"),
+    *("deal_followers", "person_followers", "organization_followers", "product_followers", "user_followers"),
+    *(
+        "deal_permitted_users",
+        "product_variations",
+        "product_images",
+        "product_deals",
+        "person_products",
+        "organization_relationships",
+    ),
+    *("mail_messages", "note_comments", "role_assignments", "project_plan", "project_groups"),
+)
+PARENTS = 40
+"""Of so many parents what lies below them is compared, a page each."""
+
+ASKED = {
+    "mail_threads": {"folder": "inbox"},
+    "goals": {"expected_outcome.tracking_metric": "quantity"},
+}
+"""Parameters without which a list refuses to answer."""
 _SCRIPT = Path(__file__).with_name("read_through_client.mjs")
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _INSTALL_SECONDS = 300
@@ -103,16 +130,48 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], seconds:
 def _read_directly(account: dict[str, str]) -> Ids:
     headers = {"x-api-token": account["PIPEDRIVE_API_TOKEN"]}
     with httpx.Client(base_url=account["PIPEDRIVE_API_URL"], headers=headers) as http:
-        return {name: _every_id(http, BUILT_IN[name]) for name in COLLECTIONS}
+        ids = {name: _every_id(http, BUILT_IN[name]) for name in COLLECTIONS}
+        return ids | {name: _below(http, BUILT_IN[name], ids) for name in CHILDREN}
+
+
+def _below(http: httpx.Client, object_type: ObjectType, ids: Ids) -> list[str]:
+    """What lies below the first parents, as ``parent:id``."""
+    assert object_type.parent is not None
+    found = []
+    for parent in ids[object_type.parent.type.name][:PARENTS]:
+        listing, query = object_type.children_listing([str(parent)])
+        answer = http.get(listing.path, params=query)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            continue
+        data = answer.raise_for_status().json()["data"] or ()
+        if isinstance(object_type.records, Single):
+            data = [data]
+        elif isinstance(object_type.records, Linked):
+            data = [name for item in data for name in item]
+        found += [f"{parent}:{_name_of(child)}" for child in data]
+    return found
+
+
+def _name_of(child: Any) -> Any:
+    """What tells a record from its siblings: its id, or what stands for one."""
+    if not isinstance(child, dict):
+        return child
+    names = (child.get(key) for key in ("id", "uuid", "user_id", "item_id", "time"))
+    known = next((name for name in names if name is not None), None)
+    return child["data"]["id"] if known is None and "data" in child else known
 
 
 def _every_id(http: httpx.Client, object_type: ObjectType) -> list[Any]:
     """The ids of a collection, read with other page sizes than the client uses."""
     ids: list[Any] = []
-    parameters: dict[str, Any] | None = {} if object_type.paging is Paging.NONE else {"limit": 90}
+    paging = {} if object_type.paging is Paging.NONE else {"limit": min(90, object_type.page_size)}
+    parameters: dict[str, Any] | None = paging | ASKED.get(object_type.name, {})
     while parameters is not None:
         answer = http.get(object_type.path, params=parameters).raise_for_status().json()
-        ids += [record["id"] for record in answer["data"] or ()]
+        data = answer["data"]
+        if isinstance(object_type.records, str) and object_type.records:
+            data = data[object_type.records]
+        ids += [record["id"] for record in data or ()]
         parameters = _next_page(answer, parameters)
     return ids
 
@@ -128,7 +187,7 @@ def _next_page(answer: dict[str, Any], parameters: dict[str, Any]) -> dict[str, 
 def _compare(console: Console, version: str, client: Ids, direct: Ids) -> int:
     table = Table("collection", "through the client", "directly", "checksum", "")
     differing = 0
-    for name in COLLECTIONS:
+    for name in (*COLLECTIONS, *CHILDREN):
         through, straight = _checksum(client[name]), _checksum(direct[name])
         same = through == straight and len(direct[name]) > 0
         differing += not same
