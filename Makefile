@@ -45,7 +45,7 @@ tests: $(VENV)/installed-dev
 
 # Where sizes depend on CHAOS_FULL.
 CHAOS := chaos live exactness end_to_end models api/test_contract.py cli/test_trouble.py orchestration/test_reporting.py \
-  importing/test_long_records.py writing/test_interruptions.py webhooks/test_merger.py webhooks/test_every_object.py mcp $(addprefix importing/filters/test_,oracle.py pushdown.py segments.py)
+  importing/test_long_records.py $(addprefix writing/test_,interruptions.py execution.py row_records.py budget_days.py) webhooks/test_merger.py webhooks/test_every_object.py mcp $(addprefix importing/filters/test_,oracle.py pushdown.py segments.py)
 
 chaos: $(VENV)/installed-dev ## Faults, kills and hostile input, more than in the tests; sizes: docs/reliability.md
 	CHAOS_FULL=1 $(BIN)/pytest -n 0 $(addprefix pipedrive_orchestration_tests/,$(CHAOS))

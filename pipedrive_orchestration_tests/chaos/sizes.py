@@ -65,6 +65,9 @@ FILTERS = size("CHAOS_FILTERS", 400 if FULL else 20)
 WRITES = size("CHAOS_WRITES", 60 if FULL else 2)
 """Plans that are applied with lost answers and with kills in between, and undone."""
 
+BULK = size("CHAOS_BULK", 10_000 if FULL else 100)
+"""Records that one plan changes over some days of budget."""
+
 FIELDS = size("CHAOS_FIELDS", 700 if FULL else 150)
 """Fields of an account whose fields have odd names, of all types."""
 

@@ -131,5 +131,8 @@ class WriteTrial:
 @contextmanager
 def write_trial(*object_types: str, **settings: Any) -> Iterator[WriteTrial]:
     """A very small account of its own, imported."""
-    with running_demo(account_settings(scale=0.005, **settings)) as demo, TemporaryDirectory() as folder:
+    with (
+        running_demo(account_settings(**{"scale": 0.005, **settings})) as demo,
+        TemporaryDirectory() as folder,
+    ):
         yield WriteTrial(demo, Path(folder), *object_types)
