@@ -36,7 +36,7 @@ from pipedrive_orchestration.sources.old_files import OldFileError
 from pipedrive_orchestration.sources.parents import parents_of, with_parents
 from pipedrive_orchestration.sources.validation import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.yaml_document import Document
-from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, locate, named, not_there
+from pipedrive_orchestration.sources.yaml_files import BadFile, YamlFolder, found, locate, not_there
 
 DELETED = "deleted"
 """Folder within the sources' folder that keeps the files of deleted sources."""
@@ -73,10 +73,7 @@ class LoadedSources:
             InvalidBodyError: Its file is there and is not a source.
             UnknownSourceError: There is no such file; names the near matches.
         """
-        source = named(slug, self.sources, self.bad_files)
-        if source is None:
-            raise UnknownSourceError(not_there("source", slug, self.sources))
-        return source
+        return found("source", slug, self.sources, self.bad_files, UnknownSourceError)
 
 
 class SourceStore:

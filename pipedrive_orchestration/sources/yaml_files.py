@@ -165,6 +165,35 @@ def named(slug: str, items: Iterable[_Item], bad_files: Iterable[BadFile]) -> _I
     return None
 
 
+def found(
+    kind: str, slug: str, items: Sequence[_Item], bad_files: Iterable[BadFile], unknown: type[LookupError]
+) -> _Item:
+    """The item of that slug.
+
+    Args:
+        kind: what it is, such as ``source``.
+        slug: its slug.
+        items: those of the folder.
+        bad_files: files that were left out.
+        unknown: what is raised where there is no such file, with the near matches.
+
+    Raises:
+        InvalidBodyError: Its file is there and was left out.
+    """
+    item = named(slug, items, bad_files)
+    if item is None:
+        raise unknown(not_there(kind, slug, items))
+    return item
+
+
+def with_id(kind: str, id_: UUID, items: Iterable[_Item], unknown: type[LookupError]) -> _Item:
+    """The item of that id; raises ``unknown`` where there is none."""
+    for item in items:
+        if item.id == id_:
+            return item
+    raise unknown(f"There is no {kind} with the id {id_}.")
+
+
 def not_there(kind: str, slug: str, items: Sequence[_Named]) -> str:
     """Says that there is no file of that slug, and which ones there are."""
     known = [item.slug for item in items]

@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from pipedrive_orchestration.files import locked, replace_content
 from pipedrive_orchestration.sources import BadFile
 from pipedrive_orchestration.sources.yaml_document import Document
-from pipedrive_orchestration.sources.yaml_files import YamlFolder, named, not_there
+from pipedrive_orchestration.sources.yaml_files import YamlFolder, found, with_id
 from pipedrive_orchestration.workflows.model import Sync, Workflow, WorkflowFile
 
 
@@ -89,10 +89,7 @@ class LoadedWorkflows:
             InvalidBodyError: Its file is there and is not a workflow.
             UnknownWorkflowError: There is no such file; names the near matches.
         """
-        workflow = named(slug, self.workflows, self.bad_files)
-        if workflow is None:
-            raise UnknownWorkflowError(not_there("workflow", slug, self.workflows))
-        return workflow
+        return found("workflow", slug, self.workflows, self.bad_files, UnknownWorkflowError)
 
     def with_id(self, id_: UUID) -> Workflow:
         """The workflow of that id.
@@ -100,10 +97,7 @@ class LoadedWorkflows:
         Raises:
             UnknownWorkflowError: There is none.
         """
-        for workflow in self.workflows:
-            if workflow.id == id_:
-                return workflow
-        raise UnknownWorkflowError(f"There is no workflow with the id {id_}.")
+        return with_id("workflow", id_, self.workflows, UnknownWorkflowError)
 
 
 class WorkflowStore:

@@ -29,7 +29,7 @@ from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.permission import WrongPlanCompanyError, connected_writer
 from pipedrive_orchestration.writing.plan import Planning, definition_of
 from pipedrive_orchestration.writing.properties import Properties, read_properties
-from pipedrive_orchestration.writing.values import is_empty, same
+from pipedrive_orchestration.writing.stored import is_empty, same
 
 BATCH = 100
 """Changes that are recorded together; so many records are read again by one request."""

@@ -12,7 +12,7 @@ from pipedrive_orchestration.pipedrive.client import Form
 from pipedrive_orchestration.pipedrive.object_types import CustomFields
 from pipedrive_orchestration.pipedrive.requests import BodyForm, WritableType, WriteOperation
 from pipedrive_orchestration.writing.properties import Properties
-from pipedrive_orchestration.writing.values import stored
+from pipedrive_orchestration.writing.stored import stored
 
 Values = Mapping[str, Any]
 """Values by key, in the form that bodies take."""

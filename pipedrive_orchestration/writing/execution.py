@@ -22,7 +22,7 @@ from pipedrive_orchestration.pipedrive.requests import ADD_TIMES, WritableType
 from pipedrive_orchestration.pipedrive.responses import OddBody, Page, data_of, parse_time
 from pipedrive_orchestration.writing.changes import Change, Kind, content_of, operation_of, values_of
 from pipedrive_orchestration.writing.properties import Properties
-from pipedrive_orchestration.writing.values import same
+from pipedrive_orchestration.writing.stored import same
 
 Record = Mapping[str, Any]
 

@@ -19,16 +19,16 @@ from pipedrive_orchestration.warehouse.catalog import tables_of
 from pipedrive_orchestration.warehouse.instances import CONFIG
 from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
+from pipedrive_orchestration.writing.kinds import REFERENCES, SEVERAL, Property
 from pipedrive_orchestration.writing.model import ORIGINS, Write
 from pipedrive_orchestration.writing.properties import Properties
-from pipedrive_orchestration.writing.values import REFERENCES, Property
 
 BATCH = 10_000
 """Rows that are fetched at once."""
 
 MATCHED = frozenset(
     {"text", "long text", "contacts", "number", "whole", "percent", "date", "hex color", "status"}
-    | (REFERENCES.keys() - {"activity type", "currency", "lead labels"})
+    | (REFERENCES.keys() - SEVERAL - {"activity type", "currency"})
 )
 """Kinds of properties by which records can be known."""
 

@@ -15,7 +15,7 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids, records_by_name
 from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.sources.validation import did_you_mean
-from pipedrive_orchestration.writing.values import REFERENCES, SEVERAL, Property, ValueRefusedError, several
+from pipedrive_orchestration.writing.kinds import REFERENCES, SEVERAL, Property, ValueRefusedError, several
 
 Record = Mapping[str, Any]
 

@@ -22,6 +22,7 @@ from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.ledger import watermark_of
 from pipedrive_orchestration.writing import ledger
 from pipedrive_orchestration.writing.changes import Kind, operation_of
+from pipedrive_orchestration.writing.kinds import REFERENCES, ValueRefusedError
 from pipedrive_orchestration.writing.ledger import Entry, Plan, PlanStatus
 from pipedrive_orchestration.writing.match import ColumnMapping, Mapped, MatchedRow, Matcher, map_columns
 from pipedrive_orchestration.writing.model import Write
@@ -29,15 +30,9 @@ from pipedrive_orchestration.writing.names import LISTED, AccountNames
 from pipedrive_orchestration.writing.permission import connected_writer
 from pipedrive_orchestration.writing.properties import Properties, read_properties
 from pipedrive_orchestration.writing.records import missing_properties
-from pipedrive_orchestration.writing.values import (
-    REFERENCES,
-    ValueRefusedError,
-    is_empty,
-    same,
-    shown,
-    stored,
-    written,
-)
+from pipedrive_orchestration.writing.shown import shown
+from pipedrive_orchestration.writing.stored import is_empty, same, stored
+from pipedrive_orchestration.writing.values import written
 
 LOOK_AGAIN_COST = 10
 """Tokens of the second look at a hundred records before they are changed."""

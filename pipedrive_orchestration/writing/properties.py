@@ -12,7 +12,7 @@ from pipedrive_orchestration.pipedrive.older_names import OLDER_NAMES
 from pipedrive_orchestration.pipedrive.requests import WritableType
 from pipedrive_orchestration.sources import Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
-from pipedrive_orchestration.writing.values import CUSTOM_KINDS, Property
+from pipedrive_orchestration.writing.kinds import CUSTOM_KINDS, Property
 
 
 @dataclass(frozen=True, slots=True)

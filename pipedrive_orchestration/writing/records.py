@@ -12,9 +12,12 @@ from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.writing.changes import Change, Kind, operation_of, values_of
 from pipedrive_orchestration.writing.execution import NAMES, Executor
+from pipedrive_orchestration.writing.kinds import Property, ValueRefusedError
 from pipedrive_orchestration.writing.names import AccountNames
 from pipedrive_orchestration.writing.properties import Properties, read_properties
-from pipedrive_orchestration.writing.values import Property, ValueRefusedError, same, shown, written
+from pipedrive_orchestration.writing.shown import shown
+from pipedrive_orchestration.writing.stored import same
+from pipedrive_orchestration.writing.values import written
 
 
 class UnknownRecordError(LookupError):

@@ -16,11 +16,11 @@ from pipedrive_orchestration.pipedrive.requests import PLANNED
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.warehouse.tables import column_types
+from pipedrive_orchestration.writing.kinds import Property
 from pipedrive_orchestration.writing.match import column_of, reader_of
 from pipedrive_orchestration.writing.model import ID, Write, WriteFile
 from pipedrive_orchestration.writing.plan import Planning, table_source
 from pipedrive_orchestration.writing.properties import Properties, read_properties
-from pipedrive_orchestration.writing.values import Property
 
 OTHER_HEADERS = {
     "emails": ("e mail", "mail", "email address", "e mail address", "work email"),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pipedrive_orchestration.sources import BadFile, Problem, Source
 from pipedrive_orchestration.sources.validation import did_you_mean
-from pipedrive_orchestration.sources.yaml_files import YamlFolder, named, not_there
+from pipedrive_orchestration.sources.yaml_files import YamlFolder, found, with_id
 from pipedrive_orchestration.writing.model import Write, WriteFile
 
 
@@ -31,10 +31,7 @@ class LoadedWrites:
             InvalidBodyError: Its file is there and is not a write.
             UnknownWriteError: There is no such file; names the near matches.
         """
-        write = named(slug, self.writes, self.bad_files)
-        if write is None:
-            raise UnknownWriteError(not_there("write", slug, self.writes))
-        return write
+        return found("write", slug, self.writes, self.bad_files, UnknownWriteError)
 
     def with_id(self, id_: UUID) -> Write:
         """The write of that id.
@@ -42,10 +39,7 @@ class LoadedWrites:
         Raises:
             UnknownWriteError: There is none.
         """
-        for write in self.writes:
-            if write.id == id_:
-                return write
-        raise UnknownWriteError(f"There is no write with the id {id_}.")
+        return with_id("write", id_, self.writes, UnknownWriteError)
 
 
 class WriteStore:

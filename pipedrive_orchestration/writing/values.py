@@ -1,164 +1,38 @@
-"""Values on their way to Pipedrive, in one form wherever they come from.
+"""Values as people, files and tables write them, in the one form that the body of a write takes.
 
-They come as people, files and tables write them, as answers have them, and as our own tables do.
-
-Whatever comes in becomes one form, the JSON that the body of a write takes, so that values of any origin can
-be compared. The form depends on the kind of the property; :mod:`pipedrive_orchestration.pipedrive.requests`
-says which kind each has.
+Whatever comes in becomes that form, JSON, so that values of any origin can be compared
+(:mod:`pipedrive_orchestration.writing.stored`). It depends on the kind of the property;
+:mod:`pipedrive_orchestration.pipedrive.requests` says which kind each has.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from pipedrive_orchestration.pipedrive.fields import Option
 from pipedrive_orchestration.pipedrive.responses import parse_time
 from pipedrive_orchestration.sources.validation import did_you_mean
-
-
-class ValueRefusedError(ValueError):
-    """A value that a property does not take; the message says what it takes."""
-
-
-class Names(Protocol):
-    """The names behind references."""
-
-    def id_of(self, object_type: str, name: Any) -> Any:
-        """The id of the record that is meant by a name or an id.
-
-        Raises:
-            ValueRefusedError: there is none, or several have that name.
-        """
-
-    def name_of(self, object_type: str, record_id: Any) -> str | None:
-        """The name of a record, where it is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """A property that can be written, as the account has it.
-
-    Attributes:
-        key: in a body.
-        kind: what its values are.
-        options: of a property that chooses among them.
-        is_custom: whether it is the account's own.
-        required: whether a new record needs it.
-        in_creation: whether a new record takes it.
-        in_change: whether a change takes it.
-        clearable: whether null clears it.
-        is_opposite: whether it was asked for under a name of v1 that says the contrary.
-        read: what answers call it, if not like that; empty where they do not have it.
-    """
-
-    key: str
-    label: str
-    kind: str
-    options: tuple[Option, ...] = ()
-    is_custom: bool = False
-    required: bool = False
-    in_creation: bool = True
-    in_change: bool = True
-    clearable: bool = True
-    is_opposite: bool = False
-    read: str | None = None
-
-    @property
-    def read_key(self) -> str:
-        """The key under which answers have it; empty where they do not have it."""
-        return self.key if self.read is None else self.read
-
-
-REFERENCES = {
-    "user": "users",
-    "person": "persons",
-    "organization": "organizations",
-    "deal": "deals",
-    "lead": "leads",
-    "pipeline": "pipelines",
-    "stage": "stages",
-    "product": "products",
-    "activity type": "activity_types",
-    "currency": "currencies",
-    "activity": "activities",
-    "board": "boards",
-    "phase": "phases",
-    "role": "roles",
-    "lead labels": "lead_labels",
-    "users": "users",
-    "deals": "deals",
-    "persons": "persons",
-    "organizations": "organizations",
-}
-"""Kinds whose values name records, and of which collection."""
-
-SEVERAL = frozenset({"lead labels", "users", "deals", "persons", "organizations"})
-"""Those of them whose values name several."""
-
-CUSTOM_KINDS = {
-    "varchar": "text",
-    "varchar_auto": "text",
-    "phone": "text",
-    "text": "long text",
-    "double": "number",
-    "monetary": "money",
-    "enum": "option",
-    "set": "options",
-    "user": "user",
-    "people": "person",
-    "org": "organization",
-    "date": "date",
-    "daterange": "date range",
-    "time": "time",
-    "timerange": "time range",
-    "address": "address",
-}
-"""Kinds of custom fields, by Pipedrive's field type."""
-
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "status": ("open", "won", "lost"),
-    "marketing": ("no_consent", "unsubscribed", "subscribed", "archived"),
-    "billing": ("one-time", "annually", "semi-annually", "quarterly", "monthly", "weekly"),
-    "label color": (
-        "blue", "brown", "dark-gray", "gray", "green", "orange", "pink", "purple", "red", "yellow",
-    ),
-    "filter type": ("deals", "leads", "org", "people", "products", "activity", "projects"),
-    "goal interval": ("weekly", "monthly", "quarterly", "yearly"),
-    "call outcome": ("connected", "no_answer", "left_message", "left_voicemail", "wrong_number", "busy"),
-    "relation": ("parent", "related"),
-    "tax method": ("exclusive", "inclusive", "none"),
-    "discount type": ("percentage", "amount"),
-    "document type": ("gdoc", "gslides", "gsheet", "gform", "gdraw"),
-    "document owner": ("deal", "organization", "person"),
-    "document place": ("googledrive",),
-    "field type": (
-        "varchar", "varchar_auto", "text", "double", "monetary", "enum", "set", "user", "org", "people",
-        "phone", "date", "daterange", "time", "timerange", "address",
-    ),
-    "icon": (
-        "task", "email", "meeting", "deadline", "call", "lunch", "calendar", "downarrow", "document",
-        "smartphone", "camera", "scissors", "cogs", "bubble", "uparrow", "checkbox", "signpost", "shuffle",
-        "addressbook", "linegraph", "picture", "car", "world", "search", "clip", "sound", "brush", "key",
-        "padlock", "pricetag", "suitcase", "finish", "plane", "loop", "wifi", "truck", "cart", "bulb", "bell",
-        "presentation",
-    ),
-}  # fmt: skip
-"""Kinds whose values are some words."""
+from pipedrive_orchestration.writing.kinds import (
+    CHOICES,
+    CONTACT,
+    EMPTY_LISTS,
+    PRICE,
+    REFERENCES,
+    SEVERAL,
+    Names,
+    Property,
+    ValueRefusedError,
+    from_json,
+    number_of,
+    several,
+)
 
 _VISIBILITY = (1, 3, 5, 7)
-_EMPTY_LISTS = frozenset({"contacts", "participants", "objects", "prices", "option labels"}) | SEVERAL
-_LONGEST = {"text": 255, "long text": 65_535, "html": 100 * 1024}
-_CONTACT = ("value", "primary", "label")
-_PRICE = ("price", "currency", "cost", "direct_cost", "notes")
+LONGEST = {"text": 255, "long text": 65_535, "html": 100 * 1024}
+"""Kinds that are texts, and their longest: of HTML in bytes, of the others in characters."""
 _ADDRESS = (
     "value", "country", "admin_area_level_1", "admin_area_level_2", "locality", "sublocality", "route",
     "street_number", "subpremise", "postal_code",
@@ -178,12 +52,21 @@ def written(prop: Property, raw: Any, names: Names) -> Any:
     """
     if raw is None or (isinstance(raw, str) and not raw.strip()) or raw == []:
         return _cleared(prop)
-    value = _WRITTEN[prop.kind](prop, raw, names)
+    value = understood(prop, raw, names)
     return not value if prop.is_opposite else value
 
 
+def understood(prop: Property, raw: Any, names: Names) -> Any:
+    """The value that something means that is there.
+
+    Raises:
+        ValueRefusedError: the property does not take it.
+    """
+    return _WRITTEN[prop.kind](prop, raw, names)
+
+
 def _cleared(prop: Property) -> Any:
-    if prop.kind in _EMPTY_LISTS or (prop.kind == "options" and not prop.is_custom):
+    if prop.kind in EMPTY_LISTS or (prop.kind == "options" and not prop.is_custom):
         return []
     if not prop.clearable:
         raise ValueRefusedError("cannot be empty.")
@@ -194,7 +77,7 @@ def _text(prop: Property, raw: Any, _names: Names) -> str:
     if isinstance(raw, bool | list | dict):
         raise ValueRefusedError(f"is a text, not {_shown_raw(raw)}.")
     text = str(raw).strip() if prop.kind == "text" else str(raw)
-    longest = _LONGEST[prop.kind]
+    longest = LONGEST[prop.kind]
     if len(text.encode() if prop.kind == "html" else text) > longest:
         raise ValueRefusedError(f"is longer than {longest:,} characters.")
     if "\0" in text:
@@ -210,23 +93,6 @@ def _number(prop: Property, raw: Any, _names: Names) -> int | float:
         raise ValueRefusedError("is a number from 0 to 100.")
     if prop.kind.startswith("whole") and not isinstance(number, int):
         raise ValueRefusedError(f"is a whole number, not {_shown_raw(raw)}.")
-    return number
-
-
-def number_of(raw: Any) -> int | float | None:
-    """The number that is meant, whole where it is; None where none is."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str | Decimal):
-        return None
-    if isinstance(raw, int):
-        return raw
-    try:
-        number = float(raw)
-    except ValueError:
-        return None
-    if not math.isfinite(number):
-        return None
-    if number.is_integer() and abs(number) < 2**53:
-        return int(number)
     return number
 
 
@@ -379,47 +245,25 @@ def _chosen(prop: Property, raw: Any) -> Any:
     raise ValueRefusedError(f"has no option `{word}`.{did_you_mean(word, shown)} Options: {listed}.")
 
 
-def several(raw: Any) -> list[Any]:
-    """The values that are meant: the elements of a list, or what commas separate."""
-    if isinstance(raw, list | tuple):
-        return list(raw)
-    opened = _opened(raw)
-    if isinstance(opened, list):
-        return opened
-    if isinstance(raw, str):
-        return [word.strip() for word in re.split("[,;]", raw) if word.strip()]
-    return [raw]
-
-
-def _opened(raw: Any) -> Any:
-    """What a text holds as JSON, where it is an object or a list."""
-    if isinstance(raw, str) and raw.strip()[:1] in ("{", "["):
-        try:
-            return json.loads(raw)
-        except ValueError:
-            return raw
-    return raw
-
-
 def _contacts(_prop: Property, raw: Any, _names: Names) -> list[dict[str, Any]]:
     contacts = []
     for one in several(raw):
         contact = dict(one) if isinstance(one, Mapping) else {"value": str(one).strip()}
-        unknown = contact.keys() - set(_CONTACT)
+        unknown = contact.keys() - set(CONTACT)
         if unknown or not isinstance(contact.get("value"), str) or not contact["value"].strip():
             raise ValueRefusedError("is a list of addresses, or of objects with value, label and primary.")
         contacts.append(contact)
     if not any(contact.get("primary") for contact in contacts):
         contacts[0]["primary"] = True
     return [
-        {key: contact[key] for key in _CONTACT if contact.get(key) is not None}
+        {key: contact[key] for key in CONTACT if contact.get(key) is not None}
         | {"primary": bool(contact.get("primary"))}
         for contact in contacts
     ]
 
 
 def _address(_prop: Property, raw: Any, _names: Names) -> dict[str, Any]:
-    opened = _opened(raw)
+    opened = from_json(raw)
     if isinstance(opened, str):
         return {"value": opened.strip()}
     if not isinstance(opened, Mapping) or opened.keys() - {*_ADDRESS, "formatted_address"}:
@@ -437,7 +281,7 @@ _MONEY = re.compile(
 
 def _money(prop: Property, raw: Any, names: Names) -> dict[str, Any]:
     key = "amount" if prop.kind == "amount" else "value"
-    number, currency = _parts_of_money(_opened(raw))
+    number, currency = _parts_of_money(from_json(raw))
     if number is None:
         raise ValueRefusedError(f"is an amount and a currency such as 500 EUR, not {_shown_raw(raw)}.")
     if currency is None and key == "amount":
@@ -473,7 +317,7 @@ def _time_range(_prop: Property, raw: Any, _names: Names) -> dict[str, Any]:
 
 
 def _ends(raw: Any, example: str) -> tuple[Any, Any, dict[str, Any]]:
-    raw = _opened(raw)
+    raw = from_json(raw)
     if isinstance(raw, str):
         ends = _RANGE.split(raw.strip())
         if len(ends) == 2:
@@ -488,7 +332,7 @@ def _timezone(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _time(_prop: Property, raw: Any, _names: Names) -> dict[str, Any]:
-    raw = _opened(raw)
+    raw = from_json(raw)
     if isinstance(raw, Mapping):
         return {"value": _time_of_day(raw.get("value")), **_timezone(raw)}
     return {"value": _time_of_day(raw)}
@@ -510,8 +354,8 @@ def _prices(_prop: Property, raw: Any, names: Names) -> list[dict[str, Any]]:
     prices = []
     for one in several(raw):
         if isinstance(one, Mapping):
-            price = {key: one[key] for key in _PRICE if one.get(key) is not None}
-            unknown = one.keys() - {*_PRICE, "product_id"}
+            price = {key: one[key] for key in PRICE if one.get(key) is not None}
+            unknown = one.keys() - {*PRICE, "product_id"}
         else:
             number, currency = _parts_of_money(one)
             price, unknown = {"price": number, "currency": currency}, set()
@@ -523,14 +367,14 @@ def _prices(_prop: Property, raw: Any, names: Names) -> list[dict[str, Any]]:
 
 
 def _objects(_prop: Property, raw: Any, _names: Names) -> list[Any]:
-    opened = _opened(raw)
+    opened = from_json(raw)
     if not isinstance(opened, list) or not all(isinstance(one, Mapping) for one in opened):
         raise ValueRefusedError("is a list of objects, in JSON.")
     return opened
 
 
 def _object(_prop: Property, raw: Any, _names: Names) -> dict[str, Any]:
-    opened = _opened(raw)
+    opened = from_json(raw)
     if not isinstance(opened, Mapping):
         raise ValueRefusedError("is an object, in JSON.")
     return dict(opened)
@@ -539,7 +383,7 @@ def _object(_prop: Property, raw: Any, _names: Names) -> dict[str, Any]:
 _Write = Callable[[Property, Any, Names], Any]
 
 _WRITTEN: dict[str, _Write] = {
-    **dict.fromkeys(_LONGEST, _text),
+    **dict.fromkeys(LONGEST, _text),
     **dict.fromkeys(("number", "percent", "whole", "whole percent"), _number),
     **dict.fromkeys(CHOICES, _choice),
     **dict.fromkeys(REFERENCES.keys() - SEVERAL, _reference),
@@ -578,152 +422,3 @@ KINDS = frozenset(_WRITTEN)
 def _shown_raw(raw: Any) -> str:
     text = str(raw)
     return f"`{text if len(text) <= 40 else text[:39] + '…'}`"
-
-
-class _Trusting:
-    """Takes every id as it is: what an answer or a table has needs no looking up."""
-
-    def id_of(self, _object_type: str, name: Any) -> Any:
-        if isinstance(name, Mapping):
-            name = name.get("value", name.get("id"))
-        return str(name) if isinstance(name, uuid.UUID) else name
-
-    def name_of(self, _object_type: str, _record_id: Any) -> str | None:
-        return None
-
-
-_TRUSTING = _Trusting()
-
-
-def stored(prop: Property, value: Any) -> Any:
-    """The value of a body for what an answer, or a column of our tables, has of a property.
-
-    Whatever cannot be understood is kept as it is, and so differs from every value that is written.
-    """
-    if value is None or value == "":
-        return [] if prop.kind in _EMPTY_LISTS or (prop.kind == "options" and not prop.is_custom) else None
-    if isinstance(value, str) and prop.kind in ("participants", "prices", "objects", "object"):
-        value = _opened(value)
-    try:
-        return _STORED.get(prop.kind, _stored_alike)(prop, value)
-    except (ValueRefusedError, TypeError, AttributeError):
-        return value
-
-
-def _stored_alike(prop: Property, value: Any) -> Any:
-    if value == []:
-        return []
-    return _WRITTEN[prop.kind](prop, value, _TRUSTING)
-
-
-def _stored_text(_prop: Property, value: Any) -> Any:
-    return value if isinstance(value, str) else str(value)
-
-
-def _stored_option(_prop: Property, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        value = value.get("id", value.get("value"))
-    number = number_of(value)
-    return value if number is None else number
-
-
-def _stored_options(prop: Property, value: Any) -> Any:
-    return [_stored_option(prop, one) for one in several(value)]
-
-
-def _stored_structs(keys: Sequence[str]) -> Callable[[Property, Any], Any]:
-    def parts(_prop: Property, value: Any) -> Any:
-        return [{key: one[key] for key in keys if one.get(key) is not None} for one in value]
-
-    return parts
-
-
-def _stored_parts(prop: Property, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        # What has no value is not there, however many empty parts it has.
-        if value.get("value", value.get("amount")) is None:
-            return None
-        if prop.kind == "amount" and "amount" not in value:
-            value = {"amount": value["value"], "currency": value.get("currency")}
-    return _WRITTEN[prop.kind](prop, value, _TRUSTING)
-
-
-_STORED: dict[str, Callable[[Property, Any], Any]] = {
-    **dict.fromkeys((*_LONGEST, *CHOICES, "hex color"), _stored_text),
-    "activity type": _stored_text,
-    "upload": _stored_text,
-    "option": _stored_option,
-    "options": _stored_options,
-    "contacts": _stored_structs(_CONTACT),
-    "participants": _stored_structs(("person_id", "primary")),
-    "prices": _stored_structs(_PRICE),
-    **dict.fromkeys(
-        ("amount", "money", "date range", "time", "time range", "address"), _stored_parts
-    ),
-}  # fmt: skip
-
-
-_SETS = frozenset({"options"}) | SEVERAL
-
-
-def same(prop: Property, one: Any, other: Any) -> bool:
-    """Whether a property with the one value need not be written to have the other.
-
-    Of parts only those count that the other value has: who writes an address as a text does not say which
-    country it is in.
-    """
-    if prop.kind in _SETS and isinstance(one, list) and isinstance(other, list):
-        return set(map(str, one)) == set(map(str, other))
-    if prop.kind in ("text", "long text", "html") and isinstance(one, str) and isinstance(other, str):
-        return one.strip() == other.strip()
-    if prop.kind == "upload":
-        return Path(str(one)).name == Path(str(other)).name
-    if prop.kind == "text instant" and isinstance(one, str) and isinstance(other, str):
-        return one[:19] == other[:19]
-    return _covers(one, other)
-
-
-def _covers(one: Any, other: Any) -> bool:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return all(_covers(one.get(key), value) for key, value in other.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_covers, one, other))
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    return bool(one == other)
-
-
-def is_empty(value: Any) -> bool:
-    """Whether a property with that value has none."""
-    return value is None or value in ("", [])
-
-
-def shown(prop: Property, value: Any, names: Names) -> str:
-    """The value as a person reads it: labels and names in place of ids."""
-    if is_empty(value):
-        return ""
-    if prop.kind in ("option", "options"):
-        labels = {str(option.id): option.label for option in prop.options}
-        listed = value if isinstance(value, list) else [value]
-        return ", ".join(labels.get(str(one), str(one)) for one in listed)
-    if prop.kind in REFERENCES:
-        listed = value if isinstance(value, list) else [value]
-        return ", ".join(names.name_of(REFERENCES[prop.kind], one) or str(one) for one in listed)
-    if prop.options and not isinstance(value, list | dict):
-        labels = {str(option.id): option.label for option in prop.options}
-        return labels.get(str(value), str(value))
-    return _plainly(value)
-
-
-def _plainly(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(_plainly, value))
-    if isinstance(value, Mapping):
-        main = value.get("value", value.get("amount", value.get("price", value.get("person_id"))))
-        if main is None:
-            return json.dumps(value, ensure_ascii=False, default=str)
-        more = value.get("currency") or (f"to {value['until']}" if value.get("until") else "")
-        return f"{main} {more}".strip()
-    return str(value)

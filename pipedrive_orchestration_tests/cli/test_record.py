@@ -200,7 +200,7 @@ def test_everything_wrong_is_said_at_once_before_anything_is_sent(
         (["create", "deels"], "Did you mean `deals`"),
         (["show", "deals", "999999"], "There is no record 999999 among deals"),
         (["show", "deals", "x"], "`x` is not an id"),
-        (["update", "deals", "1"], "nothing to change"),
+        (["update", "pipelines", "1"], "nothing to change"),
         (["create", "notes", "--set", "content=x"], "One of lead_id, deal_id"),
         (["create", "deals", "--set", "title=x", "--set", "Title=y"], "Is the same property as `title`"),
         (["create", "persons", "--set", "name=x", "--set", "first_name=y"], "It follows from `name`"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from pipedrive_orchestration.api.schemas import (
     parsed,
 )
 from pipedrive_orchestration.services.writes import Writes
+from pipedrive_orchestration.writing.ledger import Plan
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.permission import require_permission
 from pipedrive_orchestration.writing.report import plan_as_dict
@@ -47,6 +49,14 @@ def _writes(context: ApiContext) -> Writes:
 
 def _found(write_id: Annotated[UUID, Path(description="The write's id.")], context: Context) -> Write:
     return _writes(context).load().with_id(write_id)
+
+
+def _answer_with(writes: Writes, plan: Plan) -> Response:
+    return answer(plan_as_dict(plan, writes.rows(plan, SHOWN_ROWS)))
+
+
+def _answer_of_application(plan: Plan, counts: Mapping[str, int], note: str | None = None) -> Response:
+    return answer({"plan": plan_as_dict(plan), "counts": dict(counts), "note": note})
 
 
 FoundWrite = Annotated[Write, Depends(_found)]
@@ -89,7 +99,7 @@ def show_plan(context: Context, found: FoundWrite, _: NoQuery) -> Response:
     """With what has become of its changes, up to a thousand rows."""
     writes = _writes(context)
     plan = writes.find_plan(found)
-    return answer(plan_as_dict(plan, writes.rows(plan, SHOWN_ROWS)))
+    return _answer_with(writes, plan)
 
 
 @router.post(
@@ -105,7 +115,7 @@ def make_plan(context: Context, found: FoundWrite, _: NoQuery, content: JsonBody
     body = parsed(PlanBody, content)
     writes = _writes(context)
     plan = writes.plan(found, refresh=body.refresh)
-    return answer(plan_as_dict(plan, writes.rows(plan, SHOWN_ROWS)))
+    return _answer_with(writes, plan)
 
 
 @router.get(
@@ -119,7 +129,7 @@ def show_application(context: Context, found: FoundWrite, _: NoQuery) -> Respons
     """Changes by state: done, moved, refused, uncertain, sent, planned."""
     writes = _writes(context)
     plan = writes.find_plan(found)
-    return answer({"plan": plan_as_dict(plan), "counts": writes.counts(plan)})
+    return _answer_of_application(plan, writes.counts(plan))
 
 
 @router.post(
@@ -139,7 +149,7 @@ def apply_plan(context: Context, found: FoundWrite, _: NoQuery, content: JsonBod
     writes = _writes(context)
     require_permission(allowed=writes.allowed)
     report = writes.apply(found, body.plan_id, above_limits=body.above_limits)
-    return answer({"plan": plan_as_dict(report.plan), "counts": dict(report.counts), "note": report.note})
+    return _answer_of_application(report.plan, report.counts, report.note)
 
 
 @router.get(
@@ -168,4 +178,4 @@ def plan_undo(context: Context, found: FoundWrite, _: NoQuery, content: JsonBody
     body = parsed(UndoBody, content)
     writes = _writes(context)
     plan = writes.undo(found, body.plan_id)
-    return answer(plan_as_dict(plan, writes.rows(plan, SHOWN_ROWS)))
+    return _answer_with(writes, plan)

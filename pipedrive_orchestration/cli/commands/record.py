@@ -29,6 +29,7 @@ from pipedrive_orchestration.pipedrive.requests import (
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, read_file
 from pipedrive_orchestration.writing.apply import apply_plan
 from pipedrive_orchestration.writing.execution import Outcome, Status
+from pipedrive_orchestration.writing.kinds import CHOICES
 from pipedrive_orchestration.writing.ledger import Entry, rows_of
 from pipedrive_orchestration.writing.permission import require_permission
 from pipedrive_orchestration.writing.plan import Planning
@@ -53,7 +54,6 @@ from pipedrive_orchestration.writing.transitions import (
     prepare_merge,
 )
 from pipedrive_orchestration.writing.undo import plan_undo
-from pipedrive_orchestration.writing.values import CHOICES
 
 
 class Action(StrEnum):
