@@ -6,6 +6,7 @@ It runs in another process, so that nothing of ours has to import it and its mem
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,8 +25,14 @@ OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 AS_OF = "PIPEDRIVE_AS_OF"
 """The variable of dbt's process with the instant that ages are counted to."""
 
-_PROGRAM = 'import gc; gc.disable(); import importlib; importlib.import_module("dbt.cli.main").cli()'
-"""It ends soon, and nearly all that it makes stays until then."""
+_PROGRAM = """
+import gc, importlib, os, threading
+# It ends soon, and nearly all that it makes stays until then.
+gc.disable()
+# It ends with whoever started it, so that nobody writes beside the next build: then its input ends.
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+importlib.import_module("dbt.cli.main").cli()
+"""
 
 _STATUS = {"success": OK, "pass": OK, "warn": OK, "no-op": OK, "skipped": SKIPPED, "partial success": FAILED}
 _PLACE = re.compile(r"\((?P<file>[\w./ -]+\.(?:sql|ya?ml|csv|py))\)")
@@ -158,9 +165,14 @@ def _run(
     if as_of:
         # Not one of dbt's variables, of which a new value makes it read all files anew.
         environment[AS_OF] = as_of.isoformat()
-    ended = subprocess.run(  # noqa: S603 - a program of our own environment
-        command, cwd=work, env=environment, capture_output=True, text=True, check=False
-    )
+    input_, ours = os.pipe()
+    try:
+        ended = subprocess.run(  # noqa: S603 - a program of our own environment
+            command, cwd=work, env=environment, stdin=input_, capture_output=True, text=True, check=False
+        )
+    finally:
+        os.close(input_)
+        os.close(ours)
     if ended.returncode == 0:
         return []
     messages = list(_errors(ended.stdout))

@@ -156,6 +156,15 @@ class Oracle:
             deal.last["status"] == "open" and rot is not None and days(self.now - self.idle_since(deal)) > rot
         )
 
+    def usual_stay(self, stage_id: int) -> float | None:
+        """The median length of the stays in a stage that are over."""
+        return middle(
+            stay["days"]
+            for deal in self.kept
+            for stay in self.stays(deal)
+            if stay["stage_id"] == stage_id and stay["left_at"]
+        )
+
     # The models.
 
     def deal_stage_history(self) -> Rows:
@@ -513,6 +522,17 @@ class Oracle:
         rows: Rows = {}
         for group_key, group in groups.items():
             hours = []
+            won = [deal for *_, deals in group for deal in deals if deal.last["status"] == "won"]
+            values: dict[str, Decimal] = defaultdict(Decimal)
+            bases: list[float | None] = []
+            for deal in won:
+                value, currency = money(deal.last["value"]), deal.last["currency"]
+                if value is not None:
+                    values[currency] += value
+                    bases.append(in_base(value, currency, self.day(deal.last["won_time"])))
+            base: float | None = 0.0
+            if won:
+                base = None if None in bases or not bases else sum(one for one in bases if one is not None)
             for key, lead, _ in group:
                 done = [
                     one["marked_as_done_time"]
@@ -525,6 +545,9 @@ class Oracle:
                 "converted": sum(bool(deals) for *_, deals in group),
                 "won": sum(any(deal.last["status"] == "won" for deal in deals) for *_, deals in group),
                 "median_hours_to_first_activity": middle(hours),
+                "conversion": ratio(sum(bool(deals) for *_, deals in group), len(group)),
+                "won_values": [{"currency": c, "value": v} for c, v in sorted(values.items())],
+                "won_value_base": base,
             }
         return rows
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -24,8 +25,10 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.importing.imports import source
+from pipedrive_orchestration_tests.models import by_hand as hand
+from pipedrive_orchestration_tests.models.by_hand import fill_by_hand, run_models
 from pipedrive_orchestration_tests.models.company import Company, company, fill
-from pipedrive_orchestration_tests.models.oracle import Oracle
+from pipedrive_orchestration_tests.models.oracle import Oracle, days
 
 PROJECT = Path(__file__).parents[2] / "project"
 ZONE = "Europe/Berlin"
@@ -72,6 +75,7 @@ class Built:
     folder: Path
     report: BuildReport
     project: DbtProject
+    compiled: dict[str, str] = field(default_factory=dict)
 
     @property
     def warehouse(self) -> Warehouse:
@@ -93,7 +97,10 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         fill(connection, made)
     project = _Project.of(PROJECT, sources_of(**WHOLE), ZONE)
     report = build_models(project, warehouse, folder / "work", clock=lambda: PRESENT)
-    return Built(made, folder, report, project)
+    target = folder / "work/project/target/compiled/pipedrive_models/models"
+    ran = [one.name for one in report.results if one.kind == "model"]
+    compiled = {name: (target / f"{name}.sql").read_text() for name in ran}
+    return Built(made, folder, report, project, compiled)
 
 
 class _Project(DbtProject):
@@ -237,6 +244,15 @@ def test_findings_are_those_of_the_rules(built: Built) -> None:
             ) > 1
         },
         "dangling_reference": {str(deal.id) for deal in oracle.kept if deal.person_id == 21},
+        "deal_too_long_in_stage": {
+            str(deal.id) for deal in open_deals
+            if (usual := oracle.usual_stay(deal.last["stage_id"])) is not None
+            and days(made.now - (deal.moves[-1] if deal.moves else deal.added)) > 3 * usual
+        },
+        "overdue_activities_of_owner": {
+            str(one["owner_id"]) for one in made.activities.values()
+            if not one["done"] and one["due_date"] < oracle.today
+        },
         "deal_without_activity": {
             str(deal.id) for deal in open_deals
             if (made.now - max([deal.added, *_done(made, deal.id)])).total_seconds() > 14 * 86400
@@ -255,8 +271,7 @@ def test_findings_are_those_of_the_rules(built: Built) -> None:
 def test_a_build_goes_on_from_the_one_before_and_ends_as_if_it_had_not(built: Built, tmp_path: Path) -> None:
     file, of_before = built.folder / "warehouse.duckdb", tmp_path / "before.duckdb"
     shutil.copyfile(file, of_before)
-    whole = built.folder / "work/project/target/compiled/pipedrive_models/models/deal_versions.sql"
-    sides = "FROM models.deal_versions", whole.read_text()
+    sides = "FROM models.deal_versions", built.compiled["deal_versions"]
     before = {row["deal_id"]: row["input_hash"] for row in built.rows("deal_versions")}
     try:
         changed = _go_on(later := replace(built), Random(built.company.seed))
@@ -341,6 +356,122 @@ def _go_on(built: Built, rng: Random) -> set[int]:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")
         fill(connection, built.company)
     return changed | gone
+
+
+@pytest.fixture(scope="module")
+def by_hand(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The models of the cases that were made by hand, by the SQL that dbt has compiled."""
+    file = tmp_path_factory.mktemp("by_hand") / "warehouse.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            f"SET TimeZone = 'UTC'; CREATE SCHEMA models; ATTACH '{built.folder}/warehouse.duckdb' AS seeds"
+        )
+        for seed in ("currency_rates", "quality_rules"):
+            connection.execute(f"CREATE TABLE models.{seed} AS FROM seeds.models.{seed}")
+        connection.execute("DETACH seeds")
+        fill_by_hand(connection)
+        run_models(connection, built.compiled)
+        yield connection
+
+
+BY_HAND: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "a deal that was reopened is not won": (
+        "SELECT won, lost, owner_id FROM models.sales_report WHERE currency = 'EUR' AND month = '2026-04-01' "
+        "AND owner_id <> 2 AND pipeline_id = 1 ORDER BY owner_id",
+        # The one that was won at half past midnight by the clocks of the zone, and by its owner of then.
+        [(1, 0, 1), (1, 0, 4)],
+    ),
+    "sums of what has no rate are empty in the base currency": (
+        "SELECT won_value, won_value_base FROM models.sales_report WHERE currency = 'CHF'",
+        [(Decimal(50), None)],
+    ),
+    "a deal whose currency changes leaves one and enters the other": (
+        "SELECT currency, moved_in, moved_out FROM models.pipeline_waterfall WHERE moved_in + moved_out > 0 "
+        "ORDER BY ALL",
+        [("EUR", 0, Decimal(100)), ("USD", Decimal(120), 0)],
+    ),
+    "a deleted deal is counted once, as deleted, and in no other figure": (
+        "SELECT (SELECT sum(deleted) FROM models.pipeline_waterfall), left_by, "
+        f"(SELECT count(*) FROM models.deals_named WHERE deal_id = {hand.DELETED}) "
+        f"FROM models.deal_stage_history WHERE deal_id = {hand.DELETED}",
+        [(Decimal(100), "deleted", 0)],
+    ),
+    "a merged deal is in nothing": (
+        f"SELECT count(*) FROM models.deal_versions WHERE deal_id = {hand.MERGED}",
+        [(0,)],
+    ),
+    "an archived deal is in, with a flag": (
+        f"SELECT is_archived, status FROM models.deals_named WHERE deal_id = {hand.ARCHIVED}",
+        [(True, "open")],
+    ),
+    "the probability is the deal's, else the stage's where the pipeline has it on, else all": (
+        "SELECT deal_id, weighted_value::INT FROM models.deals_named WHERE deal_id IN "
+        f"({hand.BY_STAGE}, {hand.BY_DEAL}, {hand.BY_NOTHING}) ORDER BY 1",
+        [(hand.BY_STAGE, 80), (hand.BY_DEAL, 50), (hand.BY_NOTHING, 200)],
+    ),
+    "a slip is a move to a later date, counted once for each": (
+        "SELECT slipped_deals, slips, slipped_days FROM models.forecast WHERE slips > 0",
+        [(1, 2, 34)],
+    ),
+    "the next stage was reached if one of a higher order was entered later": (
+        "SELECT stage_id, entries, reached_next, back, lost FROM models.stage_conversion "
+        "WHERE month = '2026-03-01' AND pipeline_id = 1 AND stage_id > 11 ORDER BY stage_id",
+        [(12, 2, 1, 0, 1), (13, 1, 0, 1, 0)],
+    ),
+    "a deal that never moved was open in its stage until it was closed": (
+        f"SELECT stage_id, days, left_by FROM models.deal_stage_history WHERE deal_id = {hand.RESTING}",
+        [(11, 50.0, "lost")],
+    ),
+    "a ratio over nothing is empty": (
+        "SELECT DISTINCT win_rate FROM models.leaderboard WHERE won + lost = 0",
+        [(None,)],
+    ),
+    "a stage without deals is on the board": (
+        "SELECT open_deals, value FROM models.pipeline_board WHERE stage_id = 14",
+        [(0, Decimal(0))],
+    ),
+}
+
+FOUND_BY_HAND = {
+    "deal_without_owner": {hand.OWNERLESS},
+    "closed_without_close_time": {hand.TIMELESS},
+    "deal_too_long_in_stage": {hand.STUCK},
+    "deal_of_deactivated_owner": {hand.ORPHANED},
+    "deal_without_value": {hand.WORTHLESS},
+    "deal_without_contact": {hand.UNKNOWN},
+    "expected_close_in_the_past": {hand.LATE},
+    "dangling_reference": {hand.DANGLING},
+    "lost_without_reason": {hand.THERE_AND_BACK},
+    "deal_without_activity": {hand.REOPENED, hand.EXCHANGED, hand.ARCHIVED, hand.SLIPPED, hand.STUCK},
+    "person_without_email_and_phone": {1, 2},
+    "same_email": {3, 4},
+    "same_organization_name": {1, 2},
+    "overdue_activities_of_owner": {1},
+}
+
+
+@pytest.mark.parametrize("rule", BY_HAND)
+def test_a_case_by_hand_says_what_the_rule_says(by_hand: duckdb.DuckDBPyConnection, rule: str) -> None:
+    sql, expected = BY_HAND[rule]
+    assert by_hand.execute(sql).fetchall() == expected
+
+
+@pytest.mark.parametrize("rule", FOUND_BY_HAND)
+def test_a_rule_of_data_quality_finds_what_was_made_for_it(
+    by_hand: duckdb.DuckDBPyConnection, rule: str
+) -> None:
+    found = by_hand.execute(
+        "SELECT object_id::INT FROM models.data_quality WHERE rule = ?", [rule]
+    ).fetchall()
+    assert {key for (key,) in found} == FOUND_BY_HAND[rule]
+
+
+def test_a_deal_with_something_planned_has_a_next_activity(by_hand: duckdb.DuckDBPyConnection) -> None:
+    found = by_hand.execute(
+        "SELECT deal_id FROM models.deals_named WHERE status = 'open' AND deal_id::VARCHAR NOT IN "
+        "(SELECT object_id FROM models.data_quality WHERE rule = 'deal_without_next_activity')"
+    ).fetchall()
+    assert found == [(hand.ATTENDED,)]
 
 
 @pytest.mark.skipif(not os.environ.get("CHAOS_FULL"), reason="make chaos")
