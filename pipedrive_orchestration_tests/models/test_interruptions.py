@@ -19,6 +19,7 @@ import pytest
 
 from pipedrive_orchestration.models import build
 from pipedrive_orchestration.models.build import BuildReport, build_models
+from pipedrive_orchestration.models.dbt import run_dbt
 from pipedrive_orchestration.models.dbt_project import DbtProject
 from pipedrive_orchestration.warehouse import Warehouse
 
@@ -70,7 +71,7 @@ class Site:
                 "FROM models.both"
             ).fetchone()
         assert row is not None
-        return row  # type: ignore[return-value]
+        return row
 
 
 @pytest.fixture
@@ -115,8 +116,6 @@ def test_imports_go_on_while_dbt_works_and_no_model_sees_half_a_commit(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worked: list[tuple[float, float]] = []
-    run_dbt = build.run_dbt
-
     def timed(*given: Any, **named: Any) -> Any:
         began = time.monotonic()
         try:
