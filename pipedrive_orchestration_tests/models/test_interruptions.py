@@ -116,6 +116,7 @@ def test_imports_go_on_while_dbt_works_and_no_model_sees_half_a_commit(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worked: list[tuple[float, float]] = []
+
     def timed(*given: Any, **named: Any) -> Any:
         began = time.monotonic()
         try:
