@@ -50,7 +50,7 @@ DAGSTERS = size("CHAOS_DAGSTERS", 4 * FULL)
 BODIES = size("CHAOS_BODIES", 2_000 if FULL else 30)
 """Hostile texts that are read, as bodies of sources and as labels."""
 
-CLIENTS = size("CHAOS_CLIENTS", 50 if FULL else 6)
+CLIENTS = size("CHAOS_CLIENTS", 50 if FULL else 3)
 """Clients of the HTTP API at the same time."""
 
 CROWD_SECONDS = size("CHAOS_CROWD_SECONDS", 60 if FULL else 1)
@@ -59,7 +59,7 @@ CROWD_SECONDS = size("CHAOS_CROWD_SECONDS", 60 if FULL else 1)
 WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
 """Sequences of calls that follow the links of the OpenAPI page."""
 
-FILTERS = size("CHAOS_FILTERS", 400 if FULL else 20)
+FILTERS = size("CHAOS_FILTERS", 400 if FULL else 10)
 """Filters that are compared with a plain evaluation, and a tenth as many for every kind of property."""
 
 WRITES = size("CHAOS_WRITES", 60 if FULL else 2)
@@ -68,7 +68,7 @@ WRITES = size("CHAOS_WRITES", 60 if FULL else 2)
 BULK = size("CHAOS_BULK", 10_000 if FULL else 100)
 """Records that one plan changes over some days of budget."""
 
-FIELDS = size("CHAOS_FIELDS", 700 if FULL else 150)
+FIELDS = size("CHAOS_FIELDS", 700 if FULL else 60)
 """Fields of an account whose fields have odd names, of all types."""
 
 DAYS_OF_WINDOWS = 4_200 if FULL else 550

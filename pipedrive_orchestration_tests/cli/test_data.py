@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.cli.conftest import COMMAND, PERSONS, Project
 
 BODY = {**PERSONS, "properties": ["id", "name", "emails", "label_ids", "update_time"]}
@@ -155,6 +156,7 @@ def test_a_source_without_a_table_is_said(imported: Project, written: str) -> No
 ROWS = 50_000
 
 
+@in_full
 def test_a_large_table_goes_out_in_bounded_memory(imported: Project) -> None:
     with duckdb.connect(str(imported.database)) as connection:
         connection.execute(

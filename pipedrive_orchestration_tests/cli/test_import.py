@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, Ended, Project
 
 
@@ -89,6 +90,7 @@ def test_a_bad_file_that_is_asked_for_is_shown_with_its_name(small: Project) -> 
     assert (other.code, "broken" in other.out) == (0, False)
 
 
+@in_full
 def test_an_unknown_property_fails_its_source_alone(small: Project) -> None:
     small.write("typos", {**PERSONS, "properties": ["id", "frist_name", "emals"]})
     ended = small.run("import")

@@ -10,6 +10,7 @@ from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.overview import DAYS, read_overview
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.cli.conftest import PIPELINES, Project
 
 
@@ -64,6 +65,7 @@ def test_rows_changes_tokens_and_failures(project: Project, demo: DemoServer) ->
     assert "did you mean name?" in ended.out
 
 
+@in_full
 def test_a_source_whose_ticks_do_not_come_is_late(project: Project, demo: DemoServer) -> None:
     project.write("pipelines", PIPELINES | {"schedule": "*/15 * * * *"})
     project.connect_to(demo)

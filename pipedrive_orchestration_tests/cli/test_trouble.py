@@ -24,8 +24,7 @@ def episodes_of(*words: str) -> list[Episode]:
 
 
 def test_what_was_met_and_done_is_shown() -> None:
-    said = shown(episodes_of("numbers that no DOUBLE holds", "launchpad run"))
-    assert "values set aside" in said
+    said = shown(episodes_of("launchpad run"))
     assert "reads 25 windows again: read under another definition" in said
     assert "every table equals the account, cell by cell" in said
 
@@ -33,5 +32,11 @@ def test_what_was_met_and_done_is_shown() -> None:
 @in_full
 def test_every_episode_ends_in_the_truth() -> None:
     said = shown(EPISODES)
-    for words in ("recents:read", "was killed", "told of a removal without an id", "last read 7 days ago"):
+    for words in (
+        "values set aside",
+        "recents:read",
+        "was killed",
+        "told of a removal without an id",
+        "last read 7 days ago",
+    ):
         assert words in said

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration_tests.chaos.sizes import sample
+from pipedrive_orchestration_tests.chaos.sizes import in_full, sample
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
@@ -66,6 +66,7 @@ def test_a_tick_on_unchanged_leads_asks_for_what_changed_alone(
     assert trial.differences(source) == []
 
 
+@in_full
 @pytest.mark.parametrize("include_archived", sample([False, True], False))
 def test_many_deleted_leads_are_found_missing_by_lists(
     fresh_trial: FreshTrial, include_archived: bool

@@ -17,6 +17,7 @@ from pipedrive_orchestration.demo.endpoints import lists
 from pipedrive_orchestration.demo.generator.files import content_of
 from pipedrive_orchestration.importing.contents import safe_name
 from pipedrive_orchestration.sources import InvalidBodyError, SourceBody
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import WritesBetweenPages
@@ -98,6 +99,7 @@ def test_contents_are_kept_once_and_follow_the_rows(fresh_trial: FreshTrial) -> 
     assert not list(folder(trial).glob(f"{first}-*"))
 
 
+@in_full
 def test_a_budget_that_is_spent_leaves_contents_for_the_next_import(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial(scale=0.02, burst=0, daily_tokens=300)
     source = trial.source("files", options={"contents": True})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.sources import FilterGroup, Options, Source
-from pipedrive_orchestration_tests.chaos.sizes import sample
+from pipedrive_orchestration_tests.chaos.sizes import in_full, sample
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.disturbances import WritesBetweenPages
@@ -176,6 +176,7 @@ def test_a_change_is_dated_as_pipedrive_dates_it(fresh_trial: FreshTrial) -> Non
     assert begun == moment
 
 
+@in_full
 def test_versions_that_were_not_kept_for_a_while(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial(scale=0.005)
     source = trial.source("persons", **FEW)
@@ -198,6 +199,7 @@ def test_versions_that_were_not_kept_for_a_while(fresh_trial: FreshTrial) -> Non
     past.look()
 
 
+@in_full
 def test_the_first_reading_of_a_window_begins_with_what_pipedrive_says(fresh_trial: FreshTrial) -> None:
     """Windows that are read one after the other, days apart: of those left nothing was said before."""
     trial = fresh_trial(scale=0.005)

@@ -11,7 +11,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, FIELD_TABLES
-from pipedrive_orchestration_tests.chaos.sizes import sample
+from pipedrive_orchestration_tests.chaos.sizes import in_full, sample
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 
@@ -63,6 +63,7 @@ def test_every_list_is_what_the_account_has_after_changes(fresh_trial: FreshTria
         assert report.quarantined == 0
 
 
+@in_full
 def test_a_project_that_is_archived_leaves_and_comes_back(fresh_trial: FreshTrial) -> None:
     trial = fresh_trial(scale=0.005)
     source = trial.source("projects")

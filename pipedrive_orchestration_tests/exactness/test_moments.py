@@ -13,7 +13,7 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration_tests.chaos.sizes import FULL, sample
+from pipedrive_orchestration_tests.chaos.sizes import FULL, in_full, sample
 from pipedrive_orchestration_tests.exactness.conftest import BetweenRequests, FreshTrial
 from pipedrive_orchestration_tests.exactness.test_costs import with_many
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -179,6 +179,7 @@ class Moment:
             self._demo.account.clock.advance(SOON)
 
 
+@in_full
 @pytest.mark.usefixtures("small_pages")
 def test_what_is_deleted_after_the_feed_was_read_is_not_called_hidden(
     fresh_trial: FreshTrial, between_requests: BetweenRequests

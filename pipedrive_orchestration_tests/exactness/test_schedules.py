@@ -23,7 +23,7 @@ from pipedrive_orchestration_tests.exactness.disturbances import (
 )
 from pipedrive_orchestration_tests.exactness.trial import Trial, small_trial
 
-SCHEDULES = size("EXACTNESS_SCHEDULES", 5 if FULL else 3)
+SCHEDULES = size("EXACTNESS_SCHEDULES", 5 if FULL else 2)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def many_in_one_second(trial: Trial, object_type: str, count: int) -> list[Any]:
     return sorted(ids)
 
 
-@pytest.mark.parametrize("object_type", sample(IN_ONE_SECOND, "persons", "leads"))
+@pytest.mark.parametrize("object_type", sample(IN_ONE_SECOND, "leads"))
 def test_more_records_in_one_second_than_fit_on_two_pages(fresh_trial: FreshTrial, object_type: str) -> None:
     trial = fresh_trial()
     many_in_one_second(trial, object_type, 1_150)

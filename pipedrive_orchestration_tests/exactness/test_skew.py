@@ -28,7 +28,7 @@ def spread(object_type: str) -> timedelta:
     return SKEWS[FAMILIES.index(object_type) % len(SKEWS)]
 
 
-@pytest.mark.parametrize("object_type", FAMILIES)
+@pytest.mark.parametrize("object_type", sample(FAMILIES, "deals", "leads", "notes", "stages"))
 def test_changes_are_not_missed_whatever_our_clock_shows(fresh_trial: FreshTrial, object_type: str) -> None:
     """CASES A1: the source is made, imported, and changed a little longer after that than the overlap."""
     trial = fresh_trial(scale=0.005)
@@ -47,7 +47,7 @@ def test_changes_are_not_missed_whatever_our_clock_shows(fresh_trial: FreshTrial
     assert found == []
 
 
-@pytest.mark.parametrize("skew", sample(SKEWS, *SKEWS[:4]), ids=str)
+@pytest.mark.parametrize("skew", sample(SKEWS, *SKEWS[2:4]), ids=str)
 def test_changes_come_by_pulls_of_changes_with_every_skew(fresh_trial: FreshTrial, skew: timedelta) -> None:
     """Notes have no fields to be asked for, so no answer tells the clock before the pull is planned."""
     trial = fresh_trial(scale=0.005)
@@ -66,7 +66,7 @@ def test_changes_come_by_pulls_of_changes_with_every_skew(fresh_trial: FreshTria
     assert trial.differences(source) == []
 
 
-@pytest.mark.parametrize("skew", sample(SKEWS, SKEWS[0], SKEWS[3]), ids=str)
+@pytest.mark.parametrize("skew", sample(SKEWS, SKEWS[0]), ids=str)
 def test_what_is_added_after_a_source_that_starts_empty_enters(
     fresh_trial: FreshTrial, skew: timedelta
 ) -> None:
@@ -87,7 +87,7 @@ def test_what_is_added_after_a_source_that_starts_empty_enters(
         assert trial.rows(source).keys() == added
 
 
-@pytest.mark.parametrize("skew", sample(SKEWS, SKEWS[1], SKEWS[2]), ids=str)
+@pytest.mark.parametrize("skew", sample(SKEWS, SKEWS[1]), ids=str)
 def test_deletions_older_than_the_overlap_are_found_with_every_skew(
     fresh_trial: FreshTrial, skew: timedelta
 ) -> None:

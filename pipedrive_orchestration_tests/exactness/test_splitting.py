@@ -10,7 +10,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer, LoggedRequest, running_demo
 from pipedrive_orchestration.pipedrive import pagination
-from pipedrive_orchestration_tests.chaos.sizes import sample
+from pipedrive_orchestration_tests.chaos.sizes import in_full, sample
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import BetweenRequests, FreshTrial
@@ -24,6 +24,7 @@ def reads(server: DemoServer, path: str, limit: str) -> list[LoggedRequest]:
     return [one for one in server.account.requests if one.path == path and one.query.get("limit") == limit]
 
 
+@in_full
 @pytest.mark.usefixtures("small_pages")
 def test_a_hundred_pages(tmp_path: Path) -> None:
     with running_demo(account_settings(scale=0.5, latency_ms=5)) as demo:

@@ -98,10 +98,11 @@ def fields_example(object_type: ObjectType) -> Any:
 def examples() -> list[Example]:
     """Every distinct example of records of an importable collection, reading and writing operations alike."""
     listed = [object_type for object_type in BUILT_IN.values() if object_type.parent is None]
-    return [example for object_type in listed for example in _of(object_type)]
+    return [example for object_type in listed for example in examples_of(object_type)]
 
 
-def _of(object_type: ObjectType) -> list[Example]:
+def examples_of(object_type: ObjectType) -> list[Example]:
+    """Those of one collection."""
     root = object_type.path.removeprefix("/api/v2").removeprefix("/v1")
     distinct: dict[str, Example] = {}
     for path in (root, f"{root}/archived", f"{root}/{{id}}", f"{root}/{{id}}/duplicate"):

@@ -29,6 +29,7 @@ from pipedrive_orchestration.services.names import LOCATION, DagsterNames
 from pipedrive_orchestration.sources import Hold, Source, SourceStore
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.writing.model import Write
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.clocks import PRESENT, STARTUP
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.instances import dagster_instance
@@ -171,6 +172,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+@in_full
 def test_two_accounts_in_one_code_location_do_not_meet(
     project: DgProject,
     accounts: dict[str, DemoServer],

@@ -26,6 +26,7 @@ from pipedrive_orchestration.orchestration.project_files import CHECK_NAME
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import InMemoryKeyValues, LoadedSources, Source, SourceBody, SourceStore
+from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.orchestration.conftest import source
 from pipedrive_orchestration_tests.sources.bodies import active_body
 from pipedrive_orchestration_tests.sources.test_model import BODIES
@@ -224,6 +225,7 @@ def test_a_backfill_is_one_run_unless_the_settings_say_otherwise(chosen: str, li
     assert policy.max_partitions_per_run == limit
 
 
+@in_full
 def test_hundreds_of_sources_build_in_seconds(project: Path) -> None:
     for number in range(500):
         write(project, f"source_{number}")

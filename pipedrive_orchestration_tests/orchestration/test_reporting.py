@@ -19,7 +19,7 @@ from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.run_requests import MANY_WINDOWS, request_of_first_import
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration_tests.chaos.sizes import DAYS_OF_WINDOWS, FIELDS
+from pipedrive_orchestration_tests.chaos.sizes import DAYS_OF_WINDOWS, FIELDS, in_full
 from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
@@ -202,6 +202,7 @@ def test_hundreds_of_fields_of_all_types_and_odd_names_do_not_fail_a_run(
     assert any(f"{newest['quarantined']:,} values did not fit" in line for line in logged(result, instance))
 
 
+@in_full
 def test_a_listener_that_fails_does_not_fail_a_run(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
@@ -214,6 +215,7 @@ def test_a_listener_that_fails_does_not_fail_a_run(
     assert "The signs of progress are left out: Estimate" in logged(result, instance)
 
 
+@in_full
 def test_a_look_at_a_damaged_table_is_left_out_with_a_warning(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
@@ -317,7 +319,7 @@ def test_an_import_says_in_words_what_it_did_and_shows_what_is_gone(
 def test_an_import_of_deals_says_how_many_were_won_and_lost(
     instance: dg.DagsterInstance, resources: dict[str, Any], fresh_demo: FreshDemo
 ) -> None:
-    demo = fresh_demo(scale=0.1)
+    demo = fresh_demo()
     resources["pipedrive"] = PipedriveResource(url=demo.url, token=demo.token)
     is_open = {"conditions": [{"variable": "status", "condition": "equals", "values": ["open"]}]}
     everything = new_source(slug="everything", properties=["title", "status"])

@@ -102,7 +102,7 @@ def test_a_merger_that_was_killed_before_it_could_forget_events_does_no_harm(imp
     assert wire.inbox.files() == []
 
 
-@settings(max_examples=25 if FULL else 2, deadline=None)
+@settings(max_examples=25 if FULL else 1, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_interleaving_of_writes_events_and_pulls_ends_equal_to_the_account(seed: int) -> None:
     rng = Random(seed)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.workflows.sync import run_sync
+from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.workflows.bodies import source, sync, synced, workflow
 from pipedrive_orchestration_tests.workflows.tables import (
     OpenWarehouse,
@@ -218,7 +219,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40 if FULL else 5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, on_update=st.sampled_from(["ignore", "update", "append"]))
 def test_any_history_ends_in_the_same_rows(
     template: Path, steps: list[tuple[str, int]], on_update: str

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipedrive_orchestration.importing import ImportReport, Pull
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
+from pipedrive_orchestration_tests.chaos.sizes import FULL, sample
 from pipedrive_orchestration_tests.exactness.trial import Trial
 from pipedrive_orchestration_tests.importing.names.expected import (
     ONE_WINDOW,
@@ -24,8 +25,11 @@ from pipedrive_orchestration_tests.importing.names.expected import (
 )
 from pipedrive_orchestration_tests.importing.names.segments import current, employees, filtered
 
+OF_EACH_KIND = ("deals", "leads", "activities", "notes", "projects", "tasks", "legacy_teams", "files")
+"""Object types that refer to others in every way: by an id, by several, by a UUID, to their own kind."""
 
-@pytest.mark.parametrize("object_type", WITH_REFERENCES)
+
+@pytest.mark.parametrize("object_type", sample(WITH_REFERENCES, *OF_EACH_KIND))
 def test_every_reference_has_its_names(trial: Trial, object_type: str) -> None:
     options = offered(trial.demo, object_type)
     names = Names(trial.demo.account, options)
@@ -75,7 +79,7 @@ RENAMED: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("key", RENAMED)
+@pytest.mark.parametrize("key", sample(RENAMED, "org_name", "stage_name", "owner_name", "label_names"))
 def test_what_was_renamed_has_its_new_name_after_one_tick(renaming: Trial, key: str) -> None:
     object_type, referred, of = RENAMED[key]
     trial = renaming
@@ -150,7 +154,9 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40 if FULL else 2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(operations=OPERATIONS)
 def test_names_are_those_of_the_account_whatever_happens(
     renaming: Trial, operations: list[tuple[str, int, str]]
