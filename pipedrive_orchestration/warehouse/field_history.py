@@ -83,6 +83,25 @@ def drifted_fields(
     return [DriftedField(*row) for row in rows]
 
 
+def labels_of_fields(connection: duckdb.DuckDBPyConnection, object_type: str) -> dict[str, str]:
+    """The labels of an object type's fields that are there, by key."""
+    rows = connection.execute(
+        "SELECT key, label FROM import_ledger.fields WHERE object_type = ? AND valid_to IS NULL",
+        [object_type],
+    ).fetchall()
+    return dict(rows)
+
+
+def labels_of_options(connection: duckdb.DuckDBPyConnection, object_type: str, key: str) -> list[str]:
+    """The labels of a field's options that are there."""
+    rows = connection.execute(
+        "SELECT DISTINCT label FROM import_ledger.field_options "
+        "WHERE object_type = ? AND key = ? AND valid_to IS NULL ORDER BY label",
+        [object_type, key],
+    ).fetchall()
+    return [label for (label,) in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """A change of a field of the account.

@@ -46,6 +46,9 @@ FOUND_TOGETHER = frozenset(
 )
 """The collections of which many records can be looked for at once: by their ids, or in a sorted list."""
 
+TOLD_BY_VALUES = frozenset({"call_logs"})
+"""The collections of which no two records are alike although none says when it was made: calls have times."""
+
 SORTED = FOUND_TOGETHER | {"pipelines", "stages"}
 """The collections whose lists can be had newest first; others are read whole."""
 
@@ -126,7 +129,8 @@ class Executor:
     async def _ids_before(self, change: Change) -> set[str]:
         """The ids of the records that are there before a new one is made that will not say when it was."""
         writable = self._writable
-        if change.kind is not Kind.CREATE or writable.is_dated or writable.is_named_by_what_it_is:
+        is_told = writable.is_dated or writable.is_named_by_what_it_is or writable.name in TOLD_BY_VALUES
+        if change.kind is not Kind.CREATE or is_told:
             return set()
         began = self._client.clock.now()
         return {str(one[writable.id_key]) async for one in self._recent([change], began)}

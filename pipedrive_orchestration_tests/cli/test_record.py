@@ -12,7 +12,7 @@ import pytest
 
 from pipedrive_orchestration.cli.commands.record import known_values
 from pipedrive_orchestration.demo import DemoServer, running_demo
-from pipedrive_orchestration_tests.cli.conftest import Project
+from pipedrive_orchestration_tests.cli.conftest import PERSONS, Project
 from pipedrive_orchestration_tests.conftest import account_settings
 
 Record = dict[str, Any]
@@ -325,7 +325,16 @@ def test_records_are_converted_archived_and_restored(writer: Project, account: D
     assert writer.run("record", "archive", "persons", "1").code == 2
 
 
-def test_the_shell_completes_properties_and_their_words() -> None:
-    context = SimpleNamespace(params={"object_type": "deals"})
-    assert "title=" in known_values(cast("Any", context), "ti")
-    assert known_values(cast("Any", context), "status=l") == ["status=lost"]
+def test_the_shell_completes_properties_options_and_their_words(
+    project: Project, account: DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = cast("Any", SimpleNamespace(params={"object_type": "persons"}))
+    monkeypatch.chdir(project.folder)
+    assert "name=" in known_values(context, "na")
+    assert known_values(context, "marketing_status=sub") == ["marketing_status=subscribed"]
+    assert known_values(context, "Label=h") == []
+    project.write("all_persons", PERSONS | {"properties": ["name", "label_ids"]})
+    project.connect_to(account)
+    project.bring("all_persons", account)
+    assert "Label=" in known_values(context, "la")
+    assert known_values(context, "Label=h") == ["Label=Hot lead"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +28,10 @@ from pipedrive_orchestration.pipedrive.requests import (
     WRITABLE,
     WritableType,
 )
+from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, read_file
+from pipedrive_orchestration.warehouse.catalog import has_table
+from pipedrive_orchestration.warehouse.field_history import labels_of_fields, labels_of_options
 from pipedrive_orchestration.writing.apply import apply_plan
 from pipedrive_orchestration.writing.execution import Outcome, Status
 from pipedrive_orchestration.writing.kinds import CHOICES
@@ -75,16 +80,41 @@ class RecordRefusedError(CommandError):
 
 
 def known_values(context: typer.Context, incomplete: str) -> list[str]:
-    """Properties of a collection for the shell to complete, and after ``=`` the words that one takes."""
+    """Properties of a collection for the shell to complete, and after ``=`` the words that one takes.
+
+    The account's own fields and options are those that the last imports have met.
+    """
     writable = WRITABLE.get(str(context.params.get("object_type")))
     if writable is None:
         return []
-    key, is_set, begun = incomplete.partition("=")
-    if not is_set:
-        return [f"{one.key}=" for one in writable.keys if one.key.startswith(key)]
-    found = writable.key(key)
-    words = CHOICES.get(found.kind, ("true", "false") if found.kind == "boolean" else ()) if found else ()
-    return [f"{key}={word}" for word in words if word.startswith(begun)]
+    name, is_set, begun = incomplete.partition("=")
+    with _known_fields() as connection:
+        own = {} if connection is None else labels_of_fields(connection, writable.name)
+        if not is_set:
+            names = [*(one.key for one in writable.keys), *own.values()]
+            return [f"{one}=" for one in dict.fromkeys(names) if one.casefold().startswith(name.casefold())]
+        key = next((key for key, label in own.items() if label == name), name)
+        found = writable.key(key)
+        words = CHOICES.get(found.kind, ("true", "false") if found.kind == "boolean" else ()) if found else ()
+        options = [] if connection is None else labels_of_options(connection, writable.name, key)
+    choices = [*words, *options]
+    return [f"{name}={word}" for word in choices if str(word).casefold().startswith(begun.casefold())]
+
+
+@contextmanager
+def _known_fields() -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """The database, where there is one that nobody writes to just now: a completion waits for nothing."""
+    try:
+        warehouse = Environment.read().warehouse
+        if warehouse.path is None or not warehouse.path.exists():
+            yield None
+            return
+        connection = duckdb.connect(str(warehouse.path), read_only=True)
+    except (SettingsError, duckdb.Error):
+        yield None
+        return
+    with connection:
+        yield connection if has_table(connection, "import_ledger", "fields") else None
 
 
 def known_types(incomplete: str) -> list[str]:
