@@ -33,14 +33,18 @@ from pipedrive_orchestration.models.dbt_project import SCHEMA, DbtProject
 from pipedrive_orchestration.models.errors import ModelsError
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.catalog import column_types
-from pipedrive_orchestration.warehouse.publish import copy_some
+from pipedrive_orchestration.warehouse.publish import build_of_lake, copy_some
 from pipedrive_orchestration.warehouse.sql import literal
+from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION
 
 PATIENCE_SECONDS = 900.0
 """How long a build waits for another one."""
 
 INCREMENTAL = "incremental"
 """What dbt calls a model of which a build makes a part only."""
+
+_LAKE_COPY = Path("lake.duckdb")
+"""The name of the file with what a lake holds."""
 
 LOCK = "lock"
 """The file in a folder of dbt's that keeps others out of it."""
@@ -176,26 +180,36 @@ def in_turn(work: Path) -> Iterator[None]:
 @contextmanager
 def _copy_of(warehouse: Warehouse) -> Iterator[Path]:
     """A copy of the database's last commit, under the name that the database has."""
-    if warehouse.path is None or warehouse.database.startswith(":memory:"):
+    file = _LAKE_COPY if warehouse.lake else warehouse.path
+    if file is None or warehouse.database.startswith(":memory:"):
         raise ModelsError(
-            f"Models are built beside a database that is a file of this machine, and {warehouse.database} is "
-            "none. Run dbt on it with a profile of its own: docs/models.md says how."
+            "Models are built beside a database that is a file of this machine or a lake, and "
+            f"{warehouse.database} is neither. Run dbt on it with a profile of its own: docs/models.md says "
+            "how."
         )
     if not warehouse.exists:
         raise ModelsError(f"There is no database at {warehouse.database} yet: run an import first.")
     # Always the same place: dbt reads all files anew when its database is another one.
-    folder = warehouse.path.with_name(f".{warehouse.path.name}.models").absolute()
+    folder = warehouse.folder.joinpath(f".{file.name}.models").absolute()
     with in_turn(folder):
-        copy = folder / warehouse.path.name
+        copy = folder / file.name
         _clear(folder)
         try:
-            with FileIO(copy, "xb") as target, warehouse.at_rest() as original, FileIO(original) as source:
-                while copy_some(source, target):
-                    pass
+            _fill(copy, warehouse)
             copy.chmod(0o600)
             yield copy
         finally:
             _clear(folder)
+
+
+def _fill(copy: Path, warehouse: Warehouse) -> None:
+    if warehouse.lake:
+        # Nobody waits: whoever reads a lake sees one commit of it.
+        build_of_lake(warehouse, copy, STORAGE_VERSION)
+        return
+    with FileIO(copy, "xb") as target, warehouse.at_rest() as original, FileIO(original) as source:
+        while copy_some(source, target):
+            pass
 
 
 def _clear(folder: Path) -> None:

@@ -81,9 +81,9 @@ def value(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return int(row[0])
 
 
-def test_only_a_file_of_this_machine_is_copied() -> None:
+def test_only_a_file_of_this_machine_or_a_lake_is_copied() -> None:
     with (
-        pytest.raises(ModelsError, match="is none"),
+        pytest.raises(ModelsError, match="is neither"),
         build._copy_of(Warehouse("md:crm")),
     ):
         pass

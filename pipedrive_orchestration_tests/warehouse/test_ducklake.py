@@ -18,7 +18,7 @@ from pipedrive_orchestration_tests.warehouse.duckdbs import REPOSITORY, environm
 
 TESTED = (
     "exactness/test_full_pulls.py exactness/test_history.py exactness/test_interruptions.py "
-    "warehouse/test_move.py warehouse/test_lake_maintenance.py warehouse/test_sole.py"
+    "warehouse/test_move.py warehouse/test_lake_maintenance.py warehouse/test_sole.py models/test_lake.py"
 )
 """What passes on lakes, unless `DUCKLAKE_TESTS` names other files."""
 
