@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictStr, ValidationError
@@ -75,10 +75,13 @@ def near_matches(name: str, known: Iterable[str]) -> list[str]:
     """Up to three known names that the user may have meant, likeliest first.
 
     Case, dashes, blanks and camelCase are looked through, so ``activityTypes`` finds
-    ``activity_types``.
+    ``activity_types``. Beside one that is nearly the same, those that only begin like it are left out.
     """
     folded = {_fold(candidate): candidate for candidate in known}
-    return [folded[match] for match in get_close_matches(_fold(name), list(folded), n=3, cutoff=0.6)]
+    asked = _fold(name)
+    nearest = get_close_matches(asked, list(folded), n=1, cutoff=0.6)
+    cutoff = max([0.6, *(SequenceMatcher(None, match, asked).ratio() - 0.15 for match in nearest)])
+    return [folded[match] for match in get_close_matches(asked, list(folded), n=3, cutoff=cutoff)]
 
 
 def _fold(name: str) -> str:

@@ -42,7 +42,7 @@ def test_the_tutorial_runs_as_it_is_written(served: Api, tmp_path: Path) -> None
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert '{"total_results":' in done.stdout
-    assert "Did you mean `persons` or `person_fields` or `person_changes`?" in done.stdout
+    assert "Did you mean `persons`?" in done.stdout
     assert '"reference":"{{input.first_name}}"' in done.stdout
     assert '{"state":"synced",' in done.stdout
     assert '{"status":"paused","next_tick":null}\n{"status":"active","next_tick":"' in done.stdout

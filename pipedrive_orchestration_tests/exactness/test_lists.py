@@ -1,4 +1,4 @@
-"""Collections that the demo account only shows: after one more pull, their tables are the truth."""
+"""Short lists of the account: after one more pull, their tables are the truth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, FIELD_TABLES
 from pipedrive_orchestration_tests.chaos.sizes import in_full, sample
 from pipedrive_orchestration_tests.exactness.churn import FAMILIES
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
+from pipedrive_orchestration_tests.exactness.list_writes import NEW, write_list
 
 LISTS = [
     name
@@ -61,6 +62,20 @@ def test_every_list_is_what_the_account_has_after_changes(fresh_trial: FreshTria
         report = trial.changes(source)
         assert trial.differences(source) == [], source.slug
         assert report.quarantined == 0
+
+
+def test_what_is_written_to_a_list_is_in_its_table(fresh_trial: FreshTrial) -> None:
+    trial = fresh_trial(scale=0.005)
+    sources = [trial.source(name) for name in sample(list(NEW), "projects", "users", "goals", "call_logs")]
+    for source in sources:
+        trial.windows(source)
+    trial.demo.account.clock.advance(timedelta(minutes=1))
+    for source in sources:
+        write_list(trial.demo, source.object_type)
+    for source in sources:
+        report = trial.changes(source)
+        assert report.rows.inserted in {2, 3}, source.slug
+        assert trial.differences(source) == [], source.slug
 
 
 @in_full
