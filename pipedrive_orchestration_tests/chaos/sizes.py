@@ -62,7 +62,7 @@ WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
 FILTERS = size("CHAOS_FILTERS", 400 if FULL else 10)
 """Filters that are compared with a plain evaluation, and a tenth as many for every kind of property."""
 
-WRITES = size("CHAOS_WRITES", 60 if FULL else 2)
+WRITES = size("CHAOS_WRITES", 60 if FULL else 1)
 """Plans that are applied with lost answers and with kills in between, and undone."""
 
 BULK = size("CHAOS_BULK", 10_000 if FULL else 100)
