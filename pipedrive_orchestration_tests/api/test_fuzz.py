@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration_tests.api.serving import DEALS, Api, previewed
 from pipedrive_orchestration_tests.api.test_order_of_checks import IMPORT
+from pipedrive_orchestration_tests.chaos.sizes import FULL
 
 texts = (
     st.text(max_size=40)
@@ -92,7 +93,7 @@ class Deep(dict[str, Any]):
 
 @pytest.mark.parametrize("path", [IMPORT, f"{IMPORT}/preview"])
 @settings(
-    max_examples=40,
+    max_examples=100 if FULL else 20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -124,7 +125,7 @@ def test_no_body_is_answered_with_500_and_what_is_created_loads(api: Api, path: 
 
 
 @settings(
-    max_examples=40,
+    max_examples=100 if FULL else 20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -141,7 +142,7 @@ def test_no_other_body_is_either(api: Api, body: Any) -> None:
         assert answer.status_code in (200, 400, 409), answer.text
 
 
-@settings(max_examples=100, deadline=None, derandomize=True,
+@settings(max_examples=100 if FULL else 25, deadline=None, derandomize=True,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(content=st.binary(max_size=200))
 def test_no_bytes_are_either(api: Api, content: bytes) -> None:

@@ -56,7 +56,7 @@ CLIENTS = size("CHAOS_CLIENTS", 50 if FULL else 3)
 CROWD_SECONDS = size("CHAOS_CROWD_SECONDS", 60 if FULL else 1)
 """Seconds for which they call."""
 
-WALKS = size("CHAOS_WALKS", 200 if FULL else 6)
+WALKS = size("CHAOS_WALKS", 200 if FULL else 12)
 """Sequences of calls that follow the links of the OpenAPI page."""
 
 FILTERS = size("CHAOS_FILTERS", 400 if FULL else 10)

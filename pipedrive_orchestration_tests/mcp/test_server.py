@@ -73,12 +73,16 @@ def published() -> Iterator[Published]:
 def publish(trial: Trial) -> Published:
     """Deals with versions and persons, of which one each came and went after an instant, and a model."""
     write, clock = trial.demo.write, trial.demo.account.clock
-    deals = trial.whole_source("deals", name="All deals", options={"history": True})
-    persons = trial.whole_source("persons", name="All persons")
+    deals = trial.wide_source("deals", name="All deals", options={"history": True})
+    persons = trial.wide_source("persons", name="All persons")
     for source in (deals, persons):
         trial.windows(source)
         trial.changes(source)
-    old = next(one for one in trial.demo.account.records("deals") if one["status"] == "open")
+    old = next(
+        one
+        for one in trial.demo.account.records("deals")
+        if one["status"] == "open" and not (one["is_deleted"] or one["is_archived"])
+    )
     gone = write("POST", "/api/v2/persons", {"name": "Soon gone"})["id"]
     trial.changes(persons)
     clock.advance(timedelta(minutes=10))

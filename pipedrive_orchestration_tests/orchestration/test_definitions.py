@@ -97,7 +97,7 @@ def test_a_bad_file_is_shown_and_all_others_load(project: Path) -> None:
     (files,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == FILES]
     shown = (files.description or "").replace("\\", "")  # what Markdown makes of it
     assert "broken.yaml" in shown
-    assert "object_type: `dealz` is not an object type. Did you mean `deals`?" in shown
+    assert "object_type: `dealz` is not an object type. Did you mean `deals`" in shown
     assert "properties: Must not be empty." in shown
 
 
