@@ -64,7 +64,8 @@ test-duckdb: $(VENV)/installed-dev ## Open files with DuckDB 1.2 to 2.x, and run
 	$(BIN)/pytest -n 0 -m duckdbs pipedrive_orchestration_tests/warehouse
 
 scale: $(VENV)/installed-dev ## Several hosts with real servers: PostgreSQL, Redis, S3, workers; one after the other is killed
-	$(BIN)/pytest -n 0 -m scale pipedrive_orchestration_tests/scale
+	lake=$$($(BIN)/python -m pipedrive_orchestration_tests.warehouse.duckdbs) && \
+	PYTHONPATH=$$lake $(BIN)/pytest -n 0 -m scale pipedrive_orchestration_tests/scale
 
 bench: $(VENV)/installed-dev ## Print figures
 	$(BIN)/python -m benchmarks

@@ -103,3 +103,7 @@ def _python(folder: Path, program: str, *arguments: str) -> str:
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{fetch_lake()}\n")
