@@ -9,7 +9,7 @@ endif
 CLI := $(BIN)/pipedrive-orchestration
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev import test lint types tests test-instant chaos test-ui test-duckdb scale wheel wheel-test bench fidelity constraints clean
+.PHONY: help demo dev import test lint types tests test-instant chaos attack test-ui test-duckdb scale wheel wheel-test bench fidelity constraints clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,11 @@ wheel: $(VENV)/installed-dev ## Build the wheel into dist/
 
 wheel-test: $(VENV)/installed-dev ## Install the wheel in an environment of its own and use it in empty folders
 	WHEEL_TEST_PYTHON=$$(command -v $(PYTHON)) $(BIN)/pytest -n 0 -s -v -m wheel pipedrive_orchestration_tests/installation
+
+attack: $(VENV)/installed-dev ## What somebody who means no good would try; a browser too (needs Debian's chromium)
+	CHAOS_FULL=1 $(BIN)/pytest -n 0 -v -m "ui or not ui" pipedrive_orchestration_tests/attack \
+	  $(addprefix pipedrive_orchestration_tests/,services/test_web_guard.py workflows/test_actions.py chaos/test_hostile_input.py \
+	  chaos/test_secrets.py webhooks/test_receiver.py api/test_middleware.py api/test_fuzz.py)
 
 test-duckdb: $(VENV)/installed-dev ## Open files with DuckDB 1.2 to 2.x, and run the tests on 1.5.5 and the newest 2.x
 	$(BIN)/pytest -n 0 -m duckdbs pipedrive_orchestration_tests/warehouse

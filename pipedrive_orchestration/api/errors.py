@@ -50,15 +50,21 @@ class ApiError(Exception):
         super().__init__(message)
 
 
+MOST_PROBLEMS = 200
+"""Problems that one answer lists; a body that is small can have hundreds of thousands."""
+
+
 def invalid(problems: Sequence[Problem]) -> ApiError:
-    """The answer to a request of which something is wrong: all of it at once."""
+    """The answer to a request of which something is wrong: all of it at once, as far as a person reads it."""
     count = len(problems)
     message = (
         "One thing is wrong with the request."
         if count == 1
         else f"{count} things are wrong with the request."
     )
-    return ApiError(400, message, problems=problems)
+    if count > MOST_PROBLEMS:
+        message += f" The first {MOST_PROBLEMS} are listed."
+    return ApiError(400, message, problems=problems[:MOST_PROBLEMS])
 
 
 _STATUSES: dict[type[Exception], int] = {

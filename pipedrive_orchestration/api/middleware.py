@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipedrive_orchestration.api.errors import EXPORT_PATH, ApiError, answer_to, export_failure
 from pipedrive_orchestration.api.keys import ApiKeys
 from pipedrive_orchestration.api.keys import Scope as KeyScope
+from pipedrive_orchestration.api.slow_callers import hurried
 
 API_PATH = "/api/v1"
 
@@ -72,7 +73,7 @@ class AccessControl:
             return
         call = _Call(scope, send)
         try:
-            await self._answer(call, receive)
+            await self._answer(call, hurried(receive))
         finally:
             call.log()
 
@@ -107,8 +108,9 @@ class AccessControl:
     def _caller(self, scope: Scope) -> Caller | None:
         headers = Headers(scope=scope)
         if self._keys is None:
-            # A page of another site that has its name point at this machine must not get in.
-            return Caller("demo", frozenset(KeyScope)) if _host(headers) in LOOPBACK else None
+            # Neither a page of another site, nor one whose name is made to point at this machine, gets in.
+            is_local = _host(headers) in LOOPBACK and not _is_from_elsewhere(headers)
+            return Caller("demo", frozenset(KeyScope)) if is_local else None
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             return None
@@ -123,13 +125,24 @@ def _host(headers: Headers) -> str | None:
         return None
 
 
+def _is_from_elsewhere(headers: Headers) -> bool:
+    """Whether a browser says that a page of another origin has sent it; what is no browser says nothing."""
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        return True
+    return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+
+
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
 
 
 _NO_KEY = "No valid API key: send `Authorization: Bearer <key>` with a key that PIPEDRIVE_API_KEYS knows."
-_NOT_LOCAL = "Without API keys only programs on this machine may call, by an address such as 127.0.0.1."
+_NOT_LOCAL = (
+    "Without API keys only programs on this machine may call, by an address such as 127.0.0.1, and no page "
+    "of another site."
+)
 
 
 def _unauthorized(message: str) -> ASGIApp:

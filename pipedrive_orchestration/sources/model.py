@@ -181,6 +181,16 @@ def _hours(value: str) -> str:
     )
 
 
+MOST_PROPERTIES = 10_000
+"""More than any account has; what is longer is not looked through."""
+
+
+def _few(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) > MOST_PROPERTIES:
+        raise refusal("too_many", f"Has {len(value):,} items, of at most {MOST_PROPERTIES:,}.")
+    return value
+
+
 Priority = Literal["high", "normal", "low"]
 """Whose pulls come first where the day's tokens do not suffice for all."""
 
@@ -287,13 +297,13 @@ class PreviewBody(BaseModel):
     object_type: StrictStr = Field(
         description="The Pipedrive collection; fixed at creation.",
     )
-    properties: tuple[Text, ...] = Field(
+    properties: Annotated[tuple[Text, ...], BeforeValidator(_few)] = Field(
         min_length=1,
         description="Keys of the fields to import: built-in names, older ones of v1 such as email, or 40-hex "
         "custom keys; and names behind references, such as org_name.",
         examples=[["name", "email", "org_name"]],
     )
-    properties_metadata: tuple[PropertyMetadata, ...] = Field(
+    properties_metadata: Annotated[tuple[PropertyMetadata, ...], BeforeValidator(_few)] = Field(
         default=(), description="Labels for properties."
     )
     filters: FilterGroup | None = Field(

@@ -155,15 +155,14 @@ def keys() -> tuple[ApiKeys, dict[str, str]]:
 
 
 @contextmanager
-def listening(app: ASGIApp) -> Iterator[str]:
+def listening(app: ASGIApp, **options: Any) -> Iterator[str]:
     """Serves an application on a free port as long as the block lasts; gives its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         # Connections wait from now on, before the server takes them.
         listener.listen(100)
-        config = uvicorn.Config(
-            app, log_level="critical", access_log=False, lifespan="on", ws="none", proxy_headers=False
-        )
+        usual: dict[str, Any] = {"lifespan": "on", "ws": "none", "proxy_headers": False}
+        config = uvicorn.Config(app, log_level="critical", access_log=False, **usual | options)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
         thread.start()
