@@ -98,7 +98,7 @@ def plant_defects(business: Business) -> None:
     shared = list(islice((person for person in people if person["emails"]), 2))
     shared[-1]["emails"] = shared[0]["emails"]
     twins = list(islice(_live(organizations, skip=15), 2))
-    twins[-1]["name"] = f" {twins[0]['name'].upper()}  "
+    twins[-1]["name"] = twins[0]["name"].upper()
     orphans = [deal for deal in deals.values() if deal["person_id"] and deal["person_id"] not in persons]
     found = {
         "deal_without_value": worthless,
