@@ -353,11 +353,13 @@ class _Sorting:
     def _take_removal(self, record_id: str, event: Event, row: RowState | None) -> None:
         if row is None or not row.is_current:
             return
-        if row.update_time is not None and row.update_time > event.at:
+        # Records tell whole seconds: one that comes back within the second is not older than its deletion.
+        at = event.at.replace(microsecond=0)
+        if row.update_time is not None and row.update_time >= at:
             # It may have been restored since.
             self.unsure.append(record_id)
         else:
-            self.removed.append((record_id, self.reasons[record_id], event.at))
+            self.removed.append((record_id, self.reasons[record_id], at))
 
     def _is_doubtful(self, event: Event, row: RowState | None) -> bool:
         """Whether something that is known speaks against a state."""

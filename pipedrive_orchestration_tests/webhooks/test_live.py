@@ -31,6 +31,7 @@ from pipedrive_orchestration.webhooks.subscriptions import (
 )
 from pipedrive_orchestration_tests.api.serving import Api, running_api
 from pipedrive_orchestration_tests.conftest import FreshDemo
+from pipedrive_orchestration_tests.exactness.churn import is_live
 from pipedrive_orchestration_tests.instances import dagster_instance
 from pipedrive_orchestration_tests.orchestration.conftest import source
 
@@ -88,7 +89,9 @@ def test_a_deal_that_is_won_is_a_row_without_a_pull_and_dagster_knows(
         again = asyncio.run(register(connection, settings, [deals], f"{api.url}{PATH}"))
         assert (len(again.made), len(again.kept)) == (0, 1)
         demo.account.clock.advance(timedelta(seconds=5))
-        open_deal = next(one for one in demo.account.records("deals") if one["status"] == "open")
+        open_deal = next(
+            one for one in demo.account.records("deals") if one["status"] == "open" and is_live(one)
+        )
         demo.write("PATCH", f"/api/v2/deals/{open_deal['id']}", {"status": "won"})
         merge = live_merge(api)
         inbox = Inbox(tmp_path / "inbox")
@@ -121,7 +124,7 @@ def test_a_receiver_that_refuses_is_banned_and_health_says_so(fresh_demo: FreshD
         deals = api.add(**DEALS)
         connection = Connection.from_settings(settings)
         asyncio.run(register(connection, settings, [deals], f"{api.url}{PATH}"))
-        deal = next(one for one in demo.account.records("deals") if one["status"] == "open")
+        deal = next(one for one in demo.account.records("deals") if one["status"] == "open" and is_live(one))
         for number in range(FAILURES_TO_BAN + 2):
             demo.account.clock.advance(timedelta(seconds=1))
             demo.write("PATCH", f"/api/v2/deals/{deal['id']}", {"title": f"Title {number}"})

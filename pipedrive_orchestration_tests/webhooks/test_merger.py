@@ -102,6 +102,31 @@ def test_a_merger_that_was_killed_before_it_could_forget_events_does_no_harm(imp
     assert wire.inbox.files() == []
 
 
+@pytest.mark.parametrize("is_pulled_first", [False, True])
+def test_what_comes_back_within_the_second_of_its_deletion_is_back(
+    imported: Trial, *, is_pulled_first: bool
+) -> None:
+    wire, write, clock = wired(imported, "deals"), imported.demo.write, imported.demo.account.clock
+    deal = write("POST", "/api/v2/deals", {"title": "Gone for a moment"})["id"]
+    wire.deliver()
+    wire.merge()
+    clock.advance(timedelta(seconds=3, microseconds=200_000 - clock.exactly_now().microsecond))
+    write("DELETE", f"/api/v2/deals/{deal}")
+    wire.emit()
+    deletion = list(wire.under_way)
+    clock.advance(timedelta(milliseconds=200))
+    write("PATCH", f"/api/v2/deals/{deal}", {"is_deleted": False})
+    clock.advance(timedelta(seconds=1))
+    if is_pulled_first:
+        imported.changes(wire.sources[0])
+    # What tells that it is back is lost.
+    wire.inbox.add(deletion)
+    assert wire.merge().failures == {}
+    if not is_pulled_first:
+        imported.changes(wire.sources[0])
+    assert differences(wire) == []
+
+
 @settings(max_examples=25 if FULL else 1, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_interleaving_of_writes_events_and_pulls_ends_equal_to_the_account(seed: int) -> None:
