@@ -111,6 +111,7 @@ class Cluster(LiveDagster):
         }  # fmt: skip
         super().__init__(folder, account, self._shared)
         self._hosts: dict[str, Host] = {}
+        self._client = httpx.Client(base_url=self.url, timeout=60, verify=False)
         code = self._code = free_port()
         # By the machine's clock: servers that are not ours go by that as well.
         self.environment["PYTHONPATH"] = os.pathsep.join([*_packages(), str(ROOT)])
@@ -165,7 +166,6 @@ class Cluster(LiveDagster):
         for name in ("dagster", "crm"):
             subprocess.run(["createdb", name], env={**os.environ, **variables_of(self.database)}, check=True)
         self._started_at = 0.0
-        self._client = httpx.Client(base_url=self.url, timeout=60, verify=False)
         # Dagster's tables are made by one process, before several would.
         subprocess.run(
             [sys.executable, "-m", "dagster", "instance", "migrate"],
@@ -213,6 +213,7 @@ class Cluster(LiveDagster):
 
     def stop(self) -> None:
         """End everything that was started."""
+        self._client.close()
         for host in self._hosts.values():
             host.kill()
         self._process = None
