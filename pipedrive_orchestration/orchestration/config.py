@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from pipedrive_orchestration.importing import Pull
 from pipedrive_orchestration.orchestration.context import ProjectContext
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.services.dagster_internals import ExampleMapping
 from pipedrive_orchestration.sources import PreviewBody, Source, SourceBody
 from pipedrive_orchestration.sources.model import Options, refuse_change_of_fixed
@@ -148,8 +149,12 @@ _OF_A_RUN = {
 
 
 def choice_of_object_types(project: ProjectContext) -> dg.Enum:
-    """The object types of a project, as a choice."""
-    return _choice(project.names.own("ObjectType"), tuple(project.catalogue))
+    """The object types of a project, as a choice.
+
+    Dagster keeps the shapes of a process by the names of what is in them, so other choices need another name.
+    """
+    own = [name for name in project.catalogue if name not in BUILT_IN]
+    return _choice("_".join((project.names.own("ObjectType"), *own)), tuple(project.catalogue))
 
 
 def body_schema(model: type[PreviewBody], project: ProjectContext) -> dict[str, dg.Field]:

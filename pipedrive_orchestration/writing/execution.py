@@ -191,21 +191,18 @@ class Executor:
             ours: ids of records that are known to have been made by other changes.
 
         Raises:
+            OutcomeUnknown: it was sent several times and never answered; it is to be settled later.
             PipedriveError: see :meth:`carry_out`.
         """
-        reason = ""
-        for _ in range(TRIES):
+        for _ in range(TRIES - 1):
             outcome = await self.look_up(change, since, ours)
             if outcome is not None:
                 return outcome
             try:
                 return await self.send(change)
-            except OutcomeUnknown as unknown:
-                reason = str(unknown)
+            except OutcomeUnknown:
                 await asyncio.sleep(self._settling)
-        return Outcome(
-            Status.UNCERTAIN, change.record_id, reason=f"no answer came {TRIES + 1} times: {reason}"
-        )
+        return await self.look_up(change, since, ours) or await self.send(change)
 
     async def send(self, change: Change) -> Outcome:
         """Make a change by one request.

@@ -113,6 +113,11 @@ def test_every_door_takes_it(project: Project, account: DemoServer) -> None:
     assert {"name", "order_nr"} <= {one["value"] for one in options["data"]["options"]}
     assert preview["data"]["metadata"]["total_results"] == boards
 
+    # Another project of the process does not have it, whichever is loaded first.
+    other = SourceStore(project.folder / "other", InMemoryKeyValues()).load()
+    elsewhere = build_definitions(other).get_repository_def().get_job("create_import_source")
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        dg.validate_run_config(elsewhere, BODY)
     repository = build_definitions(store.load()).get_repository_def()
     create = repository.get_job("create_import_source")
     assert dg.validate_run_config(create, BODY)

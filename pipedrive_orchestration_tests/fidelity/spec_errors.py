@@ -155,7 +155,7 @@ SPEC_ERRORS = (
         _parts(
             "<id>.deal.",
             "expected_close_date first_won_time label last_incoming_mail_time last_outgoing_mail_time "
-            "lost_time next_activity_date next_activity_time org_id won_time",
+            "lost_time next_activity_date next_activity_time org_id stage_change_time won_time",
         )
         + " "
         + _parts("<id>.product.", "category code description"),
@@ -167,8 +167,8 @@ SPEC_ERRORS = (
         "null",
         "expected_close_date first_won_time label last_incoming_mail_time last_outgoing_mail_time lost_time "
         "next_activity_date next_activity_duration next_activity_note next_activity_subject "
-        "next_activity_time next_activity_type org_id org_id.address org_name stage_change_time update_time "
-        "won_time",
+        "next_activity_time next_activity_type org_id org_id.address org_name person_id person_name "
+        "stage_change_time won_time",
         _NULLABLE,
     ),
     SpecError(
@@ -235,7 +235,7 @@ SPEC_ERRORS = (
     SpecError(
         ("v1 files",),
         "null",
-        "activity_id cid deal_id deal_name lead_id lead_name mail_message_id mail_template_id org_id "
+        "activity_id cid lead_id lead_name mail_message_id mail_template_id org_id "
         "org_name person_id person_name product_id product_name project_id project_name remote_id s3_bucket",
         _NULLABLE,
     ),
@@ -244,7 +244,7 @@ SPEC_ERRORS = (
         "null",
         _parts(
             "data.",
-            "activity_id cid deal_name lead_name mail_message_id mail_template_id product_id product_name "
+            "activity_id cid lead_name mail_message_id mail_template_id product_id product_name "
             "remote_id s3_bucket",
         ),
         _NULLABLE,

@@ -149,7 +149,7 @@ def test_a_plan_is_applied_once_and_undone_wholly(
     plan = trial.plan(write)
     assert plan.creates == len(new)
     applied(trial, plan, write, switch, kills)
-    assert {row.status for row in trial.ledger(plan) if row.status} == {"done"}
+    assert {row.status for row in trial.ledger(plan) if row.status} == {"done"}, reasons(trial, plan)
     now = {one["id"]: one for one in trial.account.records("persons")}
     made = [one for one in now.values() if one["id"] not in before]
     assert sorted(as_row(one) for one in made) == sorted(tuple(row.values()) for row in new)
@@ -163,6 +163,15 @@ def test_a_plan_is_applied_once_and_undone_wholly(
             assert without_time(one) == without_time(before[one["id"]])
         else:
             assert one["is_deleted"]
+
+
+def reasons(trial: WriteTrial, plan: Plan) -> list[tuple[Any, ...]]:
+    """What is said of the changes of a plan that are not made."""
+    with trial.trial.warehouse.reading() as connection:
+        return connection.execute(
+            "SELECT seq, status, reason FROM write_ledger.changes WHERE plan_id = ? AND status <> 'done'",
+            [plan.plan_id],
+        ).fetchall()
 
 
 def as_row(person: dict[str, Any]) -> tuple[Any, ...]:
