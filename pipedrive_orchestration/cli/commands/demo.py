@@ -147,9 +147,13 @@ def _apply_writes(environment: Environment, deployment: Deployment) -> LoadedWri
         except (InvalidBodyError, NotAppliedError, PipedriveError) as error:
             out.print(f"write {write.slug}: {error}", highlight=False)
             continue
-        out.print(table)
-        applied = f"Applied: {outcome}; imported, and planned again: " if outcome else "Planned: "
-        out.print(f"{applied}{summary_of(again)}.", highlight=False)
+        if outcome:
+            out.print(table)
+            out.print(
+                f"Applied: {outcome}; imported, and planned again: {summary_of(again)}.", highlight=False
+            )
+        else:
+            out.print(f"write {write.slug}: {summary_of(plan)}.", highlight=False)
     return loaded
 
 
