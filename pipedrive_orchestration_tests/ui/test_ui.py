@@ -55,7 +55,7 @@ def expect_picture(page: Page, entry: str, alternative: str) -> None:
 def test_the_catalog_lists_every_source_as_imported(page: Page) -> None:
     page.goto("/assets")
     expect(page.get_by_role("link", name="open_deals").first).to_be_visible()
-    expect(page.get_by_text("25 partitions")).to_have_count(6)
+    expect(page.get_by_text("25 partitions")).to_have_count(7)
 
 
 def test_the_status_says_how_every_source_is(page: Page, shoot: Shoot) -> None:
@@ -66,9 +66,11 @@ def test_the_status_says_how_every_source_is(page: Page, shoot: Shoot) -> None:
         return page.get_by_role("row", name="changes").count() > 0
 
     wait_for("report of the first imports", told, seconds=150)
+    page.get_by_role("row", name="sources [Show Markdown]").get_by_text("[Show Markdown]").click()
     expect(page.get_by_role("columnheader", name="last success")).to_be_visible()
     expect(page.get_by_role("cell", name="open_deals", exact=True)).to_be_visible()
     shoot("status")
+    page.get_by_role("button", name="Close").click()
     expect_picture(page, "changes", "^Rows of each source that changed")
 
 
