@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,6 +116,8 @@ def _forked(place: Place, order: str) -> int:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             WORK[order](place)
+        except Exception:  # noqa: BLE001 - whatever ended it is to be seen
+            traceback.print_exc()
         finally:
             os._exit(1)
     return child
