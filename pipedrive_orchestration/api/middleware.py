@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipedrive_orchestration.api.errors import EXPORT_PATH, ApiError, answer_to, export_failure
 from pipedrive_orchestration.api.keys import ApiKeys
 from pipedrive_orchestration.api.keys import Scope as KeyScope
-from pipedrive_orchestration.api.slow_callers import hurried
+from pipedrive_orchestration.api.timeouts import with_body_timeout
 
 API_PATH = "/api/v1"
 
@@ -73,7 +73,7 @@ class AccessControl:
             return
         call = _Call(scope, send)
         try:
-            await self._answer(call, hurried(receive))
+            await self._answer(call, with_body_timeout(receive))
         finally:
             call.log()
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from pipedrive_orchestration.api import slow_callers
-from pipedrive_orchestration.api.slow_callers import ImpatientProtocol
+from pipedrive_orchestration.api import timeouts
+from pipedrive_orchestration.api.timeouts import HeadTimeoutProtocol
 from pipedrive_orchestration_tests.api.serving import STAGES, Api, listening
 from pipedrive_orchestration_tests.attack.conftest import PASSWORD, USER
 
@@ -136,11 +136,11 @@ def test_webhooks_that_do_not_sign_in_leave_nothing(api: Api, auth: tuple[str, s
 @pytest.fixture
 def slow(api: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The address of an API that waits for tenths of a second."""
-    monkeypatch.setattr(slow_callers, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(slow_callers, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(timeouts, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(timeouts, "BODY_SECONDS", 0.3)
     from pipedrive_orchestration.api.app import create_app  # noqa: PLC0415
 
-    with listening(create_app(api.context), http=ImpatientProtocol, timeout_keep_alive=1) as url:
+    with listening(create_app(api.context), http=HeadTimeoutProtocol, timeout_keep_alive=1) as url:
         yield urlsplit(url)
 
 

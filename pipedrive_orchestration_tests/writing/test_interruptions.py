@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo import Fault, Faults
 from pipedrive_orchestration.pipedrive.client import Client, Written
-from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown, PipedriveError
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.writing import apply as apply_module
 from pipedrive_orchestration.writing.apply import NotAppliedError
@@ -180,6 +180,24 @@ def as_row(person: dict[str, Any]) -> tuple[Any, ...]:
 
 def without_time(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != "update_time"}
+
+
+def test_what_is_never_answered_is_settled_by_the_next_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unanswered(_: Client, method: str, path: str, body: Any, *, cost: int) -> Written:
+        raise OutcomeUnknown(f"{method} {path}", f"no answer to {len(body)} values for {cost} tokens")
+
+    with write_trial("persons") as trial:
+        trial.rows({"email": "ada@never.example", "name": "Ada Never"})
+        write = trial.write(operation="upsert", match={"email": "email"}, fields={"name": "name"})
+        plan = trial.plan(write)
+        with monkeypatch.context() as patch:
+            patch.setattr(Client, "send", unanswered)
+            with pytest.raises(OutcomeUnknown):
+                trial.apply(plan, write)
+        assert [row.status for row in trial.ledger(plan)] == ["sent"]
+        assert trial.apply(plan, write).is_complete
+        assert [row.status for row in trial.ledger(plan)] == ["done"]
+        assert [one["name"] for one in trial.account.records("persons")].count("Ada Never") == 1
 
 
 def test_two_applications_at_once_are_one(switch: KillSwitch) -> None:

@@ -15,7 +15,7 @@ from pipedrive_orchestration.api.app import create_app
 from pipedrive_orchestration.api.dependencies import ApiContext
 from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError
 from pipedrive_orchestration.api.middleware import API_PATH, LOOPBACK
-from pipedrive_orchestration.api.slow_callers import ImpatientProtocol
+from pipedrive_orchestration.api.timeouts import HeadTimeoutProtocol
 from pipedrive_orchestration.cli.demo_account import demo_account, on_demo
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import explained
@@ -81,7 +81,7 @@ def _merger(environment: Environment) -> Merger | None:
 def _run(api: ASGIApp, host: str, port: int) -> None:
     config = uvicorn.Config(
         api, host=host, port=port, log_level="warning", access_log=False, lifespan="on", ws="none",
-        http=ImpatientProtocol,
+        http=HeadTimeoutProtocol,
         # Which proxies are believed is up to the API.
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip

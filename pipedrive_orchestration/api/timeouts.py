@@ -1,4 +1,4 @@
-"""Callers that take for ever: how long the head and the body of a request may take to come.
+"""Timeouts of a request: how long its head and its body may take to come.
 
 A server has so many connections and no more. Who opens some and sends a byte a minute would keep them all.
 """
@@ -24,7 +24,7 @@ BODY_SECONDS = 60.0
 """How long the body of a request may take; a megabyte at the speed of a modem does."""
 
 
-class ImpatientProtocol(Protocol):
+class HeadTimeoutProtocol(Protocol):
     """The protocol of a connection that ends where the head of a request does not come."""
 
     _waits_for_head: asyncio.TimerHandle | None = None
@@ -61,7 +61,7 @@ class ImpatientProtocol(Protocol):
             self._waits_for_head = None
 
 
-def hurried(receive: Receive) -> Receive:
+def with_body_timeout(receive: Receive) -> Receive:
     """A receiver of a request's body that takes a caller who is too slow for one who has gone."""
     until = time.monotonic() + BODY_SECONDS
     is_whole = False
