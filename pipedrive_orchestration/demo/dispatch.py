@@ -81,6 +81,8 @@ _SINGLE: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/organizationRelationships/{id}"): child_writes.relationship_updated,
     ("DELETE", "/organizationRelationships/{id}"): child_writes.relationship_deleted,
     ("GET", "/notes/{id}/comments/{commentId}"): child_writes.one,
+    ("POST", "/deals/{id}/products/bulk"): child_writes.several_created,
+    ("DELETE", "/deals/{id}/products"): child_writes.several_deleted,
 }
 _OF_CHILDREN: dict[str, Endpoint] = {
     "POST": child_writes.created,

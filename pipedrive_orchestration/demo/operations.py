@@ -112,6 +112,9 @@ DELETE /deals/{id}                              3 -      deals:full
 POST   /deals/{id}/followers                    5 -      deals:full
 DELETE /deals/{id}/followers/{follower_id}      3 -      deals:full
 POST   /deals/{id}/products                     5 -      products:full deals:full
+POST   /deals/{id}/products/bulk               25 -      products:full deals:full
+DELETE /deals/{id}/products                    15 -      products:full deals:full
+       ? ids
 PATCH  /deals/{id}/products/{product_attachment_id}  5 -      products:full deals:full
 DELETE /deals/{id}/products/{product_attachment_id}  3 -      products:full deals:full
 POST   /deals/{id}/discounts                    5 -      deals:read|full

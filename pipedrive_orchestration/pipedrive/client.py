@@ -286,7 +286,9 @@ class Client:
         """
         await self._ask(_Request("GET", path, {}, cost, sink=sink), lambda _: None)
 
-    async def send(self, method: str, path: str, body: Any, *, cost: int) -> Written:
+    async def send(
+        self, method: str, path: str, body: Any, *, cost: int, query: Query | None = None
+    ) -> Written:
         """Change the account once.
 
         A request that was certainly not carried out, such as one over the burst limit, is sent again. One
@@ -297,6 +299,7 @@ class Client:
             path: as in the table of writes, from ``/``.
             body: goes as JSON, unless it is a form; None for none.
             cost: price in tokens (``x-token-cost``).
+            query: never a secret.
 
         Raises:
             OutcomeUnknown: it may have been carried out and may not.
@@ -304,10 +307,10 @@ class Client:
         """
         if isinstance(body, Form):
             content_type, form = body.encoded()
-            request = _Request(method, path, {}, cost, form, content_type=content_type)
+            request = _Request(method, path, query or {}, cost, form, content_type=content_type)
         else:
             content = None if body is None else msgspec.json.encode(body)
-            request = _Request(method, path, {}, cost, content)
+            request = _Request(method, path, query or {}, cost, content)
         data, request_id = await self._ask(request, data_of)
         if data is None and method != "DELETE":
             raise OutcomeUnknown(f"{method} {path}", "the answer has no record (data: null)")

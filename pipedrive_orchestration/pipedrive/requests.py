@@ -6,6 +6,9 @@ and after it the keys of its bodies: a kind and the keys of that kind, and so on
 the form of the body, where that is no object in JSON. ``of=`` names the collection in which the records are
 found, ``id=`` the key of their ids, ``in=`` the key of an answer under which a record lies.
 
+A second table has the requests that make several changes of one kind: the collection, the method, the price,
+how many it takes, in which form, and the path, where that is not the collection's own.
+
 A key is marked ``!`` where a new record needs it, ``!!`` where every write does, ``~`` where a change does,
 ``+`` where only a new record takes it, ``-`` where only a change does, and ``?`` where null clears it. Behind
 ``>`` stands what it is called in answers, and nothing where they do not have it. A path with a parent's id in
@@ -37,13 +40,41 @@ class BodyForm(StrEnum):
     """An object in JSON that names the record, at the path of the collection."""
 
 
+class BulkForm(StrEnum):
+    """The forms in which one request says several changes."""
+
+    LIST = "list"
+    """A list in JSON."""
+    DATA = "data"
+    """An object in JSON whose ``data`` is the list."""
+    IDS = "ids"
+    """Ids with commas, in the query."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOperation:
+    """One request for several changes of one kind, of records below one parent where they are below others.
+
+    Attributes:
+        cost: tokens of the request, however many it makes.
+        most: how many it takes.
+    """
+
+    method: str
+    path: str
+    cost: int
+    most: int
+    form: BulkForm
+
+
 @dataclass(frozen=True, slots=True)
 class WriteOperation:
-    """One way to write: the method, its price in tokens, and the form of its body."""
+    """One way to write: the method, its price in tokens, the form of its body, and the same for several."""
 
     method: str
     cost: int
     form: BodyForm = BodyForm.JSON
+    bulk: BulkOperation | None = None
 
     @property
     def is_at_collection(self) -> bool:
@@ -128,11 +159,14 @@ class WritableType:
 
     @property
     def is_planned(self) -> bool:
-        """Whether files of writes can have it: records by id, found in a table of their own, and dated."""
+        """Whether files of writes can have it: records by id, all in a table of their own, and dated."""
         object_type = self.object_type
+        parent = object_type.parent if object_type else None
         return (
             object_type is not None
-            and object_type.parent is None
+            and len(self.parents) == (0 if parent is None else 1)
+            # Of deals with one participant the table has none.
+            and (parent is None or parent.least in (None, 1))
             and self.records == self.name
             and self.id_key == "id"
             and self.is_dated
@@ -181,6 +215,10 @@ class WritableType:
             if operation.is_at_collection
             else self.place(record_id)
         )
+
+    def bulk_address(self, bulk: BulkOperation, parents: tuple[str, ...]) -> str:
+        """The path to which several changes of records below some parents are sent."""
+        return bulk.path.format(**dict(zip(self.parents, parents, strict=True)))
 
     def key(self, name: str) -> BodyKey | None:
         """The key of that name."""
@@ -328,12 +366,26 @@ _FIELDS_TABLE = """
   text: label!~
 """
 
+_BULK_TABLE = """
+filters DELETE 10 100 ids
+deal_products POST 25 100 data /api/v2/deals/{deal_id}/products/bulk
+deal_products DELETE 15 100 ids
+"""
+
 
 def _fields_table() -> Iterator[str]:
     for one, scopes in _FIELDS.items():
         objects = "ui_visibility" if one == "product" else "ui_visibility important_fields required_fields"
         more = "; text: description?" if one == "deal" else ""
         yield _FIELDS_TABLE.strip().format(one=one, scopes=scopes, objects=objects, more=more)
+
+
+def _bulk(name: str, path: str, method: str) -> BulkOperation | None:
+    for line in _BULK_TABLE.strip().splitlines():
+        collection, of, cost, most, form, *elsewhere = line.split()
+        if (collection, of) == (name, method):
+            return BulkOperation(method, "".join(elsewhere) or path, int(cost), int(most), BulkForm(form))
+    return None
 
 
 def _parse(table: str) -> Iterator[WritableType]:
@@ -344,9 +396,9 @@ def _parse(table: str) -> Iterator[WritableType]:
         yield WritableType(
             name=name,
             path=path,
-            create=_operation(told, "POST"),
-            update=_operation(told, "PATCH", "PUT"),
-            delete=_operation(told, "DELETE"),
+            create=_operation(name, path, told, "POST"),
+            update=_operation(name, path, told, "PATCH", "PUT"),
+            delete=_operation(name, path, told, "DELETE"),
             scopes=tuple(word for word in words if "=" not in word),
             keys=tuple(_keys(keys)),
             get_cost=int(told.get("GET", 0)),
@@ -357,11 +409,11 @@ def _parse(table: str) -> Iterator[WritableType]:
         )
 
 
-def _operation(told: dict[str, str], *methods: str) -> WriteOperation | None:
+def _operation(name: str, path: str, told: dict[str, str], *methods: str) -> WriteOperation | None:
     for method in methods:
         if method in told:
             price, _, form = told[method].partition(":")
-            return WriteOperation(method, int(price), BodyForm(form or "json"))
+            return WriteOperation(method, int(price), BodyForm(form or "json"), _bulk(name, path, method))
     return None
 
 

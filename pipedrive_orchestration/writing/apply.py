@@ -22,6 +22,7 @@ from pipedrive_orchestration.pipedrive.errors import BudgetSpent, OutcomeUnknown
 from pipedrive_orchestration.pipedrive.requests import WRITABLE
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.writing import ledger
+from pipedrive_orchestration.writing.bundles import BATCH, bundles_of
 from pipedrive_orchestration.writing.changes import Change, Kind, operation_of, values_of
 from pipedrive_orchestration.writing.execution import SETTLING_SECONDS, Executor, Outcome, Status
 from pipedrive_orchestration.writing.ledger import LedgerRow, Plan, PlanStatus
@@ -30,9 +31,6 @@ from pipedrive_orchestration.writing.permission import WrongPlanCompanyError, co
 from pipedrive_orchestration.writing.plan import Planning, definition_of
 from pipedrive_orchestration.writing.properties import Properties, read_properties
 from pipedrive_orchestration.writing.stored import is_empty, same
-
-BATCH = 100
-"""Changes that are recorded together; so many records are read again by one request."""
 
 
 class NotAppliedError(Exception):
@@ -286,27 +284,33 @@ class _Application:
 
     async def _send(self, client: Client, executor: Executor, batch: _Batch) -> None:
         """Make the changes of a batch, many at once; what is not answered is settled after the others."""
-        seqs = [seq for seq in batch.changes if seq in batch.seen]
+        sent = {seq: change for seq, change in batch.changes.items() if seq in batch.seen}
+        bundles = bundles_of(self._writable, sent)
         since = client.clock.now_at_pipedrive()
         answers = await asyncio.gather(
-            *(executor.send(batch.changes[seq]) for seq in seqs), return_exceptions=True
+            *(_made(executor, {seq: sent[seq] for seq in bundle}) for bundle in bundles),
+            return_exceptions=True,
         )
         unknown, errors = [], []
-        for seq, answer in zip(seqs, answers, strict=True):
+        for bundle, answer in zip(bundles, answers, strict=True):
             if isinstance(answer, OutcomeUnknown):
-                unknown.append(seq)
+                unknown += bundle
             elif isinstance(answer, BaseException):
                 errors.append(answer)
                 if isinstance(answer, PipedriveError):
-                    batch.outcomes[seq] = Outcome(Status.PLANNED, batch.changes[seq].record_id)
+                    batch.outcomes |= {seq: Outcome(Status.PLANNED, sent[seq].record_id) for seq in bundle}
             else:
-                batch.outcomes[seq] = answer
-                if batch.changes[seq].kind is Kind.CREATE and answer.status is Status.DONE:
-                    self._ours.add(str(answer.record_id))
+                batch.outcomes |= answer
+                unknown += [seq for seq in bundle if seq not in answer]
+        self._ours |= {
+            str(outcome.record_id)
+            for seq, outcome in batch.outcomes.items()
+            if seq in sent and sent[seq].kind is Kind.CREATE and outcome.status is Status.DONE
+        }
         if unknown:
             await asyncio.sleep(self._settling)
-            sent = {seq: batch.changes[seq] for seq in unknown}
-            async for seq, outcome in executor.settle_all(sent, since, self._ours):
+            left = {seq: sent[seq] for seq in sorted(unknown)}
+            async for seq, outcome in executor.settle_all(left, since, self._ours):
                 batch.outcomes[seq] = outcome
         if errors:
             raise errors[0]
@@ -317,7 +321,8 @@ class _Application:
             change = batch.changes.get(seq)
             operation = operation_of(self._writable, change.kind) if change else None
             is_sent = outcome.status in (Status.DONE, Status.REFUSED, Status.UNCERTAIN)
-            costs[seq] = operation.cost if operation and is_sent and seq in batch.changes else 0
+            cost = operation.cost if operation and is_sent and seq in batch.changes else 0
+            costs[seq] = cost if outcome.cost is None else outcome.cost
         if batch.outcomes:
             now = self._planning.clock()
             with self._warehouse.writing() as connection:
@@ -353,6 +358,13 @@ class _Application:
         assert plan is not None, "a plan is not deleted"
         seconds = round(time.monotonic() - self._began, 3)
         return ApplyReport(plan, counts, usage.requests, usage.tokens, seconds, note)
+
+
+async def _made(executor: Executor, changes: Mapping[int, Change]) -> dict[int, Outcome]:
+    """The outcomes of changes that one request makes, as far as its answer tells them."""
+    if len(changes) > 1:
+        return await executor.send_several(changes)
+    return {seq: await executor.send(change) for seq, change in changes.items()}
 
 
 def _is_restoration(row: LedgerRow) -> bool:

@@ -49,9 +49,24 @@ def operation_of(writable: WritableType, kind: Kind) -> WriteOperation | None:
     return {Kind.CREATE: writable.create, Kind.UPDATE: writable.update, Kind.DELETE: writable.delete}[kind]
 
 
+def above_of(record_id: str | int) -> tuple[str, ...]:
+    """The ids of the parents that stand before a record's own."""
+    return tuple(str(record_id).split("/")[:-1])
+
+
+def parents_of(change: Change) -> tuple[str, ...]:
+    """The ids of what the record of a change is below."""
+    return change.parents if change.record_id is None else above_of(change.record_id)
+
+
+def own_id(change: Change) -> str | None:
+    """The id of a change's record without those of its parents; None of one that is to be created."""
+    return None if change.record_id is None else str(change.record_id).rpartition("/")[2]
+
+
 def content_of(properties: Properties, operation: WriteOperation, change: Change) -> Any:
     """What a change sends, in the form that its operation takes; None for nothing."""
-    own = None if change.record_id is None else str(change.record_id).rpartition("/")[2]
+    own = own_id(change)
     values = {} if change.kind is Kind.DELETE else body_of(properties, change.after)
     match operation.form:
         case BodyForm.NAMED:

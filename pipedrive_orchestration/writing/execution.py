@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -13,14 +13,24 @@ from typing import Any
 import msgspec
 
 from pipedrive_orchestration.pipedrive.account import read_user
-from pipedrive_orchestration.pipedrive.client import Client, Query
+from pipedrive_orchestration.pipedrive.client import Client, Query, Written
 from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown, Refused
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE, Listing, Paging
 from pipedrive_orchestration.pipedrive.pagination import page_reader, pages
 from pipedrive_orchestration.pipedrive.requests import ADD_TIMES, WritableType
 from pipedrive_orchestration.pipedrive.responses import OddBody, Page, data_of, parse_time
-from pipedrive_orchestration.writing.changes import Change, Kind, content_of, operation_of, values_of
+from pipedrive_orchestration.writing.bundles import ids_in, said_together, several_in, shares
+from pipedrive_orchestration.writing.changes import (
+    Change,
+    Kind,
+    above_of,
+    content_of,
+    operation_of,
+    own_id,
+    parents_of,
+    values_of,
+)
 from pipedrive_orchestration.writing.properties import Properties
 from pipedrive_orchestration.writing.stored import same
 
@@ -84,6 +94,7 @@ class Outcome:
         after: the values that the record has now, by the answer.
         request_id: Pipedrive's name for the request that made the change, where it is known.
         reason: why it was not made, or how it is known that it was.
+        cost: its share, in tokens, of a request that made several; None where it had one of its own.
     """
 
     status: Status
@@ -91,6 +102,7 @@ class Outcome:
     after: Mapping[str, Any] = field(default_factory=dict)
     request_id: str | None = None
     reason: str | None = None
+    cost: int | None = None
 
 
 class Executor:
@@ -133,15 +145,15 @@ class Executor:
         if change.kind is not Kind.CREATE or is_told:
             return set()
         began = self._client.clock.now()
-        return {str(one[writable.id_key]) async for one in self._recent([change], began)}
+        return {str(self._id(one, parents)) async for parents, one in self._recent([change], began)}
 
     async def settle_all(
         self, sent: Mapping[int, Change], since: datetime, ours: set[str]
     ) -> AsyncIterator[tuple[int, Outcome]]:
         """Find out what became of changes that were sent together, and make those of which nothing did.
 
-        Records that are just as one of them would have made them are told apart first: what another change
-        has made is no reason to doubt this one.
+        All are looked up at once, and told apart before any is sent again: what another change has made is
+        no reason to doubt this one.
 
         Args:
             sent: the changes, by a number of each.
@@ -152,35 +164,21 @@ class Executor:
         Raises:
             PipedriveError: see :meth:`carry_out`; what was found out by then was yielded.
         """
-        found: dict[int, Outcome] = {}
         creations = {number: change for number, change in sent.items() if change.kind is Kind.CREATE}
-        if len(creations) > 1:
-            found = await self._made_by(creations, since, ours)
+        others = {number: change for number, change in sent.items() if change.kind is not Kind.CREATE}
+        found: dict[int, Outcome] = {}
+        if creations:
+            found |= await self._look_up_new(creations, since, ours)
+        if others:
+            found |= await self._look_up_known(others)
         for number, outcome in found.items():
             yield number, outcome
         for number, change in sent.items():
-            if number in found:
-                continue
-            outcome = await self.settle(change, since, ours)
-            if change.kind is Kind.CREATE and outcome.status is Status.DONE:
-                ours.add(str(outcome.record_id))
-            yield number, outcome
-
-    async def _made_by(
-        self, creations: Mapping[int, Change], since: datetime, ours: set[str]
-    ) -> dict[int, Outcome]:
-        """The outcomes of those creations whose records are there, just as they were to be."""
-        found: dict[int, Outcome] = {}
-        async for record in self._recent(list(creations.values()), since):
-            record_id = str(record[self._writable.id_key])
-            if record_id in ours:
-                continue
-            for number, change in creations.items():
-                if number not in found and self.agrees(record, change.after):
-                    found[number] = self._done(change, record, reason="found among the new records")
-                    ours.add(record_id)
-                    break
-        return found
+            if number not in found:
+                outcome = await self._send_again(change, since, ours)
+                if change.kind is Kind.CREATE and outcome.status is Status.DONE:
+                    ours.add(str(outcome.record_id))
+                yield number, outcome
 
     async def settle(self, change: Change, since: datetime, ours: Collection[str] = ()) -> Outcome:
         """Find out what became of a change that was sent and not answered, and make it if nothing did.
@@ -194,15 +192,72 @@ class Executor:
             OutcomeUnknown: it was sent several times and never answered; it is to be settled later.
             PipedriveError: see :meth:`carry_out`.
         """
+        return await self.look_up(change, since, ours) or await self._send_again(change, since, ours)
+
+    async def _send_again(self, change: Change, since: datetime, ours: Collection[str]) -> Outcome:
+        """Make a change that was not carried out; where its answer is lost as well, look it up once more."""
         for _ in range(TRIES - 1):
-            outcome = await self.look_up(change, since, ours)
-            if outcome is not None:
-                return outcome
             try:
                 return await self.send(change)
             except OutcomeUnknown:
                 await asyncio.sleep(self._settling)
-        return await self.look_up(change, since, ours) or await self.send(change)
+            outcome = await self.look_up(change, since, ours)
+            if outcome is not None:
+                return outcome
+        return await self.send(change)
+
+    async def send_several(self, changes: Mapping[int, Change]) -> dict[int, Outcome]:
+        """Make changes of one kind by one request, as `bundles_of` puts them together.
+
+        Args:
+            changes: by a number of each.
+
+        Returns:
+            The outcomes of those that the answer tells of; what became of the others is not known. Where the
+            request was refused, that is all of them: each by itself is then made, or refused with its reason.
+
+        Raises:
+            OutcomeUnknown: they may have been made.
+            NotConnected, BudgetSpent, Unavailable: none was made.
+            Refused: no change would be, since the token's user may not write here.
+        """
+        first = next(iter(changes.values()))
+        operation = operation_of(self._writable, first.kind)
+        assert operation is not None, "what cannot be done is not planned"
+        bulk = operation.bulk
+        assert bulk is not None, "changes that no request can say together are not put together"
+        address = self._writable.bulk_address(bulk, parents_of(first))
+        query, body = said_together(self._properties, bulk, list(changes.values()))
+        try:
+            answer = await self._client.send(bulk.method, address, body, cost=bulk.cost, query=query)
+        except Refused as refused:
+            if refused.status in _FORBIDDEN:
+                raise
+            return {}
+        costs = dict(zip(changes, shares(bulk.cost, len(changes)), strict=True))
+        outcomes = self._told_together(changes, first.kind, answer)
+        return {number: replace(outcome, cost=costs[number]) for number, outcome in outcomes.items()}
+
+    def _told_together(
+        self, changes: Mapping[int, Change], kind: Kind, answer: Written
+    ) -> dict[int, Outcome]:
+        """What an answer says of several changes."""
+        if kind is Kind.DELETE:
+            gone = ids_in(answer.data)
+            return {
+                number: Outcome(Status.DONE, change.record_id, request_id=answer.request_id)
+                for number, change in changes.items()
+                if own_id(change) in gone
+            }
+        records = [one for one in several_in(answer.data) if isinstance(one, Mapping)]
+        outcomes = {}
+        for number, change in changes.items():
+            made = next((one for one in records if self.agrees(one, change.after)), None)
+            if made is not None:
+                # Each record is that of one change, also where two are alike.
+                records.remove(made)
+                outcomes[number] = self._done(change, made, answer.request_id)
+        return outcomes
 
     async def send(self, change: Change) -> Outcome:
         """Make a change by one request.
@@ -259,10 +314,21 @@ class Executor:
             PipedriveError: the account cannot be read.
         """
         if change.kind is Kind.CREATE:
-            return await self._look_up_new(change, since, ours)
-        assert change.record_id is not None
-        found = await self.read([change.record_id], change.after)
-        record = found.get(str(change.record_id))
+            return (await self._look_up_new({0: change}, since, set(ours))).get(0)
+        return (await self._look_up_known({0: change})).get(0)
+
+    async def _look_up_known(self, changes: Mapping[int, Change]) -> dict[int, Outcome]:
+        """The outcomes of those changes of records, and deletions, that were carried out."""
+        ids = [change.record_id for change in changes.values() if change.record_id is not None]
+        records = await self.read(ids, {key for change in changes.values() for key in change.after})
+        looked_up = {
+            number: self._seen(change, records.get(str(change.record_id)))
+            for number, change in changes.items()
+        }
+        return {number: outcome for number, outcome in looked_up.items() if outcome is not None}
+
+    def _seen(self, change: Change, record: Record | None) -> Outcome | None:
+        """The outcome of a change by what its record is now; None where it was not carried out."""
         if change.kind is Kind.DELETE:
             return Outcome(Status.DONE, change.record_id, reason="found gone") if record is None else None
         if record is None:
@@ -273,19 +339,52 @@ class Executor:
             return self._done(change, record, reason="found as it was to be")
         return None
 
-    async def _look_up_new(self, change: Change, since: datetime, ours: Collection[str]) -> Outcome | None:
-        like_it = []
-        async for record in self._recent([change], since):
-            if str(record[self._writable.id_key]) in ours:
+    async def _look_up_new(
+        self, creations: Mapping[int, Change], since: datetime, ours: set[str]
+    ) -> dict[int, Outcome]:
+        """The outcomes of those creations whose records are there, or perhaps are.
+
+        Records that are just as one was to be come first, and are added to ``ours``; what is left and is only
+        called alike leaves a creation uncertain.
+        """
+        found: dict[int, Outcome] = {}
+        left = []
+        # What says more is looked for first: its record is also like one that was to have less.
+        creations = dict(sorted(creations.items(), key=lambda one: -len(one[1].after)))
+        async for parents, record in self._recent(list(creations.values()), since):
+            record_id = str(self._id(record, parents))
+            if record_id in ours:
                 continue
-            if self.agrees(record, change.after):
-                return self._done(change, record, reason="found among the new records")
-            if self._is_called_alike(record, change.after):
-                like_it.append(str(record[self._writable.id_key]))
-        if like_it:
-            reason = f"looks like {', '.join(like_it[:3])}, which was made at that time and differs"
-            return Outcome(Status.UNCERTAIN, reason=reason)
-        return None
+            number = next(
+                (
+                    number
+                    for number, change in creations.items()
+                    if number not in found and self._is_made_by(parents, record, change)
+                ),
+                None,
+            )
+            if number is None:
+                left.append((parents, record))
+            else:
+                found[number] = self._done(creations[number], record, reason="found among the new records")
+                ours.add(record_id)
+        for number, change in creations.items():
+            alike = [
+                str(self._id(record, parents))
+                for parents, record in left
+                if self._is_beside(parents, change) and self._is_called_alike(record, change.after)
+            ]
+            if number not in found and alike:
+                reason = f"looks like {', '.join(alike[:3])}, which was made at that time and differs"
+                found[number] = Outcome(Status.UNCERTAIN, reason=reason)
+        return found
+
+    def _is_made_by(self, parents: Sequence[str], record: Record, change: Change) -> bool:
+        return self._is_beside(parents, change) and self.agrees(record, change.after)
+
+    def _is_beside(self, parents: Sequence[str], change: Change) -> bool:
+        """Whether what is below those parents can be what a creation has made."""
+        return not self._writable.parents or tuple(parents) == change.parents
 
     def agrees(self, record: Record, values: Mapping[str, Any]) -> bool:
         """Whether a record has values that were to be written, as far as answers have them."""
@@ -348,11 +447,26 @@ class Executor:
         """Records below others, out of the lists of their parents."""
         wanted = {str(one) for one in ids}
         found = {}
-        for parents in sorted({one.rpartition("/")[0] for one in wanted}):
-            for record in await self._below(parents.split("/")):
-                record_id = str(self._id(record, parents.split("/")))
+        for parents, records in (await self._lists_below({above_of(one) for one in wanted})).items():
+            for record in records:
+                record_id = str(self._id(record, parents))
                 if record_id in wanted and not _is_deleted(record):
                     found[record_id] = record
+        return found
+
+    async def _lists_below(self, above: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], list[Record]]:
+        """The records below each of some parents, of as many at once as one list can name."""
+        object_type = self._writable.object_type
+        parent = object_type.parent if object_type else None
+        if object_type is None or parent is None or parent.batch == 1 or parent.property is None:
+            return {parents: await self._below(parents) for parents in sorted(above)}
+        found: dict[tuple[str, ...], list[Record]] = {parents: [] for parents in above}
+        named = sorted(one for (one,) in above)
+        for start in range(0, len(named), parent.batch):
+            listing, query = object_type.children_listing(named[start : start + parent.batch])
+            async for page in pages(self._client, listing, query, may_be_empty=True):
+                for record in _decoded(page):
+                    found.setdefault((str(record[parent.property]),), []).append(record)
         return found
 
     async def _below(self, parents: Sequence[str]) -> list[Record]:
@@ -400,14 +514,20 @@ class Executor:
             raise
         return None if _is_deleted(record) else record
 
-    async def _recent(self, creations: Sequence[Change], since: datetime) -> AsyncIterator[Record]:
-        """Records that were made since an instant, newest first, and perhaps some older ones."""
+    async def _recent(
+        self, creations: Sequence[Change], since: datetime
+    ) -> AsyncIterator[tuple[Sequence[str], Record]]:
+        """Records that were made since an instant, newest first, and perhaps some older ones.
+
+        With each come the ids of what it is below.
+        """
         object_type = self._writable.object_type
-        if self._writable.parents or object_type is None or object_type.parent is not None:
-            for record in await self._beside(creations):
-                yield record
-            return
         dated_by_hand = any("add_time" in change.after for change in creations)
+        if self._writable.parents or object_type is None or object_type.parent is not None:
+            for parents, record in await self._beside(creations):
+                if dated_by_hand or _made_since(record, since):
+                    yield parents, record
+            return
         listings = [object_type.listing]
         if object_type.archived_listing is not None and any(
             one.after.get("is_archived") for one in creations
@@ -421,7 +541,7 @@ class Executor:
                 records = [record async for page in newest for record in _decoded(page)]
             for record in records:
                 if dated_by_hand or _made_since(record, since):
-                    yield record
+                    yield (), record
 
     async def _whole(self, listing: Listing) -> list[Record]:
         """The records of a list that comes in one answer; an empty answer is believed once it is repeated."""
@@ -431,13 +551,16 @@ class Executor:
         read = page_reader(listing, nulls=NULLS)
         return _decoded(await self._client.get(listing.path, {}, cost=listing.cost, read=read))
 
-    async def _beside(self, creations: Sequence[Change]) -> list[Record]:
+    async def _beside(self, creations: Sequence[Change]) -> list[tuple[Sequence[str], Record]]:
         """All records below the parents of new ones; a relationship is below its owner."""
         owner = "rel_owner_org_id"
         parents = {
             (str(change.after[owner]),) if owner in change.after else change.parents for change in creations
         }
-        return [record for one in sorted(parents) for record in await self._below(one)]
+        if not self._writable.parents:
+            return [((), record) for one in sorted(parents) for record in await self._below(one)]
+        lists = await self._lists_below(parents)
+        return [(one, record) for one, records in lists.items() for record in records]
 
     async def _newest(self, listing: Listing, since: datetime, *, only_one: bool) -> AsyncIterator[Page]:
         """Pages of a list by descending id, or by age where ids have no order, to what is older."""

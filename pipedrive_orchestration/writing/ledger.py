@@ -19,7 +19,7 @@ import msgspec
 
 from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.sql import literal
-from pipedrive_orchestration.writing.changes import Change, Kind
+from pipedrive_orchestration.writing.changes import Change, Kind, above_of
 from pipedrive_orchestration.writing.execution import Outcome, Status
 
 SCHEMA = "write_ledger"
@@ -64,7 +64,8 @@ class Entry:
 
     Attributes:
         kind: ``create``, ``update``, ``delete``, ``conflict`` or ``reject``.
-        record_id, record_name: of the record, where there is one.
+        record_id, record_name: of the record, where there is one; of a new one below others, the ids of
+            these, each with ``/`` behind it.
         row: what the row's record is known by.
         before, after: values of the properties that change, as bodies have them.
         shown: the same for a person: label, old, new.
@@ -80,6 +81,13 @@ class Entry:
     after: Mapping[str, Any] = field(default_factory=dict)
     shown: Sequence[tuple[str, str, str]] = ()
     reason: str | None = None
+
+    @property
+    def change(self) -> Change:
+        """The change that it is."""
+        if self.kind == Kind.CREATE:
+            return Change(Kind.CREATE, None, self.before, self.after, above_of(self.record_id or ""))
+        return Change(Kind(self.kind), self.record_id, self.before, self.after)
 
     def as_json(self, plan_id: UUID) -> dict[str, Any]:
         """The entry as a row of the ledger."""
@@ -263,8 +271,7 @@ class LedgerRow:
     @property
     def change(self) -> Change:
         """The change that it is."""
-        entry = self.entry
-        return Change(Kind(entry.kind), entry.record_id, entry.before, entry.after)
+        return self.entry.change
 
 
 def rows_of(

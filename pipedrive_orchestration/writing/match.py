@@ -12,13 +12,14 @@ from typing import Any
 import duckdb
 
 from pipedrive_orchestration.pipedrive.older_names import OLDER_NAMES
+from pipedrive_orchestration.pipedrive.requests import PLANNED
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.catalog import tables_of
 from pipedrive_orchestration.warehouse.instances import CONFIG
 from pipedrive_orchestration.warehouse.sql import literal
-from pipedrive_orchestration.warehouse.tables import ROWS, column_types
+from pipedrive_orchestration.warehouse.tables import PARENT_ID, ROWS, column_types
 from pipedrive_orchestration.writing.kinds import REFERENCES, SEVERAL, Property
 from pipedrive_orchestration.writing.model import ORIGINS, Write
 from pipedrive_orchestration.writing.properties import Properties
@@ -229,8 +230,13 @@ class Matcher:
     def _query(self, columns: Sequence[str], own: Mapping[str, str], called: str | None) -> str:
         table = quoted(ROWS, self._source.slug)
         mapping = self._mapping
+        is_below = bool(self._write.type.parents)
+        identity = f"{PARENT_ID}::VARCHAR || '/' || _id::VARCHAR" if is_below else "_id"
         if mapping.id_column is not None:
-            theirs, keys = [_id_of(quoted(mapping.id_column))], ["_id::VARCHAR"]
+            named = _id_of(quoted(mapping.id_column))
+            # The id of a record below another one may have that one's before it.
+            theirs = [f"regexp_replace({named}, '^.*/', '')" if is_below else named]
+            keys = ["_id::VARCHAR"]
         else:
             theirs = [_row_key(mapped) for mapped in mapping.match]
             keys = [_table_key(mapped, own[mapped.prop.key]) for mapped in mapping.match]
@@ -241,15 +247,17 @@ class Matcher:
         record = "".join(f", s.{quoted(own[mapped.prop.key])}" for mapped in mapping.fields)
         name = f"s.{quoted(called)}::VARCHAR" if called else "NULL"
         return f"""
-            WITH keys AS (SELECT DISTINCT _id, {listed} FROM {table} WHERE _is_current),
+            WITH keys AS (SELECT DISTINCT {identity} AS record_id, {listed} FROM {table} WHERE _is_current),
             wanted AS (SELECT _n, {wanted} FROM _rows),
             found AS (
-                SELECT w._n, list(DISTINCT k._id ORDER BY k._id) FILTER (WHERE k._id IS NOT NULL) AS ids
+                SELECT w._n, list(DISTINCT k.record_id ORDER BY k.record_id)
+                    FILTER (WHERE k.record_id IS NOT NULL) AS ids
                 FROM wanted AS w LEFT JOIN keys AS k ON {on} GROUP BY w._n
             )
             SELECT r._n, f.ids, s._is_archived, {name}{values}{record}
             FROM _rows AS r JOIN found AS f ON f._n = r._n
-            LEFT JOIN {table} AS s ON len(f.ids) = 1 AND s._id = f.ids[1]
+            LEFT JOIN (SELECT {identity} AS record_id, * FROM {table}) AS s
+                ON len(f.ids) = 1 AND s.record_id = f.ids[1]
             ORDER BY r._n
         """
 
@@ -315,6 +323,8 @@ def reader_of(file: Path) -> str:
 
 def column_of(key: str, source: Source, table: Mapping[str, str]) -> str | None:
     """The column that holds a property, under its name of v1 if it was asked for by that."""
+    if key in PLANNED[source.object_type].parents:
+        return PARENT_ID
     if key in table:
         return key
     older = (one for one in OLDER_NAMES.get(source.object_type, ()) if one.key == key)

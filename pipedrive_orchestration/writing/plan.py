@@ -21,14 +21,15 @@ from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.ledger import watermark_of
 from pipedrive_orchestration.writing import ledger
+from pipedrive_orchestration.writing.bundles import cost_of
 from pipedrive_orchestration.writing.changes import Kind, operation_of
 from pipedrive_orchestration.writing.kinds import REFERENCES, ValueRefusedError
-from pipedrive_orchestration.writing.ledger import Entry, Plan, PlanStatus
+from pipedrive_orchestration.writing.ledger import LEFT_OUT, Entry, Plan, PlanStatus
 from pipedrive_orchestration.writing.match import ColumnMapping, Mapped, MatchedRow, Matcher, map_columns
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.names import LISTED, AccountNames
 from pipedrive_orchestration.writing.permission import connected_writer
-from pipedrive_orchestration.writing.properties import Properties, read_properties
+from pipedrive_orchestration.writing.properties import Properties, read_properties, with_parents
 from pipedrive_orchestration.writing.records import missing_properties
 from pipedrive_orchestration.writing.shown import shown
 from pipedrive_orchestration.writing.stored import is_empty, same, stored
@@ -81,14 +82,15 @@ def make_plan(
     """
     source = table_source(write.object_type, write.source, planning)
     if refresh:
-        import_source(
-            source,
-            connection=planning.connection,
-            warehouse=planning.warehouse,
-            staging=planning.staging,
-            pull=Pull.CHANGES,
-            clock=planning.clock,
-        )
+        for one in (*_parents_of(source, planning), source):
+            import_source(
+                one,
+                connection=planning.connection,
+                warehouse=planning.warehouse,
+                staging=planning.staging,
+                pull=Pull.CHANGES,
+                clock=planning.clock,
+            )
     user, properties, names = run_interruptibly(_ask_account(write, planning))
     mapping = map_columns(write, properties)
     with planning.warehouse.reading() as connection:
@@ -97,7 +99,8 @@ def make_plan(
     entries = list(
         composer.entries(Matcher(write, source, planning.project, mapping).rows(planning.warehouse))
     )
-    plan = _plan_of(write, user, composer.counts, planning.clock())
+    tokens = tokens_of(write.type, entries)
+    plan = _plan_of(write, user, composer.counts, tokens, planning.clock())
     with planning.warehouse.writing() as connection:
         ledger.record_plan(connection, plan, entries)
     return plan
@@ -120,7 +123,7 @@ def table_source(object_type: str, named: str | None, planning: Planning) -> Sou
         candidates = [
             source
             for source in planning.sources
-            if source.object_type == object_type and source.filters is None
+            if source.object_type == object_type and _holds_all(source, planning)
         ]
     imported = _imported(planning, candidates)
     if imported:
@@ -135,6 +138,17 @@ def table_source(object_type: str, named: str | None, planning: Planning) -> Sou
     raise InvalidBodyError([Problem("source", "no_source", message)])
 
 
+def _holds_all(source: Source, planning: Planning) -> bool:
+    """Whether a source's table has every record of its collection."""
+    above = _parents_of(source, planning)
+    return source.filters is None and source.pull_existing and all(_holds_all(one, planning) for one in above)
+
+
+def _parents_of(source: Source, planning: Planning) -> list[Source]:
+    """The source along which another one is read, if it is read so."""
+    return [one for one in planning.sources if source.parents is not None and one.slug == source.parents]
+
+
 def _imported(planning: Planning, candidates: Sequence[Source]) -> list[Source]:
     if not planning.warehouse.exists:
         return []
@@ -145,7 +159,7 @@ def _imported(planning: Planning, candidates: Sequence[Source]) -> list[Source]:
 async def _ask_account(write: Write, planning: Planning) -> tuple[ConnectedUser, Properties, AccountNames]:
     async with Client(planning.connection, clock=planning.clock) as client:
         user = await connected_writer(client, planning.warehouse)
-        properties = await read_properties(client, write.type)
+        properties = with_parents(await read_properties(client, write.type))
         names = AccountNames(checks_ids=False)
         mapping = map_columns(write, properties)
         # Lists are short; what is called something in a long one is named by its id.
@@ -155,7 +169,7 @@ async def _ask_account(write: Write, planning: Planning) -> tuple[ConnectedUser,
         return user, properties, names
 
 
-def _plan_of(write: Write, user: ConnectedUser, counts: Counter[str], now: datetime) -> Plan:
+def _plan_of(write: Write, user: ConnectedUser, counts: Counter[str], tokens: int, now: datetime) -> Plan:
     changes = {kind: counts[kind] for kind in Kind}
     return Plan(
         plan_id=uuid.uuid4(),
@@ -179,15 +193,19 @@ def _plan_of(write: Write, user: ConnectedUser, counts: Counter[str], now: datet
         unchanged=counts["unchanged"],
         conflicts=counts["conflict"],
         rejects=counts["reject"],
-        estimated_tokens=tokens_of(write.type, changes),
+        estimated_tokens=tokens,
     )
 
 
-def tokens_of(writable: WritableType, changes: Mapping[Kind, int]) -> int:
-    """The tokens of so many changes of each kind, with the second look at their records."""
+def tokens_of(writable: WritableType, entries: Sequence[Entry]) -> int:
+    """The tokens of a plan's changes, with the second look at their records."""
+    counts = Counter(entry.kind for entry in entries)
+    looked_at = LOOK_AGAIN_COST * -(-(counts[Kind.UPDATE] + counts[Kind.DELETE]) // 100)
+    if any(operation.bulk for operation in writable.operations):
+        changes = [entry.change for entry in entries if entry.kind not in LEFT_OUT]
+        return looked_at + cost_of(writable, changes)
     operations = {kind: operation_of(writable, kind) for kind in Kind}
-    writes = sum(operation.cost * changes[kind] for kind, operation in operations.items() if operation)
-    return writes + LOOK_AGAIN_COST * -(-(changes[Kind.UPDATE] + changes[Kind.DELETE]) // 100)
+    return looked_at + sum(one.cost * counts[kind] for kind, one in operations.items() if one)
 
 
 def definition_of(write: Write) -> str:
@@ -291,8 +309,9 @@ class _Composer:
         problems = missing_properties(self._properties, set(values), Kind.CREATE)
         if problems:
             raise _Left("reject", " ".join(problem.sentence for problem in problems))
+        above = "".join(f"{values.pop(parent)}/" for parent in self._write.type.parents) or None
         name = next((str(values[one]) for one in ("title", "name", "subject") if one in values), None)
-        return Entry(self._seq, Kind.CREATE, None, name, key, {}, values, self._shown({}, values))
+        return Entry(self._seq, Kind.CREATE, above, name, key, {}, values, self._shown({}, values))
 
     def _update(self, row: MatchedRow, key: Mapping[str, Any]) -> Entry:
         record_id = str(row.ids[0])
@@ -300,7 +319,7 @@ class _Composer:
         before, after, kept = {}, {}, []
         for each in self._mapping.fields:
             prop = each.prop
-            if prop.key not in values:
+            if prop.key not in values or not prop.in_change:
                 continue
             has, value = stored(prop, row.record[prop.key]), values[prop.key]
             if same(prop, has, value) or (self._write.on_conflict == "fill_empty" and not is_empty(has)):

@@ -79,6 +79,23 @@ async def read_properties(client: Client, writable: WritableType) -> Properties:
     return Properties(writable, known, listed.fields, listed.notes)
 
 
+def with_parents(properties: Properties) -> Properties:
+    """The same with the parents' ids, which rows of a plan have in columns of their own."""
+    above = tuple(
+        Property(
+            key,
+            key.replace("_", " ").capitalize(),
+            kind=key.removesuffix("_id"),
+            required=True,
+            in_change=False,
+            clearable=False,
+            read="",
+        )
+        for key in properties.writable.parents
+    )
+    return replace(properties, known=(*above, *properties.known))
+
+
 def _built_in(writable: WritableType, listed: FieldList) -> Iterator[Property]:
     fields = {field.key: field for field in listed.fields}
     for key in writable.keys:

@@ -64,7 +64,9 @@ def lines_of(rows: Iterable[LedgerRow]) -> list[tuple[str, ...]]:
     for row in rows:
         entry = row.entry
         known_by = ", ".join(f"{column} {value}" for column, value in entry.row.items())
-        record = " ".join(filter(None, (entry.record_id, entry.record_name))) or known_by
+        # A new record below another one has no id of its own yet.
+        record_id = None if (entry.record_id or "").endswith("/") else entry.record_id
+        record = " ".join(filter(None, (record_id, entry.record_name))) or known_by
         what = entry.kind if row.status in (None, Status.PLANNED) else f"{entry.kind}: {row.status}"
         reason = entry.reason or ""
         if not entry.shown:

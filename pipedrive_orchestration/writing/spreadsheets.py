@@ -20,7 +20,7 @@ from pipedrive_orchestration.writing.kinds import Property
 from pipedrive_orchestration.writing.match import column_of, reader_of
 from pipedrive_orchestration.writing.model import ID, Write, WriteFile
 from pipedrive_orchestration.writing.plan import Planning, table_source
-from pipedrive_orchestration.writing.properties import Properties, read_properties
+from pipedrive_orchestration.writing.properties import Properties, read_properties, with_parents
 
 OTHER_HEADERS = {
     "emails": ("e mail", "mail", "email address", "e mail address", "work email"),
@@ -121,7 +121,7 @@ def headers_of(file: Path) -> list[str]:
 
 async def _properties(object_type: str, planning: Planning) -> Properties:
     async with Client(planning.connection, clock=planning.clock) as client:
-        return await read_properties(client, PLANNED[object_type])
+        return with_parents(await read_properties(client, PLANNED[object_type]))
 
 
 def propose(

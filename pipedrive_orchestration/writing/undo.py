@@ -81,7 +81,7 @@ def _entries(plan: Plan, rows: list[LedgerRow]) -> Iterator[Entry]:
 
 def _undo_of(plan: Plan, entries: list[Entry], user: ConnectedUser, planning: Planning) -> Plan:
     count = {kind: sum(entry.kind == kind for entry in entries) for kind in (*Kind, "reject")}
-    tokens = tokens_of(WRITABLE[plan.object_type], {kind: count[kind] for kind in Kind})
+    tokens = tokens_of(WRITABLE[plan.object_type], entries)
     return Plan(
         plan_id=uuid.uuid4(),
         write=plan.write,

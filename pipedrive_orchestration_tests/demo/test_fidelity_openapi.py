@@ -37,6 +37,7 @@ from pipedrive_orchestration_tests.fidelity.conversation import RAW, REQUIRED, C
 from pipedrive_orchestration_tests.fidelity.openapi import Document, Violation, folder
 from pipedrive_orchestration_tests.fidelity.openapi import Operation as FileOperation
 from pipedrive_orchestration_tests.fidelity.spec_errors import SPEC_ERRORS
+from pipedrive_orchestration_tests.writing import actions_table
 
 BORN = datetime(2026, 11, 21, 12, tzinfo=UTC)
 UUID = "0b9f0a3e-6a52-4f0e-9a58-0f8f3a4f1d11"
@@ -316,6 +317,22 @@ def test_the_table_of_writes_says_what_the_file_says(
     assert ours == theirs - ({"id"} if operation.form is BodyForm.LIST else set())
     required = {key for key, is_required in known.body.items() if is_required} & ours
     assert required <= {key.key for key in writable.keys if (key.required if is_new else key.always)}
+
+
+def test_the_requests_that_make_several_changes_are_those_of_the_files(
+    documents: dict[str, Document],
+) -> None:
+    named = {}
+    for _, _, request, tokens, *_ in actions_table.bulk_rows():
+        method, _, path = request.strip("`").partition(" ")
+        named[method, without_names(path.removesuffix("?ids="))] = int(tokens)
+    known = {
+        (method, without_names(prefix + path)): document.operation(method, path).tokens
+        for prefix, document in (("/v1", documents["v1"]), ("/api/v2", documents["v2"]))
+        for method, path in document.operations()
+        if method != "GET" and document.says_several(method, path)
+    }
+    assert named == known
 
 
 def described(document: Document, method: str, path: str) -> FileOperation:

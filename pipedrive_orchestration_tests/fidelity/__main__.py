@@ -1,5 +1,8 @@
 """Reads the demo account through Pipedrive's own npm client and compares: ``make fidelity``.
 
+Every list is read twice, through the client and directly. Then a record of every collection is written to
+another account, by single changes and by plans, and read back through the client, field by field.
+
 Needs node, npm and a reachable npm registry. Everything is installed into a scratch folder, which is
 removed at the end. Exits with 1 if any collection differs, with 2 if node or npm is missing or fails.
 """
@@ -13,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +26,11 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from pipedrive_orchestration.demo import Settings, running_demo
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.object_types import Linked, ObjectType, Paging, Single
+from pipedrive_orchestration.pipedrive.requests import WRITABLE
+from pipedrive_orchestration_tests.fidelity.written import WrittenRecord, written_records
 
 CLIENT = "pipedrive@^33"
 COLLECTIONS = (
@@ -52,12 +59,16 @@ CHILDREN = (
 PARENTS = 40
 """Of so many parents what lies below them is compared, a page each."""
 
+WRITTEN_SCALE = 0.02
+"""The size of the account that is written to."""
+
 ASKED = {
     "mail_threads": {"folder": "inbox"},
     "goals": {"expected_outcome.tracking_metric": "quantity"},
 }
 """Parameters without which a list refuses to answer."""
 _SCRIPT = Path(__file__).with_name("read_through_client.mjs")
+_READ_WRITTEN = Path(__file__).with_name("read_written.mjs")
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _INSTALL_SECONDS = 300
 _READ_SECONDS = 120
@@ -77,10 +88,11 @@ def main() -> int:
             version = _install(Path(scratch))
             client = _read_with_client(Path(scratch), account)
             direct = _read_directly(account)
+            written, read = _write_and_read_back(Path(scratch))
     except subprocess.SubprocessError as error:
         console.print(f"{error}\n{getattr(error, 'stderr', None) or ''}", markup=False)
         return 2
-    return _compare(console, version, client, direct)
+    return _compare(console, version, client, direct) | _compare_written(console, written, read)
 
 
 @contextmanager
@@ -114,9 +126,21 @@ def _read_with_client(scratch: Path, account: dict[str, str]) -> Ids:
     return ids
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str], seconds: float) -> str:
+def _write_and_read_back(scratch: Path) -> tuple[list[WrittenRecord], list[Any]]:
+    """What was written to an account of its own, and the same as the client reads it."""
+    with running_demo(Settings(burst=0, scale=WRITTEN_SCALE)) as server:
+        account = {"PIPEDRIVE_API_URL": server.url, "PIPEDRIVE_API_TOKEN": server.token}
+        written = written_records(server)
+        asked = json.dumps([one.asked_for for one in written])
+        return written, json.loads(_run(["node", str(_READ_WRITTEN)], scratch, account, _READ_SECONDS, asked))
+
+
+def _run(
+    command: list[str], folder: Path, environment: dict[str, str], seconds: float, given: str | None = None
+) -> str:
     completed = subprocess.run(
         command,
+        input=given,
         cwd=folder,
         env=os.environ | environment,
         capture_output=True,
@@ -198,6 +222,26 @@ def _compare(console: Console, version: str, client: Ids, direct: Ids) -> int:
     console.print(f"pipedrive {version} (npm) against the demo account")
     console.print(table)
     return 1 if differing else 0
+
+
+def _compare_written(console: Console, written: list[WrittenRecord], read: list[Any]) -> int:
+    table = Table("collection", "written by", "records", "fields", "")
+    found: dict[tuple[str, str], list[tuple[int, list[str]]]] = defaultdict(list)
+    for one, record in zip(written, read, strict=True):
+        found[one.collection, one.how].append((len(one.values), list(one.differences(record))))
+    differing = [difference for records in found.values() for _, some in records for difference in some]
+    for (collection, how), records in found.items():
+        fields = sum(count for count, _ in records)
+        same = not any(some for _, some in records)
+        table.add_row(collection, how, str(len(records)), str(fields), "same" if same else "DIFFERENT")
+    console.print("What was written, read back through the client")
+    console.print(table)
+    for difference in differing:
+        console.print(difference, markup=False)
+    missing = WRITABLE.keys() - {collection for collection, _ in found}
+    if missing:
+        console.print(f"Not written: {', '.join(sorted(missing))}")
+    return int(bool(differing or missing))
 
 
 def _checksum(ids: list[Any]) -> str:

@@ -318,6 +318,10 @@ def _below(talk: Conversation, deal: int, organizations: list[int], persons: lis
         if path == "/notes/{id}/comments":
             talk.ask("GET", version, single, values=values)
         talk.ask("DELETE", version, single, values=values)
+    several = {"data": [line, {**line, "quantity": 4}]}
+    lines = talk.ask("POST", "v2", "/deals/{id}/products/bulk", values={"id": deal}, body=several)
+    ids = ",".join(str(one["id"]) for one in lines)
+    talk.ask("DELETE", "v2", "/deals/{id}/products", values={"id": deal}, parameters={"ids": ids})
     talk.ask("POST", "v1", "/roles/{id}/assignments", values=role, body=user)
     talk.ask("DELETE", "v1", "/roles/{id}/assignments", values=role, body=user)
 

@@ -115,6 +115,16 @@ class Document:
             self._operations[method, path] = self._read(self._document["paths"][path][method.lower()])
         return self._operations[method, path]
 
+    def says_several(self, method: str, path: str) -> bool:
+        """Whether an operation changes several records: by ids in its query, or by a list as its body."""
+        node = self._document["paths"][path][method.lower()]
+        bodies = self._resolve(node["requestBody"])["content"].values() if "requestBody" in node else ()
+        schemas = [self._merge(self._resolve(content["schema"])) for content in bodies]
+        return "ids" in self.operation(method, path).parameters or any(
+            schema.get("type") == "array" or set(schema.get("properties", ())) == {"data"}
+            for schema in schemas
+        )
+
     def _read(self, node: Schema) -> Operation:
         parameters = [self._resolve(parameter) for parameter in node.get("parameters", [])]
         asked = [parameter for parameter in parameters if parameter["in"] == "query"]

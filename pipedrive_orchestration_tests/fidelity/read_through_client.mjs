@@ -5,14 +5,7 @@
 // Run in a folder in which `npm install pipedrive` was done, with PIPEDRIVE_API_URL and
 // PIPEDRIVE_API_TOKEN in the environment.
 
-import { createRequire } from "node:module";
-import { join } from "node:path";
-
-const requireFromHere = createRequire(join(process.cwd(), "read.js"));
-const { v1, v2 } = { v1: requireFromHere("pipedrive/v1"), v2: requireFromHere("pipedrive/v2") };
-const { PIPEDRIVE_API_URL: url, PIPEDRIVE_API_TOKEN: apiKey } = process.env;
-const v1Configuration = new v1.Configuration({ apiKey, basePath: `${url}/v1` });
-const v2Configuration = new v2.Configuration({ apiKey, basePath: `${url}/api/v2` });
+import { v1, v1Configuration, v2, v2Configuration } from "./client.mjs";
 
 const limit = 250;
 

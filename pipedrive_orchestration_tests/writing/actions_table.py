@@ -14,6 +14,7 @@ from pipedrive_orchestration.pipedrive.requests import (
     PLANNED,
     WRITABLE,
     BodyForm,
+    BulkForm,
     WritableType,
     WriteOperation,
     archive_path,
@@ -24,6 +25,7 @@ from pipedrive_orchestration.pipedrive.requests import (
 PAGE = Path(__file__).parents[2] / "docs" / "writable.md"
 
 BEGIN, END = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
+BULK_BEGIN, BULK_END = "<!-- the bulk table begins -->\n", "<!-- the bulk table ends -->\n"
 
 _HEADER = "| collection | action | request | tokens | how | `undo` |\n| --- | --- | --- | --- | --- | --- |\n"
 _FORMS = {
@@ -32,6 +34,9 @@ _FORMS = {
     BodyForm.LIST: ", a list of one",
     BodyForm.NAMED: ", the body names it",
 }
+
+OLD_FIELDS = {f"{one}_fields": f"/v1/{one}Fields" for one in ("deal", "person", "organization", "product")}
+"""Collections whose fields v1 can delete together."""
 
 Row = tuple[str, str, str, str, str, str]
 
@@ -83,6 +88,42 @@ def _others(one: WritableType) -> Iterator[Row]:
         yield one.name, "convert", request, str(CONVERSION_COST), f"`record convert {one.name} ID`", "no"
 
 
+_BULK_HEADER = (
+    "| collection | action | request | tokens | most | sent by |\n| --- | --- | --- | --- | --- | --- |\n"
+)
+
+
+def bulk_rows() -> Iterator[Row]:
+    """One row for each request that makes several changes."""
+    for one in WRITABLE.values():
+        for action, operation in (("create", one.create), ("update", one.update), ("delete", one.delete)):
+            if operation is not None and operation.bulk is not None:
+                bulk = operation.bulk
+                ids = "?ids=" if bulk.form is BulkForm.IDS else ""
+                least = max(2, -(-bulk.cost // operation.cost))
+                how = f"`write`, of {least} or more" + (" of one parent" if one.parents else "")
+                request = f"`{bulk.method} {bulk.path}{ids}`"
+                yield one.name, action, request, str(bulk.cost), str(bulk.most), how
+            elif operation is not None and operation.form is BodyForm.LIST:
+                request = f"`{operation.method} {one.path}`"
+                yield (
+                    one.name,
+                    action,
+                    request,
+                    str(operation.cost),
+                    "",
+                    "nothing: `record` sends lists of one",
+                )
+    for name, path in OLD_FIELDS.items():
+        why = f"nothing: {name} are known by their codes, and it takes the numbers of v1"
+        yield name, "delete", f"`DELETE {path}?ids=`", "10", "", why
+
+
+def bulk_table() -> str:
+    """These rows as Markdown."""
+    return _BULK_HEADER + "".join(f"| {' | '.join(row)} |\n" for row in bulk_rows())
+
+
 def table() -> str:
     """The rows as Markdown."""
     return _HEADER + "".join(f"| {' | '.join(row)} |\n" for row in rows())
@@ -91,8 +132,10 @@ def table() -> str:
 def main() -> None:
     """Write the table into the page."""
     text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2])
+    for begin, made, end in ((BEGIN, table(), END), (BULK_BEGIN, bulk_table(), BULK_END)):
+        before, _, rest = text.partition(begin)
+        text = before + begin + made + end + rest.partition(end)[2]
+    PAGE.write_text(text)
 
 
 if __name__ == "__main__":

@@ -107,9 +107,11 @@ def test_every_action_of_a_common_connector_is_in_the_table_of_the_page() -> Non
 
 
 def test_the_page_has_the_table_of_writes() -> None:
-    page = actions_table.PAGE.read_text()
+    page, again = actions_table.PAGE.read_text(), "python -m ...writing.actions_table writes it anew"
     shown = page.partition(actions_table.BEGIN)[2].partition(actions_table.END)[0]
-    assert shown == actions_table.table(), "python -m ...writing.actions_table writes it anew"
+    assert shown == actions_table.table(), again
+    shown = page.partition(actions_table.BULK_BEGIN)[2].partition(actions_table.BULK_END)[0]
+    assert shown == actions_table.bulk_table(), again
 
 
 @pytest.mark.parametrize("name", LOST_OF)

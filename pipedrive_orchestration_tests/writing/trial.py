@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipedrive_orchestration.demo import DemoServer, running_demo
+from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.sources import Options, Source
 from pipedrive_orchestration.writing import ledger
 from pipedrive_orchestration.writing.apply import ApplyReport, apply_plan
@@ -37,10 +38,7 @@ class WriteTrial:
         self.demo = demo
         self.account = demo.account
         self.trial = Trial(demo, folder)
-        self.sources: tuple[Source, ...] = tuple(
-            self.trial.whole_source(name, options=Options(partitions_start="2026-05"))
-            for name in object_types
-        )
+        self.sources: tuple[Source, ...] = tuple(map(self._source, object_types))
         for source in self.sources:
             self.trial.windows(source)
         self.planning = Planning(
@@ -51,6 +49,12 @@ class WriteTrial:
             self.sources,
             self.trial.clock,
         )
+
+    def _source(self, name: str) -> Source:
+        parent = BUILT_IN[name].parent
+        if parent is not None:
+            return self.trial.whole_source(name, parents=parent.type.name)
+        return self.trial.whole_source(name, options=Options(partitions_start="2026-05"))
 
     def write(self, object_type: str = "persons", **body: Any) -> Write:
         """A write of rows in ``rows.csv``."""

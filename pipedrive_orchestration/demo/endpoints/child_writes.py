@@ -117,6 +117,9 @@ _FOLLOWERS = {
     for one in ("deal", "person", "organization", "product")
 }
 
+MOST_AT_ONCE = 100
+"""Children that one request adds or deletes."""
+
 KINDS = {
     **_FOLLOWERS,
     "/deals/{id}/products": ChildKind("deal_products", _deal_product, counted="products_count", created=201),
@@ -158,6 +161,36 @@ def created(call: Call) -> Answer:
     return success(child, kind.created)
 
 
+def several_created(call: Call) -> Answer:
+    """Several children are added, or none of them if one of them is refused."""
+    kind, parent = KINDS[call.operation.path.removesuffix("/bulk")], _parent(call)
+    content = call.json()
+    listed = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MOST_AT_ONCE:
+        raise call.refusal(f"data: Should be a list of 1 to {MOST_AT_ONCE} objects.")
+    given = [_given(call, kind, one) for one in listed]
+    children = [
+        kind.make(call, parent, {**blank(kind.name), kind.key: _new_id(call, kind)}, one) for one in given
+    ]
+    _keep(call, kind, parent, [*call.account.children.of(kind.name, parent["id"]), *children])
+    return success(children, kind.created)
+
+
+def several_deleted(call: Call) -> Answer:
+    """Children are deleted by their ids, as far as they are there; the first hundred if no ids are given."""
+    kind, parent = _kind(call), _parent(call)
+    children = call.account.children.of(kind.name, parent["id"])
+    wanted = call.query["ids"] or [str(child[kind.key]) for child in children[:MOST_AT_ONCE]]
+    if len(wanted) > MOST_AT_ONCE:
+        raise call.refusal(f"ids: Up to {MOST_AT_ONCE} ids can be given.")
+    gone = {str(one) for one in wanted}
+    kept = [child for child in children if str(child[kind.key]) not in gone]
+    _keep(call, kind, parent, kept)
+    ids = [child[kind.key] for child in children if str(child[kind.key]) in gone]
+    more = {"more_items_in_collection": bool(kept) and not call.query["ids"]}
+    return success({"ids": ids}, additional_data=more)
+
+
 def updated(call: Call) -> Answer:
     """A child is changed."""
     kind, parent, children, place = _found(call)
@@ -191,8 +224,8 @@ def _parent(call: Call) -> Record:
     return parent
 
 
-def _given(call: Call, kind: ChildKind) -> Record:
-    given = read(call, table=BODIES[kind.name])
+def _given(call: Call, kind: ChildKind, content: Any = None) -> Record:
+    given = read(call, content, BODIES[kind.name])
     if found := list(reference_problems(call.account, given)):
         raise call.refusal(*found)
     return given
