@@ -120,10 +120,9 @@ class Document:
         node = self._document["paths"][path][method.lower()]
         bodies = self._resolve(node["requestBody"])["content"].values() if "requestBody" in node else ()
         schemas = [self._merge(self._resolve(content["schema"])) for content in bodies]
-        return "ids" in self.operation(method, path).parameters or any(
-            schema.get("type") == "array" or set(schema.get("properties", ())) == {"data"}
-            for schema in schemas
-        )
+        listed = [self._resolve(schema.get("properties", {}).get("data", schema)) for schema in schemas]
+        is_list = any(schema.get("type") == "array" for schema in listed)
+        return is_list or "ids" in self.operation(method, path).parameters
 
     def _read(self, node: Schema) -> Operation:
         parameters = [self._resolve(parameter) for parameter in node.get("parameters", [])]
