@@ -111,26 +111,38 @@ class AccessControl:
             # Neither a page of another site, nor one whose name is made to point at this machine, gets in.
             is_local = _host(headers) in LOOPBACK and not _is_from_elsewhere(headers)
             return Caller("demo", frozenset(KeyScope)) if is_local else None
-        scheme, _, secret = headers.get("authorization", "").partition(" ")
+        scheme, _, secret = (_only(headers, "authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             return None
         key = self._keys.find(secret.strip())
         return Caller(f"key {key.name}", key.scopes) if key else None
 
 
+def _only(headers: Headers, name: str) -> str | None:
+    """The value of a header that stands there once; of several, a proxy may have looked at another one."""
+    values = headers.getlist(name)
+    return values[0] if len(values) == 1 else None
+
+
 def _host(headers: Headers) -> str | None:
     try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname
+        return urlsplit(f"//{_only(headers, 'host') or ''}").hostname
     except ValueError:
         return None
 
 
 def _is_from_elsewhere(headers: Headers) -> bool:
     """Whether a browser says that a page of another origin has sent it; what is no browser says nothing."""
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if any(_netloc(origin) != headers.get("host") for origin in headers.getlist("origin")):
         return True
-    return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    return any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site"))
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _address(scope: Scope) -> str:

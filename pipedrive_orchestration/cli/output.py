@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
 from pipedrive_orchestration.sources import Problem
 from pipedrive_orchestration.warehouse.connection import Wait
 
-out = Console(width=None if sys.stdout.isatty() else 118)
-err = Console(stderr=True)
+_COMMANDS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+"""Characters that a terminal obeys and does not show, those that turn the direction of a line included."""
+
+
+class TextConsole(Console):
+    """A console on which text is text: nothing in it is a command to the terminal, a style or a link.
+
+    What is shown comes from an account that many people, and web forms, write to.
+    """
+
+    def __init__(self, *, width: int | None = None, stderr: bool = False) -> None:
+        super().__init__(width=width, stderr=stderr, markup=False, emoji=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The parts that are shown, without what a terminal would obey in their text."""
+        for segment in super().render(renderable, options):
+            if segment.control is None and _COMMANDS.search(segment.text):
+                yield Segment(_COMMANDS.sub("", segment.text), segment.style)
+            else:
+                yield segment
+
+
+out = TextConsole(width=None if sys.stdout.isatty() else 118)
+err = TextConsole(stderr=True)
 
 
 def say(text: object, *, to: Console = out, style: str | None = None) -> None:
@@ -36,7 +62,9 @@ def this_command() -> str:
 
 def print_json(data: Any) -> None:
     """Print JSON for a program, with dates and times in ISO 8601 and other values as their text."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=_as_text))
+    text = json.dumps(data, indent=2, ensure_ascii=False, default=_as_text)
+    # What a terminal would obey stands there as JSON may write any character.
+    typer.echo(re.sub(rf"(?!\n){_COMMANDS.pattern}", lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def problem_as_json(problem: Problem) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ class CopyReader:
         request = {
             "copy": str(self.path),
             "memory": MOST_MEMORY,
+            "seconds": ceil(self._seconds) + 1,
             "questions": [
                 {"sql": one.sql, "parameters": dict(one.parameters), "rows": one.rows, "bytes": MOST_BYTES}
                 for one in questions

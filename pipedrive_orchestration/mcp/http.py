@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipedrive_orchestration.api.keys import ApiKeys
 from pipedrive_orchestration.api.keys import Scope as KeyScope
+from pipedrive_orchestration.api.timeouts import with_body_timeout
 
 PATH = "/mcp"
 
@@ -42,23 +44,36 @@ def http_app(server: MCPServer[Any], keys: ApiKeys | None = None) -> ASGIApp:
         max_request_body_size=MOST_REQUEST_BYTES,
         transport_security=security,
     )
-    return app if keys is None else _KeyControl(app, keys)
+    return _Control(app, keys)
 
 
-class _KeyControl:
-    def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
+class _Control:
+    """The control of keys, methods and slow callers around the server, an ASGI application.
+
+    Nothing is ever sent that was not asked for, so a stream to wait on (GET) would be a connection that is
+    taken for nothing; and there is no session that could be ended (DELETE).
+    """
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
         self._app = app
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._is_known(Headers(scope=scope).get("authorization", "")):
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif not self._is_known(Headers(scope=scope).getlist("authorization")):
             answer = Response(_NO_KEY, 401, headers={"WWW-Authenticate": "Bearer"})
             await answer(scope, receive, send)
+        elif scope["method"] != "POST":
+            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, with_body_timeout(receive), send)
 
-    def _is_known(self, authorization: str) -> bool:
-        scheme, _, secret = authorization.partition(" ")
+    def _is_known(self, authorizations: Sequence[str]) -> bool:
+        if self._keys is None:
+            return True
+        # Of several, a proxy may have looked at another one than is taken here.
+        scheme, _, secret = authorizations[0].partition(" ") if len(authorizations) == 1 else ("", "", "")
         key = self._keys.find(secret.strip()) if scheme.lower() == "bearer" else None
         return key is not None and KeyScope.SOURCES_READ in key.scopes
 

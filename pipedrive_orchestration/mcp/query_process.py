@@ -1,8 +1,8 @@
 """The process in which questions to the published copy are answered, and nothing else is within their reach.
 
 Run as a script, so that it starts in a tenth of a second: it imports DuckDB and nothing of ours. The request
-is JSON on standard input: the file ``copy``, ``memory`` in bytes, and ``questions``, each with ``sql``,
-``parameters``, ``rows`` and ``bytes``. The answer is JSON on standard output: for each question ``columns``,
+is JSON on standard input: the file ``copy``, ``memory`` in bytes, ``seconds`` of a processor, and
+``questions``, each with ``sql``, ``parameters``, ``rows`` and ``bytes``. The answer is JSON on standard output: for each question ``columns``,
 ``types``, ``rows`` and whether they are all (``is_whole``). A refusal is text, with exit code 3.
 
 Once the copy is open, the process can open nothing more: no file, no connection, no other database.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -27,6 +27,12 @@ REFUSED = 3
 
 LONGEST_TEXT = 2_000
 """Characters of a text that are shown; a longer one ends with how long it is."""
+
+LONGEST_VALUE = 20_000
+"""Characters of a list or a struct that are shown; a longer one ends with how many values it has."""
+
+DEEPEST_VALUE = 50
+"""Levels of a value that are shown."""
 
 
 class RefusedError(Exception):
@@ -44,6 +50,9 @@ def answers(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     with suppress(ValueError, OSError):
         # Where a system has no such limit, DuckDB's own and the time are left.
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # Who asked ends this process after that time, unless it has been killed itself.
+    seconds = request["seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     with duckdb.connect(
         request["copy"],
         read_only=True,
@@ -83,24 +92,34 @@ def answer(connection: duckdb.DuckDBPyConnection, question: Mapping[str, Any]) -
             "Only what reads is answered: SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES."
         )
     result = connection.execute(statements[0], question["parameters"] or None)
-    columns = result.description or []
+    columns = [(name, str(type_)) for name, type_, *_ in result.description or []]
     rows: list[list[Any]] = []
     room = question["bytes"]
+    if len(json.dumps(columns)) > room:
+        raise RefusedError(f"The answer has {len(columns):,} columns, whose names and types are too long.")
     while (row := result.fetchone()) is not None:
-        shown = [_shown(value) for value in row]
+        shown = [_shown(value, _Room(LONGEST_VALUE)) for value in row]
         room -= len(json.dumps(shown, ensure_ascii=False).encode())
         if len(rows) == question["rows"] or (room < 0 and rows):
             break
         rows.append(shown)
     return {
-        "columns": [column[0] for column in columns],
-        "types": [str(column[1]) for column in columns],
+        "columns": [name for name, _ in columns],
+        "types": [type_ for _, type_ in columns],
         "rows": rows,
         "is_whole": row is None,
     }
 
 
-def _shown(value: Any) -> Any:
+class _Room:
+    """The characters and levels that are left to show a value in."""
+
+    def __init__(self, characters: int) -> None:
+        self.characters = characters
+        self.levels = DEEPEST_VALUE
+
+
+def _shown(value: Any, room: _Room) -> Any:
     """A value as JSON has it."""
     shown: Any
     match value:
@@ -116,12 +135,35 @@ def _shown(value: Any) -> Any:
         case datetime() | date() | time():
             shown = value.isoformat()
         case Mapping():
-            shown = {str(key): _shown(each) for key, each in value.items()}
+            return dict(_parts_shown(value, room))
         case list() | tuple():
-            shown = [_shown(each) for each in value]
+            return _values_shown(value, room)
         case _:
-            shown = _shown(str(value))
+            return _shown(str(value), room)
+    room.characters -= len(str(shown))
     return shown
+
+
+def _values_shown(values: Sequence[Any], room: _Room) -> list[Any]:
+    shown: list[Any] = []
+    room.levels -= 1
+    for value in values:
+        if room.characters <= 0 or room.levels < 0:
+            shown.append(f"... ({len(values):,} values)")
+            break
+        shown.append(_shown(value, room))
+    room.levels += 1
+    return shown
+
+
+def _parts_shown(parts: Mapping[Any, Any], room: _Room) -> Iterator[tuple[str, Any]]:
+    room.levels -= 1
+    for key, value in parts.items():
+        if room.characters <= 0 or room.levels < 0:
+            yield "...", f"({len(parts):,} values)"
+            break
+        yield _shown(str(key), room), _shown(value, room)
+    room.levels += 1
 
 
 def main() -> int:
@@ -129,7 +171,8 @@ def main() -> int:
     try:
         answered = answers(json.load(sys.stdin))
     except (RefusedError, duckdb.Error) as error:
-        sys.stdout.write(str(error))
+        # It may quote a value of any length.
+        sys.stdout.write(str(error)[:LONGEST_TEXT])
         return REFUSED
     json.dump(answered, sys.stdout, ensure_ascii=False)
     return 0

@@ -63,7 +63,11 @@ class WebGuard:
 
 def refusal_of(scope: Scope, hosts: Collection[str] = LOCAL_HOSTS) -> Refusal | None:
     """Why a request may not come in; None if it may."""
-    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    headers: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        told, name = value.decode("latin-1"), name.lower()
+        # No browser sends two of these, and no value that is made of two passes for one of them.
+        headers[name] = f"{headers[name]}, {told}" if name in headers else told
     host = headers.get(b"host", "")
     if _name_of(f"//{host}") not in hosts:
         return Refusal(
@@ -82,7 +86,7 @@ def refusal_of(scope: Scope, hosts: Collection[str] = LOCAL_HOSTS) -> Refusal | 
 
 def _is_from_here(scope: Scope, headers: dict[bytes, str], host: str) -> bool:
     origin = headers.get(b"origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and _netloc_of(origin) != host:
         return False
     if headers.get(b"sec-fetch-site", "none") in OWN_SITES:
         return True
@@ -98,6 +102,13 @@ def _asks_graphql(scope: Scope) -> bool:
 def _name_of(address: str) -> str | None:
     try:
         return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _netloc_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
     except ValueError:
         return None
 

@@ -5,6 +5,7 @@ The payload and how its shapes differ from those of records: docs/pipedrive-api.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,15 +107,17 @@ def parse(content: bytes) -> Event:
         raise UnusableEventError("an event about an object that is not imported")
     if action not in ACTIONS:
         raise UnusableEventError("an event with an action that is not known")
-    if not isinstance(record_id, str | int) or isinstance(record_id, bool) or not str(record_id):
+    if not _is_id(record_id):
         raise UnusableEventError("an event that does not say which record it is about")
     at = _instant(meta.get("timestamp"))
-    if at is None:
+    if at is None or at.year not in _YEARS:
         raise UnusableEventError("an event that does not say when it happened")
     data = body.get("data")
     if not isinstance(data, dict) and action != "delete":
         raise UnusableEventError("an event without the record")
     merged = meta.get("merged_to_id")
+    if merged is not None and not _is_id(merged):
+        raise UnusableEventError("an event that does not say into which record this one was merged")
     return Event(
         object_type,
         action,
@@ -128,7 +131,18 @@ def parse(content: bytes) -> Event:
 
 def _parent_id(object_type: str, record: object) -> str | None:
     parent_id = record.get(PARENT_KEYS.get(object_type)) if isinstance(record, dict) else None
-    return None if parent_id is None else str(parent_id)
+    return str(parent_id) if _is_id(parent_id) else None
+
+
+_ID = re.compile(r"[0-9]{1,18}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""An id as Pipedrive has them; it becomes part of an address and of a question to the database."""
+
+_YEARS = range(2000, 2200)
+"""When an event may have happened; one that will never be overtaken would hold its record for ever."""
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | int) and _ID.fullmatch(str(value)) is not None
 
 
 def _instant(value: object) -> datetime | None:

@@ -86,7 +86,7 @@ def test_a_full_disk_while_staging_leaves_nothing_half_written(tmp_path: Path) -
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of three megabytes."""
+    """A file system of three megabytes, which is gone with this process, however that ends."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = shutil.which("mount")
@@ -95,8 +95,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     )
     if not made or made.returncode:
         pytest.skip("file systems cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with subprocess.Popen(["sh", "-c", 'cat; umount --lazy "$0"', folder], stdin=subprocess.PIPE):
+        yield folder
 
 
 def test_a_full_disk_under_the_warehouse_loses_nothing_that_was_there(

@@ -87,4 +87,5 @@ def _answer(page: ExportPage, start: int, limit: int) -> dict[str, Any]:
 
 
 def _is_number(text: str) -> bool:
-    return text == "" or (text.isascii() and text.isdigit() and int(text) <= _LARGEST)
+    is_short = len(text) <= len(str(_LARGEST))
+    return text == "" or (is_short and text.isascii() and text.isdigit() and int(text) <= _LARGEST)

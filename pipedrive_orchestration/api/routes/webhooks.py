@@ -60,8 +60,8 @@ class WebhookReceiver:
     async def _answer(self, request: Request) -> Response:
         if self._secret is None:
             return Response("PIPEDRIVE_WEBHOOK_USER and PIPEDRIVE_WEBHOOK_PASSWORD are not set.\n", 404)
-        sent = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(sent, self._secret):
+        sent = request.headers.getlist("authorization")
+        if len(sent) != 1 or not hmac.compare_digest(sent[0].encode(), self._secret):
             return Response(status_code=401, headers={"WWW-Authenticate": "Basic"})
         if request.method != "POST":
             return Response(status_code=405, headers={"Allow": "POST"})

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pipedrive_orchestration.api.keys import ApiKeys, InvalidKeysError
+from pipedrive_orchestration.api.timeouts import HeadTimeoutProtocol
 from pipedrive_orchestration.cli.environment import Environment
 from pipedrive_orchestration.cli.errors import CommandError, explained
 from pipedrive_orchestration.cli.exit_codes import BAD_INPUT
@@ -105,7 +106,7 @@ def _keys(environment: Environment) -> ApiKeys | None:
 def _serve(app: ASGIApp, port: int) -> None:
     config = uvicorn.Config(
         app, host=HOST, port=port, log_level="warning", access_log=False, lifespan="on", ws="none",
-        server_header=False, proxy_headers=False,
+        http=HeadTimeoutProtocol, server_header=False, proxy_headers=False,
     )  # fmt: skip
     if port and is_taken(port):
         raise PortInUseError(port)

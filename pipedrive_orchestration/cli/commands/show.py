@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import yaml
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -46,7 +45,7 @@ def show(slug: Slug, *, json: AsJson = False) -> None:
         facts.add_row(Text(name, style="dim"), value)
     out.print(facts)
     body = yaml.safe_dump(source.body, sort_keys=False, allow_unicode=True, width=100)
-    out.print(f"\n{escape(body)}", highlight=False, end="")
+    out.print(f"\n{body}", highlight=False, end="")
 
 
 def _facts(state: SourceState, outcome: Outcome) -> Iterator[tuple[str, Text | str]]:
