@@ -34,9 +34,7 @@ class TextConsole(Console):
     def __init__(self, *, width: int | None = None, stderr: bool = False) -> None:
         super().__init__(width=width, stderr=stderr, markup=False, emoji=False)
 
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The parts that are shown, without what a terminal would obey in their text."""
         for segment in super().render(renderable, options):
             if segment.control is None and _COMMANDS.search(segment.text):

@@ -2,8 +2,9 @@
 
 Run as a script, so that it starts in a tenth of a second: it imports DuckDB and nothing of ours. The request
 is JSON on standard input: the file ``copy``, ``memory`` in bytes, ``seconds`` of a processor, and
-``questions``, each with ``sql``, ``parameters``, ``rows`` and ``bytes``. The answer is JSON on standard output: for each question ``columns``,
-``types``, ``rows`` and whether they are all (``is_whole``). A refusal is text, with exit code 3.
+``questions``, each with ``sql``, ``parameters``, ``rows`` and ``bytes``. The answer is JSON on standard
+output: for each question ``columns``, ``types``, ``rows`` and whether they are all (``is_whole``). A refusal
+is text, with exit code 3.
 
 Once the copy is open, the process can open nothing more: no file, no connection, no other database.
 """

@@ -65,9 +65,9 @@ def refusal_of(scope: Scope, hosts: Collection[str] = LOCAL_HOSTS) -> Refusal | 
     """Why a request may not come in; None if it may."""
     headers: dict[bytes, str] = {}
     for name, value in scope["headers"]:
-        told, name = value.decode("latin-1"), name.lower()
+        told, before = value.decode("latin-1"), headers.get(name.lower())
         # No browser sends two of these, and no value that is made of two passes for one of them.
-        headers[name] = f"{headers[name]}, {told}" if name in headers else told
+        headers[name.lower()] = told if before is None else f"{before}, {told}"
     host = headers.get(b"host", "")
     if _name_of(f"//{host}") not in hosts:
         return Refusal(

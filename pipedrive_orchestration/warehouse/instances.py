@@ -27,8 +27,8 @@ KEPT = 2
 """How many a process keeps: one for the database, one for what is made of pages meanwhile."""
 
 SETTINGS = (
-    "arrow_lossless_conversion", "disabled_optimizers", "memory_limit", "preserve_insertion_order",
-    "temp_directory", "threads",
+    "arrow_lossless_conversion", "disabled_optimizers", "max_temp_directory_size", "memory_limit",
+    "preserve_insertion_order", "temp_directory", "threads",
 )  # fmt: skip
 """What may be set of an instance as a whole; whatever is set else is a connection's own."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -115,6 +115,9 @@ def parse(content: bytes) -> Event:
     data = body.get("data")
     if not isinstance(data, dict) and action != "delete":
         raise UnusableEventError("an event without the record")
+    changed_at = data.get("update_time") if isinstance(data, dict) and action != "delete" else None
+    if changed_at is not None and not _is_before(changed_at, at + _AHEAD):
+        raise UnusableEventError("an event about a record that was changed at no time, or after it")
     merged = meta.get("merged_to_id")
     if merged is not None and not _is_id(merged):
         raise UnusableEventError("an event that does not say into which record this one was merged")
@@ -139,6 +142,14 @@ _ID = re.compile(r"[0-9]{1,18}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12
 
 _YEARS = range(2000, 2200)
 """When an event may have happened; one that will never be overtaken would hold its record for ever."""
+
+_AHEAD = timedelta(days=1)
+"""How far the time of a record's change may be ahead of the time of the event that tells of it."""
+
+
+def _is_before(value: object, instant: datetime) -> bool:
+    known = _instant(value) if isinstance(value, str) else None
+    return known is not None and known <= instant
 
 
 def _is_id(value: object) -> bool:

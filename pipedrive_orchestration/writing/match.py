@@ -27,6 +27,9 @@ from pipedrive_orchestration.writing.properties import Properties
 BATCH = 10_000
 """Rows that are fetched at once."""
 
+MOST_ROOM = "10GB"
+"""The room on disk that the rows of a file may take while they are planned."""
+
 MATCHED = frozenset(
     {"text", "long text", "contacts", "number", "whole", "percent", "date", "hex color", "status"}
     | (REFERENCES.keys() - SEVERAL - {"activity type", "currency"})
@@ -177,6 +180,8 @@ class Matcher:
         write = self._write
         try:
             if write.file is not None:
+                # A few bytes of a compressed file can stand for more than there is room for.
+                connection.execute(f"SET max_temp_directory_size = {literal(MOST_ROOM)}")
                 _number(connection, reader_of(self._project / write.file))
             elif write.workflow is not None:
                 _number(connection, quoted("workflows", write.workflow))

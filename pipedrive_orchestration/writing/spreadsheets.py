@@ -15,6 +15,8 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.requests import PLANNED
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
+from pipedrive_orchestration.warehouse.connection import MEMORY
+from pipedrive_orchestration.warehouse.instances import CONFIG
 from pipedrive_orchestration.warehouse.tables import column_types
 from pipedrive_orchestration.writing.kinds import Property
 from pipedrive_orchestration.writing.match import column_of, reader_of
@@ -111,7 +113,7 @@ def headers_of(file: Path) -> list[str]:
     if not file.is_file():
         raise InvalidBodyError([Problem("file", "no_file", f"There is no file {file}.")])
     try:
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={**CONFIG, "memory_limit": MEMORY, "temp_directory": ""}) as connection:
             found = connection.execute(f"DESCRIBE FROM {reader_of(file)}").fetchall()
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]

@@ -89,6 +89,12 @@ def problems_of_links(
     if write.workflow is not None and write.workflow not in workflows:
         message = f"There is no workflow `{write.workflow}`.{did_you_mean(write.workflow, workflows)}"
         problems.append(Problem("workflow", "unknown_workflow", message))
-    if write.file is not None and not (project / write.file).is_file():
-        problems.append(Problem("file", "no_file", f"There is no file {project / write.file}."))
+    if write.file is not None:
+        file = project / write.file
+        if not file.is_file():
+            problems.append(Problem("file", "no_file", f"There is no file {file}."))
+        elif not file.resolve().is_relative_to(project.resolve()):
+            # Whoever may put a file into the project need not be one who may read this one.
+            message = f"{file} is a link that leads out of the project folder: put the file itself there."
+            problems.append(Problem("file", "outside", message))
     return problems

@@ -130,6 +130,117 @@ def test_webhooks_that_do_not_sign_in_leave_nothing(api: Api, auth: tuple[str, s
     assert not [path for path in inbox.rglob("*") if path.is_file() and path.stat().st_size]
 
 
+# --- Headers, pages ---------------------------------------------------------------------------------------
+
+
+def raw_request(api: Api, *lines: str) -> tuple[int, bytes]:
+    """The status of an answer to a head that is sent as it is, and all of the answer."""
+    where = urlsplit(str(api.client.base_url))
+    with socket.create_connection(("127.0.0.1", where.port or 0), timeout=20) as connection:
+        connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    return int(answer.split(b" ", 2)[1]) if answer else 0, answer
+
+
+SOURCES = "GET /api/v1/sources HTTP/1.1"
+HERE = "Host: 127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (HERE, "Host: evil.example"),
+        ("Host: evil.example", HERE),
+        ("Host: 127.0.0.1, evil.example",),
+        ("Host: [",),
+        ("Host: evil.example@127.0.0.1.",),
+        (HERE, "Origin: http://["),
+        (HERE, "Origin: http://127.0.0.1", "Origin: http://evil.example"),
+        (HERE, "Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"),
+        ("Host: evil.example", "X-Forwarded-Host: 127.0.0.1"),
+        ("Host: evil.example", "X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.1;host=127.0.0.1"),
+    ],
+)
+def test_no_header_makes_a_stranger_one_of_this_machine(open_api: Api, lines: tuple[str, ...]) -> None:
+    status, answer = raw_request(open_api, SOURCES, *lines)
+    assert status in (400, 401), answer[:200]
+    assert raw_request(open_api, SOURCES, HERE)[0] == 200
+
+
+def test_of_two_keys_none_is_taken(api: Api) -> None:
+    good = f"Authorization: Bearer {api.secrets['all']}"
+    assert raw_request(api, SOURCES, HERE, good)[0] == 200
+    for lines in ((good, "Authorization: Bearer x"), ("Authorization: Bearer x", good), (good, good)):
+        assert raw_request(api, SOURCES, HERE, *lines)[0] == 401
+    signed = httpx.BasicAuth(USER, PASSWORD)
+    request = next(signed.auth_flow(httpx.Request("POST", "http://127.0.0.1")))
+    basic = f"Authorization: {request.headers['authorization']}"
+    hook = "POST /webhooks/pipedrive HTTP/1.1"
+    assert raw_request(api, hook, HERE, basic, basic, "Content-Length: 0")[0] == 401
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ("Content-Length: 5", "Transfer-Encoding: chunked"),
+        ("Content-Length: 5", "Content-Length: 6"),
+        ("Content-Length: -1",),
+        ("Content-Length: 99999999999999999999999999",),
+        ("Transfer-Encoding: chunked, identity",),
+    ],
+)
+def test_a_request_of_which_two_servers_would_see_different_ends_is_refused(
+    api: Api, head: tuple[str, ...]
+) -> None:
+    good = f"Authorization: Bearer {api.secrets['all']}"
+    kind = "Content-Type: application/json"
+    hidden = "0\r\n\r\nGET /api/v1/sources HTTP/1.1\r\nHost: 127.0.0.1\r\n" + good
+    status, answer = raw_request(api, f"POST /api/v1{PREVIEW} HTTP/1.1", HERE, good, kind, *head, "", hidden)
+    assert status in (0, 400, 413, 501)
+    assert b"HTTP/1.1 200" not in answer
+
+
+NO_PAGES = (
+    "0",
+    "-1",
+    "1e3",
+    "9" * 5000,
+    "1.5",
+    "NaN",
+    "1 OR 1=1",
+    "1;--",
+    "\u0661",
+    "0x10",
+    str(2**64),
+    "%00",
+)
+
+
+def test_no_page_number_is_more_than_a_number(api: Api) -> None:
+    source = api.add(**STAGES)
+    try:
+        for value in NO_PAGES:
+            for name in ("page_no", "page_size"):
+                answer = api.get(f"/sources/{source.id}/data", params={name: value})
+                assert answer.status_code == 400, (name, value)
+                assert len(answer.content) < 20_000
+            for name in ("start", "limit"):
+                if (name, value) == ("start", "0"):
+                    continue
+                answer = api.client.get(
+                    "/v1/e/pipedrive/export/persons",
+                    params={name: value},
+                    headers={"authorization": f"Bearer {api.secrets['all']}"},
+                )
+                assert answer.status_code == 400, (name, value)
+        last = api.get(f"/sources/{source.id}/data", params={"page_no": 2**53 - 1, "page_size": 100})
+        assert (last.status_code, last.json()["data"]["rows"]) == (200, [])
+    finally:
+        api.call("DELETE", f"/sources/{source.id}")
+
+
 # --- Slow callers -----------------------------------------------------------------------------------------
 
 

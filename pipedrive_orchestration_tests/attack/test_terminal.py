@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.table import Table
 
-from pipedrive_orchestration.cli import output
 from pipedrive_orchestration.cli.output import TextConsole, print_json, say
 from pipedrive_orchestration_tests.chaos.sizes import BODIES
 from pipedrive_orchestration_tests.cli.conftest import Project, project
@@ -25,8 +24,9 @@ from pipedrive_orchestration_tests.importing.imports import run, source
 __all__ = ["project"]
 
 COMMANDS = (
-    "\x1b[2J\x1b[H", "\x1b]0;title\x07", "\x1b]8;;http://evil.example\x1b\\here\x1b]8;;\x1b\\", "\x9b31m", "\x1bP+q\x1b\\",
-    "\x1b]52;c;cm0gLXJmIH4=\x07", "\x1b[6n", "over\rwritten", "back\x08\x08", "\u202egnp.exe", "\u2066x\u2069",
+    "\x1b[2J\x1b[H", "\x1b]0;title\x07", "\x1b]8;;http://evil.example\x1b\\here\x1b]8;;\x1b\\", "\x9b31m",
+    "\x1bP+q\x1b\\", "\x1b]52;c;cm0gLXJmIH4=\x07", "\x1b[6n", "over\rwritten", "back\x08\x08",
+    "\u202egnp.exe", "\u2066x\u2069",
     "[red]red[/red]", "[/]", "[link=http://evil.example]here[/link]", ":warning:", "\x0e\x0f", "\x7f",
 )  # fmt: skip
 """What terminals obey, and what the library that writes to them would."""
@@ -61,7 +61,7 @@ def test_any_text_is_shown_as_it_is_without_what_a_terminal_obeys(text: str) -> 
 def test_json_says_the_same_and_commands_nothing(text: str) -> None:
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output.typer, "echo", said.append)
+        patch.setattr("typer.echo", said.append)
         print_json({text: [text]})
     assert OBEYED.search(said[0]) is None
     assert json.loads(said[0]) == {text: [text]}

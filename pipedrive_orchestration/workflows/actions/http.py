@@ -19,6 +19,9 @@ from pipedrive_orchestration.workflows.queue import fail
 from pipedrive_orchestration.workflows.tables import SCHEMA
 from pipedrive_orchestration.workflows.values import REASONS, is_rejected, value_of
 
+MOST_ANSWER_BYTES = 20 * 1024 * 1024
+"""How long an answer may be, unpacked."""
+
 LONGEST_WAIT_SECONDS = 10.0
 """Longest pause between two tries of a request, whatever the answer asks for."""
 
@@ -76,12 +79,17 @@ def post(action: HttpAction, body: bytes, key: str, reach: Reach) -> str:
         for number in range(action.tries):
             wait = min(2.0**number, LONGEST_WAIT_SECONDS) * random.uniform(0.25, 0.5)  # noqa: S311 - spreads tries, guards nothing
             try:
-                response = client.post(sent_to, content=body, extensions=name)
+                until = time.monotonic() + action.timeout
+                with client.stream("POST", sent_to, content=body, extensions=name) as response:
+                    answer = _bounded(response, until)
             except httpx.RequestError as error:
                 reason = f"no answer ({type(error).__name__})"
             else:
+                if answer is None:
+                    reason = f"an answer of more than {MOST_ANSWER_BYTES // 2**20} MB"
+                    break
                 if response.is_success:
-                    return response.text
+                    return answer
                 reason = f"the answer was {response.status_code}"
                 if response.status_code != httpx.codes.TOO_MANY_REQUESTS and not response.is_server_error:
                     break
@@ -89,6 +97,23 @@ def post(action: HttpAction, body: bytes, key: str, reach: Reach) -> str:
             if number + 1 < action.tries:
                 time.sleep(wait)
     raise ActionError(f"{action.name}: {reason} from {url.host}.")
+
+
+def _bounded(response: httpx.Response, until: float) -> str | None:
+    """The text of an answer; None where it is too long, packed or not.
+
+    Raises:
+        httpx.ReadTimeout: it has not come to its end by then, however little of it comes at a time.
+    """
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > MOST_ANSWER_BYTES:
+            return None
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("the answer has no end", request=response.request)
+    # JSON is UTF-8, whatever a header says.
+    return body.decode("utf-8", errors="replace")
 
 
 def _address(action: HttpAction, url: httpx.URL, reach: Reach) -> str:
