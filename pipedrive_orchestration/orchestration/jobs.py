@@ -177,7 +177,7 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
         context.log.info(f"Wrote sources/{source.slug}.yaml")
         for warning in filter(None, (created.hold, created.warning)):
             context.log.warning(str(warning))
-        shown = _reloaded(context, "The code location shows the source.")
+        shown = _reloaded(context, project, "The code location shows the source.")
         context.add_output_metadata(
             {**_metadata_of_source(source, project.names), "definitions": dg.MetadataValue.text(shown)}
         )
@@ -191,10 +191,10 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
     )
 
 
-def _reloaded(context: dg.OpExecutionContext, done: str) -> str:
+def _reloaded(context: dg.OpExecutionContext, project: ProjectContext, done: str) -> str:
     """What became of the reload of the code location: ``done``, or why it was not reloaded."""
     try:
-        reload_location(context.run)
+        reload_location(context.run, context.instance, project.names.state_key)
     except ReloadError as error:
         context.log.warning(str(error))
         return str(error)
@@ -254,7 +254,7 @@ def _edit_job(project: ProjectContext) -> dg.JobDefinition:
                 "changed": dg.MetadataValue.text(changed),
                 **_metadata_of_source(edited.source, project.names),
                 "definitions": dg.MetadataValue.text(
-                    _reloaded(context, "The code location shows the source as it is now.")
+                    _reloaded(context, project, "The code location shows the source as it is now.")
                 ),
             }
         )
@@ -337,7 +337,7 @@ def _delete_job(project: ProjectContext) -> dg.JobDefinition:
             "deleted": dg.MetadataValue.text(source.slug),
             "what_stays": dg.MetadataValue.text(remains_of(source)),
             "definitions": dg.MetadataValue.text(
-                _reloaded(context, "The code location does not show the source any more.")
+                _reloaded(context, project, "The code location does not show the source any more.")
             ),
         }
 

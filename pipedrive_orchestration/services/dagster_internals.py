@@ -14,6 +14,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -93,6 +94,7 @@ __all__ = [
     "reload_code_server",
     "run_dev",
     "run_web_server",
+    "show_snapshots",
     "store_materializations",
     "stored_snapshot",
 ]
@@ -263,11 +265,59 @@ def run_web_server(before: Callable[[Any], Any]) -> None:
     Args:
         before: makes of Dagster's ASGI application the one that is served.
     """
+    _show_snapshots_in_place()
     cli: Any = import_module("dagster_webserver.cli")
     make = cli.create_app_from_workspace_process_context
     # The name by which the server makes its application.
     cli.create_app_from_workspace_process_context = lambda *given, **named: before(make(*given, **named))
     cli.main()
+
+
+# --- Reloads ----------------------------------------------------------------------------------------------
+# Dagster's web server starts a new code server to show a new snapshot, which takes five seconds of CPU time. A
+# code server can show one by itself within half a second, which only Dagster's cloud asks it to do.
+
+
+def show_snapshots(code_server: Any, instance: dg.DagsterInstance) -> bool:
+    """Let a code server show the newest snapshots; False where it cannot, and has to be started anew.
+
+    Args:
+        code_server: a client of it.
+        instance: keeps the snapshots.
+    """
+    storage = instance.defs_state_storage
+    newest = storage.get_latest_defs_state_info() if storage else None
+    try:
+        return not code_server.reload_code_with_state(dg.serialize_value(newest)).serialized_error
+    except DagsterUserCodeUnreachableError:
+        # It is one of an older Dagster, or does not answer at all.
+        return False
+
+
+def _show_snapshots_in_place() -> None:
+    """Let the web server of this process start no new code server where it has just taken a snapshot.
+
+    What its UI calls a reload starts one as ever, since the code may have changed.
+    """
+    workspace: Any = import_module("dagster._core.workspace.context").WorkspaceProcessContext
+    refresh, reload = workspace.refresh_component_state, workspace.reload_code_location
+    # One function of the web server calls both, one right after the other.
+    shown = threading.local()
+
+    def refresh_and_show(context: Any, location: str, keys: Sequence[str]) -> Any:
+        info = refresh(context, location, keys)
+        client = context.create_request_context().get_code_location(location).client
+        shown.location = location if show_snapshots(client, context.instance) else None
+        return info
+
+    def reload_unless_shown(context: Any, location: str) -> None:
+        if vars(shown).pop("location", None) == location:
+            context.refresh_code_location(location)
+        else:
+            reload(context, location)
+
+    workspace.refresh_component_state = refresh_and_show
+    workspace.reload_code_location = reload_unless_shown
 
 
 # --- Loading definitions ----------------------------------------------------------------------------------
@@ -435,8 +485,14 @@ class UnreachableError(Exception):
     """A code server that a run was launched from does not answer, or has no address."""
 
 
-def reload_code_server(run: dg.DagsterRun, timeout: int) -> None:
-    """Let the code server that a run was launched from load its definitions anew.
+def reload_code_server(run: dg.DagsterRun, instance: dg.DagsterInstance, key: str, timeout: int) -> None:
+    """Let the code server that a run was launched from take a new snapshot and show it.
+
+    Args:
+        run: the run.
+        instance: keeps the snapshots.
+        key: under which it keeps those of the project folder.
+        timeout: seconds that it may take.
 
     Raises:
         UnreachableError: it has no address, as with a web server that was started alone, or does not answer.
@@ -446,7 +502,10 @@ def reload_code_server(run: dg.DagsterRun, timeout: int) -> None:
     if not isinstance(location, GrpcServerCodeLocationOrigin):
         raise UnreachableError("The run was not launched from a code server.")
     try:
-        location.create_client().reload_code(timeout=timeout)
+        client = location.create_client()
+        refreshed = client.refresh_component_state([key], timeout=timeout)
+        if refreshed.serialized_error or not show_snapshots(client, instance):
+            client.reload_code(timeout=timeout)
     except DagsterUserCodeUnreachableError as error:
         raise UnreachableError("The code server did not reload.") from error
 

@@ -97,15 +97,20 @@ CONNECT_SECONDS = 1.0
 """Seconds after which nobody is taken to listen."""
 
 
-def reload_location(run: dg.DagsterRun) -> None:
+def reload_location(run: dg.DagsterRun, instance: dg.DagsterInstance, state_key: str) -> None:
     """The same from within a run: asks the code server that the run was launched from.
+
+    Args:
+        run: the run.
+        instance: keeps the snapshots.
+        state_key: under which those of the folder are kept.
 
     Raises:
         ReloadError: that server has no address, as it is with a web server that was started alone, or
             it does not answer.
     """
     try:
-        reload_code_server(run, RELOAD_TIMEOUT_SECONDS)
+        reload_code_server(run, instance, state_key, RELOAD_TIMEOUT_SECONDS)
     except UnreachableError as error:
         raise ReloadError(f"{error} {_BY_HAND}") from error
 
