@@ -25,6 +25,7 @@ from pipedrive_orchestration.orchestration.project_definitions import ProjectSna
 from pipedrive_orchestration.orchestration.scaffolder import ProjectScaffolder
 from pipedrive_orchestration.services.dagster_internals import (
     assets_of_this_run,
+    fork_runs,
     instance_of_load,
     is_first_load,
     pin_snapshot,
@@ -35,6 +36,9 @@ from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.writing.model import Write
+
+_MODULES_OF_RUNS = ("dagster._grpc.impl", __name__, "upath.implementations.local", "anyio._backends._asyncio")
+"""What is imported to load the code location, to read its snapshot and to import a source."""
 
 
 @dg.scaffold_with(ProjectScaffolder)
@@ -166,6 +170,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         if instance_of_load() is None:
             return self.build_defs_from_state(context, None)
         if is_first_load():
+            fork_runs(_MODULES_OF_RUNS)
             pin_snapshot(self.defs_state_config.key, asyncio.run(self.refresh_state(context.project_root)))
         return super().build_defs(context)
 
