@@ -8,8 +8,9 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import dagster as dg
@@ -20,14 +21,14 @@ from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 OPEN_STORAGE = DagsterSqliteStorage.__init__
 OPEN_EVENTS = sqlite_event_log.SqliteEventLogStorage._initdb
 READ_REVISIONS = ScriptDirectory.from_config
 
 ENGINES_KEPT = 64
-"""More than the databases of the tests that are under way; an engine keeps no file open."""
+"""More than the databases of the tests that are under way; each keeps a connection or two open."""
 
 
 @contextmanager
@@ -51,11 +52,11 @@ def hasten_storage() -> None:
 
 
 def keep_engines() -> None:
-    """Keeps an engine for each database, and the revisions of all.
+    """Keeps an engine for each database with its connections, and the revisions of all.
 
-    Else the one is made for every statement, which compiles it, and for every database some eighty files of
-    the others are read. Nothing waits for the disk, which matters where the power fails and to no
-    process that is killed.
+    Else the one is made for every statement, which connects and compiles it, and for every database some
+    eighty files of the others are read. Nothing waits for the disk, which matters where the power fails and
+    to no process that is killed.
     """
     for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
         module.create_engine = _engine_of  # type: ignore[attr-defined]  # not told as exported
@@ -65,15 +66,30 @@ def keep_engines() -> None:
 def _engine_of(
     url: str, poolclass: type[NullPool], connect_args: Mapping[str, Any] = {}
 ) -> sqlalchemy.Engine:
-    assert poolclass is NullPool, "an engine that is kept holds no connections"
-    return _kept_engine(url, tuple(connect_args.items()))
-
-
-@lru_cache(ENGINES_KEPT)
-def _kept_engine(url: str, connect_args: tuple[tuple[str, Any], ...]) -> sqlalchemy.Engine:
-    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=dict(connect_args))
-    sqlalchemy.event.listen(engine, "connect", without_waits)
+    assert poolclass is NullPool, "Dagster makes an engine for every statement"
+    file = Path(sqlalchemy.make_url(url).database or "")
+    if not file.exists():
+        return _new_engine(url, connect_args, NullPool)
+    # A database that was put in place of another one is not the one that connections are open to.
+    key = (url, file.stat().st_ino, tuple(connect_args.items()))
+    with _LOCK:
+        engine = _ENGINES.pop(key, None) or _new_engine(url, connect_args, QueuePool)
+        _ENGINES[key] = engine
+        if len(_ENGINES) > ENGINES_KEPT:
+            _ENGINES.pop(next(iter(_ENGINES))).pool.dispose()
     return engine
+
+
+def _new_engine(url: str, connect_args: Mapping[str, Any], pool: type[Pool]) -> sqlalchemy.Engine:
+    engine = sqlalchemy.create_engine(url, poolclass=pool, connect_args=dict(connect_args))
+    sqlalchemy.event.listen(engine, "connect", without_waits)
+    # Dagster has done with its engine after every statement.
+    engine.dispose = lambda close=True: None  # type: ignore[method-assign]
+    return engine
+
+
+_ENGINES: dict[tuple[Any, ...], sqlalchemy.Engine] = {}
+_LOCK = Lock()
 
 
 def without_waits(connection: sqlite3.Connection, _record: object) -> None:
