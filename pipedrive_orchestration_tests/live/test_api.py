@@ -92,6 +92,7 @@ def test_a_client_that_knows_nothing(client: httpx.Client, dagster: LiveDagster,
         "pull_mode": "active",
         "schedule": "0 0 1 1 *",
     }
+    code_servers = dagster.code_servers()
     preview = data_of(client.post(f"{IMPORT}/preview", json=previewed(body)))
     expected = preview["metadata"]["total_results"]
     assert expected > 0
@@ -142,6 +143,7 @@ def test_a_client_that_knows_nothing(client: httpx.Client, dagster: LiveDagster,
     wait_for("end of the source", lambda: "people_to_write_to" not in dagster.slugs(), seconds=60)
     assert data_of(client.get(path))["status"] == "deleted"
     assert data_of(client.get(f"{path}/data"))["total_count"] == expected
+    assert dagster.code_servers() == code_servers, "they show what has changed without a start"
 
 
 @in_full

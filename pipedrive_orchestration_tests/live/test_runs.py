@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -129,6 +130,7 @@ def test_a_killed_worker_is_marked_and_its_source_runs_again(
     slow = config_of(slow_account)
     run = dagster.launch("__ASSET_JOB", slow, assets=["stages_by_hand"], tags={SOURCE_TAG: "stages_by_hand"})
     worker = wait_for("worker", lambda: worker_of(dagster, run))
+    assert threads_of_parent(worker) <= 1, "only a process without threads can be forked"
     os.kill(worker, signal.SIGKILL)
     assert dagster.wait_for_run(run) == "FAILURE"
     again = dagster.launch("__ASSET_JOB", {}, assets=["stages_by_hand"], tags={SOURCE_TAG: "stages_by_hand"})
@@ -142,3 +144,12 @@ def worker_of(dagster: LiveDagster, run_id: str) -> int | None:
         return None
     found = re.search(r"\(pid: (\d+)\)", "\n".join(messages))
     return int(found[1]) if found else None
+
+
+def threads_of_parent(pid: int) -> int:
+    """How many threads the parent of a process has; 0 where the system has no /proc."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0
+    (parent,) = re.findall(r"^PPid:\s*(\d+)$", status.read_text(), re.MULTILINE)
+    return len(list(Path(f"/proc/{parent}/task").iterdir()))

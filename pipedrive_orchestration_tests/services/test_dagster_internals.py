@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import multiprocessing
 import os
 import re
 import signal
@@ -19,13 +20,17 @@ import dagster as dg
 import pytest
 import sqlalchemy
 from alembic.script import ScriptDirectory
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.execution import compute_logs
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.sql import get_alembic_config
+from dagster._grpc.__generated__.dagster_api_pb2 import ReloadCodeWithStateReply
 from dagster._grpc.impl import core_execute_run
+from dagster._grpc.server import DagsterApiServer
 
 import pipedrive_orchestration
 from pipedrive_orchestration.services import dagster_internals
+from pipedrive_orchestration_tests.instances import dagster_instance
 
 PACKAGE = Path(pipedrive_orchestration.__file__).parent
 HOME = Path(dagster_internals.__file__)
@@ -123,6 +128,46 @@ def test_what_loads_definitions_for_a_run_knows_its_assets() -> None:
     assert load() is None
     assert execute(dg.DagsterRun(job_name="a job", asset_selection=frozenset([key])), load) == {key}
     assert execute(dg.DagsterRun(job_name="a job"), load) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+def test_a_code_server_that_is_being_made_forks_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How it starts a run is an attribute that it has set itself by then."""
+    assert "self._mp_ctx.Process(" in inspect.getsource(DagsterApiServer.StartRun)
+    monkeypatch.setattr(DagsterApiServer, "_mp_ctx", None, raising=False)
+    server = DagsterApiServer.__new__(DagsterApiServer)
+    server._mp_ctx = multiprocessing.get_context("spawn")
+    dagster_internals.fork_runs(["json"])
+    assert server._mp_ctx.get_start_method() == "forkserver"
+    server._mp_ctx = multiprocessing.get_context("spawn")
+    assert server._mp_ctx.get_start_method() == "forkserver"
+
+
+class OldCodeServer:
+    """One of a Dagster that knows no snapshots, or whose definitions cannot be loaded."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def reload_code_with_state(self, serialized_defs_state_info: str) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (ReloadCodeWithStateReply(serialized_server_id="new"), True),
+        (ReloadCodeWithStateReply(serialized_error="an error"), False),
+        (DagsterUserCodeUnreachableError("unimplemented"), False),
+    ],
+)
+def test_a_code_server_that_cannot_show_a_snapshot_is_told_from_one_that_does(
+    answer: Any, shown: bool
+) -> None:
+    with dagster_instance() as instance:
+        assert dagster_internals.show_snapshots(OldCodeServer(answer), instance) is shown
 
 
 def test_revisions_are_read_once_in_a_process() -> None:
