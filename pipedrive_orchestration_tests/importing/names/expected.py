@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -69,10 +70,17 @@ WITH_REFERENCES = [
 
 
 class Names:
-    """What derived cells have to be, by the account's own records."""
+    """What derived cells have to be, by the account's own records.
 
-    def __init__(self, account: Account, options: list[Record]) -> None:
+    Args:
+        former: the names that records had before they were given others, by object type and id.
+    """
+
+    def __init__(
+        self, account: Account, options: list[Record], former: Mapping[tuple[str, Any], set[str]] = {}
+    ) -> None:
         self._account = account
+        self._former = former
         types = {one["value"]: one["extras"]["field_type"] for one in options}
         self.of = {key: (of, REFERRED[types[of]]) for key, of in names_of(options, derived=True).items()}
         self._records: dict[str, dict[Any, Record]] = {}
@@ -83,7 +91,7 @@ class Names:
         self._records = {name: {one["id"]: one for one in self._account.records(name)} for name in wanted}
 
     def fits(self, key: str, record: Record, cell: Any) -> bool:
-        """Whether a cell is right; the name of what was deleted may be known or not."""
+        """Whether a cell is right; of what was deleted the name may be known, an earlier one, or not."""
         of, _ = self.of[key]
         value = record.get(of, (record.get("custom_fields") or {}).get(of))
         if isinstance(value, list):
@@ -95,7 +103,8 @@ class Names:
         object_type = self.of[key][1]
         target = self._records[object_type].get(value)
         if target is None or is_deleted(object_type, target) or target.get("active_flag") is False:
-            return cell is None or target is None or cell == self._name(key, object_type, value)
+            names = {self._name(key, object_type, value), *self._former.get((object_type, value), ())}
+            return cell is None or target is None or cell in names
         return bool(cell == self._name(key, object_type, value))
 
     def _name(self, key: str, object_type: str, record_id: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.importing import ImportReport, Pull
@@ -154,12 +155,19 @@ OPERATIONS = st.lists(
 )
 
 
+@pytest.fixture(scope="module")
+def former() -> dict[tuple[str, int], set[str]]:
+    """The names that organizations of the account of `renaming` had before."""
+    return defaultdict(set)
+
+
 @settings(
     max_examples=40 if FULL else 2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(operations=OPERATIONS)
+@example(operations=[("rename", 3, "a"), ("delete", 3, "a")])
 def test_names_are_those_of_the_account_whatever_happens(
-    renaming: Trial, operations: list[tuple[str, int, str]]
+    renaming: Trial, former: dict[tuple[str, int], set[str]], operations: list[tuple[str, int, str]]
 ) -> None:
     trial = renaming
     account = trial.demo.account
@@ -192,7 +200,7 @@ def test_names_are_those_of_the_account_whatever_happens(
     trial.changes(what)
     trial.changes(segment)
     options = [one for one in offered(trial.demo, "persons") if one["value"] in ("org_id", "org_name")]
-    assert wrong_names(trial, what, Names(account, options)) == []
+    assert wrong_names(trial, what, Names(account, options, former)) == []
     expected = employees(trial, lambda name: "ä" in name.casefold())
     assert expected <= current(trial, segment)
     names = {str(one["id"]): one for one in account.records("persons")}
