@@ -184,6 +184,8 @@ def test_names_are_those_of_the_account_whatever_happens(
         person, organization = (ids[number % len(ids)] for ids in (persons, organizations))
         match operation:
             case "rename":
+                known = account.record("organizations", organization)
+                former["organizations", organization].add(known["name"] if known else "")
                 rename(trial, "organizations", organization, text)
             case "move":
                 trial.demo.write("PATCH", f"/api/v2/persons/{person}", {"org_id": organization})
