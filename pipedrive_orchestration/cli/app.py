@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 
 import typer
 
@@ -205,4 +206,6 @@ def main() -> None:
     """Entry point of the ``pipedrive-orchestration`` command."""
     # Rows, pages, logs and Dagster's state are for their owner only, whoever makes the file.
     os.umask(0o077)
+    # What is in memory, tokens too, would lie in a file where a process ends in a bad way.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     app()

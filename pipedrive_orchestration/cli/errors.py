@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -108,6 +109,29 @@ def explained(console: Console) -> Iterator[None]:
 
 
 def _paragraph(error: Exception) -> str:
-    if not isinstance(error, duckdb.Error):
-        return str(error)
-    return unusable(f"The database cannot be used: {error}")
+    if isinstance(error, duckdb.Error):
+        return unusable(f"The database cannot be used: {error}")
+    if isinstance(error, OSError) and type(error) in _OF_THE_SYSTEM and error.errno is not None:
+        remedy = _REMEDIES.get(error.errno, "See what is there")
+        return f"{error.filename or 'A file'}: {error.strerror}. {remedy}, and try again."
+    return str(error)
+
+
+_OF_THE_SYSTEM = (
+    OSError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError,
+)  # fmt: skip
+"""Errors that say in a system's words what is wrong with a file."""
+
+_FOR_ITS_USER = "Make it readable and writable for the user who runs this"
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space on that disk",
+    errno.EDQUOT: "Free some space on that disk",
+    errno.EACCES: _FOR_ITS_USER,
+    errno.EPERM: _FOR_ITS_USER,
+    errno.EROFS: "Choose a place that can be written",
+    errno.EISDIR: "Move the folder away that is in the file's place",
+    errno.ENOTDIR: "Move the file away that is in the folder's place",
+    errno.EIO: "Look whether the disk is damaged",
+}
+"""What to do, by the system's number of what is wrong."""

@@ -34,6 +34,7 @@ from pipedrive_orchestration.pipedrive.errors import (
     Unavailable,
 )
 from pipedrive_orchestration.pipedrive.oauth import OAuthUnavailable
+from pipedrive_orchestration.pipedrive.proxies import stand_before
 from pipedrive_orchestration.pipedrive.rate_limit import (
     Limiter,
     burst_left,
@@ -240,6 +241,7 @@ class Client:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=40),
             follow_redirects=False,
             verify=_verification(connection.url),
+            trust_env=stand_before(connection.url),
         )
 
     async def __aenter__(self) -> Self:
@@ -432,7 +434,10 @@ class Client:
         address = response.url.join(response.headers.get("location", ""))
         async with (
             httpx.AsyncClient(
-                verify=_verification(str(address)), follow_redirects=True, timeout=30
+                verify=_verification(str(address)),
+                follow_redirects=True,
+                timeout=30,
+                trust_env=stand_before(str(address)),
             ) as storage,
             storage.stream("GET", address) as elsewhere,
         ):

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from pipedrive_orchestration.pipedrive.errors import OAUTH_REMEDY, NotConnected
+from pipedrive_orchestration.pipedrive.proxies import stand_before
 from pipedrive_orchestration.pipedrive.token_store import (
     TURN_SECONDS,
     Tokens,
@@ -138,6 +139,7 @@ class OAuth:
                 headers={"accept": "application/json", "user-agent": "pipedrive-orchestration"},
                 timeout=_TIMEOUT,
                 follow_redirects=False,
+                trust_env=stand_before(address),
             )
         except httpx.RequestError as error:
             raise OAuthUnavailable(f"POST {address}: {type(error).__name__} {error}".strip()) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from pipedrive_orchestration.services.errors import DamagedStateError, UnusableHomeError
+from pipedrive_orchestration.services.errors import DamagedStateError, ForbiddenStateError, UnusableHomeError
 from pipedrive_orchestration.template import CONFIGURATION
 
 SQLITE_FILES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
@@ -30,6 +30,7 @@ def refuse_unusable(home: Path) -> None:
     Raises:
         UnusableHomeError: Dagster cannot use a folder of that name.
         DamagedStateError: a file is no SQLite database; names all of them.
+        ForbiddenStateError: a file cannot be read.
     """
     base = sqlite_folder(home)
     if base is None:
@@ -54,12 +55,21 @@ def sqlite_folder(home: Path) -> Path | None:
 
 
 def damaged_files(base: Path) -> Iterator[Path]:
-    """The files of a SQLite storage that do not begin as such a file does; empty ones are new."""
+    """The files of a SQLite storage that do not begin as such a file does; empty ones are new.
+
+    Raises:
+        ForbiddenStateError: one cannot be read.
+    """
     for name in SQLITE_FILES:
         try:
             with (base / name).open("rb") as file:
                 head = file.read(len(_SQLITE_HEAD))
         except FileNotFoundError:
             continue
+        except (IsADirectoryError, NotADirectoryError):
+            yield base / name
+            continue
+        except OSError as error:
+            raise ForbiddenStateError(base / name, error.strerror) from None
         if head and head != _SQLITE_HEAD:
             yield base / name

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import dagster as dg
 from filelock import FileLock
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, ScheduleStates
 from pipedrive_orchestration.services.dagster_state import refuse_unusable
-from pipedrive_orchestration.services.errors import UnreadableStateError
+from pipedrive_orchestration.services.errors import ForbiddenStateError, UnreadableStateError
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
 from pipedrive_orchestration.services.web_server import check_listening, reload_sources
 from pipedrive_orchestration.settings import Settings, export
@@ -119,11 +120,16 @@ def use_home(settings: Settings) -> None:
     Raises:
         NotLaidOutError: the working folder has no settings of Dagster's, and no variable names another.
         StateError: Dagster's state cannot be opened.
-        OSError: the folder cannot be written.
     """
     home = settings.home.resolve()
     if "home" not in settings.model_fields_set and not (home / CONFIGURATION).exists():
         raise NotLaidOutError(home, CONFIGURATION)
     refuse_unusable(home)
-    make_private_folder(settings.state.resolve())
+    state = settings.state.resolve()
+    try:
+        make_private_folder(state)
+        with NamedTemporaryFile(dir=state):
+            "Dagster can write there."
+    except OSError as error:
+        raise ForbiddenStateError(state, error.strerror) from None
     export({"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "true"})

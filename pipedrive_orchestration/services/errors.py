@@ -88,6 +88,21 @@ class DamagedStateError(StateError):
         )
 
 
+class ForbiddenStateError(StateError):
+    """A file or folder of Dagster's state that this user may not use.
+
+    Args:
+        path: which one.
+        reason: what the system says.
+    """
+
+    def __init__(self, path: Path, reason: str | None) -> None:
+        super().__init__(
+            f"Dagster's state cannot be used: {path}: {reason}. Make it readable and writable for the user "
+            "who runs this, on a disk with room; or let DAGSTER_HOME name another folder."
+        )
+
+
 class UnreadableStateError(StateError):
     """An answer of the database of Dagster's state that nobody expected.
 

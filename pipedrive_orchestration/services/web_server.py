@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import httpx
 
+from pipedrive_orchestration.pipedrive.proxies import stand_before
 from pipedrive_orchestration.services.dagster_internals import (
     ALL_ASSETS_JOB,
     REPOSITORY,
@@ -34,7 +35,10 @@ def ask(url: str, mutation: str, *, timeout: float, **variables: object) -> dict
     """
     try:
         answer = httpx.post(
-            f"{url.rstrip('/')}/graphql", json={"query": mutation, "variables": variables}, timeout=timeout
+            f"{url.rstrip('/')}/graphql",
+            json={"query": mutation, "variables": variables},
+            timeout=timeout,
+            trust_env=stand_before(url),
         )
         (result,) = answer.raise_for_status().json()["data"].values()
         message = result.get("message")
