@@ -158,8 +158,19 @@ class WritableType:
         return self.id_key == "user_id"
 
     @property
+    def fields(self) -> ObjectType | None:
+        """Of options of fields, the collection of these, with which they come."""
+        one, is_so, _ = self.name.partition("_field_options")
+        return BUILT_IN[f"{one}_fields"] if is_so else None
+
+    @property
     def is_planned(self) -> bool:
-        """Whether files of writes can have it: records by id, all in a table of their own, and dated."""
+        """Whether files of writes can have it: records by id, all in a table of their own, and dated.
+
+        Options of fields have no table, and are read for each plan.
+        """
+        if self.fields is not None:
+            return True
         object_type = self.object_type
         parent = object_type.parent if object_type else None
         return (
@@ -366,6 +377,9 @@ _FIELDS_TABLE = """
   text: label!~
 """
 
+MOST_OPTIONS = 100
+"""Options of a field that one request changes; Pipedrive says no limit of its own."""
+
 _BULK_TABLE = """
 filters DELETE 10 100 ids
 deal_products POST 25 100 data /api/v2/deals/{deal_id}/products/bulk
@@ -413,6 +427,9 @@ def _operation(name: str, path: str, told: dict[str, str], *methods: str) -> Wri
     for method in methods:
         if method in told:
             price, _, form = told[method].partition(":")
+            if form == BodyForm.LIST:
+                bulk = BulkOperation(method, path, int(price), MOST_OPTIONS, BulkForm.LIST)
+                return WriteOperation(method, int(price), BodyForm.LIST, bulk)
             return WriteOperation(method, int(price), BodyForm(form or "json"), _bulk(name, path, method))
     return None
 

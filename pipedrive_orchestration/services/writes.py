@@ -200,10 +200,10 @@ class Writes:
             )
         return plan
 
-    def rows(self, plan: Plan, most: int = 10**9) -> list[LedgerRow]:
-        """The rows of a plan, in its order."""
+    def rows(self, plan: Plan, most: int = 10**9, *, statuses: Sequence[str] = ()) -> list[LedgerRow]:
+        """The rows of a plan in its order, those in some states alone if states are given."""
         with self.warehouse.reading() as connection:
-            return ledger.rows_of(connection, plan.plan_id, most=most)
+            return ledger.rows_of(connection, plan.plan_id, statuses=statuses, most=most)
 
     def counts(self, plan: Plan) -> dict[str, int]:
         """How many changes of a plan are in each state."""

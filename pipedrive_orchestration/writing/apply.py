@@ -381,7 +381,7 @@ def _judged(
     moved = [
         key for key, value in change.before.items() if not same(properties.by_key(key), seen[key], value)
     ]
-    if on_conflict == "fill_empty":
+    if on_conflict == "fill_empty" and change.kind is Kind.UPDATE:
         after = {key: value for key, value in change.after.items() if is_empty(seen[key])}
         return (
             Change(change.kind, change.record_id, change.before, after) if after else "It is filled by now."

@@ -85,6 +85,7 @@ REFERENCES = {
     "deals": "deals",
     "persons": "persons",
     "organizations": "organizations",
+    **{f"{one} field": f"{one}_fields" for one in ("deal", "person", "organization", "product", "project")},
 }
 """Kinds whose values name records, and of which collection."""
 

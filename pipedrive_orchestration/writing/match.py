@@ -30,6 +30,9 @@ BATCH = 10_000
 MOST_ROOM = "10GB"
 """The room on disk that the rows of a file may take while they are planned."""
 
+NAMED_BY = ("title", "name", "subject", "label")
+"""Properties by which records are called, the better ones first."""
+
 MATCHED = frozenset(
     {"text", "long text", "contacts", "number", "whole", "percent", "date", "hex color", "status"}
     | (REFERENCES.keys() - SEVERAL - {"activity type", "currency"})
@@ -121,7 +124,8 @@ class MatchedRow:
         number: of the row, from 1.
         values: of the row, by column.
         ids: of the records that it names or matches.
-        record: the record's own values of what is written, by property key, where there is one.
+        record: the record's own values of what is written, by property key, where there is one; of one that
+            is to be deleted, of what it is known by.
         name: what the record is called.
         is_archived: whether it is archived.
     """
@@ -134,17 +138,48 @@ class MatchedRow:
     is_archived: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FieldOptions:
+    """The options of an account's fields, which no table has.
+
+    Attributes:
+        options: of each, the field's code, the id and the label.
+        codes: of fields, by all that they go by, without capitals.
+    """
+
+    options: tuple[tuple[str, int, str], ...]
+    codes: Mapping[str, str]
+
+    def load(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the tables ``_options`` and ``_codes``."""
+        connection.execute(
+            f"CREATE TEMP TABLE _options AS SELECT unnest($codes::VARCHAR[]) AS {PARENT_ID}, "
+            "unnest($ids::BIGINT[]) AS _id, unnest($labels::VARCHAR[]) AS label, true AS _is_current, "
+            "false AS _is_archived",
+            dict(zip(("codes", "ids", "labels"), map(list, zip(*self.options, strict=True)), strict=True))
+            if self.options
+            else {"codes": [], "ids": [], "labels": []},
+        )
+        connection.execute(
+            "CREATE TEMP TABLE _codes AS SELECT unnest($names::VARCHAR[]) AS name, "
+            "unnest($codes::VARCHAR[]) AS code",
+            {"names": list(self.codes), "codes": list(self.codes.values())},
+        )
+
+
 class Matcher:
     """The rows of a write beside the table of a source.
 
     Args:
         write: the write.
-        source: in whose table records are looked for.
+        source: in whose table records are looked for; or the options of fields.
         project: the project folder, for files of rows.
         mapping: the columns and their properties.
     """
 
-    def __init__(self, write: Write, source: Source, project: Path, mapping: ColumnMapping) -> None:
+    def __init__(
+        self, write: Write, source: Source | FieldOptions, project: Path, mapping: ColumnMapping
+    ) -> None:
         self._write = write
         self._source = source
         self._project = project
@@ -163,17 +198,26 @@ class Matcher:
         with warehouse.reading() as connection:
             # Rows keep the order that they come in.
             connection.execute("SET preserve_insertion_order = true")
-            table = column_types(connection, self._source.slug)
+            if isinstance(self._source, FieldOptions):
+                self._source.load(connection)
+                table = {"label": "VARCHAR"}
+            else:
+                table = column_types(connection, self._source.slug)
             self._load(connection, warehouse)
             columns = [name for name, *_ in connection.execute("DESCRIBE _rows").fetchall() if name != "_n"]
             own = self._own_columns(columns, table)
-            called = next((key for key in ("title", "name", "subject") if key in table), None)
+            called = next((key for key in NAMED_BY if key in table), None)
             query = self._query(columns, own, called)
-            written = [mapped.prop.key for mapped in self._mapping.fields]
+            seen = [mapped.prop.key for mapped in self._seen]
             cursor = connection.execute(query)
             while batch := cursor.fetchmany(BATCH):
                 for values in batch:
-                    yield _matched(values, columns, written)
+                    yield _matched(values, columns, seen)
+
+    @property
+    def _seen(self) -> tuple[Mapped, ...]:
+        """What is looked at of a record: what is written, or what one that is to be deleted is known by."""
+        return self._mapping.written if self._write.operation == "delete" else self._mapping.fields
 
     def _load(self, connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
         """Make the table ``_rows`` of the rows, numbered."""
@@ -216,8 +260,8 @@ class Matcher:
         ]
         own = {}
         for mapped in self._mapping.written:
-            column = column_of(mapped.prop.key, self._source, table)
-            if column is None:
+            column = column_of(mapped.prop.key, self._write.object_type, table)
+            if column is None and isinstance(self._source, Source):
                 problems.append(
                     Problem(
                         "source",
@@ -226,14 +270,14 @@ class Matcher:
                         "its properties, so that it can be seen what a record has.",
                     )
                 )
-            else:
+            elif column is not None:
                 own[mapped.prop.key] = column
         if problems:
             raise InvalidBodyError(problems)
         return own
 
     def _query(self, columns: Sequence[str], own: Mapping[str, str], called: str | None) -> str:
-        table = quoted(ROWS, self._source.slug)
+        table = quoted(ROWS, self._source.slug) if isinstance(self._source, Source) else "_options"
         mapping = self._mapping
         is_below = bool(self._write.type.parents)
         identity = f"{PARENT_ID}::VARCHAR || '/' || _id::VARCHAR" if is_below else "_id"
@@ -249,7 +293,7 @@ class Matcher:
         wanted = ", ".join(f"{key} AS k{index}" for index, key in enumerate(theirs))
         on = " AND ".join(f"w.k{index} = k.k{index}" for index in range(len(keys)))
         values = "".join(f", r.{quoted(column)}" for column in columns)
-        record = "".join(f", s.{quoted(own[mapped.prop.key])}" for mapped in mapping.fields)
+        record = "".join(f", s.{quoted(own[mapped.prop.key])}" for mapped in self._seen)
         name = f"s.{quoted(called)}::VARCHAR" if called else "NULL"
         return f"""
             WITH keys AS (SELECT DISTINCT {identity} AS record_id, {listed} FROM {table} WHERE _is_current),
@@ -326,13 +370,13 @@ def reader_of(file: Path) -> str:
             return f"read_json({path})"
 
 
-def column_of(key: str, source: Source, table: Mapping[str, str]) -> str | None:
+def column_of(key: str, object_type: str, table: Mapping[str, str]) -> str | None:
     """The column that holds a property, under its name of v1 if it was asked for by that."""
-    if key in PLANNED[source.object_type].parents:
+    if key in PLANNED[object_type].parents:
         return PARENT_ID
     if key in table:
         return key
-    older = (one for one in OLDER_NAMES.get(source.object_type, ()) if one.key == key)
+    older = (one for one in OLDER_NAMES.get(object_type, ()) if one.key == key)
     with suppress(StopIteration):
         return next(one.name for one in older if not one.part and not one.is_opposite and one.name in table)
     return None
@@ -345,6 +389,8 @@ def _id_of(column: str) -> str:
 
 def _row_key(mapped: Mapped) -> str:
     column = quoted(mapped.column)
+    if mapped.prop.kind.endswith(" field"):
+        return f"(SELECT code FROM _codes WHERE name = lower(trim({column}::VARCHAR)))"
     if mapped.prop.kind in REFERENCES:
         return f"nullif({_id_of(column)}, '')"
     if mapped.prop.kind in _NUMBERS:

@@ -37,7 +37,11 @@ LISTED = frozenset(
 SEARCHED = frozenset({"persons", "organizations"})
 """Collections that are searched for a name; others are referred to by their ids alone."""
 
-_IDS = {"activity_types": "key_string", "currencies": "code"}
+_IDS = {
+    "activity_types": "key_string",
+    "currencies": "code",
+    **{collection: "field_code" for kind, collection in REFERENCES.items() if kind.endswith(" field")},
+}
 """The keys by which bodies refer to records, where that is not the id."""
 
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -69,6 +73,10 @@ class AccountNames:
     def __init__(self, *, checks_ids: bool = True) -> None:
         self._checks_ids = checks_ids
         self._known: dict[str, _Known] = defaultdict(_Known)
+
+    def add(self, object_type: str, record: Record) -> None:
+        """Take note of a record that was read anyway."""
+        self._add(object_type, record)
 
     async def load(self, client: Client, values: Iterable[tuple[Property, Any]]) -> None:
         """Read what is needed to understand some values.
@@ -104,7 +112,7 @@ class AccountNames:
 
     def _add(self, object_type: str, record: Record) -> None:
         record_id = record[_IDS.get(object_type, "id")]
-        names = [record.get("name")]
+        names = [record.get("name") or record.get("field_name")]
         if object_type == "users":
             names.append(record.get("email"))
         if object_type == "stages":
@@ -151,9 +159,9 @@ class AccountNames:
             raise ValueRefusedError(
                 f"names several of {object_type} with `{name}`: write one of the ids {listed}{hint}."
             )
-        if object_type not in LISTED and object_type not in SEARCHED:
+        if object_type not in LISTED and object_type not in SEARCHED and not known.names:
             raise ValueRefusedError(f"is the id of {_noun(object_type)}, not `{name}`.")
-        names = dict.fromkeys(known.names.values()) if object_type in LISTED else {}
+        names = dict.fromkeys(known.names.values()) if object_type not in SEARCHED else {}
         listed = f" There are: {', '.join(names)}." if 0 < len(names) <= 12 else ""
         raise ValueRefusedError(
             f"names `{name}`, and no {_noun(object_type).split()[-1]} is called so."

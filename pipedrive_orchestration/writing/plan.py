@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from pipedrive_orchestration.importing import Pull, import_source
 from pipedrive_orchestration.importing.signals import run_interruptibly
@@ -16,6 +18,8 @@ from pipedrive_orchestration.pipedrive.account import ConnectedUser
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.clock import utc_now
+from pipedrive_orchestration.pipedrive.object_types import ObjectType
+from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.pipedrive.requests import WritableType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 from pipedrive_orchestration.warehouse import Warehouse
@@ -25,7 +29,15 @@ from pipedrive_orchestration.writing.bundles import cost_of
 from pipedrive_orchestration.writing.changes import Kind, operation_of
 from pipedrive_orchestration.writing.kinds import REFERENCES, ValueRefusedError
 from pipedrive_orchestration.writing.ledger import LEFT_OUT, Entry, Plan, PlanStatus
-from pipedrive_orchestration.writing.match import ColumnMapping, Mapped, MatchedRow, Matcher, map_columns
+from pipedrive_orchestration.writing.match import (
+    NAMED_BY,
+    ColumnMapping,
+    FieldOptions,
+    Mapped,
+    MatchedRow,
+    Matcher,
+    map_columns,
+)
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.names import LISTED, AccountNames
 from pipedrive_orchestration.writing.permission import connected_writer
@@ -80,8 +92,9 @@ def make_plan(
         PipedriveError: the account cannot be read, or is another company's.
         WarehouseError: the database cannot be opened or written.
     """
-    source = table_source(write.object_type, write.source, planning)
-    if refresh:
+    is_in_table = write.type.fields is None
+    source = table_source(write.object_type, write.source, planning) if is_in_table else None
+    if refresh and source is not None:
         for one in (*_parents_of(source, planning), source):
             import_source(
                 one,
@@ -91,14 +104,13 @@ def make_plan(
                 pull=Pull.CHANGES,
                 clock=planning.clock,
             )
-    user, properties, names = run_interruptibly(_ask_account(write, planning))
+    user, properties, names, options = run_interruptibly(_ask_account(write, planning))
     mapping = map_columns(write, properties)
     with planning.warehouse.reading() as connection:
         earlier = ledger.values_written_by(connection, write.slug) if write.on_conflict == "theirs" else {}
     composer = _Composer(write, properties, mapping, names, earlier, told)
-    entries = list(
-        composer.entries(Matcher(write, source, planning.project, mapping).rows(planning.warehouse))
-    )
+    matcher = Matcher(write, source or options, planning.project, mapping)
+    entries = list(composer.entries(matcher.rows(planning.warehouse)))
     tokens = tokens_of(write.type, entries)
     plan = _plan_of(write, user, composer.counts, tokens, planning.clock())
     with planning.warehouse.writing() as connection:
@@ -156,7 +168,9 @@ def _imported(planning: Planning, candidates: Sequence[Source]) -> list[Source]:
         return [one for one in candidates if watermark_of(connection, one.slug) is not None]
 
 
-async def _ask_account(write: Write, planning: Planning) -> tuple[ConnectedUser, Properties, AccountNames]:
+async def _ask_account(
+    write: Write, planning: Planning
+) -> tuple[ConnectedUser, Properties, AccountNames, FieldOptions]:
     async with Client(planning.connection, clock=planning.clock) as client:
         user = await connected_writer(client, planning.warehouse)
         properties = with_parents(await read_properties(client, write.type))
@@ -166,7 +180,30 @@ async def _ask_account(write: Write, planning: Planning) -> tuple[ConnectedUser,
         needed = [one.prop for one in mapping.written if REFERENCES.get(one.prop.kind) in LISTED]
         needed += [one.prop for one in mapping.written if one.prop.kind in ("money", "amount", "prices")]
         await names.load(client, [(prop, "*") for prop in needed])
-        return user, properties, names
+        options = FieldOptions((), {})
+        if write.type.fields is not None:
+            options = await _field_options(client, write.type.fields, names)
+        return user, properties, names, options
+
+
+async def _field_options(client: Client, fields: ObjectType, names: AccountNames) -> FieldOptions:
+    """The options of the account's fields; their names are noted."""
+    options, codes = [], defaultdict(set)
+    async for page in pages(client, fields.listing, {}):
+        for field in map(msgspec.json.decode, page.whole_records()):
+            code = field["field_code"]
+            names.add(fields.name, field)
+            for name in (field["field_name"], code):
+                codes[name.strip().casefold()].add(code)
+            listed = filter(_is_numbered, field["options"] or ())
+            options += [(code, one["id"], one["label"]) for one in listed]
+    alone = {name: next(iter(found)) for name, found in codes.items() if len(found) == 1}
+    return FieldOptions(tuple(options), alone)
+
+
+def _is_numbered(option: Mapping[str, Any]) -> bool:
+    """Whether an option is one of a custom field; some of those that Pipedrive makes have words as ids."""
+    return isinstance(option["id"], int)
 
 
 def _plan_of(write: Write, user: ConnectedUser, counts: Counter[str], tokens: int, now: datetime) -> Plan:
@@ -262,6 +299,9 @@ class _Composer:
                     continue
                 record_id = str(row.ids[0]) if len(row.ids) == 1 else None
                 key = self._row_key(row)
+                if self._write.file is not None:
+                    # Whoever mends the file looks for the row there.
+                    key = {"row": row.number, **key}
                 entry = Entry(self._seq, left.kind, record_id, row.name, key, reason=left.reason)
             else:
                 self.counts[entry.kind] += 1
@@ -292,8 +332,13 @@ class _Composer:
         if row.is_archived:
             raise _Left("reject", "The record is archived.")
         if operation == "delete":
-            return Entry(self._seq, Kind.DELETE, str(row.ids[0]), row.name, key)
+            return Entry(self._seq, Kind.DELETE, str(row.ids[0]), row.name, key, self._known_by(row))
         return self._update(row, key)
+
+    def _known_by(self, row: MatchedRow) -> dict[str, Any]:
+        """What the record of a row is known by, which it has to be still when it is deleted."""
+        told = [each.prop for each in self._mapping.match if each.prop.read_key]
+        return {prop.key: stored(prop, row.record[prop.key]) for prop in told}
 
     def _refuse_second(self, row: MatchedRow, key: Mapping[str, Any]) -> None:
         about = (
@@ -301,7 +346,7 @@ class _Composer:
         )
         first = self._taken.setdefault(about, row.number)
         if first != row.number:
-            raise _Left("conflict", f"Row {first} is about the same record.")
+            raise _Left("conflict", f"It is about the same record as row {first}.")
 
     def _creation(self, row: MatchedRow, key: Mapping[str, Any]) -> Entry:
         values = self._values(row, self._mapping.written)
@@ -310,7 +355,7 @@ class _Composer:
         if problems:
             raise _Left("reject", " ".join(problem.sentence for problem in problems))
         above = "".join(f"{values.pop(parent)}/" for parent in self._write.type.parents) or None
-        name = next((str(values[one]) for one in ("title", "name", "subject") if one in values), None)
+        name = next((str(values[one]) for one in NAMED_BY if one in values), None)
         return Entry(self._seq, Kind.CREATE, above, name, key, {}, values, self._shown({}, values))
 
     def _update(self, row: MatchedRow, key: Mapping[str, Any]) -> Entry:
@@ -350,7 +395,9 @@ class _Composer:
                 continue
             understood = self._understand(each, raw)
             if isinstance(understood, ValueRefusedError):
-                problems.append(f"{each.column}: {each.prop.label} {understood}")
+                is_called_so = each.column.strip().casefold() == each.prop.label.casefold()
+                where = each.prop.label if is_called_so else f"{each.column}: {each.prop.label}"
+                problems.append(f"{where} {understood}")
             else:
                 values[each.prop.key] = understood
         if problems:

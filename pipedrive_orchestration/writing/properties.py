@@ -85,7 +85,7 @@ def with_parents(properties: Properties) -> Properties:
         Property(
             key,
             key.replace("_", " ").capitalize(),
-            kind=key.removesuffix("_id"),
+            kind=_kind_of_parent(properties.writable, key),
             required=True,
             in_change=False,
             clearable=False,
@@ -94,6 +94,12 @@ def with_parents(properties: Properties) -> Properties:
         for key in properties.writable.parents
     )
     return replace(properties, known=(*above, *properties.known))
+
+
+def _kind_of_parent(writable: WritableType, key: str) -> str:
+    if writable.fields is None:
+        return key.removesuffix("_id")
+    return f"{writable.fields.name.removesuffix('_fields')} field"
 
 
 def _built_in(writable: WritableType, listed: FieldList) -> Iterator[Property]:

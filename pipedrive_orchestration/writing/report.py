@@ -63,10 +63,12 @@ def lines_of(rows: Iterable[LedgerRow]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
     for row in rows:
         entry = row.entry
-        known_by = ", ".join(f"{column} {value}" for column, value in entry.row.items())
+        told = {column: value for column, value in entry.row.items() if value is not None}
+        known_by = ", ".join(f"{column} {value}" for column, value in told.items())
         # A new record below another one has no id of its own yet.
         record_id = None if (entry.record_id or "").endswith("/") else entry.record_id
-        record = " ".join(filter(None, (record_id, entry.record_name))) or known_by
+        known = " ".join(filter(None, (record_id, entry.record_name)))
+        record = f"row {entry.row['row']}, {known}" if known and "row" in told else known or known_by
         what = entry.kind if row.status in (None, Status.PLANNED) else f"{entry.kind}: {row.status}"
         reason = entry.reason or ""
         if not entry.shown:

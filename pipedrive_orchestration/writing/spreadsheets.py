@@ -41,6 +41,10 @@ OTHER_HEADERS = {
 """What columns of spreadsheets are called that are about a property, beside its key and its label."""
 
 
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
+"""Suffixes of files that spreadsheet programs keep, and that are no tables of rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What the columns of a file are about.
@@ -87,10 +91,14 @@ def write_of_file(
         "file": f"rows{file.suffix.lower()}",
         "limits": {"changes": 100_000, "deletes": 100_000, "tokens": 1_000_000},
     }
-    source = table_source(object_type, None, planning)
-    with planning.warehouse.reading() as connection:
-        table = column_types(connection, source.slug)
-    imported = {prop.key for prop in properties.known if column_of(prop.key, source, table) is not None}
+    if PLANNED[object_type].fields is not None:
+        imported = {prop.key for prop in properties.known}
+    else:
+        source = table_source(object_type, None, planning)
+        with planning.warehouse.reading() as connection:
+            table = column_types(connection, source.slug)
+        known = (prop.key for prop in properties.known)
+        imported = {key for key in known if column_of(key, object_type, table) is not None}
     proposal = propose(columns, match, properties, imported)
     if operation == "delete":
         proposal.fields.clear()
@@ -107,11 +115,14 @@ def headers_of(file: Path) -> list[str]:
         InvalidBodyError: it is none, or cannot be read.
     """
     if file.suffix.lower() not in (".csv", ".json", ".jsonl", ".ndjson", ".parquet"):
-        raise InvalidBodyError(
-            [Problem("file", "invalid_file", "Must be a .csv, .json, .jsonl, .ndjson or .parquet file.")]
-        )
+        message = "Must be a .csv, .json, .jsonl, .ndjson or .parquet file."
+        if file.suffix.lower() in WORKBOOKS:
+            message = f"A {file.suffix} file is a workbook: save its sheet as CSV (UTF-8), and name that."
+        raise InvalidBodyError([Problem("file", "invalid_file", message)])
     if not file.is_file():
         raise InvalidBodyError([Problem("file", "no_file", f"There is no file {file}.")])
+    if not file.stat().st_size:
+        raise InvalidBodyError([Problem("file", "empty", f"{file} is empty.")])
     try:
         with duckdb.connect(config={**CONFIG, "memory_limit": MEMORY, "temp_directory": ""}) as connection:
             found = connection.execute(f"DESCRIBE FROM {reader_of(file)}").fetchall()
@@ -152,7 +163,7 @@ def propose(
         elif prop.key in meant:
             proposal.left_out[column] = f"`{meant[prop.key]}` is about {prop.label} already"
         elif prop.key not in imported:
-            proposal.left_out[column] = f"no source imports `{prop.key}`"
+            proposal.left_out[column] = f"no source imports `{prop.key}`: add it to its properties"
         else:
             meant[prop.key] = column
             proposal.fields[column] = prop.key

@@ -73,10 +73,12 @@ def _entries(plan: Plan, rows: list[LedgerRow]) -> Iterator[Entry]:
         elif entry.kind == Kind.DELETE:
             yield replace(base, reason=f"Pipedrive brings no deleted {plan.object_type} back by its API.")
         else:
-            seen = row.seen or entry.before
-            back = {key: seen.get(key) for key in entry.after}
-            shown = tuple((label, new, old) for label, old, new in entry.shown)
-            yield replace(base, kind=Kind.UPDATE, before=result or dict(entry.after), after=back, shown=shown)
+            # Of what was planned, some may have been left as it was.
+            seen, made = row.seen or entry.before, result or entry.after
+            back = {key: seen.get(key) for key in made}
+            told = zip(entry.after, entry.shown, strict=True)
+            shown = tuple((label, new, old) for key, (label, old, new) in told if key in made)
+            yield replace(base, kind=Kind.UPDATE, before=dict(made), after=back, shown=shown)
 
 
 def _undo_of(plan: Plan, entries: list[Entry], user: ConnectedUser, planning: Planning) -> Plan:

@@ -85,8 +85,26 @@ def _text(prop: Property, raw: Any, _names: Names) -> str:
     return text
 
 
+_DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}([. \u00a0\u202f']\d{3})+),\d{1,2}")
+"""A number as most of Europe writes it: nobody groups one or two digits."""
+
+_DECIMAL_POINT = re.compile(r"-?\d{1,3}([,' \u00a0\u202f]\d{3})+\.\d+")
+"""A number with its thousands grouped, and a point after which it is certain what the groups are."""
+
+
+def _number_in(raw: Any) -> int | float | None:
+    """The number that somebody means, in the spellings that mean one only."""
+    if isinstance(raw, str):
+        text = raw.strip()
+        if _DECIMAL_COMMA.fullmatch(text):
+            return number_of(re.sub(r"[^\d,-]", "", text).replace(",", "."))
+        if _DECIMAL_POINT.fullmatch(text):
+            return number_of(re.sub(r"[^\d.-]", "", text))
+    return number_of(raw)
+
+
 def _number(prop: Property, raw: Any, _names: Names) -> int | float:
-    number = number_of(raw)
+    number = _number_in(raw)
     if number is None:
         raise ValueRefusedError(f"is a number such as 1234.5, not {_shown_raw(raw)}.")
     if "percent" in prop.kind and not 0 <= number <= 100:
@@ -127,7 +145,14 @@ def _day(raw: Any) -> str:
             return date.fromisoformat(text[:10]).isoformat()
         except ValueError:
             pass
-    raise ValueRefusedError(f"is a date such as 2026-12-31, not {_shown_raw(raw)}.")
+    found = re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text)
+    if found is not None:
+        # With points the day comes first wherever dates are written so; with slashes it may be the month.
+        try:
+            return date(int(found[3]), int(found[2]), int(found[1])).isoformat()
+        except ValueError:
+            pass
+    raise ValueRefusedError(f"is a date such as 2026-12-31 or 31.12.2026, not {_shown_raw(raw)}.")
 
 
 def _instant(prop: Property, raw: Any, _names: Names) -> str:
@@ -275,7 +300,7 @@ def _address(_prop: Property, raw: Any, _names: Names) -> dict[str, Any]:
 
 
 _MONEY = re.compile(
-    r"(?P<number>-?[\d.]+)\s*(?P<currency>[A-Za-z]{3})|(?P<front>[A-Za-z]{3})\s*(?P<rest>-?[\d.]+)"
+    r"(?P<number>-?\d[\d.,' ]*?)\s*(?P<currency>[A-Za-z]{3})|(?P<front>[A-Za-z]{3})\s*(?P<rest>-?\d[\d.,' ]*)"
 )
 
 
@@ -296,8 +321,8 @@ def _parts_of_money(raw: Any) -> tuple[int | float | None, str | None]:
     if isinstance(raw, Mapping):
         return number_of(raw.get("amount", raw.get("value"))), raw.get("currency")
     if isinstance(raw, str) and (found := _MONEY.fullmatch(raw.strip())):
-        return number_of(found["number"] or found["rest"]), found["currency"] or found["front"]
-    return number_of(raw), None
+        return _number_in(found["number"] or found["rest"]), found["currency"] or found["front"]
+    return _number_in(raw), None
 
 
 _RANGE = re.compile(r"\s+(?:to|until|-|–)\s+")

@@ -133,6 +133,16 @@ def test_a_spreadsheet_is_planned_by_its_headers_and_applied_without_a_write(
     assert job_of(account, known["id"]) == known["job_title"]
     wrong = project.run("write", "plan", "--file", "contacts.csv", "--type", "persons", "--match", "phone")
     assert (wrong.code, "No column is about `phone`" in wrong.err) == (2, True)
+    told = json.loads(
+        project.run(
+            "write", "plan", "--file", "contacts.csv", "--type", "persons", "--match", "email", "--json"
+        ).out
+    )
+    assert told["columns"]["match"] == {"E-Mail": "emails"}
+    assert told["columns"]["left_out"].keys() == {"Shoe size", "Birthday"}
+    (project.folder / "contacts.xlsx").write_bytes(b"PK")
+    book = project.run("write", "plan", "--file", "contacts.xlsx", "--type", "persons", "--match", "email")
+    assert (book.code, "save its sheet as CSV" in book.err) == (2, True)
 
 
 def test_a_plan_of_a_schedule_that_nobody_has_applied_is_told_of(

@@ -101,19 +101,10 @@ def bulk_rows() -> Iterator[Row]:
                 bulk = operation.bulk
                 ids = "?ids=" if bulk.form is BulkForm.IDS else ""
                 least = max(2, -(-bulk.cost // operation.cost))
-                how = f"`write`, of {least} or more" + (" of one parent" if one.parents else "")
+                of_one = f" of one {one.parents[0].partition('_')[0]}" if one.parents else ""
+                how = f"`write`, of {least} or more{of_one}"
                 request = f"`{bulk.method} {bulk.path}{ids}`"
                 yield one.name, action, request, str(bulk.cost), str(bulk.most), how
-            elif operation is not None and operation.form is BodyForm.LIST:
-                request = f"`{operation.method} {one.path}`"
-                yield (
-                    one.name,
-                    action,
-                    request,
-                    str(operation.cost),
-                    "",
-                    "nothing: `record` sends lists of one",
-                )
     for name, path in OLD_FIELDS.items():
         why = f"nothing: {name} are known by their codes, and it takes the numbers of v1"
         yield name, "delete", f"`DELETE {path}?ids=`", "10", "", why

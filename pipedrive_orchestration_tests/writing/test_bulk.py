@@ -12,7 +12,11 @@ from pipedrive_orchestration.demo import Rule
 from pipedrive_orchestration.demo.responses import FullResponse, answer
 from pipedrive_orchestration.pipedrive.client import Client, Written
 from pipedrive_orchestration.pipedrive.errors import OutcomeUnknown
+from pipedrive_orchestration_tests.chaos.sizes import sample
+from pipedrive_orchestration_tests.writing.interruptions import KillSwitch, applied, switch
 from pipedrive_orchestration_tests.writing.trial import WriteTrial, write_trial
+
+__all__ = ["switch"]
 
 LINES = "/api/v2/deals/{}/products"
 
@@ -119,6 +123,22 @@ def test_lines_whose_answer_is_lost_are_added_once(
     assert lines_of(trial, deal) == []
 
 
+@pytest.mark.parametrize("moments", sample(range(14), 4))
+def test_lines_are_added_and_deleted_once_though_applications_are_killed(
+    trial: WriteTrial, switch: KillSwitch, moments: int
+) -> None:
+    (deal,) = bare_deals(trial, 1)
+    rows = lines_to_add(trial, [deal], 6)
+    trial.rows(*rows)
+    write = the_write(trial)
+    plan = trial.plan(write)
+    applied(trial, plan, write, switch, [moments])
+    assert quantities(trial, deal) == sorted((row["product"], row["quantity"]) for row in rows)
+    assert {row.status for row in trial.ledger(plan)} == {"done"}
+    applied(trial, trial.undo(plan), write, switch, [moments])
+    assert lines_of(trial, deal) == []
+
+
 def test_the_one_that_is_refused_is_named_and_the_others_are_made(trial: WriteTrial) -> None:
     (deal,) = bare_deals(trial, 1)
     rows = lines_to_add(trial, [deal], 6)
@@ -170,3 +190,48 @@ def quicker(trial: WriteTrial, filter_id: int) -> Any:
         return response
 
     return delete
+
+
+def test_options_of_a_field_are_added_renamed_and_deleted_together(trial: WriteTrial) -> None:
+    region = next(
+        one for one in trial.account.fields["deals"] if one["field_name"] == "Equipment" and one["options"]
+    )
+
+    def labels() -> dict[str, int]:
+        field = trial.account.fields["deals"].get(region["field_code"])
+        assert field is not None
+        return {option["label"]: option["id"] for option in field["options"]}
+
+    before = labels()
+    rows = [{"field": "equipment", "label": label} for label in ("Meter", "Heat pump, air", *before)]
+    trial.rows(*rows, {"field": "Equipmnt", "label": "x"})
+    write = trial.write(
+        "deal_field_options",
+        operation="create",
+        match={"field": "field_code", "label": "label"},
+        fields={"label": "label"},
+    )
+    plan, sent = trial.plan(write), len(trial.writes())
+    assert (plan.creates, plan.unchanged, plan.rejects, plan.estimated_tokens) == (2, len(before), 1, 5)
+    (rejected,) = [row.entry.reason for row in trial.ledger(plan) if row.entry.kind == "reject"]
+    assert "Did you mean `Equipment`" in str(rejected)
+    assert trial.apply(plan, write).counts == {"done": 2}
+    path = f"/api/v2/dealFields/{region['field_code']}/options"
+    assert requests_since(trial, sent) == [("POST", path)]
+    assert labels().keys() == {*before, "Meter", "Heat pump, air"}
+    trial.rows(
+        {"field": region["field_code"], "old": "Meter", "new": "Smart meter"},
+        {"field": "Equipment", "old": "Heat pump, air", "new": "Air pump"},
+    )
+    renaming = trial.write(
+        "deal_field_options", match={"field": "field_code", "old": "label"}, fields={"new": "label"}
+    )
+    renamed = trial.plan(renaming)
+    assert (renamed.updates, renamed.rejects) == (2, 0)
+    assert trial.apply(renamed, renaming).counts == {"done": 2}
+    assert labels().keys() == {*before, "Smart meter", "Air pump"}
+    assert trial.apply(trial.undo(renamed), renaming).counts == {"done": 2}
+    sent = len(trial.writes())
+    assert trial.apply(trial.undo(plan), write).counts == {"done": 2}
+    assert requests_since(trial, sent) == [("DELETE", path)]
+    assert labels() == before

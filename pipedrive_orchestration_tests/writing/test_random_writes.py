@@ -220,9 +220,14 @@ def test_the_account_is_as_the_plan_of_any_table_promised(
     trial.trial.changes(trial.sources[0])
     assert trial.trial.differences(trial.sources[0]) == []
     if any(row.status == "done" for row in trial.ledger(plan)):
-        applied(trial, trial.undo(plan), write, switch, data.draw(kills))
+        undo = trial.undo(plan)
+        example.churn_again()
+        applied(trial, undo, write, switch, data.draw(kills))
     for record_id, record in snapshot(trial).items():
-        if record_id in before:
+        if record_id in example.churned_again:
+            column, value = example.churned_again[record_id]
+            assert is_same(value, value_of(record, column)), "what somebody has changed since stays"
+        elif record_id in before:
             assert without_derived(record) == without_derived(before[record_id])
             assert record["is_deleted"] == before[record_id]["is_deleted"]
         else:
@@ -247,6 +252,7 @@ class Example:
         self.known = {str(one["id"]): dict(one) for one in trial.live("deals", 12)}
         self.rows = list(self._rows(is_new=is_new))
         self.churned: dict[str, set[str]] = {}
+        self.churned_again: dict[str, tuple[Column, Any]] = {}
         if self.rows:
             trial.rows(*(row["cells"] for row in self.rows))
         names = {
@@ -344,9 +350,24 @@ class Example:
                 self.churned[record_id] = {"(deleted)"}
                 continue
             _, value = self.data.draw(column.cells)
-            body = {"custom_fields": {column.key: value}} if column.is_custom else {column.key: value}
-            self.trial.demo.write("PATCH", f"/api/v2/deals/{record_id}", body)
+            self._patch(record_id, column, value)
             self.churned[record_id] = {column.key}
+
+    def churn_again(self) -> None:
+        """Somebody changes a record after the plan was applied, before that is taken back."""
+        living = [record_id for record_id, record in snapshot(self.trial).items() if not record["is_deleted"]]
+        record_id = self.data.draw(st.none() | st.sampled_from([one for one in living if one in self.known]))
+        if record_id is not None:
+            column = self.data.draw(st.sampled_from(list(self.columns.values())))
+            _, value = self.data.draw(column.cells)
+            # The value that is there already is ours, and is taken back.
+            if not is_same(value, value_of(self.trial.record("deals", int(record_id)), column)):
+                self._patch(record_id, column, value)
+                self.churned_again[record_id] = (column, value)
+
+    def _patch(self, record_id: str, column: Column, value: Any) -> None:
+        body = {"custom_fields": {column.key: value}} if column.is_custom else {column.key: value}
+        self.trial.demo.write("PATCH", f"/api/v2/deals/{record_id}", body)
 
     def check_account(self, plan: Plan, before: Mapping[str, Record]) -> None:
         """Every record is as the plan promised, and those that it does not name are as they were."""

@@ -56,7 +56,7 @@ def test_a_plan_changes_what_differs_and_its_undoing_brings_it_back(trial: Write
     shown = lines_of(trial.ledger(plan))
     record = f"{one['id']} {one['name']}"
     assert ("update", record, "Job title", one["job_title"] or "", "Pilot", "") in shown
-    assert any("There is no such record." in line for line in shown)
+    assert any("There is no such record." in line and line[1] == "row 3, id 987654" for line in shown)
     assert any("Did you mean `Customer`" in line[-1] for line in shown)
     report = trial.apply(plan, write)
     assert (report.is_complete, report.counts) == (True, {"done": 1})
@@ -152,6 +152,29 @@ def test_deletions_need_to_be_allowed_and_come_back_where_pipedrive_can(trial: W
     trial.apply(trial.undo(plan), write)
     assert not trial.record("deals", deal["id"])["is_deleted"]
     assert other["id"] != deal["id"]
+
+
+@pytest.mark.parametrize("on_conflict", ["theirs", "ours", "fill_empty"])
+def test_what_a_record_was_known_by_has_to_be_so_when_it_is_deleted(
+    trial: WriteTrial, on_conflict: str
+) -> None:
+    one, other = trial.live("deals", 2)
+    titles = {deal["id"]: f"Only {deal['id']}, {on_conflict}" for deal in (one, other)}
+    for deal_id, title in titles.items():
+        trial.demo.write("PATCH", f"/api/v2/deals/{deal_id}", {"title": title})
+    trial.account.clock.advance(timedelta(minutes=1))
+    trial.rows(*({"title": title} for title in titles.values()))
+    how = {"operation": "delete", "match": {"title": "title"}, "fields": {}, "on_conflict": on_conflict}
+    write = trial.write("deals", **how)
+    plan = trial.plan(write)
+    assert figures(plan) == {"deletes": 2}
+    trial.demo.write("PATCH", f"/api/v2/deals/{one['id']}", {"title": "Somebody else's"})
+    is_left = on_conflict != "ours"
+    assert trial.apply(plan, write).counts == ({"done": 1, "moved": 1} if is_left else {"done": 2})
+    assert trial.record("deals", one["id"])["is_deleted"] is not is_left
+    assert trial.record("deals", other["id"])["is_deleted"]
+    trial.apply(trial.undo(plan), write)
+    assert not trial.record("deals", other["id"])["is_deleted"]
 
 
 def test_rows_come_from_a_query_that_sees_the_database_and_nothing_else(trial: WriteTrial) -> None:

@@ -37,7 +37,7 @@ from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.permission import require_permission
 from pipedrive_orchestration.writing.report import plan_as_dict
 
-router = APIRouter(prefix=API_PATH, tags=["writes"])
+router = APIRouter(prefix=API_PATH, tags=["writes"], dependencies=[needs(Scope.WRITES_WRITE)])
 
 SHOWN_ROWS = 1000
 """Rows of a plan that an answer holds."""
@@ -65,7 +65,6 @@ FoundWrite = Annotated[Write, Depends(_found)]
 
 @router.get(
     "/writes",
-    dependencies=[needs(Scope.WRITES_WRITE)],
     response_model=Success[list[WriteItem]],
     responses=answers(),
     summary="List all writes",
@@ -90,7 +89,6 @@ def list_writes(context: Context, _: NoQuery) -> Response:
 
 @router.get(
     "/writes/{write_id}/plan",
-    dependencies=[needs(Scope.WRITES_WRITE)],
     response_model=Success[PlanItem],
     responses=answers(404, 409),
     summary="Show the newest plan of a write",
@@ -104,7 +102,7 @@ def show_plan(context: Context, found: FoundWrite, _: NoQuery) -> Response:
 
 @router.post(
     "/writes/{write_id}/plan",
-    dependencies=[needs(Scope.WRITES_WRITE), needs_connection],
+    dependencies=[needs_connection],
     response_model=Success[PlanItem],
     responses=answers(402, 404, 413, 424, 502),
     openapi_extra=body_of(PlanBody, plan={"refresh": True}),
@@ -120,7 +118,6 @@ def make_plan(context: Context, found: FoundWrite, _: NoQuery, content: JsonBody
 
 @router.get(
     "/writes/{write_id}/apply",
-    dependencies=[needs(Scope.WRITES_WRITE)],
     response_model=Success[AppliedItem],
     responses=answers(404, 409),
     summary="Show how far the application of a write's newest plan is",
@@ -134,7 +131,7 @@ def show_application(context: Context, found: FoundWrite, _: NoQuery) -> Respons
 
 @router.post(
     "/writes/{write_id}/apply",
-    dependencies=[needs(Scope.WRITES_WRITE), needs_connection],
+    dependencies=[needs_connection],
     response_model=Success[AppliedItem],
     responses=answers(402, 404, 409, 413, 424, 502),
     openapi_extra=body_of(ApplyBody, newest={"above_limits": False}),
@@ -154,7 +151,6 @@ def apply_plan(context: Context, found: FoundWrite, _: NoQuery, content: JsonBod
 
 @router.get(
     "/writes/{write_id}/undo",
-    dependencies=[needs(Scope.WRITES_WRITE)],
     response_model=Success[list[PlanItem]],
     responses=answers(404),
     summary="List the plans of a write that can be taken back",
@@ -167,7 +163,7 @@ def list_undoable(context: Context, found: FoundWrite, _: NoQuery) -> Response:
 
 @router.post(
     "/writes/{write_id}/undo",
-    dependencies=[needs(Scope.WRITES_WRITE), needs_connection],
+    dependencies=[needs_connection],
     response_model=Success[PlanItem],
     responses=answers(402, 404, 409, 413, 424, 502),
     openapi_extra=body_of(UndoBody, newest={}),

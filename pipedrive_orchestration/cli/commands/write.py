@@ -23,7 +23,8 @@ from pipedrive_orchestration.pipedrive.requests import PLANNED
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.writes import Writes
 from pipedrive_orchestration.writing.apply import ApplyProgress, ApplyReport, Listener
-from pipedrive_orchestration.writing.ledger import Plan
+from pipedrive_orchestration.writing.execution import Status
+from pipedrive_orchestration.writing.ledger import LedgerRow, Plan
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.permission import require_permission
 from pipedrive_orchestration.writing.report import (
@@ -31,6 +32,7 @@ from pipedrive_orchestration.writing.report import (
     lines_of,
     outcome_of,
     plan_as_dict,
+    row_as_dict,
     summary_of,
 )
 
@@ -52,6 +54,14 @@ def known_planned(incomplete: str) -> list[str]:
 
 class StoppedError(CommandError):
     """An application that has not come to its end; the message says what is left."""
+
+
+class NotMadeError(CommandError):
+    """An application that came to its end, and changes that Pipedrive would not make."""
+
+
+SHOWN_ROWS = 50
+"""Rows of a plan that are shown unless more are asked for."""
 
 
 def write(  # noqa: PLR0913 - arguments of the command line
@@ -88,7 +98,7 @@ def write(  # noqa: PLR0913 - arguments of the command line
     plan: Annotated[
         UUID | None, typer.Option("--plan", help="The plan, by its id; the newest one if not given.")
     ] = None,
-    rows: Annotated[int, typer.Option("--rows", help="How many rows of a plan to show.", min=1)] = 50,
+    rows: Annotated[int, typer.Option("--rows", help="How many rows of a plan to show.", min=1)] = SHOWN_ROWS,
     refresh: Annotated[
         bool, typer.Option("--refresh/--no-refresh", help="Import what has changed before planning.")
     ] = True,
@@ -169,17 +179,21 @@ def _plan_file(
 ) -> None:
     with busy("Planning"):
         plan, proposal = writes.plan_of_file(file, object_type, match, operation)
-    if not json:
-        table = Table("column", "is taken for")
-        for column, key in proposal.match.items():
-            table.add_row(Text(column), Text(f"{key}, by which records are known"))
-        for column, key in proposal.fields.items():
+    if json:
+        columns = {"match": proposal.match, "fields": proposal.fields, "left_out": proposal.left_out}
+        print_json({**plan_as_dict(plan, writes.rows(plan)), "columns": columns})
+        return
+    table = Table("column", "is taken for")
+    for column, key in proposal.match.items():
+        table.add_row(Text(column), Text(f"{key}, by which records are known"))
+    for column, key in proposal.fields.items():
+        if column not in proposal.match:
             table.add_row(Text(column), Text(key))
-        for column, why in proposal.left_out.items():
-            table.add_row(Text(column, style="dim"), Text(f"left out: {why}", style="dim"))
-        out.print(table)
-    _show_plan(writes, plan, rows, json=json)
-    if not json and plan.changes:
+    for column, why in proposal.left_out.items():
+        table.add_row(Text(column, style="dim"), Text(f"left out: {why}", style="dim"))
+    out.print(table)
+    _show_plan(writes, plan, rows, json=False)
+    if plan.changes:
         say(f"`write apply --plan {plan.plan_id}` does that.")
 
 
@@ -193,7 +207,7 @@ def _of_no_write(writes: Writes, action: Action, plan_id: UUID, *, rows: int, ye
         _ask(plan, yes=yes)
         with _progress() as listener:
             report = writes.apply_alone(plan_id, listener=listener)
-        _report(report, f"--plan {plan_id}", json=json)
+        _report(writes, report, f"--plan {plan_id}", json=json)
     elif action is Action.UNDO:
         with busy("Planning"):
             made = writes.undo_alone(plan_id)
@@ -268,11 +282,8 @@ def _show_plan(writes: Writes, plan: Plan, most: int, *, json: bool) -> None:
         print_json(plan_as_dict(plan, writes.rows(plan)))
         return
     entries = writes.rows(plan, most)
-    table = Table(*COLUMNS)
-    for line in lines_of(entries):
-        table.add_row(*(Text(cell, overflow="fold") for cell in line))
     if entries:
-        out.print(table)
+        _print_rows(entries)
     total = plan.changes + plan.conflicts + plan.rejects
     if total > len(entries):
         say(f"{total - len(entries):,} more rows; --rows shows more of them, --json all.")
@@ -286,19 +297,38 @@ def _show_plan(writes: Writes, plan: Plan, most: int, *, json: bool) -> None:
 def _apply(writes: Writes, found: Write, plan: UUID | None, *, above_limits: bool, json: bool) -> None:
     with _progress() as listener:
         report = writes.apply(found, plan, above_limits=above_limits, listener=listener)
-    _report(report, found.slug, json=json)
+    _report(writes, report, found.slug, json=json)
 
 
-def _report(report: ApplyReport, which: str, *, json: bool) -> None:
+_NOT_MADE = (Status.MOVED, Status.REFUSED, Status.UNCERTAIN)
+"""States of changes that were not made, or perhaps not."""
+
+
+def _report(writes: Writes, report: ApplyReport, which: str, *, json: bool) -> None:
+    left = writes.rows(report.plan, statuses=_NOT_MADE)
     if json:
-        print_json(_report_as_dict(report))
+        print_json({**_report_as_dict(report), "not_made": [row_as_dict(row) for row in left]})
     else:
+        if left:
+            _print_rows(left[:SHOWN_ROWS])
+            if len(left) > SHOWN_ROWS:
+                say(f"{len(left) - SHOWN_ROWS:,} more; `write show {which}` shows all.")
         say(
             f"{report.plan.name}: {outcome_of(report.counts)}; {report.tokens:,} tokens, "
             f"{report.requests:,} requests, {report.seconds:g} s."
         )
     if not report.is_complete:
         raise StoppedError(f"Stopped before the end: {report.note} `write apply {which}` goes on.")
+    failed = sum(row.status != Status.MOVED for row in left)
+    if failed:
+        raise NotMadeError(f"{failed:,} of {report.plan.changes:,} changes were not made, or perhaps not.")
+
+
+def _print_rows(rows: Sequence[LedgerRow]) -> None:
+    table = Table(*COLUMNS)
+    for line in lines_of(rows):
+        table.add_row(*(Text(cell, overflow="fold") for cell in line))
+    out.print(table)
 
 
 def _report_as_dict(report: ApplyReport) -> dict[str, Any]:
