@@ -7,10 +7,11 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_orchestration.demo import Faults
@@ -25,8 +26,14 @@ __all__ = ["switch"]
 Draw = Any
 """What `st.data()` gives."""
 
+EXAMPLES = count()
+"""Numbers of the examples of this run."""
+
 ROWS = 8
 """Rows of a table at most."""
+
+KNOWN = 12
+"""Records of the account that rows are about."""
 
 DERIVED = frozenset(
     {
@@ -201,7 +208,8 @@ def test_the_account_is_as_the_plan_of_any_table_promised(
     operation = data.draw(st.sampled_from(["update", "update", "upsert", "create", "delete"]))
     on_conflict = data.draw(st.sampled_from(["theirs", "ours", "fill_empty"]))
     example = Example(trial, operation, on_conflict, columns, data)
-    assume(example.rows)
+    kills = st.lists(st.integers(0, 25), max_size=3)
+    first_kills, later_kills = data.draw(kills), data.draw(kills)
     write, plan = example.write, trial.plan(example.write)
     example.check_plan(plan)
     example.churn()
@@ -212,9 +220,8 @@ def test_the_account_is_as_the_plan_of_any_table_promised(
             trial.apply(plan, write)
         assert snapshot(trial) == before
         how = {"above_limits": True}
-    kills = st.lists(st.integers(0, 25), max_size=3)
     if plan.changes:
-        applied(trial, plan, write, switch, data.draw(kills), **how)
+        applied(trial, plan, write, switch, first_kills, **how)
     example.check_account(plan, before)
     trial.account.clock.advance(timedelta(minutes=1))
     trial.trial.changes(trial.sources[0])
@@ -222,7 +229,7 @@ def test_the_account_is_as_the_plan_of_any_table_promised(
     if any(row.status == "done" for row in trial.ledger(plan)):
         undo = trial.undo(plan)
         example.churn_again()
-        applied(trial, undo, write, switch, data.draw(kills))
+        applied(trial, undo, write, switch, later_kills)
     for record_id, record in snapshot(trial).items():
         if record_id in example.churned_again:
             column, value = example.churned_again[record_id]
@@ -249,12 +256,13 @@ class Example:
             title = next(one for one in columns_of(trial) if one.key == "title")
             columns = columns if any(one.key == "title" for one in columns) else [*columns, title]
         self.columns = {f"c{n}": column for n, column in enumerate(columns)}
-        self.known = {str(one["id"]): dict(one) for one in trial.live("deals", 12)}
+        self.known = {str(one["id"]): dict(one) for one in trial.live("deals", KNOWN)}
         self.rows = list(self._rows(is_new=is_new))
+        self._changes = data.draw(st.lists(self._change(), max_size=3))
+        self._later = data.draw(st.none() | self._change())
         self.churned: dict[str, set[str]] = {}
         self.churned_again: dict[str, tuple[Column, Any]] = {}
-        if self.rows:
-            trial.rows(*(row["cells"] for row in self.rows))
+        trial.rows(*(row["cells"] for row in self.rows))
         names = {
             name: data.draw(st.sampled_from([one.key, one.label or one.key]))
             for name, one in self.columns.items()
@@ -286,9 +294,10 @@ class Example:
 
     def _rows(self, *, is_new: bool) -> Iterator[dict[str, Any]]:
         """Rows: the cells as texts, what they mean, and the record that they are about."""
-        mark = self.data.draw(st.uuids())
-        about = [*self.known, "987654321"] if not is_new else [f"{mark} {n}" for n in range(4)]
-        for record_id in self.data.draw(st.lists(st.sampled_from(about), min_size=1, max_size=ROWS)):
+        # An example that comes again finds in the account what it has made there before.
+        mark = f"{self.data.draw(st.uuids())} {next(EXAMPLES)}"
+        for number in self.data.draw(st.lists(st.integers(0, KNOWN), min_size=1, max_size=ROWS)):
+            record_id = f"{mark} {number % 4}" if is_new else self._known(number)
             cells, meant = {"order" if is_new else "id": record_id}, {}
             for name, column in self.columns.items():
                 cell = self.data.draw(st.none() | column.cells)
@@ -296,6 +305,15 @@ class Example:
                     cell = ("New", "New")
                 cells[name], meant[name] = cell or ("", None)
             yield {"about": record_id, "cells": cells, "meant": meant}
+
+    def _known(self, number: int) -> str:
+        """One of the known records, or none: draws must not depend on what the account has by now."""
+        return "987654321" if number == KNOWN else list(self.known)[number % len(self.known)]
+
+    def _change(self) -> st.SearchStrategy[tuple[int, tuple[Column, Any] | None]]:
+        """What somebody does to a record: its number, and a value for a column, or none to delete it."""
+        values = [column.cells.map(lambda cell, c=column: (c, cell[1])) for column in self.columns.values()]
+        return st.tuples(st.integers(0, KNOWN - 1), st.none() | st.one_of(values))
 
     def _first_rows(self) -> dict[str, dict[str, Any]]:
         """The rows that count: the first about each record."""
@@ -342,28 +360,27 @@ class Example:
 
     def churn(self) -> None:
         """Somebody changes some of the records after the plan was made."""
-        ids = self.data.draw(st.lists(st.sampled_from(sorted(self.known)), max_size=3, unique=True))
-        for record_id in ids:
-            column = self.data.draw(st.sampled_from([*self.columns.values(), None]))
-            if column is None:
+        for number, change in self._changes:
+            record_id = self._known(number)
+            if record_id in self.churned:
+                continue
+            if change is None:
                 self.trial.demo.write("DELETE", f"/api/v2/deals/{record_id}")
                 self.churned[record_id] = {"(deleted)"}
-                continue
-            _, value = self.data.draw(column.cells)
-            self._patch(record_id, column, value)
-            self.churned[record_id] = {column.key}
+            else:
+                self._patch(record_id, *change)
+                self.churned[record_id] = {change[0].key}
 
     def churn_again(self) -> None:
         """Somebody changes a record after the plan was applied, before that is taken back."""
-        living = [record_id for record_id, record in snapshot(self.trial).items() if not record["is_deleted"]]
-        record_id = self.data.draw(st.none() | st.sampled_from([one for one in living if one in self.known]))
-        if record_id is not None:
-            column = self.data.draw(st.sampled_from(list(self.columns.values())))
-            _, value = self.data.draw(column.cells)
-            # The value that is there already is ours, and is taken back.
-            if not is_same(value, value_of(self.trial.record("deals", int(record_id)), column)):
-                self._patch(record_id, column, value)
-                self.churned_again[record_id] = (column, value)
+        if self._later is None or self._later[1] is None:
+            return
+        record_id, (column, value) = self._known(self._later[0]), self._later[1]
+        record = self.trial.record("deals", int(record_id))
+        # The value that is there already is ours, and is taken back.
+        if not record["is_deleted"] and not is_same(value, value_of(record, column)):
+            self._patch(record_id, column, value)
+            self.churned_again[record_id] = (column, value)
 
     def _patch(self, record_id: str, column: Column, value: Any) -> None:
         body = {"custom_fields": {column.key: value}} if column.is_custom else {column.key: value}
