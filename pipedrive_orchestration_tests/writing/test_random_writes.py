@@ -163,6 +163,11 @@ def options(field: Record, *, several: bool) -> st.SearchStrategy[tuple[str, Any
     return st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True).flatmap(told)
 
 
+def values_for(column: Column) -> st.SearchStrategy[tuple[Column, Any]]:
+    """A column with the values that it may have."""
+    return column.cells.map(lambda cell: (column, cell[1]))
+
+
 def value_of(record: Mapping[str, Any], column: Column) -> Any:
     return (record["custom_fields"] or {}).get(column.key) if column.is_custom else record[column.key]
 
@@ -312,7 +317,7 @@ class Example:
 
     def _change(self) -> st.SearchStrategy[tuple[int, tuple[Column, Any] | None]]:
         """What somebody does to a record: its number, and a value for a column, or none to delete it."""
-        values = [column.cells.map(lambda cell, c=column: (c, cell[1])) for column in self.columns.values()]
+        values = [values_for(column) for column in self.columns.values()]
         return st.tuples(st.integers(0, KNOWN - 1), st.none() | st.one_of(values))
 
     def _first_rows(self) -> dict[str, dict[str, Any]]:
