@@ -366,7 +366,7 @@ class Committer:
             doubt_windows(connection, slug, poorer, DOUBT_OF_POORER_CHANGES)
         if self._doubt:
             doubt_windows(connection, slug, None, self._doubt)
-        self.totals.window_states = window_states(connection, slug)
+        self.totals.window_states = window_states(connection, slug) if poorer or self._doubt else states
 
     def _window_entry(self, window: Window, now: datetime) -> WindowEntry:
         """The window's row in the ledger."""

@@ -52,6 +52,7 @@ from pipedrive_orchestration.pipedrive.pagination import (
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import PreviewBody
 from pipedrive_orchestration.warehouse import references
+from pipedrive_orchestration.warehouse.instances import empty_database
 from pipedrive_orchestration.warehouse.references import with_names
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
@@ -296,7 +297,7 @@ class _Sample:
         named = f"({with_names(records, named_columns(derived.values()))})" if derived else records
         matches = self.selection.predicate if self.selection.derived else "_matches"
         values = dict(self.selection.values) if self.selection.derived else {}
-        with duckdb.connect() as connection:
+        with empty_database() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             for read in self.names.read():
                 references.prepare(connection, [read.table])

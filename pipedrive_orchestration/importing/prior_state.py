@@ -91,6 +91,7 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
         )
         done = interrupted.windows if interrupted else frozenset()
         left = [window for window in windows if window.key not in done]
+        rows_in_windows = count_in_windows(connection, source.slug, windows) if types else 0
         return PriorState(
             watermark=watermark.instant if watermark else None,
             removals_until=(watermark.removals_until or watermark.instant) if watermark else None,
@@ -99,9 +100,9 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
                 key: Column(key, types[key], source.labels.get(key, known.label), known.field_type)
                 for key, known in fields.items()
             },
-            rows_in_windows=count_in_windows(connection, source.slug, windows) if types else 0,
+            rows_in_windows=rows_in_windows,
             interrupted=interrupted,
-            rows_left=count_in_windows(connection, source.slug, left) if types else 0,
+            rows_left=count_in_windows(connection, source.slug, left) if done and types else rows_in_windows,
             rows=count_current(connection, source.slug) if types else 0,
             listed_rows=count_not_archived(connection, source.slug) if types else 0,
             user=user_of_signature(connection, request.connection.signature),

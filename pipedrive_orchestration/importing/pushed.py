@@ -46,6 +46,7 @@ from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, ledger, parents
 from pipedrive_orchestration.warehouse.field_history import field_list, last_fields
+from pipedrive_orchestration.warehouse.instances import duckdb_instance
 from pipedrive_orchestration.warehouse.ledger import Watermark
 from pipedrive_orchestration.warehouse.rows import count_current
 from pipedrive_orchestration.warehouse.sql import quoted
@@ -201,7 +202,7 @@ async def _define_known(
 
 def _fits(columns: Sequence[Column], types: Mapping[str, str]) -> bool:
     """Whether a table has columns of these types; another source may have read fields that changed since."""
-    with duckdb.connect() as connection:
+    with duckdb_instance() as connection:
         named = ", ".join(f"typeof(NULL::{column.sql_type})" for column in columns)
         wanted = connection.execute(f"SELECT {named}").fetchone()
     return wanted is not None and all(

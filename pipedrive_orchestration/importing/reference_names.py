@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from pipedrive_orchestration.importing.definition import DerivedColumn
 from pipedrive_orchestration.importing.ranges import Range, RangeReader
 from pipedrive_orchestration.importing.staging import Staging
@@ -30,6 +28,7 @@ from pipedrive_orchestration.pipedrive.object_types import (
 )
 from pipedrive_orchestration.pipedrive.pagination import pages
 from pipedrive_orchestration.pipedrive.responses import Page
+from pipedrive_orchestration.warehouse.instances import duckdb_instance
 from pipedrive_orchestration.warehouse.references import ReferenceTable
 from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.warehouse.tables import Column
@@ -196,7 +195,7 @@ class ReferenceNames:
     def _ids_read(self) -> set[str]:
         if not self.files:
             return set()
-        with duckdb.connect() as connection:
+        with duckdb_instance() as connection:
             rows = connection.execute(
                 f"SELECT _id::VARCHAR FROM {rows_of(self.files)} WHERE _id IS NOT NULL"
             ).fetchall()

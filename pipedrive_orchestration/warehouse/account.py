@@ -50,7 +50,8 @@ def record_account(connection: duckdb.DuckDBPyConnection, account: KnownAccount)
     """Remember what an import was told; a domain that no answer of its own told stays."""
     before = known_account(connection)
     domain = account.domain or (before.domain if before else None)
-    connection.execute(_DDL)
+    if before is None:
+        connection.execute(_DDL)
     connection.execute("DELETE FROM import_ledger.account")
     connection.execute(
         "INSERT INTO import_ledger.account VALUES (?, ?, ?, ?)",

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import duckdb
 
 from pipedrive_orchestration.warehouse.instances import another_connection
 from pipedrive_orchestration.warehouse.sql import quoted
 
+_seen: WeakKeyDictionary[duckdb.DuckDBPyConnection, set[tuple[str, str]]] = WeakKeyDictionary()
+"""The tables that connections have seen. One is used for a moment, in which nobody drops a table."""
+
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
     """Whether there is a table of that name, the changes of the connection's transaction included."""
+    seen = _seen.setdefault(connection, set())
+    if (schema, name) not in seen and _has_table(connection, schema, name):
+        seen.add((schema, name))
+    return (schema, name) in seen
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
     try:
         # An error ends the transaction in which it comes, so this one is not the connection's.
         with another_connection(connection) as other:

@@ -38,14 +38,14 @@ def last_fields(
         return {}
     try:
         rows = connection.execute(
-            "SELECT key, arg_max(label, valid_from), arg_max(field_type, valid_from), "
-            "arg_max(is_custom, valid_from) FROM import_ledger.fields "
-            "WHERE object_type = ? AND list_contains(?, key) GROUP BY key",
+            "SELECT key, label, field_type, is_custom FROM import_ledger.fields "
+            "WHERE object_type = ? AND list_contains(?, key) ORDER BY valid_from",
             [object_type, list(keys)],
         ).fetchall()
     except duckdb.CatalogException:
         # Nothing was imported yet; to look first takes ten times as long as to ask.
         return {}
+    # Of what was true of a field, the last comes last.
     return {key: LedgerField(key, label, field_type, is_custom) for key, label, field_type, is_custom in rows}
 
 

@@ -35,8 +35,6 @@ SETTINGS = (
 ATTACHED = "pipedrive_warehouse"
 """The name of a file's database in the instance. Nothing that is stored in the file has it."""
 
-_RESET = "; ".join(f"RESET {setting}" for setting in SETTINGS)
-
 _idle: list[tuple[int, duckdb.DuckDBPyConnection]] = []
 """The instances that nobody uses, each with the process that made it."""
 
@@ -64,6 +62,15 @@ def duckdb_instance() -> Iterator[duckdb.DuckDBPyConnection]:
         instance.close()
         raise
     _give_back(instance)
+
+
+@contextmanager
+def empty_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a database in memory that is gone after the block."""
+    with duckdb_instance() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {ATTACHED}; USE {ATTACHED}")
+        yield connection
+        connection.execute(f"USE memory; DETACH {ATTACHED}")
 
 
 @contextmanager
@@ -144,8 +151,12 @@ def _take() -> duckdb.DuckDBPyConnection:
 
 
 def _give_back(instance: duckdb.DuckDBPyConnection) -> None:
+    as_new = (
+        f"SET {setting} = {literal(str(CONFIG[setting]))}" if setting in CONFIG else f"RESET {setting}"
+        for setting in SETTINGS
+    )
     try:
-        instance.execute(_RESET)
+        instance.execute("; ".join(as_new))
     except duckdb.Error:
         # Once it has written to its temporary folder, it takes no other.
         instance.close()

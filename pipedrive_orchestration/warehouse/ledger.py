@@ -314,19 +314,23 @@ class Watermark:
 
 def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> Watermark | None:
     """How far a source's changes are loaded, if it was ever imported."""
-    return watermarks_of(connection, [source]).get(source)
+    if not is_present(connection):
+        return None
+    rows = connection.execute(f"{_WATERMARKS} WHERE source = ?", [source]).fetchall()
+    return Watermark(*rows[0][1:]) if rows else None
 
 
 def watermarks_of(connection: duckdb.DuckDBPyConnection, sources: Collection[str]) -> dict[str, Watermark]:
     """The same of several sources, those that were never imported left out."""
     if not is_present(connection):
         return {}
-    rows = connection.execute(
-        "SELECT source, watermark, definition, by_our_clock, removals_until FROM import_ledger.watermarks "
-        "WHERE list_contains(?, source)",
-        [list(sources)],
-    ).fetchall()
+    rows = connection.execute(f"{_WATERMARKS} WHERE list_contains(?, source)", [list(sources)]).fetchall()
     return {source: Watermark(*rest) for source, *rest in rows}
+
+
+_WATERMARKS = (
+    "SELECT source, watermark, definition, by_our_clock, removals_until FROM import_ledger.watermarks"
+)
 
 
 def move_watermark(

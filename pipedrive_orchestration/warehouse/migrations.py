@@ -56,11 +56,10 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
 
 def stamp(connection: duckdb.DuckDBPyConnection) -> None:
     """Record that the tables are of the present version."""
+    if stored_version(connection) == VERSION:
+        return
     connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (version INTEGER, since TIMESTAMPTZ)")
-    connection.execute(
-        f"INSERT INTO {_TABLE} SELECT $version, $now WHERE $version NOT IN (SELECT version FROM {_TABLE})",
-        {"version": VERSION, "now": datetime.now(UTC)},
-    )
+    connection.execute(f"INSERT INTO {_TABLE} VALUES (?, ?)", [VERSION, datetime.now(UTC)])
 
 
 def _keep_definitions(connection: duckdb.DuckDBPyConnection) -> None:

@@ -266,8 +266,14 @@ def _converted(name: str, had: str, sql_type: str) -> str:
 
 def same_type(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bool:
     """Whether two spellings name the same DuckDB type."""
-    row = connection.execute(f"SELECT typeof(NULL::{one}) = typeof(NULL::{other})").fetchone()
-    return bool(row and row[0])
+    if (one, other) not in _same_types:
+        row = connection.execute(f"SELECT typeof(NULL::{one}) = typeof(NULL::{other})").fetchone()
+        _same_types[one, other] = bool(row and row[0])
+    return _same_types[one, other]
+
+
+_same_types: dict[tuple[str, str], bool] = {}
+"""What DuckDB has said of two spellings; it is asked for each column of each import."""
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, slug: str, schema: str = ROWS) -> dict[str, str]:

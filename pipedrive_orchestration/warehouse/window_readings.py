@@ -102,21 +102,11 @@ def interrupted_import(
     """
     if not windows or not is_present(connection):
         return None
-    row = connection.execute(
+    attempts = connection.execute(
         """
-        WITH attempts AS (
-            SELECT import_id FROM import_ledger.imports
-            WHERE source = $source AND status <> 'succeeded' AND pull = $pull
-                AND windows = $windows AND definition = $definition
-                AND started_at BETWEEN $since AND $until
-                AND started_at > coalesce((
-                    SELECT max(started_at) FROM import_ledger.imports
-                    WHERE source = $source AND status = 'succeeded' AND pull = $pull
-                ), TIMESTAMPTZ 'epoch')
-        )
-        SELECT min(pull_started_at), list(DISTINCT "window")
-        FROM import_ledger.windows
-        WHERE import_id IN (SELECT import_id FROM attempts) AND read_until IS NULL
+        SELECT import_id, started_at FROM import_ledger.imports
+        WHERE source = $source AND status <> 'succeeded' AND pull = $pull
+            AND windows = $windows AND definition = $definition AND started_at BETWEEN $since AND $until
         """,
         {
             "source": source,
@@ -126,8 +116,20 @@ def interrupted_import(
             "since": since,
             "until": until,
         },
-    ).fetchone()
-    return Interrupted(row[0], frozenset(row[1])) if row and row[1] else None
+    ).fetchall()
+    if not attempts:
+        return None
+    ((last_success,),) = connection.execute(
+        "SELECT max(started_at) FROM import_ledger.imports "
+        "WHERE source = ? AND status = 'succeeded' AND pull = ?",
+        [source, pull],
+    ).fetchall()
+    rows = connection.execute(
+        'SELECT pull_started_at, "window" FROM import_ledger.windows '
+        "WHERE list_contains(?::UUID[], import_id) AND read_until IS NULL",
+        [[one for one, started_at in attempts if last_success is None or started_at > last_success]],
+    ).fetchall()
+    return Interrupted(min(at for at, _ in rows), frozenset(key for _, key in rows)) if rows else None
 
 
 def record_windows(connection: duckdb.DuckDBPyConnection, entries: Sequence[WindowEntry]) -> None:
@@ -178,20 +180,21 @@ def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
         return {}
     rows = connection.execute(
         """
-        SELECT "window", read_until IS NULL AS is_whole,
-            arg_max((pull_started_at, definition, columns, reader, doubt, read_until), committed_at)
-        FROM import_ledger.windows WHERE source = ? GROUP BY ALL ORDER BY ALL DESC
+        SELECT "window", read_until, pull_started_at, definition, columns, reader, doubt
+        FROM import_ledger.windows WHERE source = ? ORDER BY read_until IS NULL DESC, committed_at
         """,
         [source],
     ).fetchall()
     states: dict[str, WindowState] = {}
-    # Whole readings come before parts of the same window.
-    for key, is_whole, (read_at, definition, columns, reader, doubt, until) in rows:
-        if is_whole:
+    # Whole readings come before parts of the same window, and the last of each kind comes last.
+    for key, until, read_at, definition, columns, reader, doubt in rows:
+        if until is None:
             states[key] = WindowState(read_at, definition, columns, reader, doubt)
-        elif key not in states or (states[key].read_at or read_at) < read_at:
-            part = WindowPart(read_at, until, definition, columns, reader)
-            states[key] = replace(states.get(key, WindowState()), part=part)
+        else:
+            whole = states.get(key, WindowState())
+            is_newer = whole.read_at is None or whole.read_at < read_at
+            part = WindowPart(read_at, until, definition, columns, reader) if is_newer else None
+            states[key] = replace(whole, part=part)
     return states
 
 

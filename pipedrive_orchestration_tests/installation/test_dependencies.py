@@ -23,6 +23,7 @@ TESTS = ("benchmarks", "pipedrive_orchestration_tests")
 
 NEEDED_BY_OTHERS = {
     "pytz": "DuckDB imports it to fetch an instant with its time zone",
+    "sniffio": "httpcore asks it at every request, and all folders are searched where it is missing",
     "python-multipart": "Starlette reads the uploads of the demo account with it",
 }
 """Declared though no file of ours names them, and why."""
