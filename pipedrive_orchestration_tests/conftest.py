@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,15 @@ from xdist.scheduler import LoadFileScheduling
 
 from pipedrive_orchestration import settings
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration.warehouse import instances
+from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.clocks import INSTANT, PRESENT, set_clock
 
 set_clock()
+
+if not FULL:
+    # The processes of the tests share few cores, and threads that wait for each other cost more than they do.
+    instances.CONFIG["threads"] = 1
 
 # The tests start dozens of processes, and each of them would compile the same modules again.
 sys.dont_write_bytecode = False
@@ -91,8 +99,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TestsTh
     return TestsThatWaitShareProcesses(config, log)
 
 
-LONG_FIRST = ("live", "end_to_end", "exactness", "orchestration")
+LONG_FIRST = ("live", "end_to_end", "exactness", "orchestration", "models", "writing", "webhooks")
 """Folders with the files that take longest; for one that begins last, all other processes would wait."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spares the processes the search for garbage in what stays until the end: modules and tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        atexit.register(gc.unfreeze)
+        gc.set_threshold(20_000, 20, 20)
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

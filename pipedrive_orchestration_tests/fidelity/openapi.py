@@ -89,21 +89,41 @@ class Operation:
         return violation.kind == "unknown property" and is_of_record and name in self.includable
 
 
+_PATH = re.compile(
+    r"^  (?P<quote>'?)(?P<path>/.*)(?P=quote):\n(?P<operations>(?:(?:    .*)?\n)*)", re.MULTILINE
+)
+_METHOD = re.compile(rf"^    ({'|'.join(_METHODS)}):$", re.MULTILINE)
+
+
 class Document:
-    """One OpenAPI file."""
+    """One OpenAPI file: of its tens of thousands of lines, the paths that are asked for are parsed."""
 
     def __init__(self, path: Path) -> None:
-        self._document = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
+        text = path.read_text("utf-8")
+        self._paths = {found["path"]: found["operations"] for found in _PATH.finditer(text)}
+        self._parsed: dict[str, Schema] = {}
         self._operations: dict[tuple[str, str], Operation] = {}
 
     def operations(self) -> set[tuple[str, str]]:
         """Method and path of every operation."""
         return {
             (method.upper(), path)
-            for path, methods in self._document["paths"].items()
-            for method in methods
-            if method in _METHODS
+            for path, operations in self._paths.items()
+            for method in _METHOD.findall(operations)
         }
+
+    def of_path(self, path: str) -> Schema:
+        """The operations of a path by their methods in small letters, as the file has them.
+
+        Raises:
+            KeyError: the file does not have the path.
+        """
+        if path not in self._parsed:
+            self._parsed[path] = yaml.load(self._paths[path], Loader=yaml.CSafeLoader)
+        return self._parsed[path]
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths
 
     def operation(self, method: str, path: str) -> Operation:
         """The operation of a method and a path template.
@@ -112,20 +132,20 @@ class Document:
             KeyError: the file has none.
         """
         if (method, path) not in self._operations:
-            self._operations[method, path] = self._read(self._document["paths"][path][method.lower()])
+            self._operations[method, path] = self._read(self.of_path(path)[method.lower()])
         return self._operations[method, path]
 
     def says_several(self, method: str, path: str) -> bool:
         """Whether an operation changes several records: by ids in its query, or by a list as its body."""
-        node = self._document["paths"][path][method.lower()]
-        bodies = self._resolve(node["requestBody"])["content"].values() if "requestBody" in node else ()
-        schemas = [self._merge(self._resolve(content["schema"])) for content in bodies]
-        listed = [self._resolve(schema.get("properties", {}).get("data", schema)) for schema in schemas]
+        node = self.of_path(path)[method.lower()]
+        bodies = node["requestBody"]["content"].values() if "requestBody" in node else ()
+        schemas = [self._merge(content["schema"]) for content in bodies]
+        listed = [schema.get("properties", {}).get("data", schema) for schema in schemas]
         is_list = any(schema.get("type") == "array" for schema in listed)
         return is_list or "ids" in self.operation(method, path).parameters
 
     def _read(self, node: Schema) -> Operation:
-        parameters = [self._resolve(parameter) for parameter in node.get("parameters", [])]
+        parameters = node.get("parameters", [])
         asked = [parameter for parameter in parameters if parameter["in"] == "query"]
         query = {entry["name"]: entry.get("schema", {}) for entry in asked}
         return Operation(
@@ -142,28 +162,20 @@ class Document:
     def _body(self, node: Schema | None) -> dict[str, bool]:
         if node is None:
             return {}
-        (content,) = self._resolve(node)["content"].values()
-        schema = self._resolve(content["schema"])
+        (content,) = node["content"].values()
+        schema = content["schema"]
         merged = self._merge(schema.get("items", schema))
         required = merged.get("required", ())
         return {key: key in required for key in merged.get("properties", {})}
 
     def _answers(self, responses: Schema) -> Iterator[tuple[int, Schema]]:
         for status, response in responses.items():
-            content = self._resolve(response).get("content", {}).get("application/json")
+            content = response.get("content", {}).get("application/json")
             if content is not None:
                 yield int(status), self._translate(content["schema"])
 
-    def _resolve(self, node: Schema) -> Schema:
-        while "$ref" in node:
-            target: Any = self._document
-            for step in node["$ref"].removeprefix("#/").split("/"):
-                target = target[step]
-            node = target
-        return node
-
     def _translate(self, node: Schema) -> Schema:
-        node = self._merge(self._resolve(node))
+        node = self._merge(node)
         schema: Schema = {key: node[key] for key in _KEPT if key in node}
         if "properties" in node:
             properties = {name: self._translate(child) for name, child in node["properties"].items()}
@@ -186,7 +198,7 @@ class Document:
         """The node without ``allOf``: in these files that only ever joins lists of properties."""
         merged: Schema = {key: value for key, value in node.items() if key != "allOf"}
         for part in node.get("allOf", ()):
-            flat = self._merge(self._resolve(part))
+            flat = self._merge(part)
             merged["properties"] = merged.get("properties", {}) | flat.get("properties", {})
             merged["required"] = [*merged.get("required", ()), *flat.get("required", ())]
             merged = {key: value for key, value in flat.items() if key not in merged} | merged

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import duckdb
-
 from pipedrive_orchestration.importing import ImportReport, Listener, Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.sources import Source
@@ -62,15 +60,13 @@ def run(
 
 def query(folder: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
     """What a query of the warehouse in that folder answers; times in UTC."""
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with Warehouse(str(folder / "warehouse.duckdb")).reading() as connection:
         return connection.execute(sql, list(parameters)).fetchall()
 
 
 def rows(folder: Path, slug: str) -> dict[Any, dict[str, Any]]:
     """The rows of a source by id."""
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with Warehouse(str(folder / "warehouse.duckdb")).reading() as connection:
         cursor = connection.execute(f'SELECT * FROM pipedrive."{slug}"')
         names = [column[0] for column in cursor.description]
         return {values[0]: dict(zip(names, values, strict=True)) for values in cursor.fetchall()}

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.object_types import Bounds, Entries, ObjectType
+from pipedrive_orchestration_tests.fidelity.openapi import Document, folder
 from pipedrive_orchestration_tests.importing.canned import Reply, page
 
-FOLDER = Path(
-    os.environ.get("PIPEDRIVE_OPENAPI")
-    or Path(__file__).resolve().parents[3] / "shared" / "pipedrive" / "openapi"
-)
+FOLDER = folder()
 
 
 @dataclass
@@ -63,16 +56,14 @@ class Example:
 
 
 @cache
-def _text(version: str) -> str:
-    return (FOLDER / f"{version}.yaml").read_text("utf-8")
+def _document(version: str) -> Document:
+    return Document(FOLDER / f"{version}.yaml")
 
 
-@cache
 def operations(version: str, path: str) -> dict[str, Any]:
-    """The operations of a path; of a file of 50,000 lines only those of the path are parsed."""
-    found = re.search(rf"^  '?{re.escape(path)}'?:\n(?:(?:    .*)?\n)*", _text(version), re.MULTILINE)
-    operations: dict[str, Any] = yaml.load(found[0], Loader=yaml.CSafeLoader)[path] if found else {}
-    return operations
+    """The operations of a path; none where the file does not have it."""
+    document = _document(version)
+    return document.of_path(path) if path in document else {}
 
 
 def _answers(version: str, path: str) -> Iterator[tuple[str, Any]]:
