@@ -25,7 +25,7 @@ Where nobody outside Pipedrive knows what it does (docs/pipedrive-api.md#unverif
   false; ``filter_id`` finds neither;
 * ``merge_what_id`` of a person in recents names the other one, on both of them;
 * the request that crosses the daily budget is answered, the next one is not; midnight is UTC;
-* a retired v1 route answers 410, or 404 if so chosen, and costs nothing;
+* a retired v1 route answers 410 and costs nothing;
 * an empty ``custom_fields`` object clears all custom fields;
 * one app is installed: ``demo.oauth`` has its credentials, and ``POST /oauth/token`` answers beside the API.
 """

@@ -17,24 +17,24 @@ from types import FrameType
 
 from pipedrive_orchestration.demo.faults import Fault, Faults
 from pipedrive_orchestration.demo.journal import JournalError, birth_in
-from pipedrive_orchestration.demo.server import Server, listening_socket, surface_of, url_of
+from pipedrive_orchestration.demo.server import Server, api_of, listening_socket, url_of
 from pipedrive_orchestration.demo.settings import Settings
 
 _PARENT_CHECK_SECONDS = 0.5
 _DEFAULTS = Settings()
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be greater than 0, not {text}")
-    return value
-
-
 def _not_negative(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be greater than 0, not {text}")
     return value
 
 
@@ -63,9 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--daily-tokens", type=_not_negative, default=0, help="tokens per day; 0 for no limit"
-    )
-    parser.add_argument(
-        "--retired", type=int, choices=(410, 404), default=410, help="what retired v1 routes answer"
     )
     parser.add_argument(
         "--faults",
@@ -107,7 +104,6 @@ def _settings(chosen: argparse.Namespace) -> Settings:
         latency_ms=chosen.latency_ms,
         burst=chosen.burst,
         daily_tokens=chosen.daily_tokens,
-        retired=chosen.retired,
         journal=chosen.journal,
         faults=chosen.faults and replace(chosen.faults, seed=chosen.seed),
     )
@@ -120,9 +116,9 @@ def _scale_in(journal: Path | None) -> float:
 
 def _serve(settings: Settings, parent: int | None) -> None:
     with listening_socket(settings.port) as listener:
-        surface = surface_of(settings)
+        api = api_of(settings)
         address = f"PIPEDRIVE_API_URL={url_of(listener)} PIPEDRIVE_API_TOKEN={settings.token}"
-        server = Server(surface, lambda: print(address, flush=True))  # noqa: T201
+        server = Server(api, lambda: print(address, flush=True))  # noqa: T201
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             server.should_exit = True
@@ -133,8 +129,8 @@ def _serve(settings: Settings, parent: int | None) -> None:
         if parent is not None:
             threading.Thread(target=_stop_without, args=(parent, server), daemon=True).start()
         server.run(sockets=[listener])
-        if surface.journal is not None:
-            surface.journal.close()
+        if api.journal is not None:
+            api.journal.close()
 
 
 def _stop_without(parent: int, server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP surface: authentication, limits and envelopes around the endpoints."""
+"""The HTTP API of an account: authentication, limits and envelopes around the endpoints."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class DemoApi:
     """Answers requests on behalf of one account; an ASGI application.
 
     Attributes:
@@ -120,7 +120,7 @@ class Surface:
     def _meant(self, request: Request, caller: _Caller) -> tuple[Operation | None, ApiError | None]:
         """The operation that is asked for, or why there is none."""
         try:
-            operation, _ = find(request.method, request.url.path, self.settings.retired)
+            operation, _ = find(request.method, request.url.path)
         except ApiError as error:
             return None, error
         if caller.scopes is not None and caller.scopes.isdisjoint(operation.scopes):

@@ -70,7 +70,7 @@ def model_of(table: str, *, new: bool) -> type[Body]:
     fields: dict[str, Any] = {}
     for line in table.split(";"):
         type_name, _, keys = line.strip().partition(":")
-        one: Any = _TYPES[type_name.strip("[]?")]
+        one: Any = TYPES[type_name.strip("[]?")]
         kind: Any = list[one] if type_name[0] == "[" else one
         for word in keys.split():
             key, marks = re.fullmatch(r"(\w+)(\W*)", word).groups()  # type: ignore[union-attr]
@@ -101,9 +101,15 @@ def _time_of_day(text: str) -> str:
     return text
 
 
+def _whole_time_of_day(text: str) -> str:
+    if text.count(":") != 2:
+        raise PydanticCustomError("demo", "This value should be a time such as 09:00:00")
+    return _time_of_day(text)
+
+
 _TEXT = Annotated[str, AfterValidator(_not_blank)]
 
-_TYPES: dict[str, Any] = {
+TYPES: dict[str, Any] = {
     "text": _TEXT,
     "string": str,
     "note": Annotated[_TEXT, Field(max_length=100 * 1024)],
@@ -123,6 +129,7 @@ _TYPES: dict[str, Any] = {
     "v1 instant": Annotated[str, AfterValidator(_v1_instant)],
     "date": Annotated[str, AfterValidator(calendar_date)],
     "clock": Annotated[str, AfterValidator(_time_of_day)],
+    "time": Annotated[str, AfterValidator(_whole_time_of_day)],
     "object": dict[str, Any],
     "visibility": Literal[1, 3, 5, 7],
     "v1 visibility": Literal["1", "3", "5", "7"],
@@ -175,7 +182,7 @@ for _name, _table in {
     "amount": "number: amount!; text: currency!",
     "option": "name: label!",
 }.items():
-    _TYPES[_name] = model_of(_table, new=True)
+    TYPES[_name] = model_of(_table, new=True)
 
 BODIES = {
     "deals": """text: title! currency; id: owner_id pipeline_id stage_id; id?: person_id org_id;

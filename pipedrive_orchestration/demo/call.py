@@ -97,11 +97,6 @@ def success(data: Any, status: int = 200, **more: Any) -> Answer:
     return Answer(orjson.dumps({"success": True, "data": data, **more}), status)
 
 
-def success_with(beside: Mapping[str, Any], data: Any, status: int = 200) -> Answer:
-    """The same with keys beside ``data`` that have the name of a parameter."""
-    return Answer(orjson.dumps({**beside, "success": True, "data": data}), status)
-
-
 def success_encoded(data: bytes, status: int = 200, **more: Any) -> Answer:
     """The same for data that is JSON already."""
     return Answer(b'{"success":true,"data":%b%b}' % (data, _beside(more)), status)

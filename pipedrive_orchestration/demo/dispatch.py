@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, urlsplit
 from pipedrive_orchestration.demo.account.account import Account
 from pipedrive_orchestration.demo.call import Answer, Call
 from pipedrive_orchestration.demo.endpoints import (
-    child_writes,
     children,
     conversions,
     fields,
@@ -31,85 +30,76 @@ from pipedrive_orchestration.demo.parameters import parse
 
 Endpoint = Callable[[Call], Answer]
 
-_OF_RECORDS: dict[tuple[str, str], Endpoint] = {
-    ("GET", ""): lists.listed,
-    ("GET", "/archived"): lists.archived,
-    ("GET", "/search"): search.found,
-    ("GET", "/{id}"): lists.one,
-    ("POST", ""): records.created,
-    ("POST", "/{id}/archive"): records.archived,
-    ("PATCH", "/{id}"): records.updated,
-    ("PUT", "/{id}"): records.updated,
-    ("PUT", "/{id}/merge"): merges.merged,
-    ("DELETE", "/{id}"): records.deleted,
-    ("DELETE", ""): records.several_deleted,
+_OF_RECORDS: dict[str, Endpoint] = {
+    "GET ": lists.listed,
+    "GET /archived": lists.archived,
+    "GET /search": search.found,
+    "GET /{id}": lists.one,
+    "POST ": records.created,
+    "POST /{id}/archive": records.archived,
+    "PATCH /{id}": records.updated,
+    "PUT /{id}": records.updated,
+    "PUT /{id}/merge": merges.merged,
+    "DELETE /{id}": records.deleted,
+    "DELETE ": records.several_deleted,
 }
-_OF_FIELDS: dict[tuple[str, str], Endpoint] = {
-    ("GET", ""): fields.listed,
-    ("GET", "/{field_code}"): fields.one,
-    ("POST", ""): fields.created,
-    ("PATCH", "/{field_code}"): fields.updated,
-    ("DELETE", "/{field_code}"): fields.deleted,
-    ("POST", "/{field_code}/options"): fields.options_added,
-    ("PATCH", "/{field_code}/options"): fields.options_renamed,
-    ("DELETE", "/{field_code}/options"): fields.options_deleted,
-}
-_OTHERS: dict[str, Endpoint] = {
-    "/users/me": lists.me,
-    "/goals/find": lists.goals,
-    "/mailbox/mailThreads": lists.mail_threads,
-    "/userConnections": lists.connections,
-    "/itemSearch": search.items_found,
-    "/recents": recents.listed,
-    "/files/{id}/download": lists.content,
-    "/leadFields": fields.lead_fields,
-    "/noteFields": fields.note_fields,
-}
-_SINGLE: dict[tuple[str, str], Endpoint] = {
-    ("POST", "/files"): files.uploaded,
-    ("POST", "/files/remote"): files.remote_made,
-    ("POST", "/files/remoteLink"): files.remote_linked,
-    ("GET", "/mailbox/mailThreads/{id}"): files.thread,
-    ("PUT", "/mailbox/mailThreads/{id}"): files.thread_changed,
-    ("DELETE", "/mailbox/mailThreads/{id}"): files.thread_deleted,
-    ("POST", "/leads/{id}/convert/deal"): conversions.lead_to_deal,
-    ("POST", "/deals/{id}/convert/lead"): conversions.deal_to_lead,
-    ("GET", "/deals/{id}/convert/status/{conversion_id}"): conversions.status,
-    ("GET", "/leads/{id}/convert/status/{conversion_id}"): conversions.status,
-    ("GET", "/organizationRelationships/{id}"): child_writes.relationship,
-    ("POST", "/organizationRelationships"): child_writes.relationship_created,
-    ("PUT", "/organizationRelationships/{id}"): child_writes.relationship_updated,
-    ("DELETE", "/organizationRelationships/{id}"): child_writes.relationship_deleted,
-    ("GET", "/notes/{id}/comments/{commentId}"): child_writes.one,
-    ("POST", "/deals/{id}/products/bulk"): child_writes.several_created,
-    ("DELETE", "/deals/{id}/products"): child_writes.several_deleted,
+_OF_FIELDS: dict[str, Endpoint] = {
+    "GET ": fields.listed,
+    "GET /{field_code}": fields.one,
+    "POST ": fields.created,
+    "PATCH /{field_code}": fields.updated,
+    "DELETE /{field_code}": fields.deleted,
+    "POST /{field_code}/options": fields.options_added,
+    "PATCH /{field_code}/options": fields.options_renamed,
+    "DELETE /{field_code}/options": fields.options_deleted,
 }
 _OF_CHILDREN: dict[str, Endpoint] = {
-    "POST": child_writes.created,
-    "PATCH": child_writes.updated,
-    "PUT": child_writes.updated,
-    "DELETE": child_writes.deleted,
+    "GET": children.listed,
+    "POST": children.created,
+    "PATCH": children.updated,
+    "PUT": children.updated,
+    "DELETE": children.deleted,
 }
-_OF_WEBHOOKS: dict[tuple[str, str], Endpoint] = {
-    ("POST", ""): webhooks.created,
-    ("DELETE", "/{id}"): webhooks.deleted,
+_OF_ONE_PATH: dict[str, Endpoint] = {
+    "GET /users/me": lists.me,
+    "GET /goals/find": lists.goals,
+    "GET /userConnections": lists.connections,
+    "GET /itemSearch": search.items_found,
+    "GET /recents": recents.listed,
+    "GET /leadFields": fields.lead_fields,
+    "GET /noteFields": fields.note_fields,
+    "GET /files/{id}/download": files.content,
+    "POST /files": files.uploaded,
+    "POST /files/remote": files.remote_made,
+    "POST /files/remoteLink": files.remote_linked,
+    "GET /mailbox/mailThreads": files.threads,
+    "GET /mailbox/mailThreads/{id}": files.thread,
+    "PUT /mailbox/mailThreads/{id}": files.thread_changed,
+    "DELETE /mailbox/mailThreads/{id}": files.thread_deleted,
+    "POST /leads/{id}/convert/deal": conversions.lead_to_deal,
+    "POST /deals/{id}/convert/lead": conversions.deal_to_lead,
+    "GET /deals/{id}/convert/status/{conversion_id}": conversions.status,
+    "GET /leads/{id}/convert/status/{conversion_id}": conversions.status,
+    "GET /organizationRelationships/{id}": children.relationship_shown,
+    "POST /organizationRelationships": children.relationship_created,
+    "PUT /organizationRelationships/{id}": children.relationship_updated,
+    "DELETE /organizationRelationships/{id}": children.relationship_deleted,
+    "GET /notes/{id}/comments/{commentId}": children.one,
+    "POST /deals/{id}/products/bulk": children.several_created,
+    "DELETE /deals/{id}/products": children.several_deleted,
+    "POST /webhooks": webhooks.created,
+    "DELETE /webhooks/{id}": webhooks.deleted,
 }
 
 
 def _endpoint(operation: Operation) -> Endpoint:
     """What answers an operation: method and path tell."""
-    if (operation.method, operation.path) in _SINGLE:
-        return _SINGLE[operation.method, operation.path]
-    if operation.method != "GET" and child_writes.kind_of(operation.path) is not None:
+    if (special := _OF_ONE_PATH.get(f"{operation.method} {operation.path}")) is not None:
+        return special
+    if operation.path in children.LISTS or children.kind_of(operation.path) is not None:
         return _OF_CHILDREN[operation.method]
-    if operation.path in _OTHERS:
-        return _OTHERS[operation.path]
-    if operation.path in children.LISTS:
-        return children.listed
-    if operation.resource == "webhooks" and operation.method != "GET":
-        return _OF_WEBHOOKS[operation.method, operation.subpath]
     endpoints = _OF_FIELDS if operation.resource in FIELD_LISTS.values() else _OF_RECORDS
-    return endpoints[operation.method, operation.subpath]
+    return endpoints[f"{operation.method} {operation.subpath}"]
 
 
 _ENDPOINTS = {operation: _endpoint(operation) for operation in OPERATIONS}
@@ -131,12 +121,11 @@ for _operation in OPERATIONS:
     _METHODS[_template(_operation.version, _operation.path)][_operation.method] = _operation
 
 
-def find(method: str, path: str, retired_status: int = 410) -> tuple[Operation, dict[str, str]]:
+def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     """The operation that a method and a path mean, and the values of the path's parameters.
 
     Raises:
-        ApiError: 404 if there is no such path, 405 if it has no such method, and the given status if
-            Pipedrive has taken it away.
+        ApiError: 404 if there is no such path, 405 if it has no such method, 410 if it is retired.
     """
     prefix = next((prefix for prefix in _PREFIXES if path.startswith(prefix)), None)
     if prefix is None:
@@ -148,7 +137,7 @@ def find(method: str, path: str, retired_status: int = 410) -> tuple[Operation, 
         if method not in methods:
             allowed.extend(methods)
         elif (operation := methods[method]) is None:
-            raise retired(retired_status)
+            raise retired()
         else:
             values = zip(operation.path.split("/")[2:], words, strict=True)
             return operation, {part[1:-1]: word for part, word in values if part[0] == "{"}

@@ -79,14 +79,9 @@ def method_not_allowed(allow: str) -> ApiError:
     return ApiError(405, _envelope("Method not allowed", HINT), {"allow": allow})
 
 
-def retired(status: int) -> ApiError:
-    """What a v1 route that Pipedrive has taken away answers.
-
-    See docs/pipedrive-api.md#addresses-and-versions.
-    """
-    if status == 404:
-        return not_found()
-    return ApiError(status, _envelope("This endpoint is no longer available", "Use the v2 endpoint instead."))
+def retired() -> ApiError:
+    """410 for a v1 route that Pipedrive has taken away (docs/pipedrive-api.md#addresses-and-versions)."""
+    return ApiError(410, _envelope("This endpoint is no longer available", "Use the v2 endpoint instead."))
 
 
 def over_limit() -> ApiError:

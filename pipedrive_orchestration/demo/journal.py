@@ -8,22 +8,19 @@ their instants, so that a later start shows the same account.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
-
-from pipedrive_orchestration.demo.clock import V2_TIME
+from pydantic import BaseModel, ValidationError
 
 
 class JournalError(Exception):
     """A journal that cannot be used; the message names the file, the line and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(BaseModel):
     """How an account began."""
 
     seed: int
@@ -31,14 +28,18 @@ class Birth:
     born: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(BaseModel):
     """A write that succeeded: when, and what was sent."""
 
     at: datetime
     method: str
     path: str
-    body: bytes
+    body: Any
+
+    @property
+    def content(self) -> bytes:
+        """What was sent, as it was sent."""
+        return b"" if self.body is None else orjson.dumps(self.body)
 
 
 class Journal:
@@ -55,30 +56,19 @@ class Journal:
 
     def __init__(self, path: Path, birth: Birth) -> None:
         self._path = path
+        self.birth = birth_in(path) or birth
+        if (self.birth.seed, self.birth.scale) != (birth.seed, birth.scale):
+            raise JournalError(
+                f"{path} belongs to an account with seed {self.birth.seed} and scale {self.birth.scale:g}; "
+                "start it with these, or choose another file"
+            )
         try:
             self._lines = _whole_lines(path)
             self._file = path.open("ab")
         except OSError as error:
             raise JournalError(f"{path} cannot be opened: {error.strerror}") from error
         if not self._lines:
-            self._write(_header(birth))
-            self.birth = birth
-        else:
-            self.birth = self._read_birth(birth)
-
-    def _read_birth(self, asked: Birth) -> Birth:
-        try:
-            found = _birth(self._path, self._lines[0])
-        except JournalError:
-            self.close()
-            raise
-        if (found.seed, found.scale) != (asked.seed, asked.scale):
-            self.close()
-            raise JournalError(
-                f"{self._path} belongs to an account with seed {found.seed} and scale {found.scale:g}; "
-                "start it with these, or choose another file"
-            )
-        return found
+            self._append(birth)
 
     def writes(self) -> Iterator[Write]:
         """The writes that the file held when it was opened.
@@ -88,23 +78,21 @@ class Journal:
         """
         for number, line in enumerate(self._lines[1:], start=2):
             try:
-                entry = orjson.loads(line)
-                body = b"" if entry["body"] is None else orjson.dumps(entry["body"])
-                yield Write(_instant(entry["at"]), entry["method"], entry["path"], body)
-            except (ValueError, KeyError, TypeError) as error:
+                yield Write.model_validate_json(line)
+            except ValidationError as error:
                 raise JournalError(f"{self._path}, line {number}: not a write of a demo account") from error
 
     def append(self, at: datetime, method: str, path: str, content: bytes) -> None:
         """Keeps a write that has just succeeded; it is with the operating system on return."""
         body = orjson.loads(content) if content else None
-        self._write({"at": at.strftime(V2_TIME), "method": method, "path": path, "body": body})
+        self._append(Write(at=at, method=method, path=path, body=body))
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        self._file.write(orjson.dumps(entry) + b"\n")
+    def _append(self, entry: BaseModel) -> None:
+        self._file.write(entry.model_dump_json().encode() + b"\n")
         self._file.flush()
 
 
@@ -117,18 +105,12 @@ def birth_in(path: Path) -> Birth | None:
     try:
         with path.open("rb") as file:
             header = file.readline()
+        return Birth.model_validate_json(header) if header.endswith(b"\n") else None
     except FileNotFoundError:
         return None
     except OSError as error:
         raise JournalError(f"{path} cannot be opened: {error.strerror}") from error
-    return _birth(path, header) if header.endswith(b"\n") else None
-
-
-def _birth(path: Path, header: bytes) -> Birth:
-    try:
-        told = orjson.loads(header)
-        return Birth(told["seed"], told["scale"], _instant(told["born"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except ValidationError as error:
         raise JournalError(f"{path} is not the journal of a demo account; choose another file") from error
 
 
@@ -142,11 +124,3 @@ def _whole_lines(path: Path) -> list[bytes]:
         with path.open("r+b") as file:
             file.truncate(len(whole))
     return whole.splitlines()
-
-
-def _header(birth: Birth) -> dict[str, Any]:
-    return {"seed": birth.seed, "scale": birth.scale, "born": birth.born.strftime(V2_TIME)}
-
-
-def _instant(text: str) -> datetime:
-    return datetime.strptime(text, V2_TIME).replace(tzinfo=UTC)

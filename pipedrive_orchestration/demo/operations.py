@@ -1,9 +1,11 @@
-"""The operations that the account answers, one a line: what Pipedrive's OpenAPI files say of each.
+"""The operations that the account answers: what Pipedrive's OpenAPI files say of each.
 
-A line holds method, path, price in tokens, paging and the OAuth scopes of which one suffices
-(``deals:read|full`` stands for ``deals:read`` and ``deals:full``). Lines that begin with ``?`` hold the query
-parameters of the operation above, except those of its paging; ``!`` marks a required one, ``=`` precedes the
-words that one is limited to.
+Lines that begin with a path name the OAuth scopes of which one suffices, those of reads and after a semicolon
+those of writes; ``deals:read|full`` stands for ``deals:read`` and ``deals:full``. Below stand the operations
+of that path, or of all the paths above: methods with what follows the path, the price in tokens (of writes
+only where it is not the usual one), the paging and, behind ``?``, the query parameters except those of
+paging. ``!`` marks a required parameter, ``=`` precedes the words that one is limited to, ``@`` stands for a
+set that several operations take.
 """
 
 from __future__ import annotations
@@ -72,7 +74,8 @@ class Operation:
     @cached_property
     def resource(self) -> str:
         """What it is about, the first word of the path, such as ``lead_labels`` of ``/leadLabels/{id}``."""
-        return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", self.path.split("/")[1])
+        word = self.path.removeprefix("/mailbox").split("/")[1]
+        return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", word)
 
     @property
     def subpath(self) -> str:
@@ -81,393 +84,267 @@ class Operation:
 
 
 _V2 = """
-GET    /activities                             10 cursor activities:read|full
-       ? filter_id ids owner_id deal_id lead_id person_id org_id done updated_since updated_until
-       ? sort_by sort_direction include_fields
-POST   /activities                              5 -      activities:full
-GET    /activities/{id}                         1 -      activities:read|full
-       ? include_fields
-PATCH  /activities/{id}                         5 -      activities:full
-DELETE /activities/{id}                         3 -      activities:full
-
-GET    /deals                                  10 cursor deals:read|full
-       ? filter_id ids owner_id person_id org_id pipeline_id stage_id status=open|won|lost|deleted
-       ? updated_since updated_until sort_by sort_direction
-       ? include_fields custom_fields include_option_labels include_labels
-GET    /deals/archived                         20 cursor deals:read|full
-       ? filter_id ids owner_id person_id org_id pipeline_id stage_id status=open|won|lost|deleted
-       ? updated_since updated_until sort_by sort_direction include_fields custom_fields
-GET    /deals/installments                     10 cursor deals:read|full
-       ? deal_ids! sort_by=id|billing_date|deal_id sort_direction
-GET    /deals/{id}/discounts                   10 whole  deals:read|full
-GET    /deals/{id}/followers                   10 cursor deals:read|full
-GET    /deals/{id}/followers/changelog         10 cursor deals:read|full
-GET    /deals/products                         10 cursor products:read|full deals:read|full
-       ? deal_ids! sort_by=id|deal_id|add_time|update_time|order_nr sort_direction
-POST   /deals                                   5 -      deals:full
-GET    /deals/{id}                              1 -      deals:read|full
-       ? include_fields custom_fields include_option_labels include_labels
-PATCH  /deals/{id}                              5 -      deals:full
-DELETE /deals/{id}                              3 -      deals:full
-POST   /deals/{id}/followers                    5 -      deals:full
-DELETE /deals/{id}/followers/{follower_id}      3 -      deals:full
-POST   /deals/{id}/products                     5 -      products:full deals:full
-POST   /deals/{id}/products/bulk               25 -      products:full deals:full
-DELETE /deals/{id}/products                    15 -      products:full deals:full
-       ? ids
-PATCH  /deals/{id}/products/{product_attachment_id}  5 -      products:full deals:full
-DELETE /deals/{id}/products/{product_attachment_id}  3 -      products:full deals:full
-POST   /deals/{id}/discounts                    5 -      deals:read|full
-PATCH  /deals/{id}/discounts/{discount_id}      5 -      deals:read|full
-DELETE /deals/{id}/discounts/{discount_id}      3 -      deals:read|full
-POST   /deals/{id}/installments                 5 -      deals:read|full
-PATCH  /deals/{id}/installments/{installment_id}  5 -      deals:read|full
-DELETE /deals/{id}/installments/{installment_id}  3 -      deals:read|full
-POST   /deals/{id}/convert/lead                40 -      deals:full
-GET    /deals/{id}/convert/status/{conversion_id}  1 -      deals:read|full
-
-POST   /leads/{id}/convert/deal                40 -      leads:full
-GET    /leads/{id}/convert/status/{conversion_id}  1 -      leads:read|full
-
-GET    /itemSearch                             20 cursor search:read
-       ? term! item_types=deal|person|organization|product|lead|file|mail_attachment|project
-       ? fields=address|code|custom_fields|email|name|notes|phone|title|description
-       ? search_for_related_items exact_match include_fields=deal.cc_email|person.picture|product.price
-
-GET    /organizations                          10 cursor contacts:read|full
-       ? filter_id ids owner_id updated_since updated_until sort_by sort_direction
-       ? include_fields custom_fields include_option_labels include_labels
-GET    /organizations/search                   20 cursor contacts:read|full search:read
-       ? term! fields=address|custom_fields|notes|name exact_match
-POST   /organizations                           5 -      contacts:full
-GET    /organizations/{id}                      1 -      contacts:read|full
-       ? include_fields custom_fields include_option_labels include_labels
-PATCH  /organizations/{id}                      5 -      contacts:full
-GET    /organizations/{id}/followers   10 cursor contacts:read|full
-GET    /organizations/{id}/followers/changelog 10 cursor contacts:read|full
-DELETE /organizations/{id}                      3 -      contacts:full
-POST   /organizations/{id}/followers            5 -      contacts:full
-DELETE /organizations/{id}/followers/{follower_id}  3 -      contacts:full
-
-GET    /persons                                10 cursor contacts:read|full
-       ? filter_id ids owner_id org_id deal_id updated_since updated_until sort_by sort_direction
-       ? include_fields custom_fields include_option_labels include_labels
-GET    /persons/search                         20 cursor contacts:read|full search:read
-       ? term! fields=custom_fields|email|notes|phone|name exact_match organization_id
-       ? include_fields=person.picture
-POST   /persons                                 5 -      contacts:full
-GET    /persons/{id}                            1 -      contacts:read|full
-       ? include_fields custom_fields include_option_labels include_labels
-PATCH  /persons/{id}                            5 -      contacts:full
-GET    /persons/{id}/followers         10 cursor contacts:read|full
-GET    /persons/{id}/followers/changelog 10 cursor contacts:read|full
-DELETE /persons/{id}                            3 -      contacts:full
-POST   /persons/{id}/followers                  5 -      contacts:full
-DELETE /persons/{id}/followers/{follower_id}    3 -      contacts:full
-
-GET    /pipelines                               5 cursor deals:read|full admin
-       ? sort_by sort_direction
-POST   /pipelines                               5 -      admin
-GET    /pipelines/{id}                          1 -      deals:read|full admin
-PATCH  /pipelines/{id}                          5 -      admin
-DELETE /pipelines/{id}                          3 -      admin
-
-GET    /products                               10 cursor products:read|full
-       ? filter_id ids owner_id updated_since sort_by sort_direction custom_fields
-POST   /products                                5 -      products:full
-GET    /products/{id}                           1 -      products:read|full
-PATCH  /products/{id}                           5 -      products:full
-GET    /products/{id}/variations               10 cursor products:read|full
-GET    /products/{id}/images                   10 -      products:read|full
-GET    /products/{id}/followers        10 cursor products:read|full
-GET    /products/{id}/followers/changelog 10 cursor products:read|full
-DELETE /products/{id}                           3 -      products:full
-POST   /products/{id}/followers                 5 -      products:full
-DELETE /products/{id}/followers/{follower_id}   3 -      products:full
-POST   /products/{id}/variations                5 -      products:full
-PATCH  /products/{id}/variations/{product_variation_id}  5 -      products:full
-DELETE /products/{id}/variations/{product_variation_id}  3 -      products:full
-
-GET    /projects                               10 cursor projects:read|full
-       ? filter_id status=open|completed|canceled|deleted phase_id deal_id person_id org_id
-GET    /projects/archived                      10 cursor projects:read|full
-       ? filter_id status=open|completed|canceled|deleted phase_id
-GET    /projects/{id}                           1 -      projects:read|full
-POST   /projects                                5 -      projects:full
-PATCH  /projects/{id}                           5 -      projects:full
-DELETE /projects/{id}                           3 -      projects:full
-POST   /projects/{id}/archive                   3 -      projects:full
-
-GET    /tasks                                  10 cursor projects:read|full
-       ? is_done is_milestone assignee_id project_id parent_task_id
-GET    /tasks/{id}                              1 -      projects:read|full
-POST   /tasks                                   5 -      projects:full
-PATCH  /tasks/{id}                              5 -      projects:full
-DELETE /tasks/{id}                              3 -      projects:full
-
-GET    /boards                                 10 whole  projects:read|full
-GET    /boards/{id}                            10 -      projects:read|full
-POST   /boards                                  5 -      projects:full
-PATCH  /boards/{id}                             5 -      projects:full
-DELETE /boards/{id}                             3 -      projects:full
-
-GET    /phases                                 10 whole  projects:read|full
-       ? board_id!
-GET    /phases/{id}                            10 -      projects:read|full
-POST   /phases                                  5 -      projects:full
-PATCH  /phases/{id}                             5 -      projects:full
-DELETE /phases/{id}                             3 -      projects:full
-
-GET    /projectTemplates                       10 cursor projects:read|full
-GET    /projectTemplates/{id}                   1 -      projects:read|full
-
-GET    /stages                                  5 cursor deals:read|full admin
-       ? pipeline_id sort_by sort_direction
-POST   /stages                                  5 -      admin
-GET    /stages/{id}                             1 -      deals:read|full admin
-PATCH  /stages/{id}                             5 -      admin
-DELETE /stages/{id}                             3 -      admin
-
-GET    /users/{id}/followers                   10 cursor users:read
-
-GET    /projects/{id}/changelog                10 cursor projects:read|full
-GET    /projects/{id}/permittedUsers            5 whole  projects:read|full
-
-GET    /activityFields                         10 cursor admin
-       ? include_fields=ui_visibility
-GET    /activityFields/{field_code}             1 -      admin
-       ? include_fields=ui_visibility
-
-GET    /dealFields                             10 cursor deals:read|full admin deal-fields:full
-       ? include_fields=ui_visibility|important_fields|required_fields
-POST   /dealFields                              5 -      admin deal-fields:full
-GET    /dealFields/{field_code}                 1 -      deals:read|full admin deal-fields:full
-       ? include_fields=ui_visibility|important_fields|required_fields
-PATCH  /dealFields/{field_code}                 5 -      deals:full admin deal-fields:full
-DELETE /dealFields/{field_code}                 3 -      admin deal-fields:full
-POST   /dealFields/{field_code}/options         5 -      deals:full admin deal-fields:full
-PATCH  /dealFields/{field_code}/options         5 -      deals:full admin deal-fields:full
-DELETE /dealFields/{field_code}/options         3 -      deals:full admin deal-fields:full
-
-GET    /organizationFields                     10 cursor contacts:read|full admin contact-fields:full
-       ? include_fields=ui_visibility|important_fields|required_fields
-POST   /organizationFields                      5 -      admin contact-fields:full
-GET    /organizationFields/{field_code}         1 -      contacts:read|full admin contact-fields:full
-       ? include_fields=ui_visibility|important_fields|required_fields
-PATCH  /organizationFields/{field_code}         5 -      contacts:full admin contact-fields:full
-DELETE /organizationFields/{field_code}         3 -      admin contact-fields:full
-POST   /organizationFields/{field_code}/options 5 -      contacts:full admin contact-fields:full
-PATCH  /organizationFields/{field_code}/options 5 -      contacts:full admin contact-fields:full
-DELETE /organizationFields/{field_code}/options 3 -      contacts:full admin contact-fields:full
-
-GET    /personFields                           10 cursor contacts:read|full admin contact-fields:full
-       ? include_fields=ui_visibility|important_fields|required_fields
-POST   /personFields                            5 -      admin contact-fields:full
-GET    /personFields/{field_code}               1 -      contacts:read|full admin contact-fields:full
-       ? include_fields=ui_visibility|important_fields|required_fields
-PATCH  /personFields/{field_code}               5 -      contacts:full admin contact-fields:full
-DELETE /personFields/{field_code}               3 -      admin contact-fields:full
-POST   /personFields/{field_code}/options       5 -      contacts:full admin contact-fields:full
-PATCH  /personFields/{field_code}/options       5 -      contacts:full admin contact-fields:full
-DELETE /personFields/{field_code}/options       3 -      contacts:full admin contact-fields:full
-
-GET    /productFields                          10 cursor products:read|full product-fields:full
-       ? include_fields=ui_visibility
-POST   /productFields                           5 -      products:full product-fields:full
-GET    /productFields/{field_code}              1 -      products:read|full product-fields:full
-       ? include_fields=ui_visibility
-PATCH  /productFields/{field_code}              5 -      products:full product-fields:full
-DELETE /productFields/{field_code}              3 -      products:full product-fields:full
-POST   /productFields/{field_code}/options      5 -      products:full product-fields:full
-PATCH  /productFields/{field_code}/options      5 -      products:full product-fields:full
-DELETE /productFields/{field_code}/options      3 -      products:full product-fields:full
-
-GET    /projectFields                          10 cursor projects:read|full project-fields:full
-GET    /projectFields/{field_code}              1 -      projects:read|full project-fields:full
-POST   /projectFields                           5 -      project-fields:full
-PATCH  /projectFields/{field_code}              5 -      project-fields:full
-DELETE /projectFields/{field_code}              3 -      project-fields:full
-POST   /projectFields/{field_code}/options      5 -      project-fields:full
-PATCH  /projectFields/{field_code}/options      5 -      project-fields:full
-DELETE /projectFields/{field_code}/options      3 -      project-fields:full
+/activities                                 activities:read|full ; activities:full
+  GET                      10 cursor ? @FILTERED deal_id lead_id person_id org_id done include_fields
+  GET/{id}                  1        ? include_fields
+  POST PATCH/{id} DELETE/{id}
+/deals                                      deals:read|full ; deals:full
+  GET                      10 cursor ? @FILTERED @STATUS person_id org_id pipeline_id stage_id @SHOWN
+  GET/archived             20 cursor ? @FILTERED @STATUS person_id org_id pipeline_id stage_id
+      include_fields custom_fields
+  GET/installments         10 cursor ? deal_ids! sort_by=id|billing_date|deal_id sort_direction
+  GET/{id}                  1        ? @SHOWN
+  GET/{id}/discounts       10 whole
+  POST/{id}/convert/lead   40
+  GET/{id}/convert/status/{conversion_id}   1
+  POST PATCH/{id} DELETE/{id}
+/deals/products                             products:read|full deals:read|full
+  GET                      10 cursor ? deal_ids! sort_by=id|deal_id|add_time|update_time|order_nr
+      sort_direction
+/deals/{id}/products                        products:full deals:full
+  POST/bulk                25
+  DELETE                   15        ? ids
+  POST PATCH/{product_attachment_id} DELETE/{product_attachment_id}
+/deals/{id}/discounts                       deals:read|full
+  POST PATCH/{discount_id} DELETE/{discount_id}
+/deals/{id}/installments                    deals:read|full
+  POST PATCH/{installment_id} DELETE/{installment_id}
+/deals/{id}/followers                       deals:read|full ; deals:full
+/organizations/{id}/followers               contacts:read|full ; contacts:full
+/persons/{id}/followers                     contacts:read|full ; contacts:full
+/products/{id}/followers                    products:read|full ; products:full
+  GET GET/changelog        10 cursor
+  POST DELETE/{follower_id}
+/leads/{id}/convert                         leads:read|full ; leads:full
+  POST/deal                40
+  GET/status/{conversion_id}  1
+/itemSearch                                 search:read
+  GET                      20 cursor
+      ? term! item_types=deal|person|organization|product|lead|file|mail_attachment|project
+      fields=address|code|custom_fields|email|name|notes|phone|title|description
+      search_for_related_items exact_match include_fields=deal.cc_email|person.picture|product.price
+/organizations                              contacts:read|full ; contacts:full
+  GET                      10 cursor ? @FILTERED @SHOWN
+  GET/{id}                  1        ? @SHOWN
+  POST PATCH/{id} DELETE/{id}
+/organizations/search                       contacts:read|full search:read
+  GET                      20 cursor ? term! fields=address|custom_fields|notes|name exact_match
+/persons                                    contacts:read|full ; contacts:full
+  GET                      10 cursor ? @FILTERED org_id deal_id @SHOWN
+  GET/{id}                  1        ? @SHOWN
+  POST PATCH/{id} DELETE/{id}
+/persons/search                             contacts:read|full search:read
+  GET                      20 cursor ? term! fields=custom_fields|email|notes|phone|name exact_match
+      organization_id include_fields=person.picture
+/pipelines                                  deals:read|full admin ; admin
+  GET                       5 cursor ? @SORTED
+  GET/{id}                  1
+  POST PATCH/{id} DELETE/{id}
+/stages                                     deals:read|full admin ; admin
+  GET                       5 cursor ? pipeline_id @SORTED
+  GET/{id}                  1
+  POST PATCH/{id} DELETE/{id}
+/products                                   products:read|full ; products:full
+  GET                      10 cursor ? filter_id ids owner_id updated_since custom_fields @SORTED
+  GET/{id}                  1
+  GET/{id}/variations      10 cursor
+  GET/{id}/images          10
+  POST PATCH/{id} DELETE/{id} POST/{id}/variations PATCH/{id}/variations/{product_variation_id}
+  DELETE/{id}/variations/{product_variation_id}
+/projects                                   projects:read|full ; projects:full
+  GET                      10 cursor ? @PROJECTS deal_id person_id org_id
+  GET/archived             10 cursor ? @PROJECTS
+  GET/{id}                  1
+  GET/{id}/changelog       10 cursor
+  GET/{id}/permittedUsers   5 whole
+  POST/{id}/archive         3
+  POST PATCH/{id} DELETE/{id}
+/tasks                                      projects:read|full ; projects:full
+  GET                      10 cursor ? is_done is_milestone assignee_id project_id parent_task_id
+  GET/{id}                  1
+  POST PATCH/{id} DELETE/{id}
+/boards                                     projects:read|full ; projects:full
+  GET                      10 whole
+  GET/{id}                 10
+  POST PATCH/{id} DELETE/{id}
+/phases                                     projects:read|full ; projects:full
+  GET                      10 whole  ? board_id!
+  GET/{id}                 10
+  POST PATCH/{id} DELETE/{id}
+/projectTemplates                           projects:read|full
+  GET                      10 cursor
+  GET/{id}                  1
+/users/{id}/followers                       users:read
+  GET                      10 cursor
+/activityFields                             admin
+/productFields                              products:read|full product-fields:full
+  GET                      10 cursor ? include_fields=ui_visibility
+  GET/{field_code}          1        ? include_fields=ui_visibility
+/dealFields                                 deals:read|full admin deal-fields:full
+/organizationFields                         contacts:read|full admin contact-fields:full
+/personFields                               contacts:read|full admin contact-fields:full
+  GET                      10 cursor ? include_fields=ui_visibility|important_fields|required_fields
+  GET/{field_code}          1        ? include_fields=ui_visibility|important_fields|required_fields
+/projectFields                              projects:read|full project-fields:full
+  GET                      10 cursor
+  GET/{field_code}          1
+/dealFields                                 admin deal-fields:full
+/organizationFields                         admin contact-fields:full
+/personFields                               admin contact-fields:full
+/productFields                              products:full product-fields:full
+/projectFields                              project-fields:full
+  POST DELETE/{field_code}
+/dealFields/{field_code}                    deals:full admin deal-fields:full
+/organizationFields/{field_code}            contacts:full admin contact-fields:full
+/personFields/{field_code}                  contacts:full admin contact-fields:full
+/productFields/{field_code}                 products:full product-fields:full
+/projectFields/{field_code}                 project-fields:full
+  PATCH POST/options PATCH/options DELETE/options
 """
 
 _V1 = """
-GET    /activityTypes                          20 whole  activities:read|full admin
-POST   /activityTypes                          10 -      admin
-PUT    /activityTypes/{id}                     10 -      admin
-DELETE /activityTypes/{id}                      6 -      admin
-
-GET    /callLogs                               20 offset phone-integration
-GET    /callLogs/{id}                           2 -      phone-integration
-POST   /callLogs                               10 -      phone-integration
-DELETE /callLogs/{id}                           6 -      phone-integration
-
-GET    /currencies                             20 whole  base
-       ? term
-
-GET    /files                                  20 offset deals:read|full activities:read|full
-                                                         contacts:read|full
-       ? sort=id|update_time
-GET    /files/{id}                              2 -      deals:read|full activities:read|full
-                                                         contacts:read|full
-DELETE /files/{id}                              6 -      deals:full activities:full contacts:full
-POST   /files                                  10 -      deals:full activities:full contacts:full
-POST   /files/remote                           10 -      deals:full activities:full contacts:full
-POST   /files/remoteLink                       10 -      deals:full activities:full contacts:full
-PUT    /files/{id}                             10 -      deals:full activities:full contacts:full
-GET    /files/{id}/download                    20 -      deals:read|full activities:read|full
-                                                         contacts:read|full
-
-GET    /filters                                20 whole  deals:read|full activities:read|full
-                                                         contacts:read|full
-       ? type=deals|leads|org|people|products|activity|projects
-POST   /filters                                10 -      deals:full activities:full contacts:full
-       ? include_field_code
-DELETE /filters                                10 -      deals:full activities:full contacts:full
-       ? ids!
-GET    /filters/{id}                            2 -      deals:read|full activities:read|full
-                                                         contacts:read|full
-       ? include_field_code
-PUT    /filters/{id}                           10 -      deals:full activities:full contacts:full
-       ? include_field_code
-DELETE /filters/{id}                            6 -      deals:full activities:full contacts:full
-
-GET    /goals/find                             20 whole  goals:read|full
-       ? type.name=deals_won|deals_progressed|activities_completed|activities_added|deals_started
-       ? title is_active assignee.id assignee.type=person|company|team
-       ? expected_outcome.target expected_outcome.tracking_metric=quantity|sum expected_outcome.currency_id
-       ? type.params.pipeline_id type.params.stage_id type.params.activity_type_id period.start period.end
-POST   /goals                                  10 -      goals:full
-PUT    /goals/{id}                             10 -      goals:full
-DELETE /goals/{id}                              6 -      goals:full
-
-GET    /leads                                  20 offset leads:read|full
-       ? filter_id owner_id person_id organization_id updated_since
-       ? sort=id|title|owner_id|creator_id|was_seen|expected_close_date|next_activity_id|add_time|update_time
-GET    /leads/archived                         40 offset leads:read|full
-       ? filter_id owner_id person_id organization_id
-       ? sort=id|title|owner_id|creator_id|was_seen|expected_close_date|next_activity_id|add_time|update_time
-POST   /leads                                  10 -      leads:full
-GET    /leads/{id}                              2 -      leads:read|full
-PATCH  /leads/{id}                             10 -      leads:full
-DELETE /leads/{id}                              6 -      leads:full
-
-GET    /leadFields                             20 offset leads:read|full admin
-
-GET    /leadLabels                             10 whole  leads:read|full
-POST   /leadLabels                             10 -      leads:full
-PATCH  /leadLabels/{id}                        10 -      leads:full
-DELETE /leadLabels/{id}                         6 -      leads:full
-
-GET    /leadSources                             2 whole  leads:read|full
-
-GET    /legacyTeams                            20 whole  users:read
-       ? order_by=id|name|manager_id|active_flag skip_users
-GET    /legacyTeams/{id}                        2 -      users:read
-       ? skip_users
-POST   /legacyTeams                            10 -      admin
-PUT    /legacyTeams/{id}                       10 -      admin
-
-GET    /mailbox/mailThreads                    20 offset mail:read|full
-       ? folder!=inbox|drafts|sent|archive
-GET    /mailbox/mailThreads/{id}/mailMessages  20 whole  mail:read|full
-GET    /mailbox/mailThreads/{id}               20 -      mail:read|full
-PUT    /mailbox/mailThreads/{id}               10 -      mail:full
-DELETE /mailbox/mailThreads/{id}                6 -      mail:full
-
-GET    /notes                                  20 offset deals:read|full contacts:read|full
-       ? user_id lead_id deal_id person_id org_id project_id task_id updated_since start_date end_date
-       ? pinned_to_lead_flag pinned_to_deal_flag pinned_to_organization_flag pinned_to_person_flag
-       ? pinned_to_project_flag pinned_to_task_flag
-       ? sort=id|user_id|deal_id|person_id|org_id|content|add_time|update_time
-POST   /notes                                  10 -      deals:full contacts:full
-GET    /notes/{id}                              2 -      deals:read|full contacts:read|full
-PUT    /notes/{id}                             10 -      deals:full contacts:full
-DELETE /notes/{id}                              6 -      deals:full contacts:full
-
-GET    /noteFields                             20 whole  deals:read|full contacts:read|full
-
-GET    /permissionSets                         20 whole  admin
-       ? app=sales|projects|campaigns|global|account_settings|partnership|nova
-GET    /permissionSets/{id}                     2 -      admin
-
-GET    /recents                                20 offset recents:read search:read
-       ? since_timestamp!
-       ? items=activity|activityType|deal|file|filter|note|organization|person|pipeline|product|stage|user
-
-GET    /roles                                  20 offset admin
-GET    /roles/{id}                              2 -      admin
-POST   /roles                                  10 -      admin
-PUT    /roles/{id}                             10 -      admin
-DELETE /roles/{id}                              6 -      admin
-POST   /roles/{id}/assignments                 10 -      admin
-DELETE /roles/{id}/assignments                  6 -      admin
-
-GET    /userConnections                        20 whole  base
-
-GET    /users                                  20 whole  users:read
-GET    /users/me                                2 -      base
-GET    /users/{id}                              2 -      users:read
-POST   /users                                  10 -      admin
-PUT    /users/{id}                             10 -      admin
-
-GET    /deals/{id}/changelog                   20 cursor recents:read
-GET    /deals/{id}/flow                        40 offset recents:read
-       ? all_changes items=@FLOW
-GET    /persons/{id}/flow                      40 offset recents:read
-       ? all_changes items=@FLOW
-GET    /organizations/{id}/flow                40 offset recents:read
-       ? all_changes items=@FLOW
-GET    /persons/{id}/products                  20 offset contacts:read|full
-GET    /products/{id}/deals                    20 offset deals:read|full
-       ? status=open|won|lost|deleted|all_not_deleted
-GET    /goals/{id}/results                     20 -      goals:read|full
-       ? period.start! period.end!
-GET    /deals/{id}/mailMessages                20 offset mail:read|full
-       ? include_body
-GET    /deals/{id}/participants                10 offset deals:read|full
-POST   /deals/{id}/participants                10 -      deals:full
-DELETE /deals/{id}/participants/{deal_participant_id}  6 -      deals:full
-GET    /deals/{id}/participantsChangelog       10 cursor deals:read|full
-GET    /deals/{id}/permittedUsers              10 whole  deals:read|full
-GET    /leads/{id}/permittedUsers              10 whole  leads:read|full
-GET    /notes/{id}/comments                    20 offset deals:read|full contacts:read|full
-GET    /notes/{id}/comments/{commentId}         2 -      deals:read|full contacts:read|full
-POST   /notes/{id}/comments                    10 -      deals:full contacts:full
-PUT    /notes/{id}/comments/{commentId}        10 -      deals:full contacts:full
-DELETE /notes/{id}/comments/{commentId}         6 -      deals:full contacts:full
-GET    /organizationRelationships              20 whole  contacts:read|full
-       ? org_id!
-GET    /organizationRelationships/{id}          2 -      contacts:read|full
-       ? org_id
-POST   /organizationRelationships              10 -      contacts:full
-PUT    /organizationRelationships/{id}         10 -      contacts:full
-DELETE /organizationRelationships/{id}          6 -      contacts:full
-GET    /organizations/{id}/changelog           20 cursor recents:read
-GET    /organizations/{id}/mailMessages        20 offset mail:read|full
-       ? include_body
-GET    /organizations/{id}/permittedUsers      10 whole  contacts:read|full
-GET    /persons/{id}/changelog                 20 cursor recents:read
-GET    /persons/{id}/mailMessages              20 offset mail:read|full
-       ? include_body
-GET    /persons/{id}/permittedUsers            10 whole  contacts:read|full
-GET    /products/{id}/permittedUsers           10 whole  products:read|full
-GET    /permissionSets/{id}/assignments        20 offset admin
-GET    /projects/{id}/groups                   20 whole  projects:read|full
-GET    /projects/{id}/plan                     20 whole  projects:read|full
-GET    /roles/{id}/assignments                 10 offset admin
-GET    /roles/{id}/pipelines                   20 whole  admin
-       ? visible
-GET    /users/{id}/permissions                 10 whole  users:read
-GET    /webhooks                               10 whole  admin
-POST   /webhooks                               10 -      admin
-DELETE /webhooks/{id}                           6 -      admin
-
-PUT    /deals/{id}/merge                       40 -      deals:full
-PUT    /organizations/{id}/merge               40 -      contacts:full
-PUT    /persons/{id}/merge                     40 -      contacts:full
+/activityTypes                              activities:read|full admin ; admin
+  GET                      20 whole
+  POST PUT/{id} DELETE/{id}
+/callLogs                                   phone-integration
+  GET                      20 offset
+  GET/{id}                  2
+  POST DELETE/{id}
+/currencies                                 base
+  GET                      20 whole  ? term
+/files      deals:read|full activities:read|full contacts:read|full ; deals:full activities:full contacts:full
+  GET                      20 offset ? sort=id|update_time
+  GET/{id}                  2
+  GET/{id}/download        20
+  POST POST/remote POST/remoteLink PUT/{id} DELETE/{id}
+/filters    deals:read|full activities:read|full contacts:read|full ; deals:full activities:full contacts:full
+  GET                      20 whole  ? type=deals|leads|org|people|products|activity|projects
+  GET/{id}                  2        ? include_field_code
+  POST PUT/{id}                      ? include_field_code
+  DELETE                   10        ? ids!
+  DELETE/{id}
+/goals                                      goals:read|full ; goals:full
+  GET/find                 20 whole
+      ? type.name=deals_won|deals_progressed|activities_completed|activities_added|deals_started
+      title is_active assignee.id assignee.type=person|company|team
+      expected_outcome.target expected_outcome.tracking_metric=quantity|sum expected_outcome.currency_id
+      type.params.pipeline_id type.params.stage_id type.params.activity_type_id period.start period.end
+  GET/{id}/results         20        ? period.start! period.end!
+  POST PUT/{id} DELETE/{id}
+/leads                                      leads:read|full ; leads:full
+  GET                      20 offset ? filter_id owner_id person_id organization_id updated_since
+      @LEADS_SORTED
+  GET/archived             40 offset ? filter_id owner_id person_id organization_id @LEADS_SORTED
+  GET/{id}                  2
+  GET/{id}/permittedUsers  10 whole
+  POST PATCH/{id} DELETE/{id}
+/leadFields                                 leads:read|full admin
+  GET                      20 offset
+/leadLabels                                 leads:read|full ; leads:full
+  GET                      10 whole
+  POST PATCH/{id} DELETE/{id}
+/leadSources                                leads:read|full
+  GET                       2 whole
+/legacyTeams                                users:read ; admin
+  GET                      20 whole  ? order_by=id|name|manager_id|active_flag skip_users
+  GET/{id}                  2        ? skip_users
+  POST PUT/{id}
+/mailbox/mailThreads                        mail:read|full ; mail:full
+  GET                      20 offset ? folder!=inbox|drafts|sent|archive
+  GET/{id}                 20
+  GET/{id}/mailMessages    20 whole
+  PUT/{id} DELETE/{id}
+/notes                                      deals:read|full contacts:read|full ; deals:full contacts:full
+  GET                      20 offset
+      ? user_id lead_id deal_id person_id org_id project_id task_id updated_since start_date end_date
+      pinned_to_lead_flag pinned_to_deal_flag pinned_to_organization_flag pinned_to_person_flag
+      pinned_to_project_flag pinned_to_task_flag
+      sort=id|user_id|deal_id|person_id|org_id|content|add_time|update_time
+  GET/{id}                  2
+  GET/{id}/comments        20 offset
+  GET/{id}/comments/{commentId}  2
+  POST PUT/{id} DELETE/{id} POST/{id}/comments PUT/{id}/comments/{commentId} DELETE/{id}/comments/{commentId}
+/noteFields                                 deals:read|full contacts:read|full
+  GET                      20 whole
+/permissionSets                             admin
+  GET                      20 whole  ? app=sales|projects|campaigns|global|account_settings|partnership|nova
+  GET/{id}                  2
+  GET/{id}/assignments     20 offset
+/recents                                    recents:read search:read
+  GET                      20 offset
+      ? since_timestamp!
+      items=activity|activityType|deal|file|filter|note|organization|person|pipeline|product|stage|user
+/roles                                      admin
+  GET                      20 offset
+  GET/{id}                  2
+  GET/{id}/assignments     10 offset
+  GET/{id}/pipelines       20 whole  ? visible
+  POST PUT/{id} DELETE/{id} POST/{id}/assignments DELETE/{id}/assignments
+/userConnections                            base
+  GET                      20 whole
+/users                                      users:read ; admin
+  GET                      20 whole
+  GET/{id}                  2
+  GET/{id}/permissions     10 whole
+  POST PUT/{id}
+/users/me                                   base
+  GET                       2
+/deals/{id}                                 deals:read|full ; deals:full
+  GET/participants         10 offset
+  GET/participantsChangelog 10 cursor
+  POST/participants DELETE/participants/{deal_participant_id}
+/deals/{id}                                 recents:read
+/persons/{id}                               recents:read
+/organizations/{id}                         recents:read
+  GET/changelog            20 cursor
+  GET/flow                 40 offset ? all_changes items=@FLOW
+/deals/{id}                                 mail:read|full
+/persons/{id}                               mail:read|full
+/organizations/{id}                         mail:read|full
+  GET/mailMessages         20 offset ? include_body
+/deals/{id}                                 deals:read|full
+/persons/{id}                               contacts:read|full
+/organizations/{id}                         contacts:read|full
+/products/{id}                              products:read|full
+  GET/permittedUsers       10 whole
+/persons/{id}/products                      contacts:read|full
+  GET                      20 offset
+/products/{id}/deals                        deals:read|full
+  GET                      20 offset ? status=open|won|lost|deleted|all_not_deleted
+/organizationRelationships                  contacts:read|full ; contacts:full
+  GET                      20 whole  ? org_id!
+  GET/{id}                  2        ? org_id
+  POST PUT/{id} DELETE/{id}
+/projects/{id}                              projects:read|full
+  GET/groups GET/plan      20 whole
+/webhooks                                   admin
+  GET                      10 whole
+  POST DELETE/{id}
+/deals/{id}/merge                           deals:full
+/organizations/{id}/merge                   contacts:full
+/persons/{id}/merge                         contacts:full
+  PUT                      40
 """
+
+_SETS = {
+    "@SORTED": "sort_by sort_direction",
+    "@FILTERED": "filter_id ids owner_id updated_since updated_until sort_by sort_direction",
+    "@STATUS": "status=open|won|lost|deleted",
+    "@SHOWN": "include_fields custom_fields include_option_labels include_labels",
+    "@PROJECTS": "filter_id status=open|completed|canceled|deleted phase_id",
+    "@LEADS_SORTED": "sort=id|title|owner_id|creator_id|was_seen|expected_close_date|next_activity_id|"
+    "add_time|update_time",
+    "@FLOW": "call|activity|plannedActivity|change|note|deal|file|dealChange|personChange|organizationChange|"
+    "follower|dealFollower|personFollower|organizationFollower|participant|comment|mailMessage|"
+    "mailMessageWithAttachment|invoice|document|marketing_campaign_stat|marketing_status_change",
+}
+"""Parameters, or words of one, that several operations take."""
+
+_USUAL_PRICES = {
+    "v1": {"POST": 10, "PUT": 10, "PATCH": 10, "DELETE": 6},
+    "v2": {"POST": 5, "PATCH": 5, "DELETE": 3},
+}
+"""Of writes, in tokens."""
 
 _RETIRED = """
 GET POST        /activities /deals /organizations /persons /pipelines /products /stages /deals/{id}/products
@@ -484,39 +361,46 @@ PUT DELETE      /deals/{id}/products/{attachment_id}
 
 
 def _operations(version: str, table: str) -> Iterator[Operation]:
-    for entry in re.split(r"\n+(?=[A-Z])", table.strip()):
-        first, *rest = entry.split("?")
-        method, path, tokens, paging, *scopes = first.split()
-        how = None if paging == "-" else Paging(paging)
-        own = tuple(_parameter(word) for words in rest for word in words.split())
-        parameters = (*own, *PAGING_PARAMETERS.get(how, ())) if how else own
-        yield Operation(method, version, path, int(tokens), tuple(_scopes(scopes)), how, parameters)
+    for name, words in _SETS.items():
+        table = table.replace(name, words)
+    one_line_each = re.sub(r"\n {3,}", " ", table)
+    for headers, lines in re.findall(r"((?:/.+\n)+)((?: .+\n)+)", one_line_each):
+        for header in headers.splitlines():
+            for line in lines.splitlines():
+                yield from _of_line(version, header, line)
 
 
-def _scopes(words: list[str]) -> Iterator[str]:
+def _of_line(version: str, header: str, line: str) -> Iterator[Operation]:
+    base, _, scopes = header.partition(" ")
+    reads, _, writes = scopes.partition(";")
+    call, _, parameters = line.partition("?")
+    words = call.split()
+    price = next((int(word) for word in words if word.isdigit()), 0)
+    paging = next((Paging(word) for word in words if word.islower()), None)
+    taken = (*map(_parameter, parameters.split()), *(PAGING_PARAMETERS.get(paging, ()) if paging else ()))
     for word in words:
+        method, slash, subpath = word.partition("/")
+        if method.isupper():
+            needed = _scopes(reads if method == "GET" else writes or reads)
+            tokens = price or _USUAL_PRICES[version][method]
+            yield Operation(method, version, base + slash + subpath, tokens, tuple(needed), paging, taken)
+
+
+def _scopes(words: str) -> Iterator[str]:
+    for word in words.split():
         name, colon, rights = word.partition(":")
         yield from (f"{name}{colon}{right}" for right in rights.split("|"))
 
 
-_FLOW = """
-call activity plannedActivity change note deal file dealChange personChange organizationChange follower
-dealFollower personFollower organizationFollower participant comment mailMessage mailMessageWithAttachment
-invoice document marketing_campaign_stat marketing_status_change
-"""
-"""What a flow can be limited to; the table says ``@FLOW`` for it."""
-
-
 def _parameter(word: str) -> Parameter:
-    name, _, choices = word.replace("@FLOW", "|".join(_FLOW.split())).partition("=")
+    name, _, choices = word.partition("=")
     return Parameter(name.rstrip("!"), tuple(choices.split("|")) if choices else (), name.endswith("!"))
 
 
 def _retired() -> Iterator[tuple[str, str]]:
     for line in _RETIRED.strip().splitlines():
-        words = line.split()
-        paths = [word for word in words if word.startswith("/")]
-        yield from ((method, path) for method in words[: -len(paths)] for path in paths)
+        methods, slash, paths = line.partition("/")
+        yield from ((method, path) for method in methods.split() for path in (slash + paths).split())
 
 
 OPERATIONS: tuple[Operation, ...] = (*_operations("v2", _V2), *_operations("v1", _V1))

@@ -83,7 +83,12 @@ def _field(operation: Operation, parameter: Parameter) -> tuple[Any, Any]:
 
 def refusal(version: str, error: ValidationError) -> ApiError:
     """The 400 that tells of all problems a model found; never repeats the values given."""
-    return bad_request(version, [_problem(detail) for detail in error.errors(include_url=False)])
+    return bad_request(version, sentences(error))
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """What a model found, a sentence each."""
+    return [_problem(detail) for detail in error.errors(include_url=False)]
 
 
 _OWN_WORDS = {
@@ -217,42 +222,37 @@ _MOST_SORTED = {"notes": 8}
 _SMALL_PAGES = {"/callLogs": 50, "/files": 100}
 """Largest pages of lists, by path, where they are not the usual ones; they are the default, too."""
 
-_BOOLEANS = (
-    *("is_done", "is_milestone", "is_active"),
-    "visible",
-    *("done", "exact_match", "search_for_related_items"),
-    *("include_option_labels", "include_labels", "include_field_code"),
-)
-_LINKED = (
-    *("filter", "owner", "user", "person", "org", "organization"),
-    *("deal", "pipeline", "stage", "project", "task", "board", "phase", "assignee"),
-    *("type.params.pipeline", "type.params.stage", "type.params.activity_type"),
-    *("expected_outcome.currency",),
-)
-_PINS = ("lead", "deal", "organization", "person", "project", "task")
-
-_TYPES: dict[str, Any] = {
-    "limit": _read_by(_integer, int, Field(ge=1, le=MAX_PAGE_SIZE)),
-    "start": _read_by(_integer, int),
-    "cursor": str,
-    "include_body": _read_by(_flag, bool),
-    "all_changes": _read_by(_flag, bool),
-    "term": str,
-    "title": str,
-    "assignee.id": _read_by(_integer, int),
-    "expected_outcome.target": _read_by(_number, float),
-    "parent_task_id": _read_by(_task_or_null, int),
-    "skip_users": _read_by(_flag, bool),
-    "sort_direction": Literal["asc", "desc"],
-    **dict.fromkeys(("ids", "deal_ids"), _read_by(_ids, tuple[int, ...])),
-    "lead_id": _read_by(uuid_text, str),
-    "custom_fields": _read_by(_split, tuple[str, ...], Field(max_length=MAX_CUSTOM_FIELDS)),
-    "since_timestamp": _read_by(v1_instant, datetime),
-    **dict.fromkeys(("updated_since", "updated_until"), _read_by(v2_instant, datetime)),
-    **dict.fromkeys(("start_date", "end_date", "period.start", "period.end"), _read_by(calendar_date, str)),
-    **dict.fromkeys(_BOOLEANS, _read_by(_boolean, bool)),
-    **dict.fromkeys((f"{name}_id" for name in _LINKED), _read_by(_integer, int)),
-    **dict.fromkeys((f"pinned_to_{name}_flag" for name in _PINS), _read_by(_flag, bool)),
+_KINDS: dict[str, Any] = {
+    "text": str,
+    "integer": _read_by(_integer, int),
+    "page size": _read_by(_integer, int, Field(ge=1, le=MAX_PAGE_SIZE)),
+    "number": _read_by(_number, float),
+    "task": _read_by(_task_or_null, int),
+    "ids": _read_by(_ids, tuple[int, ...]),
+    "names": _read_by(_split, tuple[str, ...], Field(max_length=MAX_CUSTOM_FIELDS)),
+    "boolean": _read_by(_boolean, bool),
+    "flag": _read_by(_flag, bool),
+    "uuid": _read_by(uuid_text, str),
+    "v1 instant": _read_by(v1_instant, datetime),
+    "v2 instant": _read_by(v2_instant, datetime),
+    "date": _read_by(calendar_date, str),
+    "direction": Literal["asc", "desc"],
+}
+_TABLE = """text: cursor term title; page size: limit; number: expected_outcome.target; task: parent_task_id;
+    integer: start assignee.id filter_id owner_id user_id person_id org_id organization_id deal_id pipeline_id
+        stage_id project_id task_id board_id phase_id assignee_id type.params.pipeline_id type.params.stage_id
+        type.params.activity_type_id expected_outcome.currency_id;
+    ids: ids deal_ids; names: custom_fields; uuid: lead_id; direction: sort_direction;
+    boolean: is_done is_milestone is_active visible done exact_match search_for_related_items
+        include_option_labels include_labels include_field_code;
+    flag: include_body all_changes skip_users pinned_to_lead_flag pinned_to_deal_flag pinned_to_person_flag
+        pinned_to_organization_flag pinned_to_project_flag pinned_to_task_flag;
+    v1 instant: since_timestamp; v2 instant: updated_since updated_until;
+    date: start_date end_date period.start period.end"""
+_TYPES = {
+    name: _KINDS[kind.strip()]
+    for kind, _, names in (line.partition(":") for line in _TABLE.split(";"))
+    for name in names.split()
 }
 """What each parameter takes that is not limited to words."""
 

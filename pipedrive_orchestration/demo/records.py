@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,11 @@ def _blank(name: str) -> Record:
         prop.key: 0 if prop.key.endswith("_count") else False if prop.field_type == "boolean" else None
         for prop in BUILT_IN[name].properties
     }
+
+
+def taken(record: Mapping[str, Any], keys: str) -> Record:
+    """Some keys of a record, such as ``taken(user, "id name")``."""
+    return {key: record[key] for key in keys.split()}
 
 
 def flat_custom_values(custom_fields: Record, fields: Iterable[Record]) -> Record:

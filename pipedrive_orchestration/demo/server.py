@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.app import Surface
+from pipedrive_orchestration.demo.app import DemoApi
 from pipedrive_orchestration.demo.clock import Clock
 from pipedrive_orchestration.demo.deliveries import Deliveries
 from pipedrive_orchestration.demo.dispatch import perform
@@ -85,7 +85,8 @@ def open_account(settings: Settings) -> tuple[Account, Journal | None]:
     Raises:
         JournalError: the journal cannot be used.
     """
-    birth = Birth(settings.seed, settings.scale, (settings.born or datetime.now(UTC)).replace(microsecond=0))
+    born = (settings.born or datetime.now(UTC)).replace(microsecond=0)
+    birth = Birth(seed=settings.seed, scale=settings.scale, born=born)
     journal = None
     if settings.journal is not None:
         journal = Journal(settings.journal, birth)
@@ -105,7 +106,7 @@ def _repeat(account: Account, journal: Journal) -> None:
     for write in journal.writes():
         with account.clock.at(write.at):
             try:
-                perform(account, write.method, write.path, write.body)
+                perform(account, write.method, write.path, write.content)
             except ApiError as error:
                 raise JournalError(
                     f"The journal's {write.method} {write.path} of {write.at:%Y-%m-%d %H:%M:%S} is refused "
@@ -117,7 +118,7 @@ class Server(uvicorn.Server):
     """A uvicorn server on a loopback port that tells when it is ready.
 
     Args:
-        surface: what it serves.
+        api: what it serves.
         ready: called once connections are accepted.
 
     Attributes:
@@ -126,15 +127,15 @@ class Server(uvicorn.Server):
         deliveries: sends events to who has subscribed.
     """
 
-    def __init__(self, surface: Surface, ready: Callable[[], None]) -> None:
+    def __init__(self, api: DemoApi, ready: Callable[[], None]) -> None:
         self.injected: Counter[Fault] = Counter()
-        self.odd = OddAnswers(surface, surface.account.clock.now)
+        self.odd = OddAnswers(api, api.account.clock.now)
         app: ASGIApp = self.odd
-        if surface.settings.faults is not None:
-            app = FaultInjector(app, surface.settings.faults, self.injected)
+        if api.settings.faults is not None:
+            app = FaultInjector(app, api.settings.faults, self.injected)
         config = uvicorn.Config(
             app,
-            http="auto" if surface.settings.faults is None else AbortableProtocol,
+            http="auto" if api.settings.faults is None else AbortableProtocol,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -144,7 +145,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)
-        self.deliveries = Deliveries(surface.account, surface.settings.webhook_pace)
+        self.deliveries = Deliveries(api.account, api.settings.webhook_pace)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -181,8 +182,8 @@ def url_of(listener: socket.socket) -> str:
     return f"http://{HOST}:{listener.getsockname()[1]}"
 
 
-def surface_of(settings: Settings) -> Surface:
-    """A freshly opened account with its HTTP surface.
+def api_of(settings: Settings) -> DemoApi:
+    """A freshly opened account with its HTTP API.
 
     Raises:
         JournalError: the journal cannot be used.
@@ -190,7 +191,7 @@ def surface_of(settings: Settings) -> Surface:
     account, journal = open_account(settings)
     limits = Limits(settings.burst, settings.daily_tokens, settings.hammering, settings.shut_out_seconds)
     app = InstalledApp.of(settings.seed, settings.oauth_seconds)
-    return Surface(account, settings, limits, journal, app)
+    return DemoApi(account, settings, limits, journal, app)
 
 
 @contextmanager
@@ -204,9 +205,9 @@ def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
     settings = settings or Settings()
     listener = listening_socket(settings.port)
     with listener:
-        surface = surface_of(settings)
+        api = api_of(settings)
         ready = threading.Event()
-        server = Server(surface, ready.set)
+        server = Server(api, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="demo account")
         thread.start()
         try:
@@ -215,10 +216,10 @@ def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
             yield DemoServer(
                 url_of(listener),
                 settings.token,
-                surface.account,
-                surface.limits,
-                surface.journal,
-                surface.oauth,
+                api.account,
+                api.limits,
+                api.journal,
+                api.oauth,
                 server.odd,
                 server.injected,
                 server.deliveries,
@@ -226,5 +227,5 @@ def running_demo(settings: Settings | None = None) -> Iterator[DemoServer]:
         finally:
             server.should_exit = True
             thread.join()
-            if surface.journal is not None:
-                surface.journal.close()
+            if api.journal is not None:
+                api.journal.close()

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from pipedrive_orchestration.demo.faults import Faults
 
@@ -24,7 +23,6 @@ class Settings:
         daily_tokens: tokens per day (docs/pipedrive-api.md#rate-limits); 0 removes the limit.
         hammering: refusals within 10 s after which an API token is shut out with an HTML page.
         shut_out_seconds: how long that lasts.
-        retired: what retired v1 routes answer (docs/pipedrive-api.md#addresses-and-versions).
         journal: file that keeps the account between starts; none keeps nothing.
         oauth_seconds: how long an OAuth access token is good for (docs/pipedrive-api.md#authentication).
         faults: what goes wrong on the way to the account; nothing if not given.
@@ -43,7 +41,6 @@ class Settings:
     daily_tokens: int = 0
     hammering: int = 100
     shut_out_seconds: float = 30.0
-    retired: Literal[410, 404] = 410
     journal: Path | None = None
     oauth_seconds: int = 3599
     faults: Faults | None = None

@@ -8,8 +8,8 @@ from random import Random
 from pipedrive_orchestration.demo.generator.business import VOLUMES
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.pipedrive.object_types import MAX_PAGE_SIZE
-from pipedrive_orchestration_tests.chaos.doomed import Doom, executioner
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
+from pipedrive_orchestration_tests.chaos.killed_imports import KilledImport, import_killer
 from pipedrive_orchestration_tests.chaos.sizes import SEED, in_full, size
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.test_children import Children
@@ -56,11 +56,11 @@ def test_changes_of_many_deals_over_days_of_budget_and_kills(fresh_trial: FreshT
     trial.windows(children.parents)
     days = 0
     start, rng = len(trial.demo.account.requests), Random(SEED)
-    with executioner() as killer:
+    with import_killer() as killer:
         for _ in range(DAYS):
             for _ in range(KILLS_A_DAY):
                 killer.kill(
-                    Doom(
+                    KilledImport(
                         url=trial.demo.url,
                         token=trial.demo.token,
                         folder=str(trial.folder),

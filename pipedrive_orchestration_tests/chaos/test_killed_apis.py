@@ -15,8 +15,8 @@ import httpx
 
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration_tests.api.serving import OUTREACH, STAGES
-from pipedrive_orchestration_tests.chaos.doomed_api import DoomedApi, doomed_api
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
+from pipedrive_orchestration_tests.chaos.killed_api import KilledApi, killed_api
 from pipedrive_orchestration_tests.chaos.sizes import APIS, SEED, in_full
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
 from pipedrive_orchestration_tests.exactness.trial import Trial
@@ -71,7 +71,7 @@ def listed(client: httpx.Client) -> list[dict[str, Any]]:
     return list(data_of(client.get("/sources")))
 
 
-def client_of(api: DoomedApi) -> httpx.Client:
+def client_of(api: KilledApi) -> httpx.Client:
     return httpx.Client(base_url=api.start(), timeout=60)
 
 
@@ -81,7 +81,7 @@ def test_an_api_that_is_killed_while_it_writes(fresh_trial: FreshTrial) -> None:
     project, rng = Project(trial), Random(SEED)
     rows = sum(row["_is_current"] for row in trial.rows(project.persons).values())
     with (
-        doomed_api(trial.folder, trial.demo.url, trial.demo.token) as api,
+        killed_api(trial.folder, trial.demo.url, trial.demo.token) as api,
         ThreadPoolExecutor(1) as background,
     ):
         for _ in range(APIS):

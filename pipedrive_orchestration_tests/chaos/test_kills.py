@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration_tests.chaos.doomed import MOMENTS, Doom, executioner
 from pipedrive_orchestration_tests.chaos.enduring import assert_right
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
+from pipedrive_orchestration_tests.chaos.killed_imports import MOMENTS, KilledImport, import_killer
 from pipedrive_orchestration_tests.chaos.sizes import KILLS, SEED
 from pipedrive_orchestration_tests.exactness.churn import Churn
 from pipedrive_orchestration_tests.exactness.conftest import FreshTrial
@@ -32,10 +32,10 @@ def statuses(trial: Trial, slug: str) -> list[str]:
     return []
 
 
-def doom_of(number: int, rng: Random, trial: Trial, source: Source) -> Doom:
+def killed_import_of(number: int, rng: Random, trial: Trial, source: Source) -> KilledImport:
     """One moment after the other, each drawn anew."""
     moment = list(MOMENTS)[number % len(MOMENTS)]
-    return Doom(
+    return KilledImport(
         url=trial.demo.url,
         token=trial.demo.token,
         folder=str(trial.folder),
@@ -69,12 +69,12 @@ def test_an_import_that_is_killed_at_any_moment(fresh_trial: FreshTrial, series:
     imported: set[str] = set()
     churn = Churn(trial.demo, seed=SEED + series)
     first = series * KILLS_PER_ACCOUNT
-    with executioner() as killer:
+    with import_killer() as killer:
         for number in range(first, min(KILLS, first + KILLS_PER_ACCOUNT)):
             source = rng.choice(sources)
-            doom = doom_of(number, rng, trial, source)
-            killer.kill(doom)
-            FIGURES[f"import processes killed: {doom.moment}"] += 1
+            killed = killed_import_of(number, rng, trial, source)
+            killer.kill(killed)
+            FIGURES[f"import processes killed: {killed.moment}"] += 1
             under_way = statuses(trial, source.slug).count("running")
             interrupted = statuses(trial, source.slug).count("interrupted")
             churn.steps(5)

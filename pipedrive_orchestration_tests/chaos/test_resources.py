@@ -17,7 +17,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer, OddAnswers, Settings
 from pipedrive_orchestration.demo.deliveries import Deliveries
-from pipedrive_orchestration.demo.server import surface_of
+from pipedrive_orchestration.demo.server import api_of
 from pipedrive_orchestration.importing import ImportEvent, Progress, run
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.errors import Unavailable
@@ -112,13 +112,13 @@ def account_process(journal: Path, port: int = 0) -> Iterator[tuple[subprocess.P
 def same_account(url: str, journal: Path) -> DemoServer:
     """The account that answers there, as this process can look into it."""
     settings = Settings(scale=SCALE, journal=Path(copy(journal, journal.with_suffix(".copy"))))
-    surface = surface_of(settings)
-    assert surface.journal is not None
-    surface.journal.close()
-    account = surface.account
-    odd = OddAnswers(surface, account.clock.now)
+    api = api_of(settings)
+    assert api.journal is not None
+    api.journal.close()
+    account = api.account
+    odd = OddAnswers(api, account.clock.now)
     return DemoServer(
-        url, settings.token, account, surface.limits, None, surface.oauth, odd, Counter(), Deliveries(account)
+        url, settings.token, account, api.limits, None, api.oauth, odd, Counter(), Deliveries(account)
     )
 
 

@@ -24,8 +24,8 @@ from pipedrive_orchestration.demo import running_demo
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.webhooks.inbox import OPEN_SUFFIX
 from pipedrive_orchestration.webhooks.subscriptions import health_of, listed, register
-from pipedrive_orchestration_tests.chaos.doomed_webhooks import Place
 from pipedrive_orchestration_tests.chaos.figures import FIGURES
+from pipedrive_orchestration_tests.chaos.killed_webhooks import Place
 from pipedrive_orchestration_tests.chaos.obeying import obeying
 from pipedrive_orchestration_tests.chaos.sizes import FULL, SEED, size
 from pipedrive_orchestration_tests.conftest import account_settings
@@ -181,7 +181,7 @@ def days(types: tuple[str, ...]) -> Iterator[Days]:
         sources = [source.model_dump_json() for source in sources_of(trial, types)]
         place = Place(demo.url, demo.token, folder, port, "pipedrive", "a password", sources)
         with obeying(
-            "pipedrive_orchestration_tests.chaos.doomed_webhooks", json.dumps(asdict(place))
+            "pipedrive_orchestration_tests.chaos.killed_webhooks", json.dumps(asdict(place))
         ) as forks:
             made = Days(trial, types, forks, place)
             for source in made.sources:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_orchestration.demo.generator import GENERATORS, Business, course, generate
+from pipedrive_orchestration.demo.generator import GENERATORS, Business, generate, trends
 from pipedrive_orchestration.demo.generator.children import children_at_birth
 from pipedrive_orchestration.demo.generator.company import me
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
@@ -239,14 +239,14 @@ def test_sales_went_as_the_course_of_the_business_says(business: Business) -> No
         closed = Counter(deal["status"] for deal in deals if deal["owner_id"] == owner)
         shares[owner] = closed["won"] / (closed["won"] + closed["lost"])
     ranked = sorted(shares, key=lambda owner: shares[owner])
-    assert [course.seller(business, ranked[place]).wins for place in (0, -1)] == [0.17, 0.63]
+    assert [trends.seller(business, ranked[place]).wins for place in (0, -1)] == [0.17, 0.63]
     lost = Counter(deal["stage_id"] for deal in deals if deal["status"] == "lost")
     assert business["stages"][lost.most_common(1)[0][0]]["name"] == "Permit & grid"
     begun = Counter(deal["add_time"][5:7] for deal in deals)
     assert begun["04"] + begun["05"] > 2 * (begun["12"] + begun["01"])
-    for is_changed in (course.was_in_pounds, course.was_handed_over):
+    for is_changed in (trends.was_in_pounds, trends.was_handed_over):
         assert sum(is_changed(business, deal) for deal in deals) > 10
-    handed = next(deal for deal in deals if course.was_handed_over(business, deal))
+    handed = next(deal for deal in deals if trends.was_handed_over(business, deal))
     told = children_at_birth(business, "deal_changes", handed["id"])
     assert ("pipeline", "2", "3") in {(one["field_key"], one["old_value"], one["new_value"]) for one in told}
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.demo.operations import OPERATIONS, RETIRED
-from pipedrive_orchestration_tests.demo.conftest import Fresh, client_of
+from pipedrive_orchestration_tests.demo.conftest import Fresh
 
 CURSOR = {"field": "id", "fieldValue": 3, "sortDirection": "asc", "id": 3}
 
@@ -182,11 +182,6 @@ def test_retired_routes_are_gone(http: httpx.Client, method: str, template: str)
     for prefix in ("/v1", "/api/v1"):
         answer = http.request(method, prefix + path)
         assert (answer.status_code, answer.json()["success"]) == (410, False)
-
-
-def test_retired_routes_can_be_missing_instead(fresh_demo: Any) -> None:
-    with client_of(fresh_demo(retired=404)) as client:
-        assert client.get("/v1/deals").status_code == 404
 
 
 def test_no_operation_is_both_alive_and_retired() -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pipedrive_orchestration.demo.endpoints import lists
-from pipedrive_orchestration.demo.generator.files import content_of
+from pipedrive_orchestration.demo.endpoints import files as file_endpoints
+from pipedrive_orchestration.demo.generator.documents import content_of
 from pipedrive_orchestration.importing.contents import safe_name
 from pipedrive_orchestration.sources import InvalidBodyError, SourceBody
 from pipedrive_orchestration_tests.chaos.sizes import in_full
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_stops_the_contents_and_not_the_rows(
     def with_one_too_large(file: dict[str, Any]) -> bytes:
         return b"x" * 3 * FULL_AT if file["id"] == largest else content_of(file)
 
-    monkeypatch.setattr(lists, "content_of", with_one_too_large)
+    monkeypatch.setattr(file_endpoints, "content_of", with_one_too_large)
     with files_of_at_most(FULL_AT):
         report = trial.windows(source)
     assert trial.differences(source) == []

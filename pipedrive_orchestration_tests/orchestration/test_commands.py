@@ -44,10 +44,10 @@ def test_a_run_whose_command_was_killed_is_failed_and_no_other(tmp_path: Path) -
     with (
         dg.DagsterInstance.ephemeral() as instance,
         running_command(instance, tmp_path) as living,
-        python(COMMAND, tmp_path) as doomed,
+        python(COMMAND, tmp_path) as command,
     ):
-        assert doomed.stdout is not None
-        killed = started(instance, json.loads(doomed.stdout.readline()))
+        assert command.stdout is not None
+        killed = started(instance, json.loads(command.stdout.readline()))
         lock = json.loads(killed.tags[COMMAND_TAG])["lock"]
         others = [
             started(instance, dict(living)),
@@ -64,8 +64,8 @@ def test_a_run_whose_command_was_killed_is_failed_and_no_other(tmp_path: Path) -
         fail_runs_of_gone_commands(instance)
         assert not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
 
-        doomed.kill()
-        doomed.wait()
+        command.kill()
+        command.wait()
         assert launcher.check_run_worker_health(killed).status is WorkerStatus.FAILED
         assert healths() == {WorkerStatus.RUNNING}
         fail_runs_of_gone_commands(instance)

@@ -193,9 +193,9 @@ PUBLISH_AND_DIE = """
 def test_a_publisher_that_is_killed_leaves_the_copy_before(warehouse: Warehouse, path: Path) -> None:
     Publisher(warehouse, path).publish()
     commit(warehouse)
-    with python(PUBLISH_AND_DIE, warehouse.database, path, "killed") as doomed:
-        doomed.wait(timeout=30)
-        assert doomed.returncode < 0
+    with python(PUBLISH_AND_DIE, warehouse.database, path, "killed") as killed:
+        killed.wait(timeout=30)
+        assert killed.returncode < 0
     assert len(files(path)) == 2
     assert commits_in(path) == 0
     Publisher(warehouse, path).publish()

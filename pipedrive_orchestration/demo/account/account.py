@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipedrive_orchestration.demo.account.children import Children
-from pipedrive_orchestration.demo.account.collection import Collection, Shelf
+from pipedrive_orchestration.demo.account.collection import Collection, State
 from pipedrive_orchestration.demo.account.fields import Fields
 from pipedrive_orchestration.demo.account.schemas import SCHEMAS
 from pipedrive_orchestration.demo.account.webhooks import Webhooks
@@ -185,6 +185,6 @@ class Account:
             window = (None, collection.time(limit))
             for archived in (False, True):
                 for record_id in list(
-                    collection.walk((Shelf(archived, deleted=True),), "update_time", window=window)
+                    collection.walk((State(archived, deleted=True),), "update_time", window=window)
                 ):
                     collection.remove(record_id)

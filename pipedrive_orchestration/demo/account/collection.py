@@ -24,15 +24,15 @@ Key = tuple[Any, ...]
 """``((value,), id)``, or ``((), id)`` for a null, which therefore sorts first."""
 
 
-class Shelf(NamedTuple):
-    """Where a record lies: lists show one or several shelves and never the others."""
+class State(NamedTuple):
+    """Whether a record is archived and deleted: lists show records of one state or of two, no others."""
 
     archived: bool = False
     deleted: bool = False
 
 
-LIVE = Shelf()
-SHELVES = tuple(Shelf(archived, deleted) for archived in (False, True) for deleted in (False, True))
+LIVE = State()
+STATES = tuple(State(archived, deleted) for archived in (False, True) for deleted in (False, True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,15 @@ class Schema:
         """Whether the record says that it is deleted."""
         return self.deleted is not None and all(record[prop] == value for prop, value in self.deleted.items())
 
-    def shelf(self, record: Record) -> Shelf:
-        """Where the record lies."""
-        return Shelf(
+    def shown(self, record: Record) -> Record:
+        """The record without its optional properties."""
+        if not self.optional:
+            return record
+        return {prop: value for prop, value in record.items() if prop not in self.optional}
+
+    def state(self, record: Record) -> State:
+        """Whether it is archived and deleted."""
+        return State(
             bool(record.get(self.archived_key)), deleted=not self.lists_deleted and self.is_deleted(record)
         )
 
@@ -100,15 +106,15 @@ class Collection:
         self._links: dict[str, defaultdict[Any, set[RecordId]]] = {
             prop: defaultdict(set) for prop in schema.links
         }
-        keys: dict[tuple[Shelf, str], list[Key]] = {
-            (shelf, prop): [] for shelf in SHELVES for prop in schema.sortable
+        keys: dict[tuple[State, str], list[Key]] = {
+            (state, prop): [] for state in STATES for prop in schema.sortable
         }
         for record in self._records.values():
-            shelf = schema.shelf(record)
+            state = schema.state(record)
             for prop in schema.sortable:
-                keys[shelf, prop].append(sort_key(record, prop))
+                keys[state, prop].append(sort_key(record, prop))
             self._link(record)
-        self._indexes: dict[tuple[Shelf, str], SortedList] = {
+        self._indexes: dict[tuple[State, str], SortedList] = {
             place: SortedList(entries) for place, entries in keys.items()
         }
 
@@ -122,8 +128,11 @@ class Collection:
         return iter(list(self._records.values()))
 
     def get(self, record_id: Any) -> Record | None:
-        """The record of that id, on whatever shelf."""
+        """The record of that id, in whatever state."""
         return self._records.get(record_id)
+
+    def __getitem__(self, record_id: RecordId) -> Record:
+        return self._records[record_id]
 
     def time(self, instant: datetime) -> str:
         """The instant as this collection writes it."""
@@ -134,9 +143,9 @@ class Collection:
         self._tell(record["id"])
         self._forget(record["id"])
         self._records[record["id"]] = record
-        shelf = self.schema.shelf(record)
+        state = self.schema.state(record)
         for prop in self.schema.sortable:
-            self._indexes[shelf, prop].add(sort_key(record, prop))
+            self._indexes[state, prop].add(sort_key(record, prop))
         self._link(record)
 
     def remove(self, record_id: RecordId) -> None:
@@ -155,9 +164,9 @@ class Collection:
         if record is None:
             return
         self._encoded.pop(record_id, None)
-        shelf = self.schema.shelf(record)
+        state = self.schema.state(record)
         for prop in self.schema.sortable:
-            self._indexes[shelf, prop].remove(sort_key(record, prop))
+            self._indexes[state, prop].remove(sort_key(record, prop))
         for prop, table in self._links.items():
             table[record.get(prop)].discard(record_id)
 
@@ -174,17 +183,12 @@ class Collection:
         """The record as JSON without its optional properties; kept until the record changes."""
         if (known := self._encoded.get(record_id)) is not None:
             return known
-        record = self._records[record_id]
-        optional = self.schema.optional
-        shown = (
-            {prop: value for prop, value in record.items() if prop not in optional} if optional else record
-        )
-        self._encoded[record_id] = encoded = orjson.dumps(shown)
+        self._encoded[record_id] = encoded = orjson.dumps(self.schema.shown(self._records[record_id]))
         return encoded
 
     def walk(
         self,
-        shelves: Iterable[Shelf],
+        states: Iterable[State],
         prop: str,
         *,
         descending: bool = False,
@@ -194,7 +198,7 @@ class Collection:
         """Ids along an index, from where a page ended.
 
         Args:
-            shelves: the shelves to read.
+            states: of the records to read.
             prop: the sortable property that gives the order.
             descending: from the last to the first.
             after: key of the last record already read.
@@ -208,17 +212,17 @@ class Collection:
             low, low_open = after, True
         inclusive = (not low_open, not high_open)
         walks = [
-            self._indexes[shelf, prop].irange(low, high, inclusive, reverse=descending) for shelf in shelves
+            self._indexes[state, prop].irange(low, high, inclusive, reverse=descending) for state in states
         ]
         keys = walks[0] if len(walks) == 1 else heapq.merge(*walks, reverse=descending)
         return (record_id for _, record_id in keys)
 
-    def changed(self, shelves: Iterable[Shelf], window: tuple[str | None, str | None]) -> int:
+    def changed(self, states: Iterable[State], window: tuple[str | None, str | None]) -> int:
         """How many records have their ``update_time`` in the window."""
         low, high = _bounds(window)
         total = 0
-        for shelf in shelves:
-            index = self._indexes[shelf, "update_time"]
+        for state in states:
+            index = self._indexes[state, "update_time"]
             end = len(index) if high is None else index.bisect_left(high)
             total += end - (0 if low is None else index.bisect_left(low))
         return total

@@ -36,19 +36,17 @@ def stages_of(account: Account, pipeline_id: Any) -> list[Record]:
     return sorted(stages, key=lambda stage: (stage["order_nr"], stage["id"]))
 
 
-def settled(account: Account, before: Record, changes: Record) -> Record:
-    """The deal after a write."""
+def follow(account: Account, before: Record, changes: Record, deal: Record) -> None:
+    """Changes what follows from a write to a deal."""
     now = account.stamp("deals")
-    record = {**before, **changes}
-    record |= _staged(account, before, changes)
-    if record["stage_id"] != before["stage_id"] and before["stage_id"] is not None:
-        record["stage_change_time"] = now
-    if record["currency"] is None:
-        record["currency"] = account.me["default_currency"]
-    record |= _closed(before, changes, record["status"], now)
-    if record["is_archived"] != before["is_archived"]:
-        record["archive_time"] = (changes.get("archive_time") or now) if record["is_archived"] else None
-    return record
+    deal |= _staged(account, before, changes)
+    if deal["stage_id"] != before["stage_id"] and before["stage_id"] is not None:
+        deal["stage_change_time"] = now
+    if deal["currency"] is None:
+        deal["currency"] = account.me["default_currency"]
+    deal |= _closed(before, changes, deal["status"], now)
+    if deal["is_archived"] != before["is_archived"]:
+        deal["archive_time"] = (changes.get("archive_time") or now) if deal["is_archived"] else None
 
 
 def _staged(account: Account, before: Record, changes: Record) -> Record:

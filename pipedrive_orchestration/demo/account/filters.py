@@ -10,10 +10,14 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipedrive_orchestration.demo.account.account import Account
+from pipedrive_orchestration.demo.account.fields import Field
 from pipedrive_orchestration.demo.errors import bad_request
+from pipedrive_orchestration.demo.parameters import sentences
 from pipedrive_orchestration.demo.records import Record
 
 Test = Callable[[Record], bool]
@@ -58,9 +62,10 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 _NULL_TESTS = {"IS NULL", "IS NOT NULL"}
 _LIKE = re.compile(r"(NOT )?LIKE '(%?)\$(%?)'")
 _RELATIVE_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
-_MONTHS_AGO = re.compile(r"([1-6])_months?_ago")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _WEEKS_AGO = re.compile(r"([1-3])_weeks?_ago")
+_MONTHS_AGO = re.compile(r"([1-6])_months?_ago")
+_MAX_CONDITIONS = 16
 
 
 def stored_filter(account: Account, name: str, filter_id: int) -> Test:
@@ -75,48 +80,39 @@ def stored_filter(account: Account, name: str, filter_id: int) -> Test:
         raise bad_request(version, ["filter_id: Filter was not found."])
     if _COLLECTIONS.get(stored["type"]) != name:
         raise bad_request(version, [f"filter_id: This filter is not one of {name}."])
-    return _tree(account, name, stored["conditions"])
-
-
-def _tree(account: Account, name: str, group: Record) -> Test:
-    every, some = _groups_of(group)
-    all_of = [_condition(account, name, condition) for condition in every]
-    any_of = [_condition(account, name, condition) for condition in some]
+    by_glue = {group["glue"]: group["conditions"] or [] for group in stored["conditions"]["conditions"]}
+    all_of, any_of = (
+        [_condition(account, name, condition) for condition in by_glue.get(glue, ())]
+        for glue in ("and", "or")
+    )
     return lambda record: (
         all(test(record) for test in all_of) and (not any_of or any(test(record) for test in any_of))
     )
 
 
-def _groups_of(group: Record) -> tuple[list[Record], list[Record]]:
-    """The conditions that all have to hold, and those of which one has to."""
-    by_glue = {inner["glue"]: inner["conditions"] or [] for inner in group["conditions"]}
-    return by_glue.get("and", []), by_glue.get("or", [])
-
-
 def _condition(account: Account, name: str, condition: Record) -> Test:
     owner = _OBJECTS[condition["object"]]
-    field = account.fields[owner].by_numeric_id(str(condition["field_id"]))
+    field = _field_of(account, condition)
     if field is None:  # the field was deleted after the filter had been stored
         return lambda _record: False
     code, part = field["field_code"], condition.get("extra_value")
     compare = _operator(condition["operator"], _wanted(account, condition["value"]))
+    is_own = owner == name or (name == "leads" and owner == "deals")
 
     def test(record: Record) -> bool:
-        subject = (
-            record
-            if owner == name or (name == "leads" and owner == "deals")
-            else _related(account, owner, record)
-        )
+        subject = record if is_own else _related(account, owner, record)
         return compare(None if subject is None else _value(subject, code, part))
 
     return test
 
 
+def _field_of(account: Account, condition: Record) -> Field | None:
+    return account.fields[_OBJECTS[condition["object"]]].by_numeric_id(str(condition["field_id"]))
+
+
 def _related(account: Account, owner: str, record: Record) -> Record | None:
-    for prop in _LINKS.get(owner, ()):
-        if prop in record:
-            return account[owner].get(record[prop])
-    return None
+    link = next((prop for prop in _LINKS.get(owner, ()) if prop in record), None)
+    return account[owner].get(record[link]) if link else None
 
 
 def _value(record: Record, code: str, part: str | None) -> Any:
@@ -128,42 +124,31 @@ def _value(record: Record, code: str, part: str | None) -> Any:
 
 
 def _wanted(account: Account, value: Any) -> Any:
-    today = account.clock.now().date()
+    today, text = account.clock.now().date(), str(value)
     if value in _RELATIVE_DAYS:
         return (today + timedelta(days=_RELATIVE_DAYS[value])).isoformat()
-    if isinstance(value, str) and (weeks := _WEEKS_AGO.fullmatch(value)):
+    if weeks := _WEEKS_AGO.fullmatch(text):
         return (today - timedelta(weeks=int(weeks[1]))).isoformat()
-    if isinstance(value, str) and (months := _MONTHS_AGO.fullmatch(value)):
-        return _months_before(today, int(months[1])).isoformat()
+    if months := _MONTHS_AGO.fullmatch(text):
+        year, month = divmod(today.year * 12 + today.month - 1 - int(months[1]), 12)
+        return date(year, month + 1, min(today.day, 28)).isoformat()
     return value
 
 
-def _months_before(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return date(year, month + 1, min(day.day, 28))
-
-
 def _operator(name: str, wanted: Any) -> ValueTest:
-    if name == "IS NULL":
-        return _is_null
-    if name == "IS NOT NULL":
-        return lambda value: not _is_null(value)
+    if name in _NULL_TESTS:
+        return lambda value: (value is None or value in ("", [])) is (name == "IS NULL")
     if like := _LIKE.fullmatch(name):
         return _like(like, str(wanted))
-    compare = _COMPARISONS[name]
-    negative = name == "!="
+    compare, is_negative = _COMPARISONS[name], name == "!="
 
     def test(value: Any) -> bool:
         parts = _parts(value)
         if not parts:
-            return negative
-        return (all if negative else any)(compare(*_alike(part, wanted)) for part in parts)
+            return is_negative
+        return (all if is_negative else any)(compare(*_alike(part, wanted)) for part in parts)
 
     return test
-
-
-def _is_null(value: Any) -> bool:
-    return value is None or value in ("", [])
 
 
 def _like(like: re.Match[str], wanted: str) -> ValueTest:
@@ -174,11 +159,9 @@ def _like(like: re.Match[str], wanted: str) -> ValueTest:
 
 
 def _parts(value: Any) -> list[Any]:
-    if value is None:
-        return []
     if isinstance(value, list):
         return [part.get("value") if isinstance(part, dict) else part for part in value]
-    return [value]
+    return [] if value is None else [value]
 
 
 def _alike(value: Any, wanted: Any) -> tuple[Any, Any]:
@@ -187,100 +170,94 @@ def _alike(value: Any, wanted: Any) -> tuple[Any, Any]:
         try:
             return float(value), float(wanted)
         except (TypeError, ValueError):
-            return str(value).casefold(), str(wanted).casefold()
+            pass
     text, limit = str(value), str(wanted)
     if _DATE.fullmatch(limit):
         text = text[:10]
     return text.casefold(), limit.casefold()
 
 
-def with_field_codes(account: Account, conditions: Record) -> Record:
-    """The conditions with the code of each field, as ``include_field_code`` asks for."""
-
-    def coded(condition: Record) -> Record:
-        fields = account.fields[_OBJECTS[condition["object"]]]
-        field = fields.by_numeric_id(str(condition["field_id"]))
-        return {**condition, "field_code": None if field is None else field["field_code"]}
-
+def _of_each(conditions: Record, change: Callable[[Record], Record]) -> Record:
+    """The conditions of a filter, each of them changed."""
     groups = [
-        {**group, "conditions": [coded(condition) for condition in group["conditions"] or ()]}
-        for group in conditions["conditions"]
-    ]
-    return {**conditions, "conditions": groups}
-
-
-def completed_conditions(conditions: Record) -> Record:
-    """The conditions with the keys that answers always have."""
-    groups = [
-        {
-            "glue": group["glue"],
-            "conditions": [
-                {"value": None, "extra_value": None, **condition, "json_value_flag": False}
-                for condition in group["conditions"]
-            ],
-        }
+        {"glue": group["glue"], "conditions": [change(one) for one in group["conditions"] or ()]}
         for group in conditions["conditions"]
     ]
     return {"glue": "and", "conditions": groups}
 
 
-_MAX_CONDITIONS = 16
-_KEYS = {"object", "field_id", "operator", "value", "extra_value", "json_value_flag", "field_code"}
+def with_field_codes(account: Account, conditions: Record) -> Record:
+    """The conditions with the code of each field, as ``include_field_code`` asks for."""
+
+    def coded(condition: Record) -> Record:
+        field = _field_of(account, condition)
+        return {**condition, "field_code": field and field["field_code"]}
+
+    return _of_each(conditions, coded)
+
+
+def completed_conditions(conditions: Record) -> Record:
+    """The conditions with the keys that answers always have."""
+    usual = {"value": None, "extra_value": None}
+    return _of_each(conditions, lambda condition: usual | condition | {"json_value_flag": False})
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Condition(_Part):
+    object: Literal["deal", "lead", "organization", "person", "product", "activity", "project"]
+    field_id: int | str
+    operator: str
+    value: Any = None
+    extra_value: Any = None
+    json_value_flag: Any = None
+    field_code: Any = None
+
+
+class _Group(_Part):
+    glue: Literal["and", "or"]
+    conditions: list[_Condition]
+
+
+class _Conditions(_Part):
+    glue: Literal["and"]
+    conditions: list[_Group]
 
 
 def condition_problems(account: Account, filter_type: str, conditions: Any) -> Iterator[str]:
     """What is wrong with the conditions of a filter of some type that is about to be stored."""
-    if problems := list(_shape_problems(conditions)):
-        yield from problems
+    try:
+        groups = _Conditions.model_validate(conditions).conditions
+    except ValidationError as error:
+        yield from (f"conditions.{problem}" for problem in sentences(error))
         return
-    every, some = _groups_of(conditions)
-    if len(every + some) > _MAX_CONDITIONS:
-        yield f"conditions: A filter has at most {_MAX_CONDITIONS} conditions."
-    if not every + some:
-        yield "conditions: A filter needs a condition."
-    for condition in every + some:
-        yield from _problems(account, filter_type, condition)
-
-
-def _shape_problems(group: Any) -> Iterator[str]:
-    if not isinstance(group, dict) or group.get("glue") != "and":
-        yield "conditions: The first group has to have the glue and."
-        return
-    inner = group.get("conditions")
-    if not isinstance(inner, list) or not all(isinstance(one, dict) for one in inner):
-        yield "conditions: The first group has to hold two groups."
-        return
-    if sorted(str(one.get("glue")) for one in inner) != ["and", "or"]:
+    if sorted(group.glue for group in groups) != ["and", "or"]:
         yield "conditions: The first group has to hold one group with the glue and, and one with or."
-    if not all(isinstance(one.get("conditions"), list) for one in inner):
-        yield "conditions: Both groups need a list of conditions, which may be empty."
+    given = [condition.model_dump() for group in groups for condition in group.conditions]
+    if not 0 < len(given) <= _MAX_CONDITIONS:
+        yield f"conditions: A filter needs a condition, and has at most {_MAX_CONDITIONS} conditions."
+    for condition in given:
+        if (problem := _problem(account, filter_type, condition)) is not None:
+            yield f"conditions: {problem}"
 
 
-def _problems(account: Account, filter_type: str, condition: Any) -> Iterator[str]:
-    if not isinstance(condition, dict) or not {"object", "field_id", "operator"} <= condition.keys():
-        yield "conditions: A condition needs object, field_id and operator."
-        return
-    if unknown := condition.keys() - _KEYS:
-        yield f"conditions: {', '.join(sorted(unknown))} is not allowed."
-    owner = _OBJECTS.get(str(condition["object"]))
-    if owner is None:
-        yield f"conditions: object has to be one of {', '.join(_OBJECTS)}."
-        return
-    field = account.fields[owner].by_numeric_id(str(condition["field_id"]))
+def _problem(account: Account, filter_type: str, condition: Record) -> str | None:
+    field, name, value = _field_of(account, condition), condition["operator"], condition["value"]
     if field is None:
-        yield f"conditions: There is no field {condition['field_id']} of {owner} for {filter_type}."
-        return
-    name = condition["operator"]
-    if name not in _COMPARISONS and name not in _NULL_TESTS and not _LIKE.fullmatch(str(name)):
-        yield f"conditions: The operator {name} is not supported."
-    elif name not in _NULL_TESTS and condition.get("value") in (None, ""):
-        yield f"conditions: The operator {name} needs a value."
-    elif name in _COMPARISONS and field["field_type"] == "date" and not _is_moment(condition["value"]):
-        yield f"conditions: {condition['value']} is no date, nor a relative one that is supported."
+        return f"There is no field {condition['field_id']} of {condition['object']} for {filter_type}."
+    if name in _NULL_TESTS:
+        return None
+    if name not in _COMPARISONS and not _LIKE.fullmatch(name):
+        return f"The operator {name} is not supported."
+    if value in (None, ""):
+        return f"The operator {name} needs a value."
+    if name in _COMPARISONS and field["field_type"] == "date" and not _is_moment(str(value)):
+        return f"{value} is no date, nor a relative one that is supported."
+    return None
 
 
-def _is_moment(value: Any) -> bool:
-    """Whether a date can be compared with the value: a date, or a relative one that is understood."""
-    return isinstance(value, str) and (
-        value in _RELATIVE_DAYS or any(form.fullmatch(value) for form in (_DATE, _WEEKS_AGO, _MONTHS_AGO))
-    )
+def _is_moment(text: str) -> bool:
+    """Whether a date can be compared with the text: a date, or a relative one that is understood."""
+    return text in _RELATIVE_DAYS or any(form.fullmatch(text) for form in (_DATE, _WEEKS_AGO, _MONTHS_AGO))

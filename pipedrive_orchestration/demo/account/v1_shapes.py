@@ -63,7 +63,7 @@ def v1_record(account: Account, name: str, record: Record) -> Record:
     """A record of a collection in its v1 shape; those of v1 collections have it already."""
     schema = account[name].schema
     if name not in _SHAPES:
-        return {prop: value for prop, value in record.items() if prop not in schema.optional}
+        return schema.shown(record)
     shape: Record = {}
     for kind, own, prop in _shape(name):
         shape |= _MAKERS[kind](account, own, record, prop)

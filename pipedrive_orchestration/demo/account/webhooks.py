@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipedrive_orchestration.demo.records import Record, RecordId
+from pipedrive_orchestration.demo.account.collection import Collection
+from pipedrive_orchestration.demo.records import Record, RecordId, blank
 
 if TYPE_CHECKING:
     from pipedrive_orchestration.demo.account.account import Account
@@ -90,28 +91,18 @@ class Webhooks:
     def add(self, body: Mapping[str, Any], now: datetime) -> Record:
         """A new subscription."""
         self.began.set()
-        me = self.account.me
-        number = self.account.new_id("webhooks")
+        me, number = self.account.me, self.account.new_id("webhooks")
         subscription: Record = {
+            **blank("webhooks"),
+            **dict.fromkeys(("owner_id", "user_id", "admin_id"), me["id"]),
+            "version": "2.0",
+            "http_auth_password": None,
+            **body,
             "id": number,
             "company_id": me["company_id"],
-            "owner_id": me["id"],
-            "user_id": body.get("user_id", me["id"]),
-            "event_action": body["event_action"],
-            "event_object": body["event_object"],
-            "subscription_url": body["subscription_url"],
-            "version": body.get("version", "2.0"),
+            "type": "general",
             "is_active": 1,
             "add_time": f"{now:{EVENT_TIME}}.000Z",
-            "remove_time": None,
-            "type": "general",
-            "http_auth_user": body.get("http_auth_user"),
-            "http_auth_password": body.get("http_auth_password"),
-            "remove_reason": None,
-            "last_delivery_time": None,
-            "last_http_status": None,
-            "admin_id": me["id"],
-            "name": body["name"],
         }
         self.account["webhooks"].put(subscription)
         self.made.add(number)
@@ -129,32 +120,30 @@ class Webhooks:
 
     def note(self, name: str, record_id: RecordId, before: Record | None) -> None:
         """Take note that a record is changed which was like this before."""
-        if name in ENTITIES and (self.is_watched or self.active):
+        if self._is_told_of(name):
             self._before.setdefault((name, record_id), before)
+
+    def _is_told_of(self, name: str) -> bool:
+        return name in ENTITIES and (self.is_watched or bool(self.active))
 
     def note_children(self, name: str, before: Iterable[Record], after: Iterable[Record]) -> None:
         """Tell of the children of a record, which are others now."""
-        if name not in ENTITIES or not (self.is_watched or self.active):
+        if not self._is_told_of(name):
             return
         now = self.account.clock.exactly_now()
         were, are = ({child["id"]: child for child in children} for children in (before, after))
         for number in sorted(were.keys() | are.keys()):
             was, is_ = were.get(number), are.get(number)
-            if was == is_:
-                continue
-            action = "delete" if is_ is None else "create" if was is None else "change"
-            body = {"data": is_, "previous": was, "meta": self._meta(name, number, action, now)}
-            self.occurred.append(Occurrence(ENTITIES[name], action, body))
+            if was != is_:
+                action = "delete" if is_ is None else "create" if was is None else "change"
+                self._tell(name, number, action, now, {"data": is_, "previous": was})
 
     def settle(self, *, is_merge: bool = False) -> None:
         """Tell of what has changed since it was told last; a request is one occasion."""
         changed, self._before = self._before, {}
         now = self.account.clock.exactly_now()
         for (name, record_id), before in changed.items():
-            after = self.account[name].get(record_id)
-            occurrence = self._occurrence(name, record_id, before, after, now, is_merge=is_merge)
-            if occurrence is not None:
-                self.occurred.append(occurrence)
+            self._tell_of_record(self.account[name], record_id, before, now, is_merge=is_merge)
 
     def take(self) -> list[Occurrence]:
         """What has happened since it was taken last."""
@@ -162,35 +151,35 @@ class Webhooks:
         self.occurred.clear()
         return taken
 
-    def _occurrence(
+    def _tell_of_record(
         self,
-        name: str,
+        collection: Collection,
         record_id: RecordId,
         before: Record | None,
-        after: Record | None,
         now: datetime,
         *,
         is_merge: bool,
-    ) -> Occurrence | None:
-        schema = self.account[name].schema
+    ) -> None:
+        name, schema, after = collection.name, collection.schema, collection.get(record_id)
         was, is_ = (one is not None and not schema.is_deleted(one) for one in (before, after))
         if not was and not is_:
-            return None
+            return
         action = "delete" if not is_ else "create" if before is None else "change"
-        if action == "change" and _shown(schema.optional, before) == _shown(schema.optional, after):
+        if action == "change" and schema.shown(before or {}) == schema.shown(after or {}):
             # Counts follow from other records, and nobody is told of them.
-            return None
+            return
         data = None if action == "delete" else event_data(self.account, name, after or {})
         previous = event_data(self.account, name, before) if before else None
         if action == "change" and data and previous:
             previous = {key: value for key, value in previous.items() if data.get(key) != value}
-        meta = self._meta(name, record_id, action, now)
         partner = self.account.merged.get((name, record_id)) if is_merge else None
-        if partner is not None:
-            meta["merged_to_id" if action == "delete" else "merged_from_id"] = str(partner)
-        return Occurrence(ENTITIES[name], action, {"data": data, "previous": previous, "meta": meta})
+        key = "merged_to_id" if action == "delete" else "merged_from_id"
+        merge = {} if partner is None else {key: str(partner)}
+        self._tell(name, record_id, action, now, {"data": data, "previous": previous}, **merge)
 
-    def _meta(self, name: str, record_id: RecordId, action: str, now: datetime) -> Record:
+    def _tell(
+        self, name: str, record_id: RecordId, action: str, now: datetime, told: Record, **more: str
+    ) -> None:
         me = self.account.me
         meta: Record = {
             "action": action,
@@ -214,13 +203,13 @@ class Webhooks:
             meta["timestamp"] = str(int(now.timestamp()))
         else:
             meta["permitted_user_ids"] = [str(me["id"])]
-        return meta
+        self.occurred.append(Occurrence(ENTITIES[name], action, {**told, "meta": meta | more}))
 
 
 def event_data(account: Account, name: str, record: Record) -> Record:
     """A record as events have it."""
     schema = account[name].schema
-    data = {key: value for key, value in deepcopy(record).items() if key not in schema.optional}
+    data = dict(schema.shown(deepcopy(record)))
     if "visible_to" in data:
         data["visible_to"] = str(data["visible_to"])
     if schema.fields is not None:
@@ -234,10 +223,6 @@ def event_data(account: Account, name: str, record: Record) -> Record:
     if name == "users":
         data = {key: str(value) if key.endswith("id") else value for key, value in data.items()}
     return data
-
-
-def _shown(optional: frozenset[str], record: Record | None) -> Record:
-    return {key: value for key, value in (record or {}).items() if key not in optional}
 
 
 def _codes(account: Account) -> set[str]:
@@ -261,10 +246,9 @@ def _typed(kind: str, value: Any) -> Record | None:
         return {"type": kind, "id": value}
     if kind == "set":
         return {"type": kind, "values": [{"id": one} for one in value]}
-    if kind in ("daterange", "timerange") and isinstance(value, dict):
-        rest = {key: part for key, part in value.items() if key not in ("value", "timezone_name")}
-        return {"type": kind, "from": value["value"], **rest}
-    if isinstance(value, dict):
-        rest = {key: part for key, part in value.items() if key != "timezone_name"}
-        return {"type": kind, **rest}
-    return {"type": kind, "value": value}
+    if not isinstance(value, dict):
+        return {"type": kind, "value": value}
+    first = "from" if kind in ("daterange", "timerange") else "value"
+    parts = {first if key == "value" else key: part for key, part in value.items()}
+    parts.pop("timezone_name", None)
+    return {"type": kind, **parts}

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from pipedrive_orchestration.demo.account.rules import RULES, blank, problems
 from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success
+from pipedrive_orchestration.demo.endpoints.records import add, delete
 from pipedrive_orchestration.demo.errors import not_found
-from pipedrive_orchestration.demo.records import Record
+from pipedrive_orchestration.demo.records import Record, taken
+
+_KEPT = "title owner_id person_id expected_close_date"
 
 
 def lead_to_deal(call: Call) -> Answer:
     """A lead becomes a deal, and is deleted."""
-    account, lead = call.account, call.record()
+    lead = call.record()
     given = read(call, call.json() if call.content else {}, "id: stage_id pipeline_id")
-    value = lead["value"] or {}
-    changes = {
-        "title": lead["title"],
-        "owner_id": lead["owner_id"],
-        "person_id": lead["person_id"],
-        "org_id": lead["organization_id"],
-        "expected_close_date": lead["expected_close_date"],
-        **({"value": value["amount"], "currency": value["currency"]} if value else {}),
-        **given,
-    }
-    deal = _made(call, "deals", changes)
-    account["leads"].remove(lead["id"])
-    return _job(call, {"lead_id": lead["id"], "deal_id": deal["id"]})
+    value = lead["value"] and {"value": lead["value"]["amount"], "currency": lead["value"]["currency"]}
+    changes = taken(lead, _KEPT) | {"org_id": lead["organization_id"]} | (value or {}) | given
+    return _job(call, lead["id"], add(call, "deals", changes)["id"])
 
 
 def deal_to_lead(call: Call) -> Answer:
@@ -33,17 +25,9 @@ def deal_to_lead(call: Call) -> Answer:
     deal = call.record()
     if call.collection.schema.is_deleted(deal):
         raise not_found()
-    changes = {
-        "title": deal["title"],
-        "owner_id": deal["owner_id"],
-        "person_id": deal["person_id"],
-        "organization_id": deal["org_id"],
-        "expected_close_date": deal["expected_close_date"],
-        "value": {"amount": deal["value"], "currency": deal["currency"]} if deal["value"] else None,
-    }
-    lead = _made(call, "leads", changes)
-    call.account.save("deals", {**deal, "is_deleted": True, "status": "deleted"})
-    return _job(call, {"lead_id": lead["id"], "deal_id": deal["id"]})
+    value = {"amount": deal["value"], "currency": deal["currency"]} if deal["value"] else None
+    changes = taken(deal, _KEPT) | {"organization_id": deal["org_id"], "value": value}
+    return _job(call, add(call, "leads", changes)["id"], deal["id"])
 
 
 def status(call: Call) -> Answer:
@@ -54,16 +38,10 @@ def status(call: Call) -> Answer:
     return success(job)
 
 
-def _made(call: Call, name: str, changes: Record) -> Record:
-    account, before = call.account, blank(call.account, name)
-    if found := list(problems(account, name, before, changes)):
-        raise call.refusal(*found)
-    before |= {"id": account.new_id(name), "add_time": account.stamp(name)}
-    return account.save(name, RULES[name].settled(account, before, changes))
-
-
-def _job(call: Call, ids: Record) -> Answer:
+def _job(call: Call, lead_id: object, deal_id: object) -> Answer:
     account = call.account
+    delete(account, call.name, call.record())
     conversion_id = str(account.new_id("leads"))
-    account.conversions[conversion_id] = {**ids, "conversion_id": conversion_id, "status": "completed"}
+    job: Record = {"lead_id": lead_id, "deal_id": deal_id}
+    account.conversions[conversion_id] = {**job, "conversion_id": conversion_id, "status": "completed"}
     return success({"conversion_id": conversion_id})

@@ -15,10 +15,10 @@ from pipedrive_orchestration.demo.account.fields import OPTIONAL, Field, Fields,
 from pipedrive_orchestration.demo.bodies import read, read_list
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_list
 from pipedrive_orchestration.demo.clock import V1_TIME
-from pipedrive_orchestration.demo.endpoints.paging import cursor_after, offset_page, position
+from pipedrive_orchestration.demo.endpoints.paging import cursor_after, offset_page, pagination, position
 from pipedrive_orchestration.demo.errors import not_found
 from pipedrive_orchestration.demo.generator.fields import FIELD_LISTS, make_field
-from pipedrive_orchestration.demo.records import Record
+from pipedrive_orchestration.demo.records import Record, blank
 
 _COLLECTIONS = {resource: name for name, resource in FIELD_LISTS.items()}
 _CHANGEABLE = ("description", "ui_visibility", "important_fields", "required_fields")
@@ -70,16 +70,10 @@ def created(call: Call) -> Answer:
         raise call.refusal(*problems)
     account, name = call.account, _name(call)
     options = [_new_option(account, option) for option in given.get("options", ())]
-    field = make_field(
-        name,
-        code=account.new_field_code(),
-        label=given["field_name"],
-        field_type=given["field_type"],
-        identifier=int(account.new_id("fields")),
-        added=int(account.clock.now().timestamp()),
-        options=options or None,
-        is_custom=True,
-    ) | {key: given[key] for key in _CHANGEABLE if given.get(key) is not None}
+    added, number = int(account.clock.now().timestamp()), int(account.new_id("fields"))
+    code, label = account.new_field_code(), given["field_name"]
+    field = make_field(name, code, label, given["field_type"], number, added, options or None)
+    field |= {key: given[key] for key in _CHANGEABLE if given.get(key) is not None}
     _fields(call).put(field)
     _rewrite(account, name, lambda values: {**values, field["field_code"]: None})
     return success(shown(field))
@@ -209,14 +203,16 @@ def lead_fields(call: Call) -> Answer:
 
 def fields_of_leads(deal_fields: Fields) -> Iterator[Record]:
     """The fields of leads in v1 form, by those of deals."""
-    for number, (key, name, field_type) in enumerate(_OWN_FIELDS_OF_LEADS, start=1):
-        yield _v1_field(number, key, name, field_type, number, custom=False)
+    for place, (key, name, field_type) in enumerate(_OWN_FIELDS_OF_LEADS, start=1):
+        yield _v1_field(key, name, field_type, place) | {"id": place}
     custom = [field for field in deal_fields if field["is_custom_field"]]
     for place, field in enumerate(custom, start=len(_OWN_FIELDS_OF_LEADS) + 1):
-        key = field["field_code"]
+        key, flags = field["field_code"], {"edit_flag": True, "add_visible_flag": True}
         deleted_options = field["_options_deleted"]
         yield {
-            **_v1_field(field["_id"], key, field["field_name"], field["field_type"], place, custom=True),
+            **_v1_field(key, field["field_name"], field["field_type"], place),
+            **flags,
+            "id": field["_id"],
             "add_time": field["_add_time"],
             "update_time": field["_update_time"],
             "options": field["options"],
@@ -225,34 +221,25 @@ def fields_of_leads(deal_fields: Fields) -> Iterator[Record]:
         for part in field["subfields"] or ():
             if part["field_code"] != "value":
                 part_key = f"{key}_{part['field_code']}"
-                name, field_type = part["field_name"], part["field_type"]
-                whole = _v1_field(None, part_key, name, field_type, place, custom=True)
-                yield {**whole, "is_subfield": True}
+                whole = _v1_field(part_key, part["field_name"], part["field_type"], place)
+                yield {**whole, **flags, "is_subfield": True}
 
 
-def _v1_field(
-    number: int | None, key: str, name: str, field_type: str, order_nr: int, *, custom: bool
-) -> Record:
-    nothing = ("add_time", "update_time", "last_updated_by_user_id", "created_by_user_id", "options")
-    always = (
-        *("active_flag", "index_visible_flag", "details_visible_flag", "sortable_flag"),
-        *("bulk_edit_allowed", "filtering_allowed"),
-    )
-    return {
-        "id": number,
-        "key": key,
-        "name": name,
-        "order_nr": order_nr,
-        "field_type": field_type,
-        **dict.fromkeys(nothing),
-        **dict.fromkeys(always, True),
-        **dict.fromkeys(("edit_flag", "add_visible_flag"), custom),
-        **dict.fromkeys(("important_flag", "searchable_flag"), False),
-        "mandatory_flag": key == "title",
-    }
+_ALWAYS = (
+    *("active_flag", "index_visible_flag", "details_visible_flag", "sortable_flag"),
+    *("bulk_edit_allowed", "filtering_allowed"),
+)
+
+
+def _v1_field(key: str, name: str, field_type: str, order_nr: int) -> Record:
+    known = {key: value for key, value in blank("lead_fields").items() if key not in _OF_SOME}
+    named = {"key": key, "name": name, "order_nr": order_nr, "field_type": field_type}
+    return known | named | dict.fromkeys(_ALWAYS, True) | {"mandatory_flag": key == "title"}
+
+
+_OF_SOME = ("options_deleted", "is_subfield", "subfields")
 
 
 def note_fields(call: Call) -> Answer:
     """The fields of notes, all in one page."""
-    pagination = {"start": 0, "limit": 100, "more_items_in_collection": False}
-    return success(call.account.note_fields, additional_data={"pagination": pagination})
+    return success(call.account.note_fields, additional_data={"pagination": pagination(0, 100, more=False)})

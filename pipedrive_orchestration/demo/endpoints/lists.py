@@ -5,14 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-import orjson
-
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_encoded, success_list
 from pipedrive_orchestration.demo.endpoints.paging import cursor_after, offset_page, position
 from pipedrive_orchestration.demo.endpoints.projection import projection
 from pipedrive_orchestration.demo.endpoints.selection import selected, sorting_of
-from pipedrive_orchestration.demo.errors import not_found
-from pipedrive_orchestration.demo.generator.files import content_of
 from pipedrive_orchestration.demo.operations import Paging
 
 
@@ -45,23 +41,6 @@ def one(call: Call) -> Answer:
     """One record, archived or not; a deleted one too, until it is purged."""
     record = call.record()
     return success_encoded(projection(call)(record["id"]), **_beside(call))
-
-
-def mail_threads(call: Call) -> Answer:
-    """The threads of a folder, the newest first."""
-    folder = call.query["folder"]
-    found = [thread for thread in call.account["mail_threads"] if folder in thread["folders"]]
-    newest = sorted(found, key=lambda thread: (thread["last_message_timestamp"], thread["id"]), reverse=True)
-    return offset_page(call, newest, orjson.dumps)
-
-
-def content(call: Call) -> Answer:
-    """What a file holds; a deleted one holds nothing any more."""
-    file = call.record()
-    if not file["active_flag"]:
-        raise not_found(call.name)
-    kept = call.account.contents.get(file["id"])
-    return Answer(content_of(file) if kept is None else kept)
 
 
 def _beside(call: Call) -> dict[str, Any]:

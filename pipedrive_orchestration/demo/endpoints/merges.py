@@ -84,7 +84,7 @@ def _move(account: Account, name: str, prop: str, record_id: RecordId, target: R
             {**one, "person_id": target} if one["person_id"] == before[prop] else one
             for one in before["participants"] or ()
         ]
-    if account[name].schema.shelf(before).deleted:
+    if account[name].schema.state(before).deleted:
         account[name].put(after)  # saving would postpone its purge
     else:
         after = account.save(name, after)

@@ -24,7 +24,7 @@ def projection(call: Call) -> Encode:
     """
     query, collection = call.query, call.collection
     if call.name == "filters" and call.operation.paging is not Paging.WHOLE:
-        return lambda record_id: _whole_filter(call, record_id)
+        return lambda record_id: orjson.dumps(_whole_filter(call, record_id))
     include = frozenset(query.get("include_fields") or ())
     codes = tuple(dict.fromkeys(query.get("custom_fields") or ()))
     option_labels, labels = query.get("include_option_labels"), query.get("include_labels")
@@ -38,27 +38,26 @@ def projection(call: Call) -> Encode:
     label_names = fields.option_labels("label_ids") if labels else {}
 
     def encode(record_id: RecordId) -> bytes:
-        record = collection.get(record_id)
-        assert record is not None, "an index names a record that is gone"
+        record = collection[record_id]
         shown = {prop: value for prop, value in record.items() if prop not in hidden}
         if codes:
             shown["custom_fields"] = {code: record["custom_fields"].get(code) for code in codes}
         if option_labels and shown["custom_fields"] is not None:
-            shown["custom_fields"] = _with_labels(shown["custom_fields"], tables)
+            custom = shown["custom_fields"].items()
+            shown["custom_fields"] = {code: _labelled(value, tables.get(code)) for code, value in custom}
         if labels:
-            shown["labels"] = [_option(label_id, label_names) for label_id in record["label_ids"] or ()]
+            shown["labels"] = _labelled(record["label_ids"] or [], label_names)
         return orjson.dumps(shown)
 
     return encode
 
 
-def _whole_filter(call: Call, record_id: RecordId) -> bytes:
+def _whole_filter(call: Call, record_id: RecordId) -> Record:
     """A filter with its conditions, which lists leave out, and the field codes of these if asked for."""
-    stored = call.collection.get(record_id)
-    assert stored is not None, "it has been looked up before"
-    if call.query.get("include_field_code"):
-        stored = {**stored, "conditions": with_field_codes(call.account, stored["conditions"])}
-    return orjson.dumps(stored)
+    stored = call.collection[record_id]
+    if not call.query.get("include_field_code"):
+        return stored
+    return {**stored, "conditions": with_field_codes(call.account, stored["conditions"])}
 
 
 def _option_tables(fields: Fields) -> dict[str, dict[Any, str]]:
@@ -69,17 +68,10 @@ def _option_tables(fields: Fields) -> dict[str, dict[Any, str]]:
     }
 
 
-def _with_labels(custom_fields: Record, tables: Mapping[str, dict[Any, str]]) -> Record:
-    return {
-        code: value if value is None or code not in tables else _decoded(value, tables[code])
-        for code, value in custom_fields.items()
-    }
-
-
-def _decoded(value: Any, table: Mapping[Any, str]) -> Any:
-    return [_option(one, table) for one in value] if isinstance(value, list) else _option(value, table)
-
-
-def _option(option_id: Any, table: Mapping[Any, str]) -> Record:
-    # A deleted option keeps its id in records but has no label any more.
-    return {"id": option_id, "label": table.get(option_id)}
+def _labelled(value: Any, table: Mapping[Any, str] | None) -> Any:
+    """The ids of options with their labels; a deleted option keeps its id in records but has no label."""
+    if value is None or table is None:
+        return value
+    if isinstance(value, list):
+        return [_labelled(one, table) for one in value]
+    return {"id": value, "label": table.get(value)}

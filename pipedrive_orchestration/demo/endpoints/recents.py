@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import SHELVES
+from pipedrive_orchestration.demo.account.collection import STATES
 from pipedrive_orchestration.demo.account.v1_shapes import v1_record, v1_time
 from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.endpoints.paging import pagination
-from pipedrive_orchestration.demo.records import RecordId
+from pipedrive_orchestration.demo.records import Record, RecordId
 
 REACH = timedelta(days=30)
 
@@ -45,11 +45,12 @@ def listed(call: Call) -> Answer:
     account, query = call.account, call.query
     start, limit = query["start"], query["limit"]
     since = max(query["since_timestamp"], account.clock.now() - REACH)
-    changes = _changes(account, since, query["items"] or tuple(_COLLECTIONS))
+    items = sorted(_COLLECTIONS.keys() & set(query["items"] or _COLLECTIONS))
+    changes = heapq.merge(*(_changes(account, item, since) for item in items))
     found = list(islice(changes, start, start + limit + 1))
     page = found[:limit]
     return success(
-        [_item(account, item, record_id) for _, item, record_id in page] or None,
+        [_entry(account, item, record_id) for _, item, record_id in page] or None,
         additional_data={
             "since_timestamp": query["since_timestamp"].strftime(V1_TIME),
             "last_timestamp_on_page": page[-1][0] if page else None,
@@ -58,22 +59,13 @@ def listed(call: Call) -> Answer:
     )
 
 
-def _changes(account: Account, since: datetime, items: tuple[str, ...]) -> Iterator[Change]:
-    wanted = sorted(set(items) & _COLLECTIONS.keys())
-    return heapq.merge(*(_changes_of(account, item, since) for item in wanted))
-
-
-def _changes_of(account: Account, item: str, since: datetime) -> Iterator[Change]:
+def _changes(account: Account, item: str, since: datetime) -> Iterator[Change]:
     collection = account[_COLLECTIONS[item]]
     stamp = "modified" if item == "user" else "update_time"
-    for record_id in collection.walk(SHELVES, stamp, window=(collection.time(since), None)):
-        record = collection.get(record_id)
-        assert record is not None, "an index names a record that is gone"
-        yield v1_time(record[stamp]) or "", item, record_id
+    for record_id in collection.walk(STATES, stamp, window=(collection.time(since), None)):
+        yield v1_time(collection[record_id][stamp]) or "", item, record_id
 
 
-def _item(account: Account, item: str, record_id: RecordId) -> dict[str, object]:
+def _entry(account: Account, item: str, record_id: RecordId) -> Record:
     name = _COLLECTIONS[item]
-    record = account[name].get(record_id)
-    assert record is not None, "an index names a record that is gone"
-    return {"item": item, "id": record_id, "data": v1_record(account, name, record)}
+    return {"item": item, "id": record_id, "data": v1_record(account, name, account[name][record_id])}

@@ -10,7 +10,7 @@ from pipedrive_orchestration.demo.account.custom_values import (
     with_custom_fields,
     with_flat_values,
 )
-from pipedrive_orchestration.demo.account.rules import RULES, blank, problems
+from pipedrive_orchestration.demo.account.rules import after_deletion, blank, problems, settled
 from pipedrive_orchestration.demo.bodies import read
 from pipedrive_orchestration.demo.call import Answer, Call, success, success_encoded
 from pipedrive_orchestration.demo.endpoints.projection import projection
@@ -20,23 +20,34 @@ from pipedrive_orchestration.demo.records import Record
 
 def created(call: Call) -> Answer:
     """A record is added."""
-    account, name = call.account, call.name
-    changes, before = _changes(call), blank(account, name)
-    _check(call, before, changes)
+    record = add(call, call.name, _changes(call))
+    return _shown(call, record, call.collection.schema.created)
+
+
+def add(call: Call, name: str, changes: Record) -> Record:
+    """Adds a record to a collection, which need not be the one that the call is about.
+
+    Raises:
+        ApiError: 400 if something speaks against it.
+    """
+    account = call.account
+    before = blank(account, name)
+    _check(call, name, before, changes)
     before["id"] = account.new_id(name)
     if "add_time" in before:
         before["add_time"] = account.stamp(name)
-    record = _written(account, name, before, changes)
-    return _shown(call, record, call.collection.schema.created)
+    return _written(account, name, before, changes)
 
 
 def _shown(call: Call, record: Record, status: int = 200) -> Answer:
     """The answer to a write that left a record."""
-    if call.name == "roles":
-        return success({"id": record["id"]}, status)
-    if call.name == "goals":
-        return success({"goal": record}, status)
-    return success_encoded(projection(call)(record["id"]), status)
+    match call.name:
+        case "roles":
+            return success({"id": record["id"]}, status)
+        case "goals":
+            return success({"goal": record}, status)
+        case _:
+            return success_encoded(projection(call)(record["id"]), status)
 
 
 def updated(call: Call) -> Answer:
@@ -51,7 +62,7 @@ def updated(call: Call) -> Answer:
     elif before.get("is_archived") and changes != {"is_archived": False}:
         raise call.refusal(f"An archived {name[:-1]} can only be un-archived, with is_archived false.")
     else:
-        _check(call, before, changes)
+        _check(call, name, before, changes)
         record = _written(account, name, before, changes)
     return _shown(call, record)
 
@@ -70,12 +81,16 @@ def deleted(call: Call) -> Answer:
     record = call.record()
     if call.collection.schema.is_deleted(record):
         raise not_found()
-    gone = _deleted(call.account, call.name, record)
-    if call.name == "notes":
-        return success(data=True)
-    if call.name in ("goals", "call_logs"):
-        return Answer(b'{"success":true}')
-    return success(gone if call.name == "activity_types" else {"id": record["id"]})
+    gone = delete(call.account, call.name, record)
+    match call.name:
+        case "notes":
+            return success(data=True)
+        case "goals" | "call_logs":
+            return Answer(b'{"success":true}')
+        case "activity_types":
+            return success(gone)
+        case _:
+            return success({"id": record["id"]})
 
 
 def several_deleted(call: Call) -> Answer:
@@ -83,7 +98,7 @@ def several_deleted(call: Call) -> Answer:
     found = [record for one in call.query["ids"] if (record := call.collection.get(one)) is not None]
     there = [record for record in found if not call.collection.schema.is_deleted(record)]
     for record in there:
-        _deleted(call.account, call.name, record)
+        delete(call.account, call.name, record)
     return success({"id": [record["id"] for record in there]})
 
 
@@ -99,8 +114,8 @@ def _changes(call: Call) -> Record:
     return read(call, content) | ({"custom_fields": values} if values else {})
 
 
-def _check(call: Call, before: Record, changes: Record) -> None:
-    if found := list(problems(call.account, call.name, before, changes)):
+def _check(call: Call, name: str, before: Record, changes: Record) -> None:
+    if found := list(problems(call.account, name, before, changes)):
         raise call.refusal(*found)
 
 
@@ -108,18 +123,18 @@ def _written(account: Account, name: str, before: Record, changes: Record) -> Re
     """The record as it is once the keys have been written and all that follows has been done."""
     schema, former = account[name].schema, account[name].get(before["id"])
     built_in = {key: changes[key] for key in changes if key != "custom_fields"}
-    record = RULES[name].settled(account, before, built_in)
+    record = settled(account, name, before, built_in)
     if schema.fields is not None and schema.flat:
         record = with_flat_values(account.fields[schema.fields], record, changes.get("custom_fields", {}))
     elif schema.fields is not None:
         record = with_custom_fields(account.fields[schema.fields], record, changes)
     record = account.save(name, record)
     follow_up(account, name, former, record)
-    return _deleted(account, name, record) if record.get("is_deleted") else record
+    return delete(account, name, record) if record.get("is_deleted") else record
 
 
-def _deleted(account: Account, name: str, record: Record) -> Record:
-    """The record as a deletion leaves it, or as it was if it leaves none."""
+def delete(account: Account, name: str, record: Record) -> Record:
+    """The record as its deletion leaves it, or as it was if it leaves none."""
     current, schema = account[name].get(record["id"]) or record, account[name].schema
     if schema.deleted is None:
         account[name].remove(record["id"])
@@ -127,7 +142,7 @@ def _deleted(account: Account, name: str, record: Record) -> Record:
     else:
         gone = account.save(name, {**current, **schema.deleted})
     follow_up(account, name, current, gone)
-    RULES[name].after_deletion(account, gone)
+    after_deletion(account, name, gone)
     return gone
 
 

@@ -7,15 +7,15 @@ from itertools import islice
 from typing import Any
 
 from pipedrive_orchestration.demo.account.account import Account
-from pipedrive_orchestration.demo.account.collection import LIVE, Collection, Shelf
+from pipedrive_orchestration.demo.account.collection import LIVE, Collection, State
 from pipedrive_orchestration.demo.call import Answer, Call, success
 from pipedrive_orchestration.demo.endpoints.paging import cursor_after, position
-from pipedrive_orchestration.demo.records import Record
+from pipedrive_orchestration.demo.records import Record, taken
 
 MAX_ITEMS = 100
 """The most that a page of the search for items of several types has."""
 
-_ARCHIVED = Shelf(archived=True)
+_ARCHIVED = State(archived=True)
 
 _SEARCHED_TYPES = {"address", "varchar", "text", "varchar_auto", "double", "monetary", "phone"}
 """Types of custom fields in which is searched."""
@@ -39,8 +39,7 @@ def found(call: Call) -> Answer:
     limit = call.query["limit"]
     _refuse_short(call)
     ids = call.collection.walk([LIVE], "id", after=position(call, "id"))
-    records = filter(None, map(call.collection.get, ids))
-    hits = list(islice(_hits(call, call.name, records), limit + 1))
+    hits = list(islice(_hits(call, call.name, filter(None, map(call.collection.get, ids))), limit + 1))
     page = hits[:limit]
     cursor = cursor_after(page[-1][0], "id") if len(hits) > limit else None
     items = [_item(call, call.name, record, texts) for record, texts in page]
@@ -49,23 +48,21 @@ def found(call: Call) -> Answer:
 
 def items_found(call: Call) -> Answer:
     """The records of several collections in which the term is found, by collection and then by id."""
-    query = call.query
+    types, limit = call.query["item_types"], call.query["limit"]
     _refuse_short(call)
-    if query["limit"] > MAX_ITEMS:
+    if limit > MAX_ITEMS:
         raise call.refusal(f"limit: This value should be less than or equal to {MAX_ITEMS}.")
-    types = query["item_types"]
-    names = [name for name in _SEARCHED_FIELDS if not types or _type(name) in types]
     every = [
         (name, record, hits)
-        for name in names
+        for name in _SEARCHED_FIELDS
+        if not types or _type(name) in types
         for record, hits in _hits(call, name, _live(call.account[name]))
     ]
     after = position(call, "id")
     start = after[-1] if after else 0
-    page = every[start : start + query["limit"]]
-    end = start + len(page)
+    end = min(start + limit, len(every))
     cursor = cursor_after({"id": end}, "id") if len(every) > end else None
-    items = [_item(call, name, record, hits) for name, record, hits in page]
+    items = [_item(call, name, record, hits) for name, record, hits in every[start:end]]
     return success({"items": items, "related_items": []}, additional_data={"next_cursor": cursor})
 
 
@@ -83,22 +80,22 @@ def _type(name: str) -> str:
 
 
 def _hits(call: Call, name: str, records: Iterable[Record]) -> Iterator[tuple[Record, Hits]]:
-    organization_id = call.query.get("organization_id")
-    asked = call.query["fields"] or _SEARCHED_FIELDS[name]
-    fields = [field for field in asked if field in _SEARCHED_FIELDS[name]]
+    account, query = call.account, call.query
+    organization_id = query.get("organization_id")
+    fields = [field for field in query["fields"] or _SEARCHED_FIELDS[name] if field in _SEARCHED_FIELDS[name]]
+    term = query["term"].casefold()
     for record in records:
         if organization_id is None or record["org_id"] == organization_id:
             hits = {
-                field: [text for text in _texts(call.account, name, record, field) if _fits(text, call.query)]
+                field: [
+                    text
+                    for text in _texts(account, name, record, field)
+                    if (term == text.casefold() if query["exact_match"] else term in text.casefold())
+                ]
                 for field in fields
             }
             if any(hits.values()):
                 yield record, hits
-
-
-def _fits(text: str, query: Mapping[str, Any]) -> bool:
-    text, term = text.casefold(), query["term"].casefold()
-    return text == term if query["exact_match"] else term in text
 
 
 def _texts(account: Account, name: str, record: Record, field: str) -> list[str]:
@@ -110,19 +107,15 @@ def _texts(account: Account, name: str, record: Record, field: str) -> list[str]
         case "address":
             return [(record["address"] or {}).get("value") or ""]
         case "notes":
-            return _notes(account, name, record)
+            ids = account["notes"].linked(_NOTES_BY[name], record["id"])
+            notes = filter(None, map(account["notes"].get, sorted(ids)))
+            return [note["content"] for note in notes if note["active_flag"] and note["content"]]
         case _:
             return _custom_texts(account, name, record)
 
 
 def _contacts(contacts: list[Record] | None) -> list[str]:
     return [contact["value"] for contact in contacts or () if contact["value"]]
-
-
-def _notes(account: Account, name: str, record: Record) -> list[str]:
-    notes = account["notes"]
-    linked = filter(None, map(notes.get, sorted(notes.linked(_NOTES_BY[name], record["id"]))))
-    return [note["content"] for note in linked if note["active_flag"] and note["content"]]
 
 
 def _custom_texts(account: Account, name: str, record: Record) -> list[str]:
@@ -137,74 +130,50 @@ def _custom_texts(account: Account, name: str, record: Record) -> list[str]:
 
 
 def _item(call: Call, name: str, record: Record, hits: Hits) -> Record:
-    account = call.account
-    common = {
-        "id": record["id"],
+    keys, links = _SHOWN[name]
+    item = taken(record, f"id visible_to {keys}") | {
         "type": _type(name),
-        "visible_to": record["visible_to"],
         "owner": {"id": record["owner_id"]},
         "custom_fields": hits.get("custom_fields", []),
     }
-    own = _OWN[name](account, record)
-    notes = {} if name == "products" else {"notes": hits.get("notes", [])}
-    score = _EXACT_SCORE if call.query["exact_match"] else _PARTIAL_SCORE
-    return {"result_score": score, "item": common | own | notes}
+    if name != "products":
+        item["notes"] = hits.get("notes", [])
+    for key, (target, link) in links.items():
+        item[key] = _reference(call.account, target, record[link])
+    match name:
+        case "persons":
+            item |= _ways_to(record)
+        case "organizations":
+            item["address"] = (record["address"] or {}).get("value")
+        case "leads":
+            value = record["value"] or {}
+            item |= {"value": value.get("amount"), "currency": value.get("currency")}
+            item |= _ways_to(call.account["persons"].get(record["person_id"]))
+    return {"result_score": _EXACT_SCORE if call.query["exact_match"] else _PARTIAL_SCORE, "item": item}
 
 
-def _of_person(account: Account, record: Record) -> Record:
-    return {
-        "name": record["name"],
-        "phones": _contacts(record["phones"]),
-        "emails": _contacts(record["emails"]),
-        "organization": _reference(account, "organizations", record["org_id"]),
-    }
+_OF_A_PERSON = ("persons", "person_id")
+_OF_AN_ORGANIZATION = ("organizations", "org_id")
+_SHOWN: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "deals": (
+        "title value currency status is_archived",
+        {"stage": ("stages", "stage_id"), "person": _OF_A_PERSON, "organization": _OF_AN_ORGANIZATION},
+    ),
+    "leads": (
+        "title is_archived",
+        {"person": _OF_A_PERSON, "organization": ("organizations", "organization_id")},
+    ),
+    "organizations": ("name", {}),
+    "persons": ("name", {"organization": _OF_AN_ORGANIZATION}),
+    "products": ("name code", {}),
+}
+"""What items of a collection repeat of their records, and whom they name that these are linked to."""
 
 
-def _of_organization(_: Account, record: Record) -> Record:
-    return {"name": record["name"], "address": (record["address"] or {}).get("value")}
-
-
-def _of_product(_: Account, record: Record) -> Record:
-    return {"name": record["name"], "code": record["code"]}
-
-
-def _of_deal(account: Account, record: Record) -> Record:
-    return {
-        "title": record["title"],
-        "value": record["value"],
-        "currency": record["currency"],
-        "status": record["status"],
-        "stage": _reference(account, "stages", record["stage_id"]),
-        "person": _reference(account, "persons", record["person_id"]),
-        "organization": _reference(account, "organizations", record["org_id"]),
-        "is_archived": bool(record["is_archived"]),
-    }
-
-
-def _of_lead(account: Account, record: Record) -> Record:
-    value = record["value"] or {}
-    person = account["persons"].get(record["person_id"])
-    return {
-        "title": record["title"],
-        "value": value.get("amount"),
-        "currency": value.get("currency"),
-        "person": _reference(account, "persons", record["person_id"]),
-        "organization": _reference(account, "organizations", record["organization_id"]),
-        "phones": _contacts(person["phones"]) if person else [],
-        "emails": _contacts(person["emails"]) if person else [],
-        "is_archived": bool(record["is_archived"]),
-    }
+def _ways_to(person: Record | None) -> Record:
+    return {key: _contacts(person[key]) if person else [] for key in ("phones", "emails")}
 
 
 def _reference(account: Account, name: str, record_id: Any) -> Record | None:
     found = None if record_id is None else account[name].get(record_id)
-    return found and {"id": found["id"], "name": found["name"]}
-
-
-_OWN = {
-    "deals": _of_deal,
-    "leads": _of_lead,
-    "organizations": _of_organization,
-    "persons": _of_person,
-    "products": _of_product,
-}
+    return found and taken(found, "id name")

@@ -8,7 +8,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from pipedrive_orchestration.demo.account.collection import Collection, Key, Shelf, sort_key
+from pipedrive_orchestration.demo.account.collection import Collection, Key, State, sort_key
 from pipedrive_orchestration.demo.account.filters import stored_filter
 from pipedrive_orchestration.demo.call import Call
 from pipedrive_orchestration.demo.operations import Paging
@@ -25,21 +25,10 @@ _OLDEST_FIRST = {"leads"}
 """Lists that are sorted by ``add_time`` unless asked otherwise; the others are sorted by id."""
 
 _OTHER_THAN_EQUALITY = {
-    *("limit", "cursor", "start", "sort_by", "sort_direction", "sort"),
+    *("limit", "cursor", "start", "sort_by", "sort_direction", "sort", "order_by", "skip_users"),
     *("include_fields", "custom_fields", "include_option_labels", "include_labels"),
-    *(
-        "filter_id",
-        "ids",
-        "updated_since",
-        "updated_until",
-        "status",
-        "done",
-        "start_date",
-        "end_date",
-        "term",
-        "order_by",
-        "skip_users",
-    ),
+    *("filter_id", "ids", "updated_since", "updated_until", "start_date", "end_date"),
+    *("status", "done", "term"),
 }
 """Parameters of lists besides those that a record's property of the same name has to equal."""
 
@@ -67,25 +56,25 @@ def selected(call: Call, after: Key | None = None, *, archived: bool = False) ->
         ApiError: 400 if the stored filter that is asked for is none of this collection.
     """
     collection, window = call.collection, _window(call)
-    shelves = [Shelf(archived, deleted) for deleted in _deletedness(call)]
+    states = [State(archived, deleted) for deleted in _deletedness(call)]
     tests = list(_tests(call))
     if call.operation.paging is Paging.WHOLE:
-        tests.append(lambda record: collection.schema.shelf(record) in shelves)
+        tests.append(lambda record: collection.schema.state(record) in states)
         return (record["id"] for record in collection if _passes(record, tests))
     candidates, sorting = _candidates(call), sorting_of(call)
     prop, descending = sorting[0]
     indexed = len(sorting) == 1 and prop in collection.schema.sortable
     by_window = indexed and prop == "update_time"
-    few = window != OPEN and collection.changed(shelves, window) * _SMALL_WINDOW < len(collection)
+    few = window != OPEN and collection.changed(states, window) * _SMALL_WINDOW < len(collection)
     if candidates is None and not by_window and (few or not indexed):
-        candidates = list(collection.walk(shelves, "update_time", window=window))
+        candidates = list(collection.walk(states, "update_time", window=window))
     if not by_window or candidates is not None:
         tests.extend(_window_test(window))
     if candidates is None:
         walked = window if by_window else OPEN
-        ids = collection.walk(shelves, prop, descending=descending, after=after, window=walked)
+        ids = collection.walk(states, prop, descending=descending, after=after, window=walked)
     else:
-        tests.append(lambda record: collection.schema.shelf(record) in shelves)
+        tests.append(lambda record: collection.schema.state(record) in states)
         ids = _in_order(collection, candidates, sorting, after)
     return (record_id for record_id in ids if _passes(collection.get(record_id), tests)) if tests else ids
 

@@ -9,10 +9,10 @@ import orjson
 
 from pipedrive_orchestration.demo.account.webhooks import ENTITIES, MAX_SUBSCRIPTIONS
 from pipedrive_orchestration.demo.bodies import read
-from pipedrive_orchestration.demo.call import Answer, Call, success_with
+from pipedrive_orchestration.demo.call import Answer, Call
 from pipedrive_orchestration.demo.errors import ApiError, not_open
 
-_OK = {"status": "ok"}
+_OK = {"status": "ok", "success": True}
 
 
 def created(call: Call) -> Answer:
@@ -27,13 +27,14 @@ def created(call: Call) -> Answer:
     if sum(bool(one["is_active"]) for one in call.collection) >= MAX_SUBSCRIPTIONS:
         error = f"a user can have {MAX_SUBSCRIPTIONS} webhooks at most"
         raise ApiError(422, {"status": "error", "success": False, "error": error})
-    return success_with(_OK, webhooks.add(body, call.account.clock.now()), 201)
+    subscription = webhooks.add(body, call.account.clock.now())
+    return Answer(orjson.dumps({**_OK, "data": subscription}), 201)
 
 
 def deleted(call: Call) -> Answer:
     """A subscription is ended."""
     call.account.webhooks.remove(call.record()["id"])
-    return Answer(orjson.dumps({**_OK, "success": True}))
+    return Answer(orjson.dumps(_OK))
 
 
 def _is_taken(url: str) -> bool:

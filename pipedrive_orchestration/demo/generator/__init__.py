@@ -5,77 +5,52 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from pipedrive_orchestration.demo.generator.activities import activities
-from pipedrive_orchestration.demo.generator.administration import (
-    lead_sources,
-    legacy_teams,
-    permission_sets,
-    roles,
-    user_connections,
-    webhooks,
+from pipedrive_orchestration.demo.generator import (
+    activities,
+    company,
+    contacts,
+    deals,
+    documents,
+    products,
+    projects,
 )
 from pipedrive_orchestration.demo.generator.business import Business
-from pipedrive_orchestration.demo.generator.company import (
-    activity_types,
-    currencies,
-    filters,
-    lead_labels,
-    pipelines,
-    stages,
-    users,
-)
-from pipedrive_orchestration.demo.generator.contacts import organizations, persons
-from pipedrive_orchestration.demo.generator.deals import deals
 from pipedrive_orchestration.demo.generator.edge_cases import add_oddities, plant_defects
-from pipedrive_orchestration.demo.generator.files import files
-from pipedrive_orchestration.demo.generator.leads import leads
 from pipedrive_orchestration.demo.generator.links import count_links
-from pipedrive_orchestration.demo.generator.mail import mail_threads
-from pipedrive_orchestration.demo.generator.notes import notes
-from pipedrive_orchestration.demo.generator.products import products
-from pipedrive_orchestration.demo.generator.projects import (
-    boards,
-    link_projects,
-    phases,
-    project_templates,
-    projects,
-    tasks,
-)
-from pipedrive_orchestration.demo.generator.sales import call_logs, goals
 from pipedrive_orchestration.demo.records import Records
 
 __all__ = ["GENERATORS", "Business", "generate"]
 
 GENERATORS: dict[str, Callable[[Business], Records]] = {
-    "users": users,
-    "currencies": currencies,
-    "activity_types": activity_types,
-    "lead_labels": lead_labels,
-    "pipelines": pipelines,
-    "stages": stages,
-    "filters": filters,
-    "products": products,
-    "organizations": organizations,
-    "persons": persons,
-    "deals": deals,
-    "leads": leads,
-    "activities": activities,
-    "notes": notes,
-    "boards": boards,
-    "phases": phases,
-    "project_templates": project_templates,
-    "projects": projects,
-    "tasks": tasks,
-    "roles": roles,
-    "permission_sets": permission_sets,
-    "legacy_teams": legacy_teams,
-    "webhooks": webhooks,
-    "lead_sources": lead_sources,
-    "user_connections": user_connections,
-    "goals": goals,
-    "call_logs": call_logs,
-    "files": files,
-    "mail_threads": mail_threads,
+    "users": company.users,
+    "currencies": company.currencies,
+    "activity_types": company.activity_types,
+    "lead_labels": company.lead_labels,
+    "pipelines": company.pipelines,
+    "stages": company.stages,
+    "filters": company.filters,
+    "products": products.products,
+    "organizations": contacts.organizations,
+    "persons": contacts.persons,
+    "deals": deals.deals,
+    "leads": deals.leads,
+    "activities": activities.activities,
+    "notes": documents.notes,
+    "boards": projects.boards,
+    "phases": projects.phases,
+    "project_templates": projects.project_templates,
+    "projects": projects.projects,
+    "tasks": projects.tasks,
+    "roles": company.roles,
+    "permission_sets": company.permission_sets,
+    "legacy_teams": company.legacy_teams,
+    "webhooks": company.webhooks,
+    "lead_sources": company.lead_sources,
+    "user_connections": company.user_connections,
+    "goals": company.goals,
+    "call_logs": activities.call_logs,
+    "files": documents.files,
+    "mail_threads": documents.mail_threads,
 }
 """What makes the records of each collection out of those before it."""
 
@@ -85,7 +60,7 @@ def generate(seed: int, scale: float, now: datetime) -> Business:
 
     Args:
         seed: decides every name, number and key.
-        scale: multiplies persons, organizations, deals, activities, leads and notes.
+        scale: multiplies persons, organizations, deals, activities, leads, notes and files.
         now: the instant up to which the account has existed, for 24 months; fractions of its second are
             dropped.
 
@@ -100,5 +75,5 @@ def generate(seed: int, scale: float, now: datetime) -> Business:
     add_oddities(business)
     plant_defects(business)
     count_links(business)
-    link_projects(business)
+    projects.link_projects(business)
     return business

@@ -1,4 +1,4 @@
-"""Activities in v2 shape: calls and visits around deals, leads and contacts.
+"""Activities in v2 shape: calls and visits around deals, leads and contacts; and what the phone logged.
 
 See docs/pipedrive-api.md#records.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from random import Random
 
 from pipedrive_orchestration.demo.generator.business import Business, Draft
+from pipedrive_orchestration.demo.generator.company import COMPANY_ID, hex_key
 from pipedrive_orchestration.demo.generator.moments import (
     DAY,
     HOUR,
@@ -15,10 +16,11 @@ from pipedrive_orchestration.demo.generator.moments import (
     clock_text,
     date_text,
     millisecond_time,
+    seconds_of,
     v2_time,
 )
 from pipedrive_orchestration.demo.generator.randomness import draw, pick, pool_of, stream
-from pipedrive_orchestration.demo.records import Record, Records, blank
+from pipedrive_orchestration.demo.records import Record, Records, blank, taken
 
 _SUBJECTS = {
     "call": ("Call about the offer", "First call", "Call back"),
@@ -31,6 +33,8 @@ _SUBJECTS = {
 }
 _ON_SITE = ("meeting", "lunch", "site_visit")
 _HAS_TIME = ("call", *_ON_SITE)
+_OUTCOMES = ("connected", "connected", "no_answer", "left_voicemail", "busy", "wrong_number")
+_FEWEST_CALLS = 60
 
 
 def activities(business: Business) -> Records:
@@ -99,8 +103,7 @@ def _link(business: Business, rng: Random, added: int) -> Record:
     if chance < 0.68:
         deal_id = business.one_before(rng, "deals", v2_time(added))
         if deal_id is not None:
-            deal = business["deals"][deal_id]
-            return {"deal_id": deal_id, "person_id": deal["person_id"], "org_id": deal["org_id"]}
+            return {"deal_id": deal_id, **taken(business["deals"][deal_id], "person_id org_id")}
     elif chance < 0.78:
         lead_id = business.one_before(rng, "leads", millisecond_time(added))
         if lead_id is not None:
@@ -109,21 +112,15 @@ def _link(business: Business, rng: Random, added: int) -> Record:
     elif chance < 0.97:
         person_id = business.one_before(rng, "persons", v2_time(added))
         if person_id is not None:
-            return {"person_id": person_id, "org_id": business["persons"][person_id]["org_id"]}
+            return {"person_id": person_id, **taken(business["persons"][person_id], "org_id")}
     return {}
 
 
 def _attendees(person: Record) -> list[Record]:
     """The invitation of a person who has an email address, with an answer."""
+    invited = {"name": person["name"], "status": "accepted", "person_id": person["id"]}
     return [
-        {
-            "email": email["value"],
-            "name": person["name"],
-            "status": "accepted",
-            "is_organizer": False,
-            "person_id": person["id"],
-            "user_id": None,
-        }
+        {"email": email["value"], **invited, "is_organizer": False, "user_id": None}
         for email in person["emails"][:1]
     ]
 
@@ -136,3 +133,24 @@ def _schedule(rng: Random, calendar: Calendar, added: int) -> tuple[int, int | N
     if due > calendar.now or rng.random() < 0.3:
         return due, None
     return calendar.now + int(rng.random() * 40) * DAY, None
+
+
+def call_logs(business: Business) -> Records:
+    """The calls of the token's user, each of an activity that is done; nothing says when they were added."""
+    rng, me = stream(business.seed, "call logs"), business.owners[0]
+    calls = [one for one in business["activities"].values() if one["type"] == "call" and one["done"]]
+    records: Records = {}
+    for activity in calls[: max(_FEWEST_CALLS, len(calls) // 8)]:
+        identifier = "CA" + hex_key(business, f"call {activity['id']}")[:26]
+        begun, seconds = seconds_of(activity["add_time"]), rng.getrandbits(10)
+        place = pick(rng, business.world.places)
+        records[identifier] = blank("call_logs") | {
+            "id": identifier, "user_id": me, "company_id": COMPANY_ID, "activity_id": activity["id"],
+            **taken(activity, "person_id org_id deal_id lead_id subject"),
+            "duration": str(seconds), "outcome": pick(rng, _OUTCOMES),
+            "from_phone_number": place.phone(rng) if rng.random() < 0.8 else None,
+            "to_phone_number": place.phone(rng), "has_recording": rng.random() < 0.2,
+            "start_time": millisecond_time(begun), "end_time": millisecond_time(begun + seconds),
+            "note": pick(rng, business.world.sentences) if rng.random() < 0.3 else None,
+        }  # fmt: skip
+    return records

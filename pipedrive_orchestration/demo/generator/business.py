@@ -8,9 +8,9 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet, Linked, fill_pools
+from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet, fill_pools
 from pipedrive_orchestration.demo.generator.fields import make_fields
-from pipedrive_orchestration.demo.generator.moments import Calendar, Chronicle, Season
+from pipedrive_orchestration.demo.generator.moments import Calendar, Season, Timeline
 from pipedrive_orchestration.demo.generator.randomness import ids_with_gaps, sample_positions, stream
 from pipedrive_orchestration.demo.generator.world import Place, World, build_world
 from pipedrive_orchestration.demo.records import Record, Records
@@ -86,7 +86,7 @@ class Business:
             name: ids_with_gaps(stream(seed, f"{name} ids"), max(_FEWEST, round(volume * scale)))
             for name, volume in VOLUMES.items()
         } | {"products": (list(range(1, PRODUCTS + 1)), [])}
-        self._chronicles: dict[str, Chronicle[Any]] = {}
+        self._timelines: dict[str, Timeline[Any]] = {}
         self._custom: dict[str, CustomFieldSet] = {}
 
     def __getitem__(self, name: str) -> Records:
@@ -113,17 +113,14 @@ class Business:
     def custom(self, name: str) -> CustomFieldSet:
         """The custom fields of a collection and the values that they may have."""
         if name not in self._custom:
-            linked = Linked(self.owners, self.ids("organizations"), self.ids("persons"))
-            self._custom[name] = fill_pools(
-                self.seed, self.world, self.calendar, name, self.fields[name], linked
-            )
+            self._custom[name] = fill_pools(self, name)
         return self._custom[name]
 
     def one_before(self, rng: Random, name: str, time: str) -> Any:
         """The id of a record that was there by then, rather a recent one, or None if there was none."""
-        if name not in self._chronicles:
-            self._chronicles[name] = Chronicle(self[name])
-        return self._chronicles[name].one_before(rng, time)
+        if name not in self._timelines:
+            self._timelines[name] = Timeline(self[name])
+        return self._timelines[name].one_before(rng, time)
 
     def drafts(
         self,
@@ -148,9 +145,9 @@ class Business:
         ids = self.ids(name)
         add_times, import_ = self.calendar.add_times(rng, len(ids), imported, season)
         gone = sample_positions(rng, len(ids), deleted) if deleted else set()
-        shelved = sample_positions(rng, len(ids), archived, besides=gone) if archived else set()
+        archived_ones = sample_positions(rng, len(ids), archived, besides=gone) if archived else set()
         return [
-            Draft(ids[place], added, place in gone, place in shelved, place in import_)
+            Draft(ids[place], added, place in gone, place in archived_ones, place in import_)
             for place, added in enumerate(add_times)
         ]
 

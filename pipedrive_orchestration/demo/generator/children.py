@@ -13,7 +13,9 @@ from typing import Any
 
 from pipedrive_orchestration.demo.clock import V1_TIME
 from pipedrive_orchestration.demo.generator.business import PRODUCTS, Business
-from pipedrive_orchestration.demo.generator.course import (
+from pipedrive_orchestration.demo.generator.moments import DAY, date_text, seconds_of
+from pipedrive_orchestration.demo.generator.randomness import pick, stream, uuid_text
+from pipedrive_orchestration.demo.generator.trends import (
     EUROS_A_POUND,
     MAINTENANCE,
     STORAGE,
@@ -22,11 +24,12 @@ from pipedrive_orchestration.demo.generator.course import (
     was_handed_over,
     was_in_pounds,
 )
-from pipedrive_orchestration.demo.generator.moments import DAY, date_text
-from pipedrive_orchestration.demo.generator.randomness import pick, stream, uuid_text
-from pipedrive_orchestration.demo.records import Record, RecordId, blank
+from pipedrive_orchestration.demo.records import Record, RecordId, blank, taken
 
 Maker = Callable[[Business, Record, Random], list[Any]]
+
+FOLLOWED = ("deal", "person", "organization", "product")
+"""What users follow."""
 
 
 def children_at_birth(business: Business, name: str, parent_id: RecordId) -> list[Any]:
@@ -38,6 +41,15 @@ def children_at_birth(business: Business, name: str, parent_id: RecordId) -> lis
     return make(business, parent, stream(business.seed, f"{name} of {parent_id}"))
 
 
+def _child_id(parent: Record, number: int) -> int:
+    """The id of one of at most ten children."""
+    return 10 * int(parent["id"]) + number
+
+
+def _v1(time: str) -> str:
+    return time.replace("T", " ").removesuffix("Z")
+
+
 def _products(business: Business, deal: Record, rng: Random) -> list[Record]:
     return [_product(business, deal, number, rng) for number in range(deal["products_count"])]
 
@@ -46,35 +58,27 @@ def _product(business: Business, deal: Record, number: int, rng: Random) -> Reco
     product = business["products"][1 + rng.getrandbits(16) % PRODUCTS]
     price = float(product["prices"][0]["price"])
     quantity, discount = pick(rng, (1, 2, 4, 12, 1.5)), pick(rng, (0, 0, 0, 5, 10.5))
-    return blank("deal_products") | {
-        "id": 10 * int(deal["id"]) + number,
-        "deal_id": deal["id"],
-        "product_id": product["id"],
-        "name": product["name"],
-        "order_nr": 50 * (number + 1),
-        "item_price": price,
-        "quantity": quantity,
-        "sum": round(price * quantity * (1 - discount / 100), 2),
-        "discount": discount,
-        "discount_type": "percentage",
-        "tax": product["tax"],
-        "tax_method": "exclusive",
-        "currency": deal["currency"],
-        "comments": "",
-        "is_enabled": rng.random() < 0.95,
-        "billing_frequency": product["billing_frequency"],
-        "billing_frequency_cycles": product["billing_frequency_cycles"],
-        "billing_start_date": None if product["billing_frequency"] == "one-time" else deal["add_time"][:10],
-        "add_time": deal["add_time"],
-        "update_time": None if rng.random() < 0.3 else deal["add_time"],
-    }
+    is_once = product["billing_frequency"] == "one-time"
+    return (
+        blank("deal_products")
+        | taken(product, "name tax billing_frequency billing_frequency_cycles")
+        | taken(deal, "currency add_time")
+        | {
+            "id": _child_id(deal, number), "deal_id": deal["id"], "product_id": product["id"],
+            "order_nr": 50 * (number + 1), "comments": "", "is_enabled": rng.random() < 0.95,
+            "item_price": price, "quantity": quantity, "discount": discount, "discount_type": "percentage",
+            "sum": round(price * quantity * (1 - discount / 100), 2), "tax_method": "exclusive",
+            "billing_start_date": None if is_once else deal["add_time"][:10],
+            "update_time": None if rng.random() < 0.3 else deal["add_time"],
+        }
+    )  # fmt: skip
 
 
 def _deal_changes(business: Business, deal: Record, rng: Random) -> list[Record]:
     """The way of a deal through the stages of its pipeline, and how it was closed: what its times say."""
     calendar, actor = business.calendar, business.owners[0]
     stages = _stages_of(business, deal["pipeline_id"])
-    changes, first = [], _second(deal["add_time"])
+    changes, first = [], seconds_of(deal["add_time"])
     if was_handed_over(business, deal):
         first = reorganisation(calendar)
         changes = [
@@ -83,7 +87,7 @@ def _deal_changes(business: Business, deal: Record, rng: Random) -> list[Record]
         ]
     if deal["stage_change_time"] and deal["stage_id"] in stages:
         way = stages[: stages.index(deal["stage_id"]) + 1] or [deal["stage_id"]]
-        last = _second(deal["stage_change_time"])
+        last = seconds_of(deal["stage_change_time"])
         times = sorted(first + int((last - first) * rng.random()) for _ in way[2:])
         for before, after, time in zip(way, way[1:], [*times, last], strict=False):
             changes.append(change(actor, "stage_id", before, after, time))
@@ -95,7 +99,7 @@ def _deal_changes(business: Business, deal: Record, rng: Random) -> list[Record]
         ]
     if deal["close_time"]:
         status = "won" if deal["won_time"] else "lost"
-        changes.append(change(actor, "status", "open", status, _second(deal["close_time"])))
+        changes.append(change(actor, "status", "open", status, seconds_of(deal["close_time"])))
     # The latest first, of those of one second as well.
     changes.sort(key=lambda one: one["time"])
     changes.reverse()
@@ -114,14 +118,8 @@ def change(user_id: int, key: str, before: object, after: object, second: float)
         "new_value": None if after is None else str(after),
         "actor_user_id": user_id,
         "time": f"{datetime.fromtimestamp(second, UTC):{V1_TIME}}",
-        "change_source": "app",
-        "change_source_user_agent": "Mozilla/5.0",
-        "is_bulk_update_flag": False,
-    }
-
-
-def _second(time: str) -> int:
-    return int(datetime.fromisoformat(time).timestamp())
+        "change_source": "app", "change_source_user_agent": "Mozilla/5.0", "is_bulk_update_flag": False,
+    }  # fmt: skip
 
 
 def _installments(_business: Business, deal: Record, rng: Random) -> list[Record]:
@@ -129,11 +127,11 @@ def _installments(_business: Business, deal: Record, rng: Random) -> list[Record
     count = rng.getrandbits(2)
     if not deal["products_count"] or not count:
         return []
-    value, agreed = deal["value"], _second(deal["close_time"] or deal["add_time"])
+    value, agreed = deal["value"], seconds_of(deal["close_time"] or deal["add_time"])
     part = round(value / count, 2)
     return [
         {
-            "id": 10 * int(deal["id"]) + number,
+            "id": _child_id(deal, number),
             "deal_id": deal["id"],
             "amount": part if number < count - 1 else round(value - part * (count - 1), 2),
             "billing_date": date_text(agreed + 30 * DAY * (number + 1)),
@@ -148,17 +146,12 @@ def _discounts(business: Business, deal: Record, rng: Random) -> list[Record]:
         return []
     return [
         {
-            "id": uuid_text(rng),
-            "deal_id": deal["id"],
-            "type": "percentage",
-            "amount": pick(rng, (5, 10, 12.5)),
-            "description": "Discount for a friend",
-            "created_at": deal["add_time"],
-            "created_by": business.owners[0],
-            "updated_at": deal["add_time"],
-            "updated_by": business.owners[0],
+            "id": uuid_text(rng), "deal_id": deal["id"], "description": "Discount for a friend",
+            "type": "percentage", "amount": pick(rng, (5, 10, 12.5)),
+            **dict.fromkeys(("created_at", "updated_at"), deal["add_time"]),
+            **dict.fromkeys(("created_by", "updated_by"), business.owners[0]),
         }
-    ]
+    ]  # fmt: skip
 
 
 def _participants(business: Business, deal: Record, rng: Random) -> list[Record]:
@@ -168,25 +161,29 @@ def _participants(business: Business, deal: Record, rng: Random) -> list[Record]
         return []
     people = list(business["persons"].values())
     others = [pick(rng, people) for _ in range(deal["participants_count"] - 1)]
+    adder, time = {"id": business.owners[0], "name": "Somebody"}, _v1(deal["add_time"])
     return [
-        {
-            "id": 10 * int(deal["id"]) + number,
-            "person_id": {"active_flag": True, "name": person["name"], "value": person["id"]},
-            "person": {"id": person["id"], "name": person["name"]},
-            "add_time": _v1(deal["add_time"]),
-            "active_flag": True,
-            "added_by_user_id": {"id": business.owners[0], "value": business.owners[0], "name": "Somebody"},
-            "related_item_type": "deal",
-            "related_item_id": deal["id"],
-            "related_item_data": {"deal_id": deal["id"], "title": deal["title"]},
-        }
+        participant(deal, person, adder, time) | {"id": _child_id(deal, number)}
         for number, person in enumerate([own, *others])
     ]
 
 
+def participant(deal: Record, person: Record, adder: Record, time: str) -> Record:
+    """A participant of a deal, who has no id yet, and the user who added them."""
+    return {
+        "person_id": {"active_flag": True, "name": person["name"], "value": person["id"]},
+        "person": taken(person, "id name"),
+        "add_time": time,
+        "active_flag": True,
+        "added_by_user_id": {**taken(adder, "id name"), "value": adder["id"]},
+        "related_item_type": "deal",
+        "related_item_id": deal["id"],
+        "related_item_data": {"deal_id": deal["id"], "title": deal["title"]},
+    }
+
+
 def _participant_changes(business: Business, deal: Record, _rng: Random) -> list[Record]:
     """How each of the deal's participants came to it."""
-    participants = children_at_birth(business, "deal_participants", deal["id"])
     return [
         {
             "person_id": one["person_id"]["value"],
@@ -194,7 +191,7 @@ def _participant_changes(business: Business, deal: Record, _rng: Random) -> list
             "action": "added",
             "time": one["add_time"],
         }
-        for one in participants
+        for one in children_at_birth(business, "deal_participants", deal["id"])
     ]
 
 
@@ -202,7 +199,7 @@ def _contact_changes(business: Business, contact: Record, _rng: Random) -> list[
     """A name that was changed when the record was, if it ever was."""
     if contact["update_time"] in (None, contact["add_time"]):
         return []
-    second = _second(contact["update_time"])
+    second = seconds_of(contact["update_time"])
     return [change(business.owners[0], "name", f"{contact['name']} (old)", contact["name"], second)]
 
 
@@ -214,13 +211,9 @@ def _followers(business: Business, followed: Record, _rng: Random) -> list[Recor
 
 
 def _follower_changes(business: Business, followed: Record, rng: Random) -> list[Record]:
+    added = {"action": "added", "actor_user_id": business.owners[0]}
     return [
-        {
-            "action": "added",
-            "actor_user_id": business.owners[0],
-            "follower_user_id": one["user_id"],
-            "time": one["add_time"],
-        }
+        added | {"follower_user_id": one["user_id"], "time": one["add_time"]}
         for one in _followers(business, followed, rng)
     ]
 
@@ -233,40 +226,25 @@ def _comments(business: Business, note: Record, rng: Random) -> list[Record]:
     time = f"{note['add_time'].replace(' ', 'T')}.250Z"
     return [
         {
-            "uuid": uuid_text(rng),
-            "active_flag": True,
-            "add_time": time,
-            "update_time": time,
-            "content": "Seen.",
-            "object_id": str(note["id"]),
-            "object_type": "note",
-            "user_id": business.owners[0],
-            "updater_id": None,
-            "company_id": 7,
+            "uuid": uuid_text(rng), "content": "Seen.", "user_id": business.owners[0], "updater_id": None,
+            "active_flag": True, "add_time": time, "update_time": time,
+            "object_type": "note", "object_id": str(note["id"]), "company_id": 7,
         }
         for _ in range(rng.getrandbits(2) // 2)
-    ]
+    ]  # fmt: skip
 
 
 def _variations(_business: Business, product: Record, _rng: Random) -> list[Record]:
     names = ("Basic", "Extended")[: int(product["id"]) % 3]
+    price = {"price": 12.5, "currency": "EUR", "cost": 5, "direct_cost": 1, "notes": ""}
     return [
         {
-            "id": 10 * int(product["id"]) + number,
+            "id": (number := _child_id(product, place)),
             "product_id": product["id"],
             "name": name,
-            "prices": [
-                {
-                    "product_variation_id": 10 * int(product["id"]) + number,
-                    "price": 12.5,
-                    "currency": "EUR",
-                    "cost": 5,
-                    "direct_cost": 1,
-                    "notes": "",
-                }
-            ],
+            "prices": [price | {"product_variation_id": number}],
         }
-        for number, name in enumerate(names)
+        for place, name in enumerate(names)
     ]
 
 
@@ -275,44 +253,46 @@ def _relationships(business: Business, organization: Record, _rng: Random) -> li
     ids = business.ids("organizations")
     place = ids.index(organization["id"])
     pairs = [(one, one + 1) for one in (place, place - 1) if one % 5 == 0 and one + 1 < len(ids)]
-    return [_relationship(business, organization, ids[owner], ids[linked]) for owner, linked in pairs]
+    relationships = []
+    for pair in pairs:
+        owner, linked = (business["organizations"][ids[one]] for one in pair)
+        times = dict.fromkeys(("add_time", "update_time"), _v1(owner["add_time"]))
+        known = {"id": owner["id"], "type": "parent", **times}
+        relationships.append(relationship(known, owner, linked) | as_seen(known, owner, linked, organization))
+    return relationships
 
 
-def _relationship(business: Business, seen_from: Record, owner: int, linked: int) -> Record:
-    is_owner = seen_from["id"] == owner
-    other = linked if is_owner else owner
-    one, another = business["organizations"][owner], business["organizations"][linked]
+def relationship(known: Record, owner: Record, linked: Record) -> Record:
+    """A relationship of two organizations, of which id, type and times are known."""
     return {
-        "id": owner,
-        "type": "parent",
-        "rel_owner_org_id": {"name": one["name"], "value": owner},
-        "rel_linked_org_id": {"name": another["name"], "value": linked},
-        "add_time": _v1(one["add_time"]),
-        "update_time": _v1(one["add_time"]),
+        **taken(known, "id type add_time update_time"),
+        "rel_owner_org_id": {"name": owner["name"], "value": owner["id"]},
+        "rel_linked_org_id": {"name": linked["name"], "value": linked["id"]},
         "active_flag": "true",
-        "calculated_type": "daughter" if is_owner else "parent",
-        "calculated_related_org_id": other,
-        "related_organization_name": business["organizations"][other]["name"],
     }
 
 
-def _v1(time: str) -> str:
-    return time.replace("T", " ").removesuffix("Z")
+def as_seen(known: Record, owner: Record, linked: Record, seen_from: Record) -> Record:
+    """What the list of one of the two organizations says of their relationship beside it."""
+    is_owner = seen_from["id"] == owner["id"]
+    other = linked if is_owner else owner
+    calculated = "related" if known["type"] == "related" else "daughter" if is_owner else "parent"
+    return {
+        "calculated_type": calculated,
+        "calculated_related_org_id": other["id"],
+        "related_organization_name": other["name"],
+    }
 
 
 def _assignments(business: Business, role: Record, _rng: Random) -> list[Record]:
-    return [
-        {
-            "user_id": user["id"],
-            "role_id": role["id"],
-            "parent_role_id": role["parent_role_id"],
-            "name": role["name"],
-            "active_flag": True,
-            "type": "1",
-        }
-        for user in business["users"].values()
-        if user["role_id"] == role["id"]
-    ]
+    users = (user for user in business["users"].values() if user["role_id"] == role["id"])
+    return [assignment(role, user["id"]) for user in users]
+
+
+def assignment(role: Record, user_id: int) -> Record:
+    """The assignment of a user to a role."""
+    told = {"user_id": user_id, "role_id": role["id"], "active_flag": True, "type": "1"}
+    return told | taken(role, "parent_role_id name")
 
 
 def _pipelines_of_role(business: Business, role: Record, _rng: Random) -> list[int]:
@@ -336,14 +316,11 @@ def _permissions(_business: Business, user: Record, _rng: Random) -> list[Record
 def _project_changes(business: Business, project: Record, _rng: Random) -> list[Record]:
     return [
         {
-            "change_source": "app",
-            "change_source_user_agent": "Mozilla/5.0",
-            "time": project["update_time"],
-            "new_values": {"phase_id": project["phase_id"]},
-            "old_values": {"phase_id": None},
-            "actor_user_id": business.owners[0],
+            "old_values": {"phase_id": None}, "new_values": taken(project, "phase_id"),
+            "actor_user_id": business.owners[0], "time": project["update_time"],
+            "change_source": "app", "change_source_user_agent": "Mozilla/5.0",
         }
-    ]
+    ]  # fmt: skip
 
 
 def _plan(_business: Business, project: Record, _rng: Random) -> list[Record]:
@@ -355,61 +332,34 @@ def _groups(_business: Business, project: Record, _rng: Random) -> list[Record]:
     return [{"id": 1 + int(project["id"]) % 2, "name": "Roof", "order_nr": 1}]
 
 
-def _messages(business: Business, linked: Record, _rng: Random) -> list[Record]:
-    time = linked["add_time"].replace("Z", ".000Z")
+def _message(business: Business, kind: str, thread: Record, number: int, time: str) -> Record:
+    """A message of mail with nobody in particular."""
     party = {"id": 1, "email_address": "a@firm.example", "name": "A", "linked_person_id": 1}
-    flags = dict.fromkeys((key for key in blank("deal_mail_messages") if key.endswith("_flag")), 0)
-    return [
-        {
-            "object": "mailMessage",
-            "timestamp": _v1(linked["add_time"]),
-            "data": {
-                **flags,
-                "id": 10 * int(linked["id"]) + number,
-                "mail_thread_id": linked["id"],
-                "account_id": "a1",
-                "user_id": business.owners[0],
-                "subject": f"Your roof ({number})",
-                "snippet": "We have looked at",
-                "from": [party],
-                "to": [party],
-                "cc": [],
-                "bcc": [],
-                "body_url": "https://mail.example/1",
-                "external_deleted_flag": False,
-                "message_time": time,
-                "add_time": time,
-                "update_time": time,
-                "item_type": "mailMessage",
-                "company_id": 7,
-            },
-        }
-        for number in range(linked["email_messages_count"])
-    ]
+    return {
+        **dict.fromkeys((key for key in blank(kind) if key.endswith("_flag")), 0),
+        "id": _child_id(thread, number), "mail_thread_id": thread["id"], "account_id": "a1",
+        "user_id": business.owners[0], "from": [party], "to": [party], "cc": [], "bcc": [],
+        "subject": f"Your roof ({number})", "snippet": "We have looked at",
+        "body_url": "https://mail.example/1", "message_time": time, "add_time": time, "update_time": time,
+    }  # fmt: skip
 
 
 def _messages_of_thread(business: Business, thread: Record, _rng: Random) -> list[Record]:
-    party = {"id": 1, "email_address": "a@firm.example", "name": "A", "linked_person_id": 1}
-    flags = dict.fromkeys((key for key in blank("mail_messages") if key.endswith("_flag")), 0)
-    times = dict.fromkeys(("message_time", "add_time", "update_time"), thread["add_time"])
     return [
-        {
-            **flags,
-            **times,
-            "id": 10 * int(thread["id"]) + number,
-            "mail_thread_id": thread["id"],
-            "account_id": "a1",
-            "user_id": business.owners[0],
-            "subject": thread["subject"],
-            "snippet": thread["snippet"],
-            "from": [party],
-            "to": [party],
-            "cc": [],
-            "bcc": [],
-            "body_url": "https://mail.example/1",
-        }
+        _message(business, "mail_messages", thread, number, thread["add_time"])
+        | taken(thread, "subject snippet")
         for number in range(thread["message_count"])
     ]
+
+
+def _messages(business: Business, linked: Record, _rng: Random) -> list[Record]:
+    more = {"external_deleted_flag": False, "item_type": "mailMessage", "company_id": 7}
+    time = linked["add_time"]
+    messages = (
+        _message(business, "deal_mail_messages", linked, number, time.replace("Z", ".000Z")) | more
+        for number in range(linked["email_messages_count"])
+    )
+    return [{"object": "mailMessage", "timestamp": _v1(time), "data": message} for message in messages]
 
 
 MAKERS: dict[str, tuple[str, Maker]] = {
@@ -434,17 +384,9 @@ MAKERS: dict[str, tuple[str, Maker]] = {
     "project_groups": ("projects", _groups),
     "project_permitted_users": ("projects", _permitted_users),
     "mail_messages": ("mail_threads", _messages_of_thread),
-    "deal_mail_messages": ("deals", _messages),
-    "person_mail_messages": ("persons", _messages),
-    "organization_mail_messages": ("organizations", _messages),
-    **{f"{one}_followers": (f"{one}s", _followers) for one in ("deal", "person", "organization", "product")},
-    **{
-        f"{one}_follower_changes": (f"{one}s", _follower_changes)
-        for one in ("deal", "person", "organization", "product")
-    },
-    **{
-        f"{one}_permitted_users": (f"{one}s", _permitted_users)
-        for one in ("deal", "person", "organization", "product", "lead")
-    },
+    **{f"{one}_mail_messages": (f"{one}s", _messages) for one in FOLLOWED[:3]},
+    **{f"{one}_followers": (f"{one}s", _followers) for one in FOLLOWED},
+    **{f"{one}_follower_changes": (f"{one}s", _follower_changes) for one in FOLLOWED},
+    **{f"{one}_permitted_users": (f"{one}s", _permitted_users) for one in (*FOLLOWED, "lead")},
 }
 """Of every kind of children: their parents, and what makes those of one."""

@@ -39,23 +39,18 @@ def organizations(business: Business) -> Records:
         records[draft.id] = blank("organizations") | {
             "id": draft.id,
             "name": _branch(firm.written, known[firm.written], pick(rng, place.addresses)["locality"]),
-            "owner_id": draw(rng, owners),
-            "add_time": v2_time(draft.added),
-            "update_time": v2_time(updated),
-            "is_deleted": draft.is_deleted,
-            "visible_to": 3 if chance < 0.8 else 7,
-            "address": pick(rng, place.addresses) if chance < 0.85 else None,
-            "label_ids": draw(rng, labels),
+            "owner_id": draw(rng, owners), "visible_to": 3 if chance < 0.8 else 7,
+            "add_time": v2_time(draft.added), "update_time": v2_time(updated), "is_deleted": draft.is_deleted,
+            "address": pick(rng, place.addresses) if chance < 0.85 else None, "label_ids": draw(rng, labels),
             "website": f"https://www.{firm.ascii}" if chance < 0.6 else None,
             "linkedin": f"https://www.linkedin.com/company/{firm.ascii}" if chance < 0.3 else None,
             "industry": 1 + rng.getrandbits(4) if chance < 0.5 else None,
             "annual_revenue": rng.getrandbits(26) if chance < 0.4 else None,
             "employee_count": 1 + rng.getrandbits(11) if chance < 0.45 else None,
             "custom_fields": business.custom("organizations").draw(rng),
-            "followers_count": 1,
-            "email_messages_count": draft.id % 2,
+            "followers_count": 1, "email_messages_count": draft.id % 2,
             "smart_bcc_email": f"{COMPANY_DOMAIN}+org{draft.id}@pipedrivemail.example",
-        }
+        }  # fmt: skip
     odd_organizations(records)
     return records
 
@@ -79,34 +74,24 @@ def persons(business: Business) -> Records:
         given, family = place.person_name(rng)
         updated = business.updated(rng, draft)
         records[draft.id] = blank("persons") | {
-            "id": draft.id,
-            "name": f"{given.written} {family.written}",
-            "first_name": given.written,
-            "last_name": family.written,
-            "owner_id": draw(rng, owners),
-            "org_id": org_id,
-            "add_time": add_time,
-            "update_time": v2_time(updated),
-            "emails": _emails(rng, f"{given.ascii}.{family.ascii}", domain),
-            "phones": _phones(rng, place),
-            "is_deleted": draft.is_deleted,
-            "visible_to": 3 if chance < 0.8 else 7,
-            "label_ids": draw(rng, labels),
+            "id": draft.id, "name": f"{given.written} {family.written}",
+            "first_name": given.written, "last_name": family.written,
+            "owner_id": draw(rng, owners), "org_id": org_id, "visible_to": 3 if chance < 0.8 else 7,
+            "add_time": add_time, "update_time": v2_time(updated), "is_deleted": draft.is_deleted,
+            "emails": _emails(rng, f"{given.ascii}.{family.ascii}", domain), "phones": _phones(rng, place),
+            "label_ids": draw(rng, labels), "im": [],
             "picture_id": draft.id + 40_000 if chance < 0.05 else None,
             "postal_address": pick(rng, place.addresses) if chance < 0.2 else None,
             "notes": pick(rng, world.sentences) if chance < 0.04 else None,
-            "im": [],
             "birthday": date_text(rng.getrandbits(14) * DAY) if chance < 0.1 else None,
             "job_title": pick(rng, world.job_titles) if chance < 0.6 else None,
             "custom_fields": business.custom("persons").draw(rng),
-            "followers_count": 1,
-            "email_messages_count": draft.id % 2,
+            "followers_count": 1, "email_messages_count": draft.id % 2,
             "last_incoming_mail_time": v2_time(calendar.later(rng, draft.added)) if chance < 0.3 else None,
             "last_outgoing_mail_time": v2_time(calendar.later(rng, draft.added)) if chance < 0.4 else None,
-            "marketing_status": "subscribed" if chance < 0.2 else "no_consent",
-            "doi_status": "not_started",
+            "marketing_status": "subscribed" if chance < 0.2 else "no_consent", "doi_status": "not_started",
             "smart_bcc_email": f"{COMPANY_DOMAIN}+person{draft.id}@pipedrivemail.example",
-        }
+        }  # fmt: skip
     odd_persons(records)
     return records
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipedrive_orchestration.demo.generator.custom_fields import CUSTOM_FIELDS
-from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, clock_text, date_text
+from pipedrive_orchestration.demo.generator.moments import DAY, clock_text, date_text
 from pipedrive_orchestration.demo.generator.randomness import POOL_SIZE, draw, pick, stream
-from pipedrive_orchestration.demo.generator.world import World
 from pipedrive_orchestration.demo.records import Record
+
+if TYPE_CHECKING:
+    from pipedrive_orchestration.demo.generator.business import Business
 
 _WORDS = (
     *("Helios", "Sunrise", "Volta", "Meridian", "Kestrel"),
@@ -52,31 +54,10 @@ class CustomFieldSet:
         return [option["id"] for option in entry[which]]
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """Ids that custom fields of type user, org and people may point to."""
-
-    users: list[int]
-    organizations: list[int]
-    persons: list[int]
-
-
-def fill_pools(
-    seed: int, world: World, calendar: Calendar, name: str, fields: list[Record], linked: Linked
-) -> CustomFieldSet:
-    """Draw the values that records of a collection may have in their custom fields.
-
-    Args:
-        seed: where chance comes from.
-        world: whose addresses, phone numbers and currencies they are.
-        calendar: when they were written.
-        name: the collection.
-        fields: all fields of the collection.
-        linked: what fields of type user, org and people point to.
-    """
-    rng = stream(seed, f"{name} custom values")
-    values = _Values(rng, world, calendar, linked)
-    custom = [entry for entry in fields if entry["is_custom_field"]]
+def fill_pools(business: Business, name: str) -> CustomFieldSet:
+    """Draw the values that records of a collection may have in their custom fields."""
+    values = _Values(business, stream(business.seed, f"{name} custom values"))
+    custom = [entry for entry in business.fields[name] if entry["is_custom_field"]]
     pools = {
         entry["field_code"]: values.pool(entry, definition.filled)
         for entry, definition in zip(custom, CUSTOM_FIELDS[name], strict=True)
@@ -88,34 +69,35 @@ def fill_pools(
 class _Values:
     """Values of each creatable field type in their v2 shape (docs/pipedrive-api.md#custom-field-values)."""
 
-    def __init__(self, rng: Random, world: World, calendar: Calendar, linked: Linked) -> None:
-        self._rng, self._world, self._calendar = rng, world, calendar
+    def __init__(self, business: Business, rng: Random) -> None:
+        self._rng, self._world, self._calendar = rng, business.world, business.calendar
         self._makers: dict[str, Callable[[Record], Any]] = {
-            "varchar": self._varchar,
+            "varchar": lambda _: f"{pick(rng, _WORDS)}-{rng.getrandbits(16)}",
             "varchar_auto": lambda _: pick(rng, _WORDS),
             "text": self._text,
             "double": lambda _: round(rng.random() * 5_000, 2),
             "monetary": self._monetary,
             "enum": self._enum,
             "set": self._set,
-            "user": lambda _: pick(rng, linked.users),
-            "org": lambda _: pick(rng, linked.organizations),
-            "people": lambda _: pick(rng, linked.persons),
-            "phone": lambda _: draw(rng, world.pool).phone(rng),
+            "user": lambda _: pick(rng, business.owners),
+            "org": lambda _: pick(rng, business.ids("organizations")),
+            "people": lambda _: pick(rng, business.ids("persons")),
+            "phone": lambda _: draw(rng, business.world.pool).phone(rng),
             "date": lambda _: date_text(self._day()),
             "daterange": self._daterange,
             "time": lambda _: {"value": self._clock(8, 18), **self._zone()},
-            "timerange": self._timerange,
-            "address": lambda _: pick(rng, draw(rng, world.pool).addresses),
+            "timerange": lambda _: {
+                "value": self._clock(6, 11),
+                "until": self._clock(15, 22),
+                **self._zone(),
+            },
+            "address": lambda _: pick(rng, draw(rng, business.world.pool).addresses),
         }
 
     def pool(self, entry: Record, filled: float) -> list[Any]:
         """Values for a field, with None for the share of records that leave it unset."""
         make = self._makers[entry["field_type"]]
         return [make(entry) if self._rng.random() < filled else None for _ in range(POOL_SIZE)]
-
-    def _varchar(self, _: Record) -> str:
-        return f"{pick(self._rng, _WORDS)}-{self._rng.getrandbits(16)}"
 
     def _text(self, _: Record) -> str:
         return "\n".join(pick(self._rng, self._world.sentences) for _ in range(1 + self._rng.getrandbits(1)))
@@ -134,9 +116,6 @@ class _Values:
     def _daterange(self, _: Record) -> Record:
         start = self._day()
         return {"value": date_text(start), "until": date_text(start + (1 + self._rng.getrandbits(5)) * DAY)}
-
-    def _timerange(self, _: Record) -> Record:
-        return {"value": self._clock(6, 11), "until": self._clock(15, 22), **self._zone()}
 
     def _day(self) -> int:
         span = self._calendar.now - self._calendar.opened

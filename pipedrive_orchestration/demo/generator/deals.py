@@ -1,4 +1,7 @@
-"""Deals in v2 shape (docs/pipedrive-api.md#records), each with a history that its times agree with."""
+"""Deals in v2 shape, each with a history that its times agree with, and leads in v1 shape.
+
+See docs/pipedrive-api.md#records.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,16 @@ from random import Random
 from pipedrive_orchestration.demo.generator.business import Business, Draft
 from pipedrive_orchestration.demo.generator.company import COMPANY_DOMAIN, Funnel, funnels
 from pipedrive_orchestration.demo.generator.contacts import label_pool
-from pipedrive_orchestration.demo.generator.course import (
+from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, date_text, millisecond_time, v2_time
+from pipedrive_orchestration.demo.generator.randomness import (
+    draw,
+    pick,
+    pool_of,
+    sample_positions,
+    stream,
+    uuid_text,
+)
+from pipedrive_orchestration.demo.generator.trends import (
     EUROS_A_POUND,
     LOST_AT_PERMIT,
     MAINTENANCE,
@@ -22,15 +34,16 @@ from pipedrive_orchestration.demo.generator.course import (
     seller,
     who_left,
 )
-from pipedrive_orchestration.demo.generator.moments import DAY, Calendar, date_text, v2_time
-from pipedrive_orchestration.demo.generator.randomness import draw, pick, pool_of, stream, uuid_text
-from pipedrive_orchestration.demo.records import Record, Records, blank
+from pipedrive_orchestration.demo.records import Record, Records, blank, flat_custom_values
 
 _CYCLE_DAYS = 75
 """How long a deal stays open on average."""
 
 _LOST_REASONS = ("Price", "Chose a competitor", "No budget this year", "No answer", "Roof not suitable")
 _THINGS = ("rooftop plant", "carport", "storage", "maintenance", "extension", "charging park")
+_ARCHIVED_LEADS = 0.12
+_LEAD_SOURCES = ("Manually created", "Web forms", "Import", "API", "Live chat", "Deal")
+_INTERESTS = ("rooftop plant", "storage", "charging park", "maintenance")
 _ORIGINS = ("ManuallyCreated", "ManuallyCreated", "ManuallyCreated", "Import", "API", "WebForms")
 
 
@@ -157,43 +170,29 @@ def _deal(business: Business, rng: Random, draft: Draft, history: _History) -> R
         currency, value = "EUR", round(value * EUROS_A_POUND, 2)
     is_recurring = chance < 0.1
     return blank("deals") | {
-        "id": draft.id,
-        "title": f"{who.name} – {pick(rng, _THINGS)}",
-        "person_id": who.person_id,
-        "org_id": who.org_id,
-        "stage_id": history.stage_id,
-        "value": value,
-        "currency": currency,
-        "add_time": v2_time(draft.added),
-        "update_time": v2_time(history.updated),
-        "stage_change_time": _time(history.stage_changed),
-        "status": "deleted" if draft.is_deleted else history.status,
-        "is_deleted": draft.is_deleted,
-        "is_archived": history.archived is not None,
-        "archive_time": _time(history.archived),
+        "id": draft.id, "title": f"{who.name} – {pick(rng, _THINGS)}", "value": value, "currency": currency,
+        "person_id": who.person_id, "org_id": who.org_id, "stage_id": history.stage_id,
+        "status": "deleted" if draft.is_deleted else history.status, "is_deleted": draft.is_deleted,
+        "is_archived": history.archived is not None, "archive_time": _time(history.archived),
         "probability": int(chance * 100) if chance < 0.25 else None,
         "lost_reason": pick(rng, _LOST_REASONS) if lost and chance < 0.9 else None,
         "visible_to": 3 if chance < 0.8 else 7,
-        "close_time": _time(history.closed),
-        "won_time": _time(won),
-        "first_won_time": _time(won),
-        "lost_time": _time(lost),
-        "local_won_date": _date(won),
-        "local_lost_date": _date(lost),
+        "add_time": v2_time(draft.added), "update_time": v2_time(history.updated),
+        "stage_change_time": _time(history.stage_changed), "close_time": _time(history.closed),
+        "won_time": _time(won), "first_won_time": _time(won), "lost_time": _time(lost),
+        "local_won_date": _date(won), "local_lost_date": _date(lost),
         "local_close_date": _date(history.closed),
-        "origin": pick(rng, _ORIGINS),
-        "source_lead_id": uuid_text(rng) if chance < 0.04 else None,
+        "origin": pick(rng, _ORIGINS), "source_lead_id": uuid_text(rng) if chance < 0.04 else None,
         "arr": round(value * 1.2, 2) if is_recurring else None,
         "mrr": round(value / 10, 2) if is_recurring else None,
         "acv": value if is_recurring else None,
-        "followers_count": 1,
-        "email_messages_count": (chance < 0.3) + (chance < 0.2),
+        "followers_count": 1, "email_messages_count": (chance < 0.3) + (chance < 0.2),
         "products_count": rng.getrandbits(2),
         "participants_count": 0 if who.person_id is None else 1 + rng.getrandbits(1),
         "last_incoming_mail_time": v2_time(history.updated) if chance < 0.2 else None,
         "last_outgoing_mail_time": v2_time(history.updated) if chance < 0.3 else None,
         "smart_bcc_email": f"{COMPANY_DOMAIN}+deal{draft.id}@pipedrivemail.example",
-    }
+    }  # fmt: skip
 
 
 def _is_exchanged(business: Business, draft: Draft, history: _History) -> bool:
@@ -209,3 +208,38 @@ def _time(instant: int | None) -> str | None:
 
 def _date(instant: int | None) -> str | None:
     return None if instant is None else date_text(instant)
+
+
+def leads(business: Business) -> Records:
+    """Leads by uuid in the order they were added; each has a person, an organization or both."""
+    rng, calendar, count = stream(business.seed, "leads"), business.calendar, len(business.ids("leads"))
+    archived = sample_positions(rng, count, _ARCHIVED_LEADS)
+    owners, label_ids = pool_of(rng, business.owners), list(business["lead_labels"])
+    labels = pool_of(rng, [[], *([label] for label in label_ids), label_ids[:2]])
+    custom = business.custom("deals")
+    records: Records = {}
+    add_times, _ = calendar.add_times(rng, count)
+    for position, added in enumerate(add_times):
+        who, chance = customer(business, rng, v2_time(added)), rng.random()
+        if who.person_id is None and who.org_id is None:
+            continue
+        identifier, is_archived = uuid_text(rng), position in archived
+        updated = calendar.later(rng, added)
+        archive_time = calendar.later(rng, updated) if is_archived else None
+        milliseconds = rng.getrandbits(9)
+        value = {"amount": round(chance * 60_000), "currency": who.currency} if chance > 0.35 else None
+        expected = calendar.now + int(chance * 400) * DAY
+        records[identifier] = blank("leads") | {
+            "id": identifier, "title": f"{who.name} – {pick(rng, _INTERESTS)}", "value": value,
+            "owner_id": draw(rng, owners), "creator_id": draw(rng, owners), "label_ids": draw(rng, labels),
+            "person_id": who.person_id, "organization_id": who.org_id,
+            "source_name": pick(rng, _LEAD_SOURCES), "origin": "ManuallyCreated",
+            "is_archived": is_archived, "was_seen": chance < 0.7, "visible_to": "3",
+            "expected_close_date": date_text(expected) if chance < 0.25 else None,
+            "add_time": millisecond_time(added, milliseconds),
+            "update_time": millisecond_time(archive_time or updated, milliseconds),
+            "archive_time": millisecond_time(archive_time, milliseconds) if archive_time else None,
+            "cc_email": f"{COMPANY_DOMAIN}+lead{identifier[:8]}@pipedrivemail.example",
+            **flat_custom_values(custom.draw(rng), custom.fields),
+        }  # fmt: skip
+    return records

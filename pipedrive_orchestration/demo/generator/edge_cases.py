@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Any
 
 from pipedrive_orchestration.demo.generator.business import Business
-from pipedrive_orchestration.demo.generator.course import OWNED_BY_WHO_LEFT, who_left
 from pipedrive_orchestration.demo.generator.custom_values import CustomFieldSet
 from pipedrive_orchestration.demo.generator.fields import ADDRESS_PARTS
 from pipedrive_orchestration.demo.generator.moments import DAY, date_text
+from pipedrive_orchestration.demo.generator.trends import OWNED_BY_WHO_LEFT, who_left
 from pipedrive_orchestration.demo.records import Record, Records
 
 _NAMES = (

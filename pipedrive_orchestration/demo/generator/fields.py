@@ -179,15 +179,7 @@ def _built_in_fields(
         elif (name, prop.key) == ("activities", "type"):
             field_type, options = "enum", activity_types
         label = _LABELS.get(prop.key, prop.label)
-        field = make_field(
-            name,
-            code=prop.key,
-            label=label,
-            field_type=field_type,
-            identifier=next(ids),
-            added=opened,
-            options=options,
-        )
+        field = make_field(name, prop.key, label, field_type, next(ids), opened, options)
         yield field | {"is_optional_response_field": prop.optional}
 
 
@@ -196,16 +188,9 @@ def _custom_fields(
 ) -> Iterator[Record]:
     rng = stream(seed, f"{name} custom fields")
     for place, custom in enumerate(CUSTOM_FIELDS.get(name, ())):
-        field = make_field(
-            name,
-            code=hash_key(seed, name, str(place)),
-            label=custom.label,
-            field_type=custom.field_type,
-            identifier=next(field_ids),
-            added=calendar.opened + int(rng.random() * 60 * DAY),
-            options=_options(custom.options, option_ids) or None,
-            is_custom=True,
-        )
+        code, added = hash_key(seed, name, str(place)), calendar.opened + int(rng.random() * 60 * DAY)
+        number, options = next(field_ids), _options(custom.options, option_ids) or None
+        field = make_field(name, code, custom.label, custom.field_type, number, added, options)
         deleted = _options(custom.deleted_options, option_ids)
         yield field | {"_options_deleted": deleted, "_active": not custom.deleted}
 
@@ -216,16 +201,26 @@ def _options(labels: tuple[str, ...], ids: Iterator[int]) -> list[Record]:
 
 def make_field(
     name: str,
-    *,
     code: str,
     label: str,
     field_type: str,
-    identifier: int,
+    number: int,
     added: int,
     options: list[Record] | None = None,
-    is_custom: bool = False,
 ) -> Record:
-    """A field object with every key that OpenAPI /dealFields and its siblings know for the collection."""
+    """A field object with every key that OpenAPI /dealFields and its siblings know for the collection.
+
+    Args:
+        name: the collection.
+        code: key of its values, from which one sees whether it is a custom field.
+        label: what people call it.
+        field_type: Pipedrive's word.
+        number: its numeric id in v1.
+        added: when it was, in seconds since 1970.
+        options: what its values can be, if they are limited.
+    """
+    is_custom = BUILT_IN[name].property(code) is None
+    visible = {"add_visible_flag": is_custom, "details_visible_flag": True}
     field: Record = {
         "field_name": label,
         "field_code": code,
@@ -234,21 +229,16 @@ def make_field(
         "subfields": subfields(field_type, label),
         "is_custom_field": is_custom,
         "is_optional_response_field": False,
-        "ui_visibility": {
-            "add_visible_flag": is_custom,
-            "details_visible_flag": True,
-            **_UI_VISIBILITY.get(name, {}),
-        },
+        "ui_visibility": {**visible, **_UI_VISIBILITY.get(name, {})},
     }
     if name == "deals" and not is_custom:
         field["description"] = f"The {label.lower()} of the deal"
     if name in _IMPORTANT_FIELDS_OF:
+        of_deals = {"stage_ids": [], "statuses": {}} if name == "deals" else {}
         field["important_fields"] = {"enabled": False, "stage_ids": []}
-        field["required_fields"] = (
-            {"enabled": False, "stage_ids": [], "statuses": {}} if name == "deals" else {"enabled": False}
-        )
+        field["required_fields"] = {"enabled": False, **of_deals}
     return field | {
-        "_id": identifier,
+        "_id": number,
         "_add_time": v1_time(added),
         "_update_time": v1_time(added) if is_custom else None,
         "_active": True,

@@ -137,7 +137,7 @@ class Calendar:
 K = TypeVar("K", int, str)
 
 
-class Chronicle(Generic[K]):
+class Timeline(Generic[K]):
     """Records in the order they were added, to find one that existed at a given time."""
 
     def __init__(self, records: Mapping[K, Mapping[str, Any]]) -> None:

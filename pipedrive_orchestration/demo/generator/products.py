@@ -37,30 +37,21 @@ def _product(business: Business, rng: Random, draft: Draft) -> Record:
     is_monthly = unit == "month"
     updated = business.updated(rng, draft)
     return blank("products") | {
-        "id": draft.id,
-        "name": f"{kind} {pick(rng, _SIZES)}",
+        "id": draft.id, "name": f"{kind} {pick(rng, _SIZES)}", "unit": unit,
         "code": f"BF-{draft.id:04}" if draft.id % 7 else None,
         "description": f"{kind} for roofs and car parks" if draft.id % 3 else None,
-        "unit": unit,
-        "tax": pick(rng, (0, 19, 7, 20)),
-        "category": category if draft.id % 5 else None,
-        "is_linkable": True,
-        "is_deleted": draft.is_deleted,
-        "visible_to": 3,
-        "add_time": v2_time(draft.added),
-        "update_time": v2_time(updated),
+        "tax": pick(rng, (0, 19, 7, 20)), "category": category if draft.id % 5 else None,
+        "is_linkable": True, "is_deleted": draft.is_deleted, "visible_to": 3,
+        "add_time": v2_time(draft.added), "update_time": v2_time(updated),
         "billing_frequency": "monthly" if is_monthly else "one-time",
         "billing_frequency_cycles": 12 if is_monthly else None,
         "prices": [
             {
-                "product_id": draft.id,
-                "price": round(price * rate, 2),
-                "currency": currency,
-                "cost": round(price * rate * 0.6, 2),
+                "product_id": draft.id, "price": round(price * rate, 2), "currency": currency,
+                "cost": round(price * rate * 0.6, 2), "notes": "",
                 "direct_cost": None if rng.random() < 0.5 else round(price * rate * 0.1, 2),
-                "notes": "",
             }
             for currency, rate in _EXCHANGE[: 1 + rng.getrandbits(8) % len(_EXCHANGE)]
         ],
         "custom_fields": business.custom("products").draw(rng),
-    }
+    }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 from random import Random
 
 from pipedrive_orchestration.demo.generator.business import Business
+from pipedrive_orchestration.demo.generator.company import numbered
 from pipedrive_orchestration.demo.generator.moments import DAY, date_text, millisecond_time, seconds_of
 from pipedrive_orchestration.demo.generator.randomness import pick, stream
 from pipedrive_orchestration.demo.records import Record, Records, blank
@@ -32,51 +33,39 @@ _EVERY = 6
 
 def boards(business: Business) -> Records:
     """The boards of projects."""
-    added = millisecond_time(business.calendar.opened)
-    return {
-        position: {
-            "id": position,
-            "name": name,
-            "order_nr": position,
-            "add_time": added,
-            "update_time": added,
-        }
-        for position, name in enumerate(_BOARDS, start=1)
-    }
+    times = _added(millisecond_time(business.calendar.opened))
+    boards = ({"name": name, "order_nr": order, **times} for order, name in enumerate(_BOARDS, start=1))
+    return numbered("boards", boards)
+
+
+def _added(time: str) -> Record:
+    return {"add_time": time, "update_time": time}
 
 
 def phases(business: Business) -> Records:
     """The phases of every board, in their order."""
-    records: Records = {}
-    for board in business["boards"].values():
-        for order, name in enumerate(_BOARDS[board["name"]], start=1):
-            identifier = len(records) + 1
-            records[identifier] = {
-                "id": identifier,
-                "name": name,
-                "board_id": board["id"],
-                "order_nr": order,
-                "add_time": board["add_time"],
-                "update_time": board["update_time"],
-            }
-    return records
+    return numbered(
+        "phases",
+        (
+            {"name": name, "board_id": board["id"], "order_nr": order, **_added(board["add_time"])}
+            for board in business["boards"].values()
+            for order, name in enumerate(_BOARDS[board["name"]], start=1)
+        ),
+    )
 
 
 def project_templates(business: Business) -> Records:
     """The templates that projects are made from."""
-    added = millisecond_time(business.calendar.opened + 3 * DAY, 500)
-    return {
-        position: {
-            "id": position,
-            "title": title,
-            "description": description,
-            "projects_board_id": board,
-            "owner_id": business.owners[0],
-            "add_time": added,
-            "update_time": added,
-        }
-        for position, (title, description, board) in enumerate(_TEMPLATES, start=1)
+    common = _added(millisecond_time(business.calendar.opened + 3 * DAY, 500)) | {
+        "owner_id": business.owners[0]
     }
+    return numbered(
+        "project_templates",
+        (
+            {"title": title, "description": description, "projects_board_id": board, **common}
+            for title, description, board in _TEMPLATES
+        ),
+    )
 
 
 def projects(business: Business) -> Records:
@@ -88,10 +77,10 @@ def projects(business: Business) -> Records:
         if deal["won_time"] is not None and deal["status"] == "won" and not deal["is_archived"]
     ]
     chosen = sorted(won[: max(_FEWEST, len(won) // _EVERY)], key=lambda deal: str(deal["won_time"]))
-    records: Records = {}
-    for identifier, deal in enumerate(chosen, start=1):
-        records[identifier] = _project(business, rng, identifier, deal) | {"custom_fields": custom.draw(rng)}
-    return records
+    return {
+        number: _project(business, rng, number, deal) | {"custom_fields": custom.draw(rng)}
+        for number, deal in enumerate(chosen, start=1)
+    }
 
 
 def _project(business: Business, rng: Random, identifier: int, deal: Record) -> Record:
@@ -105,25 +94,20 @@ def _project(business: Business, rng: Random, identifier: int, deal: Record) -> 
         status = "deleted"
     milliseconds = rng.getrandbits(9)
     return blank("projects") | {
-        "id": identifier,
-        "title": deal["title"],
+        "id": identifier, "title": deal["title"], "status": status,
         "description": pick(rng, business.world.sentences) if rng.random() < 0.5 else None,
-        "status": status,
-        "board_id": board,
-        "phase_id": own_phases[-1] if status == "completed" else pick(rng, own_phases),
-        "owner_id": pick(rng, business.owners),
-        "start_date": date_text(won + 7 * DAY),
+        "board_id": board, "phase_id": own_phases[-1] if status == "completed" else pick(rng, own_phases),
+        "owner_id": pick(rng, business.owners), "start_date": date_text(won + 7 * DAY),
         "end_date": date_text(won + (40 + rng.getrandbits(6)) * DAY) if rng.random() < 0.7 else None,
-        "deal_ids": [deal["id"]],
-        "person_ids": [] if deal["person_id"] is None else [deal["person_id"]],
-        "org_ids": [] if deal["org_id"] is None else [deal["org_id"]],
+        "deal_ids": [deal["id"]], "person_ids": [deal["person_id"]] if deal["person_id"] else [],
+        "org_ids": [deal["org_id"]] if deal["org_id"] else [],
         "label_ids": [41 + rng.getrandbits(1)] if rng.random() < 0.4 else [],
         "health_status": rng.getrandbits(2) or None,
         "add_time": millisecond_time(won, milliseconds),
         "update_time": millisecond_time(updated, milliseconds),
         "status_change_time": None if status == "open" else millisecond_time(updated, milliseconds),
         "archive_time": millisecond_time(updated, milliseconds) if archived else None,
-    }
+    }  # fmt: skip
 
 
 def tasks(business: Business) -> Records:
@@ -137,22 +121,17 @@ def tasks(business: Business) -> Records:
             milliseconds = rng.getrandbits(9)
             added = str(project["add_time"])[:-4] + f"{milliseconds:03}Z"
             records[len(records) + 1] = blank("tasks") | {
-                "id": len(records) + 1,
-                "title": title,
+                "id": len(records) + 1, "title": title, "project_id": project["id"],
                 "creator_id": project["owner_id"],
                 "description": pick(rng, business.world.sentences) if place == 0 else None,
-                "project_id": project["id"],
-                "is_done": is_done,
-                "is_milestone": place == 0,
-                "due_date": project["end_date"],
+                "is_done": is_done, "is_milestone": place == 0, "due_date": project["end_date"],
                 "start_date": project["start_date"] if place else None,
                 "parent_task_id": first if place > 2 else None,
                 "assignee_ids": sorted({pick(rng, business.owners) for _ in range(rng.getrandbits(1) + 1)}),
                 "priority": rng.getrandbits(2) or None,
-                "add_time": added,
-                "update_time": project["update_time"],
+                "add_time": added, "update_time": project["update_time"],
                 "marked_as_done_time": project["update_time"] if is_done else None,
-            }
+            }  # fmt: skip
     return records
 
 

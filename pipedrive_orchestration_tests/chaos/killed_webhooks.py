@@ -1,4 +1,4 @@
-"""Receivers and mergers of webhooks that can be killed: ``python -m ...doomed_webhooks``.
+"""Receivers and mergers of webhooks that can be killed: ``python -m ...killed_webhooks``.
 
 Its argument is a `Place` as JSON. Each order, ``receiver`` or ``merger``, is answered with the id of a
 process that is forked for it and works until it is killed; forking spares it the start of an interpreter.

@@ -1,4 +1,4 @@
-"""API processes that die: ``python -m pipedrive_orchestration_tests.chaos.doomed_api FOLDER URL TOKEN``.
+"""API processes that die: ``python -m pipedrive_orchestration_tests.chaos.killed_api FOLDER URL TOKEN``.
 
 For each line that it reads it kills the API that runs, if one does, forks a new one for the project in the
 folder, and answers with its address. Forking spares each of them the start of an interpreter.
@@ -26,7 +26,7 @@ from pipedrive_orchestration_tests.api.serving import NOBODY
 from pipedrive_orchestration_tests.chaos.obeying import obeying
 
 
-class DoomedApi:
+class KilledApi:
     """An API that can be killed and started again on the same folder."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -49,10 +49,10 @@ class DoomedApi:
 
 
 @contextmanager
-def doomed_api(folder: Path, url: str, token: str) -> Iterator[DoomedApi]:
+def killed_api(folder: Path, url: str, token: str) -> Iterator[KilledApi]:
     """Programs that can start an API of the project in ``folder``, with an account."""
     with obeying(__name__, str(folder), url, token) as process:
-        yield DoomedApi(process)
+        yield KilledApi(process)
 
 
 def _serve(listener: socket.socket, folder: Path, variables: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
-"""Import processes that die: ``python -m pipedrive_orchestration_tests.chaos.doomed``.
+"""Import processes that die: ``python -m pipedrive_orchestration_tests.chaos.killed_imports``.
 
-Reads one `Doom` as JSON per line, forks an import for it that is killed at the moment it names, and answers
-with a line that says how the process ended. Forking spares each of them the start of an interpreter.
+Reads one `KilledImport` as JSON per line, forks an import for it that is killed at the moment it names, and
+answers with a line that says how the process ended. Forking spares each of them the start of an interpreter.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PAGE_SIZE = 5
 
 
 @dataclass(frozen=True)
-class Doom:
+class KilledImport:
     """An import and the moment it is killed at.
 
     Attributes:
@@ -71,28 +71,28 @@ class Doom:
     page_size: int = PAGE_SIZE
 
 
-class Executioner:
-    """Runs doomed imports, one at a time."""
+class ImportKiller:
+    """Runs imports that are killed, one at a time."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.missed = 0
 
-    def kill(self, doom: Doom) -> None:
+    def kill(self, killed: KilledImport) -> None:
         """Import and kill, earlier where the import was done before its moment came, until one is killed."""
-        while not self._run(doom):
+        while not self._run(killed):
             self.missed += 1
-            if doom.nth > 1 or doom.after > 0.1:
-                doom = replace(doom, nth=max(1, doom.nth // 2), after=doom.after / 2)
+            if killed.nth > 1 or killed.after > 0.1:
+                killed = replace(killed, nth=max(1, killed.nth // 2), after=killed.after / 2)
             else:
                 # Where nothing has changed, nothing is staged and typed.
-                assert doom.pull == "changes", f"the import never comes to {doom.moment}"
-                doom = replace(doom, pull="window")
+                assert killed.pull == "changes", f"the import never comes to {killed.moment}"
+                killed = replace(killed, pull="window")
 
-    def _run(self, doom: Doom) -> bool:
+    def _run(self, killed: KilledImport) -> bool:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asdict(doom)) + "\n")
+        self._process.stdin.write(json.dumps(asdict(killed)) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline().strip()
         assert answer in {"killed", "done"}, f"the import ended otherwise: {answer}"
@@ -100,10 +100,10 @@ class Executioner:
 
 
 @contextmanager
-def executioner() -> Iterator[Executioner]:
-    """A process that runs doomed imports."""
+def import_killer() -> Iterator[ImportKiller]:
+    """A process that runs imports that are killed."""
     with obeying(__name__) as process:
-        yield Executioner(process)
+        yield ImportKiller(process)
 
 
 def _die() -> None:
@@ -138,24 +138,24 @@ class _CountedStatements:
         return self._connection.execute(*given)
 
 
-def _prepare(doom: Doom) -> None:
-    _put(pagination, "MAX_PAGE_SIZE", doom.page_size)
+def _prepare(killed: KilledImport) -> None:
+    _put(pagination, "MAX_PAGE_SIZE", killed.page_size)
     _put(load, "SECONDS_BETWEEN_COMMITS", 0.0)
-    countdown = _Countdown(doom.nth)
-    match doom.moment:
+    countdown = _Countdown(killed.nth)
+    match killed.moment:
         case "asking":
             _put(Client, "get", _counted(Client.get, before=countdown))
         case "answered":
             _put(Client, "_answer", _counted_answers(Client._answer, countdown))
         case "staging":
-            _put(StagingFolder, "add", _dying_in_a_page(StagingFolder.add, doom.nth))
+            _put(StagingFolder, "add", _dying_in_a_page(StagingFolder.add, killed.nth))
         case "typing":
             _put(Transform, "write", _counted(Transform.write, after=countdown))
         case "merging":
             _put(Warehouse, "writing", _writing(lambda one: _CountedStatements(one, countdown)))
         case "committing":
-            soon = threading.Timer(doom.after / 1000, _die)
-            _put(Warehouse, "writing", _writing(at_its_end=_Countdown(doom.nth, soon.start)))
+            soon = threading.Timer(killed.after / 1000, _die)
+            _put(Warehouse, "writing", _writing(at_its_end=_Countdown(killed.nth, soon.start)))
         case "between commit and cleanup":
             _put(Warehouse, "writing", _writing(afterwards=countdown))
         case "cleaning up":
@@ -229,32 +229,32 @@ def _writing(
     return writing
 
 
-def _import(doom: Doom) -> None:
-    _prepare(doom)
-    source = Source.model_validate_json(doom.source)
-    pull, began = Pull(doom.pull), datetime.fromisoformat(doom.began)
+def _import(killed: KilledImport) -> None:
+    _prepare(killed)
+    source = Source.model_validate_json(killed.source)
+    pull, began = Pull(killed.pull), datetime.fromisoformat(killed.began)
     import_source(
         source,
-        connection=Connection.of(doom.url, doom.token),
-        warehouse=Warehouse(f"{doom.folder}/warehouse.duckdb"),
-        staging=Path(doom.folder, "staging"),
+        connection=Connection.of(killed.url, killed.token),
+        warehouse=Warehouse(f"{killed.folder}/warehouse.duckdb"),
+        staging=Path(killed.folder, "staging"),
         pull=pull,
         windows=windows_until(source, began) if pull is Pull.WINDOW else (),
         clock=Ticks(lambda: began),
     )
 
 
-def _end_of(doom: Doom) -> str:
+def _end_of(killed: KilledImport) -> str:
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            _import(doom)
+            _import(killed)
             status = 0
         finally:
             os._exit(status)
-    if doom.moment == "any":
-        time.sleep(doom.after / 1000)
+    if killed.moment == "any":
+        time.sleep(killed.after / 1000)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
@@ -264,4 +264,4 @@ def _end_of(doom: Doom) -> str:
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        print(_end_of(Doom(**json.loads(line))), flush=True)  # noqa: T201 - what the other end reads
+        print(_end_of(KilledImport(**json.loads(line))), flush=True)  # noqa: T201 - what the other end reads
