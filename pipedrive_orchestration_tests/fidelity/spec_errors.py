@@ -235,7 +235,7 @@ SPEC_ERRORS = (
     SpecError(
         ("v1 files",),
         "null",
-        "activity_id cid lead_id lead_name mail_message_id mail_template_id org_id "
+        "activity_id cid deal_id deal_name lead_id lead_name mail_message_id mail_template_id org_id "
         "org_name person_id person_name product_id product_name project_id project_name remote_id s3_bucket",
         _NULLABLE,
     ),
@@ -244,7 +244,7 @@ SPEC_ERRORS = (
         "null",
         _parts(
             "data.",
-            "activity_id cid lead_name mail_message_id mail_template_id product_id product_name "
+            "activity_id cid deal_name lead_name mail_message_id mail_template_id product_id product_name "
             "remote_id s3_bucket",
         ),
         _NULLABLE,
