@@ -119,7 +119,7 @@ def files(business: Business) -> Records:
 def _attached(business: Business, rng: Random, added: int) -> Record:
     """Ids of what a file hangs on: a deal or an activity with its customer, else a contact or a lead."""
     chance = rng.random()
-    name, link, form = next(row for share, *row in _HOLDERS if chance < share)
+    _, name, link, form = next(row for row in _HOLDERS if chance < row[0])
     holder_id = business.one_before(rng, name, form(added))
     if holder_id is None:
         return {}

@@ -234,7 +234,7 @@ def make_field(
     if name == "deals" and not is_custom:
         field["description"] = f"The {label.lower()} of the deal"
     if name in _IMPORTANT_FIELDS_OF:
-        of_deals = {"stage_ids": [], "statuses": {}} if name == "deals" else {}
+        of_deals: Record = {"stage_ids": [], "statuses": {}} if name == "deals" else {}
         field["important_fields"] = {"enabled": False, "stage_ids": []}
         field["required_fields"] = {"enabled": False, **of_deals}
     return field | {
