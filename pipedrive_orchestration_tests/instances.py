@@ -15,17 +15,16 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
+from pipedrive_orchestration.services import dagster_internals  # noqa: F401 - it keeps the revisions
+
 OPEN_STORAGE = DagsterSqliteStorage.__init__
 OPEN_EVENTS = sqlite_event_log.SqliteEventLogStorage._initdb
-READ_REVISIONS = ScriptDirectory.from_config
 
 ENGINES_KEPT = 64
 """More than the databases of the tests that are under way; each keeps a connection or two open."""
@@ -52,15 +51,13 @@ def hasten_storage() -> None:
 
 
 def keep_engines() -> None:
-    """Keeps an engine for each database with its connections, and the revisions of all.
+    """Keeps an engine for each database with its connections.
 
-    Else the one is made for every statement, which connects and compiles it, and for every database some
-    eighty files of the others are read. Nothing waits for the disk, which matters where the power fails and
-    to no process that is killed.
+    Else one is made for every statement, which connects and compiles it. Nothing waits for the disk, which
+    matters where the power fails and to no process that is killed.
     """
     for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
         module.create_engine = _engine_of  # type: ignore[attr-defined]  # not told as exported
-    ScriptDirectory.from_config = _revisions_of  # type: ignore[method-assign]
 
 
 def _engine_of(
@@ -97,17 +94,6 @@ def without_waits(connection: sqlite3.Connection, _record: object) -> None:
     # What is no database is found by the statement that the connection was made for.
     with suppress(sqlite3.DatabaseError):
         connection.execute("PRAGMA synchronous = OFF").close()
-
-
-def _revisions_of(config: Config) -> ScriptDirectory:
-    return _kept_revisions(config.config_file_name, config.get_main_option("script_location"))
-
-
-@cache
-def _kept_revisions(file: str, location: str) -> ScriptDirectory:
-    config = Config(file)
-    config.set_main_option("script_location", location)
-    return READ_REVISIONS(config)
 
 
 def _open_storage(storage: DagsterSqliteStorage, base_dir: str, inst_data: Any = None) -> None:

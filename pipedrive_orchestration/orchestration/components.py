@@ -6,6 +6,7 @@ launched with, so that a source which changes or goes while its run is under way
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -25,6 +26,7 @@ from pipedrive_orchestration.orchestration.project_definitions import ProjectSna
 from pipedrive_orchestration.orchestration.scaffolder import ProjectScaffolder
 from pipedrive_orchestration.services.dagster_internals import (
     assets_of_this_run,
+    forget_old_snapshots,
     fork_runs,
     instance_of_load,
     is_first_load,
@@ -175,11 +177,16 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         return super().build_defs(context)
 
     async def refresh_state(self, project_root: Path) -> str:
-        """Stores a new snapshot, unless the latest one still tells the truth; returns its version."""
+        """Stores a new snapshot, unless the latest one still tells the truth; returns its version.
+
+        Of the earlier ones those are deleted that are neither new nor among the last.
+        """
         latest = stored_snapshot(self.defs_state_config.key)
         if latest and latest[1] == self._snapshot().content():
             return latest[0]
-        return await super().refresh_state(project_root)
+        version = await super().refresh_state(project_root)
+        forget_old_snapshots(self.defs_state_config.key, datetime.now(UTC))
+        return version
 
     def _projects(self) -> Sequence["PipedriveProject"]:
         """The accounts of the code location, this one among them."""

@@ -18,12 +18,16 @@ from pipedrive_orchestration.orchestration.resources import (
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN
 from pipedrive_orchestration.pipedrive.object_types import Catalogue
 from pipedrive_orchestration.services.dagster_internals import ScheduleStates, location_of
-from pipedrive_orchestration.services.deployment import store_of
+from pipedrive_orchestration.services.deployment import Deployment, store_of
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceStore
+from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.writing.model import Write
+
+PATIENCE_SECONDS = 2.0
+"""How long a sensor waits for a database that a run is writing; it looks again a minute later."""
 
 SpecOf = Callable[[dg.AssetSpec, Source | Workflow | ModelAsset | Write], dg.AssetSpec]
 """Makes the spec of an asset out of the one that we give it, and of what it is the asset of."""
@@ -95,6 +99,10 @@ class ProjectContext:
         resource: WarehouseResource = getattr(resources, self.warehouse_key)
         return resource
 
+    def looked_at(self, resources: Any) -> Warehouse:
+        """The database as a sensor reads it: it waits no longer than `PATIENCE_SECONDS`."""
+        return self.warehouse(resources).warehouse().with_patience(PATIENCE_SECONDS)
+
     def store(self, instance: dg.DagsterInstance) -> SourceStore:
         """The sources, with what an instance remembers of them."""
         return store_of(self.folder, instance, self.names)
@@ -102,6 +110,16 @@ class ProjectContext:
     def schedules(self, context: dg.SensorEvaluationContext | dg.OpExecutionContext) -> ScheduleStates:
         """The stored states of the sources' schedules, as a sensor or a run sees them."""
         return ScheduleStates(context.instance, location_of(context) or LOCATION)
+
+    def deployment(self, context: dg.SensorEvaluationContext | dg.OpExecutionContext) -> Deployment:
+        """The project folder and its Dagster, as a sensor or a run sees them."""
+        return Deployment(
+            store=self.store(context.instance),
+            instance=context.instance,
+            dagster_url=self.settings.dagster_url,
+            names=self.names,
+            location=location_of(context) or LOCATION,
+        )
 
 
 ALONE = ProjectContext()

@@ -16,7 +16,6 @@ from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.failures import foreseen
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, table_name
 from pipedrive_orchestration.pipedrive.errors import PipedriveError
-from pipedrive_orchestration.services.dagster_internals import location_of
 from pipedrive_orchestration.services.deployment import Deployment
 from pipedrive_orchestration.services.errors import StatusConflictError
 from pipedrive_orchestration.services.lifecycle import (
@@ -27,7 +26,7 @@ from pipedrive_orchestration.services.lifecycle import (
     remove_source,
     resume_source,
 )
-from pipedrive_orchestration.services.names import LOCATION, DagsterNames
+from pipedrive_orchestration.services.names import DagsterNames
 from pipedrive_orchestration.services.run_requests import request_of_changes
 from pipedrive_orchestration.services.status import SourceState
 from pipedrive_orchestration.services.web_server import LaunchError, ReloadError, launch, reload_location
@@ -169,7 +168,7 @@ def _create_job(project: ProjectContext) -> dg.JobDefinition:
     def write_source_file(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
             created = add_source(
-                _deployment_of(context, project),
+                project.deployment(context),
                 _body_of(context.op_config, project),
                 connection=project.pipedrive(context.resources).connection(),
             )
@@ -216,16 +215,6 @@ _SLUG_SCHEMA = {"source": _SLUG}
 _SLUG_EXAMPLE = {"source": _NO_SOURCE}
 
 
-def _deployment_of(context: dg.OpExecutionContext, project: ProjectContext) -> Deployment:
-    return Deployment(
-        store=project.store(context.instance),
-        instance=context.instance,
-        dagster_url=project.settings.dagster_url,
-        names=project.names,
-        location=location_of(context) or LOCATION,
-    )
-
-
 def _edit_job(project: ProjectContext) -> dg.JobDefinition:
     body = dg.Field(
         body_schema(SourceBody, project), description="The whole body that the source is to have."
@@ -240,7 +229,7 @@ def _edit_job(project: ProjectContext) -> dg.JobDefinition:
     )
     def replace_body_of_source(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
-            deployment = _deployment_of(context, project)
+            deployment = project.deployment(context)
             source = deployment.store.load().find(context.op_config["source"])
             connection = project.pipedrive(context.resources).connection()
             body = _body_of(context.op_config["body"], project)
@@ -287,7 +276,7 @@ def _job_of_source(
     @dg.op(name=project.names.own(f"{name}_by_slug"), config_schema=_SLUG_SCHEMA, out=dg.Out(dg.Nothing))
     def change_source(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
-            deployment = _deployment_of(context, project)
+            deployment = project.deployment(context)
             source = deployment.store.load().find(context.op_config["source"])
             metadata = change(context, deployment, source)
         context.add_output_metadata(metadata)
@@ -367,7 +356,7 @@ def _sync_job(project: ProjectContext) -> dg.JobDefinition:
     @dg.op(name=project.names.own("launch_sync"), config_schema=_SYNC_SCHEMA, out=dg.Out(dg.Nothing))
     def launch_sync(context: dg.OpExecutionContext) -> None:
         with foreseen(*_EXPECTED_ERRORS):
-            deployment = _deployment_of(context, project)
+            deployment = project.deployment(context)
             requests = _requests_of_sync(context.op_config, deployment)
             runs = {
                 name: launch(deployment.dagster_url, request, deployment.location)

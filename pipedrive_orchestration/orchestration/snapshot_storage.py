@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, cast
 
 import dagster as dg
 
 from pipedrive_orchestration.services.dagster_internals import (
+    KEPT_SNAPSHOTS,
+    SNAPSHOTS_KEPT_FOR,
     ConfigurableClassData,
     InstanceKeyValues,
     UPathDefsStateStorage,
@@ -59,6 +63,20 @@ class DatabaseSnapshotStorage(UPathDefsStateStorage):
         content = base64.b85encode(zlib.compress(path.read_bytes())).decode()
         self._values.put(_name(key, version), content)
         self.set_latest_version(key, version)
+        self._forget_old(key, version)
+
+    def _forget_old(self, key: str, version: str) -> None:
+        """Note when a snapshot was stored, and remove those that are neither new nor among the last."""
+        index, now = _name(key, "stored"), datetime.now(UTC)
+        stored: list[tuple[str, str]] = json.loads(self._values.read([index]).get(index, "[]"))
+        stored.append((version, now.isoformat()))
+        old = [
+            one
+            for one, at in stored[:-KEPT_SNAPSHOTS]
+            if now - datetime.fromisoformat(at) > SNAPSHOTS_KEPT_FOR
+        ]
+        self._values.put(index, json.dumps([[one, at] for one, at in stored if one not in old]))
+        self._values.remove([_name(key, one) for one in old])
 
     @property
     def _values(self) -> InstanceKeyValues:

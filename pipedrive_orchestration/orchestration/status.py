@@ -20,9 +20,6 @@ from pipedrive_orchestration.orchestration.charts import bars_by_name
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.orchestration.cosmetics import shown
 from pipedrive_orchestration.orchestration.source.table_metadata import markdown_table, plain_markdown
-from pipedrive_orchestration.services.dagster_internals import location_of
-from pipedrive_orchestration.services.deployment import Deployment
-from pipedrive_orchestration.services.names import LOCATION
 from pipedrive_orchestration.services.overview import DAYS, Overview, SourceOverview, read_overview
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import WarehouseError
@@ -31,11 +28,11 @@ from pipedrive_orchestration.warehouse.account import KnownAccount
 SENSOR_NAME = "status_sensor"
 _SENSOR_SECONDS = 60
 
+# Not the log of the context, which is a file for each tick that Dagster keeps for ever.
+log = logging.getLogger(__name__)
+
 REPORT_EVERY = timedelta(hours=1)
 """How often figures are reported anew while nothing is wrong, or nothing else than before."""
-
-PATIENCE_SECONDS = 2.0
-"""How long the sensor waits for a database that a run is writing; it looks again a minute later."""
 
 
 def status_definitions(sources: Sequence[Source], project: ProjectContext = ALONE) -> dg.Definitions:
@@ -83,15 +80,8 @@ def build_status_sensor(
     )
     def status_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = clock()
-        deployment = Deployment(
-            store=project.store(context.instance),
-            instance=context.instance,
-            names=project.names,
-            location=location_of(context) or LOCATION,
-        )
-        warehouse = project.warehouse(context.resources).warehouse().with_patience(PATIENCE_SECONDS)
         try:
-            overview = read_overview(deployment, warehouse, now)
+            overview = read_overview(project.deployment(context), project.looked_at(context.resources), now)
         except WarehouseError as error:
             return dg.SkipReason(str(error))
         before: dict[str, Any] = json.loads(context.cursor or "{}")
@@ -104,7 +94,7 @@ def build_status_sensor(
         ]
         found = {"health": _digest(_health(overview)), "figures": _digest(_figures(overview))}
         if _is_due(before, found, now):
-            events += _events(overview, project, context.log)
+            events += _events(overview, project)
             before = {**found, "at": now.isoformat()}
         if not events:
             return dg.SkipReason("Nothing new.")
@@ -154,9 +144,7 @@ def _digest(content: list[Any]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _events(
-    overview: Overview, project: ProjectContext, log: logging.Logger
-) -> Iterator[dg.AssetMaterialization]:
+def _events(overview: Overview, project: ProjectContext) -> Iterator[dg.AssetMaterialization]:
     sources = overview.sources
     days = [f"{overview.at - timedelta(days=back):%m-%d}" for back in reversed(range(DAYS))]
     status: dict[str, dg.MetadataValue] = {

@@ -6,20 +6,24 @@ import configparser
 import re
 import shlex
 import tomllib
+from datetime import timedelta
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 import yaml
 from dagster._core.instance.ref import InstanceRef
 
 from pipedrive_orchestration.cli.app import OUTLINES
+from pipedrive_orchestration.orchestration import snapshot_storage
 from pipedrive_orchestration.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from pipedrive_orchestration.orchestration.snapshot_storage import DatabaseSnapshotStorage
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.template import PARTS
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.instances import dagster_instance
 from pipedrive_orchestration_tests.warehouse.duckdbs import LAKE
 
@@ -223,3 +227,27 @@ def test_snapshots_in_a_database_are_those_that_were_put_there(tmp_path: Path) -
         assert (tmp_path / "back").read_bytes() == b"\0 bytes \xff"
         with pytest.raises(ValueError, match="no snapshot v3 of project"):
             storage.download_state_to_path("project", "v3", tmp_path / "back")
+
+
+def test_of_snapshots_in_a_database_the_last_ones_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_storage, "KEPT_SNAPSHOTS", 2)
+    state = tmp_path / "state"
+    state.write_bytes(b"{}")
+    with dagster_instance() as instance:
+        storage = DatabaseSnapshotStorage()
+        storage.register_instance(instance)
+        for day, version in ((0, "v1"), (1, "v2"), (2, "v3"), (5, "v4")):
+            with time_machine.travel(PRESENT + timedelta(days=day)):
+                storage.upload_state_from_path("project", version, state)
+        kept = [version for version in ("v1", "v2", "v3", "v4") if _is_there(storage, version, state)]
+    assert kept == ["v3", "v4"]
+
+
+def _is_there(storage: DatabaseSnapshotStorage, version: str, state: Path) -> bool:
+    try:
+        storage.download_state_to_path("project", version, state)
+    except ValueError:
+        return False
+    return True

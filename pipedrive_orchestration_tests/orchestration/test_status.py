@@ -69,7 +69,12 @@ class Watched:
         sensor = build_status_sensor(self.project, clock=lambda: at)
         self.told = {}
         context = dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, resources={"warehouse": self.resources["warehouse"]}
+            instance=self.instance,
+            instance_ref=self.instance.get_ref(),
+            repository_name="a_repository",
+            sensor_name=sensor.name,
+            cursor=self.cursor,
+            resources={"warehouse": self.resources["warehouse"]},
         )
         with context:
             ticked = sensor.evaluate_tick(context)
@@ -175,6 +180,14 @@ def test_a_chart_that_cannot_be_drawn_is_left_out(
     assert "changes" not in told[STATUS]
 
 
+def test_no_tick_leaves_a_file_of_what_it_logs(watched: Watched, demo: DemoServer, tmp_path: Path) -> None:
+    """Dagster keeps such a file for every tick, for ever; and this one ticks every minute."""
+    watched.write("pipelines", yaml.safe_dump(BODY))
+    watched.bring("pipelines", demo, tmp_path / "staging")
+    assert watched.look(NOW)
+    assert list(Path(watched.instance.root_directory).rglob("*.err")) == []
+
+
 def test_charts_are_images_that_name_the_sources(watched: Watched, demo: DemoServer, tmp_path: Path) -> None:
     watched.write("pipelines", yaml.safe_dump(BODY))
     watched.bring("pipelines", demo, tmp_path / "staging")
@@ -192,7 +205,7 @@ def test_a_database_that_is_busy_is_looked_at_a_minute_later(
 ) -> None:
     watched.write("pipelines", yaml.safe_dump(BODY))
     watched.bring("pipelines", demo, tmp_path / "staging")
-    monkeypatch.setattr("pipedrive_orchestration.orchestration.status.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("pipedrive_orchestration.orchestration.context.PATIENCE_SECONDS", 0.1)
     database = Path(watched.resources["warehouse"].database)
     kept = database.with_name("kept")
     shutil.copy(database, kept)

@@ -1,4 +1,4 @@
-"""Private interfaces of Dagster stay in one module, which says on what version they were tried."""
+"""Private interfaces of Dagster stay in one package, which says on what version they were tried."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -22,18 +23,22 @@ import sqlalchemy
 from alembic.script import ScriptDirectory
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.execution import compute_logs
+from dagster._core.storage.defs_state.base import set_defs_state_storage
+from dagster._core.storage.defs_state.blob_storage_state_storage import UPathDefsStateStorage
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.sql import get_alembic_config
 from dagster._grpc.__generated__.dagster_api_pb2 import ReloadCodeWithStateReply
 from dagster._grpc.impl import core_execute_run
 from dagster._grpc.server import DagsterApiServer
+from upath import UPath
 
 import pipedrive_orchestration
 from pipedrive_orchestration.services import dagster_internals
+from pipedrive_orchestration.services.dagster_internals import snapshots, sqlite
 from pipedrive_orchestration_tests.instances import dagster_instance
 
 PACKAGE = Path(pipedrive_orchestration.__file__).parent
-HOME = Path(dagster_internals.__file__)
+HOME = Path(dagster_internals.__file__).parent
 PUBLIC = ("dagster", "dagster.components", "dagster_celery.launcher", "dagster_dbt", "dagster_duckdb")
 """The modules from which everybody may import what they export; a `dagster.yaml` names the launcher's."""
 
@@ -65,7 +70,7 @@ def test_no_other_module_imports_a_private_interface_of_dagster() -> None:
     found = {
         str(path.relative_to(PACKAGE)): list(private_imports(path.read_text(encoding="utf-8")))
         for path in PACKAGE.rglob("*.py")
-        if path != HOME
+        if HOME not in path.parents
     }
     assert {path: names for path, names in found.items() if names} == {}
 
@@ -97,7 +102,7 @@ def test_sqlite_is_waited_for_a_minute(tmp_path: Path) -> None:
     with engine.connect() as connection:
         waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
     engine.dispose()
-    assert waits == dagster_internals.SQLITE_WAIT_SECONDS * 1000
+    assert waits == sqlite.SQLITE_WAIT_SECONDS * 1000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what a process takes")
@@ -176,3 +181,20 @@ def test_revisions_are_read_once_in_a_process() -> None:
     )
     assert one is other
     assert one.get_current_head()
+
+
+def test_old_snapshots_go_but_for_the_last_and_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "KEPT_SNAPSHOTS", 2)
+    folder = tmp_path / "ImportSources"
+    folder.mkdir()
+    now = datetime.now(UTC)
+    for days, name in ((9, "oldest"), (8, "old"), (2, "new"), (1, "last but one"), (0, "last")):
+        (folder / name).touch()
+        written = (now - timedelta(days=days)).timestamp()
+        os.utime(folder / name, (written, written))
+    with set_defs_state_storage(UPathDefsStateStorage(UPath(tmp_path))):
+        dagster_internals.forget_old_snapshots("ImportSources", now)
+        dagster_internals.forget_old_snapshots("another", now)
+    assert {path.name for path in folder.iterdir()} == {"new", "last but one", "last"}

@@ -9,17 +9,12 @@ import dagster as dg
 
 from pipedrive_orchestration.orchestration.context import ALONE, ProjectContext
 from pipedrive_orchestration.services.alerts import look, sinks_of
-from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, location_of
-from pipedrive_orchestration.services.deployment import Deployment
-from pipedrive_orchestration.services.names import LOCATION
+from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues
 from pipedrive_orchestration.services.overview import read_overview
 from pipedrive_orchestration.warehouse import WarehouseError
 
 SENSOR_NAME = "alert_sensor"
 _SENSOR_SECONDS = 60
-
-PATIENCE_SECONDS = 2.0
-"""How long the sensor waits for a database that a run is writing; it looks again a minute later."""
 
 
 def build_alert_sensors(
@@ -42,16 +37,9 @@ def build_alert_sensors(
     )
     def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         sinks, wrong = sinks_of(addresses.get_secret_value())
-        deployment = Deployment(
-            store=project.store(context.instance),
-            instance=context.instance,
-            names=project.names,
-            location=location_of(context) or LOCATION,
-        )
-        warehouse = project.warehouse(context.resources).warehouse().with_patience(PATIENCE_SECONDS)
         now = clock()
         try:
-            overview = read_overview(deployment, warehouse, now)
+            overview = read_overview(project.deployment(context), project.looked_at(context.resources), now)
         except WarehouseError:
             overview = None
         looked = look(

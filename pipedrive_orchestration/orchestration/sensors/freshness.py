@@ -17,9 +17,6 @@ CHECK_NAME = "freshness"
 SENSOR_NAME = "freshness_sensor"
 _SENSOR_SECONDS = 60
 
-PATIENCE_SECONDS = 2.0
-"""How long the sensor waits for a database that a run is writing; it looks again a minute later."""
-
 
 def check_result(freshness: Freshness, key: dg.AssetKey) -> dg.AssetCheckResult:
     """What the check says: late is a warning, a second tick gone by is an error."""
@@ -77,7 +74,7 @@ def build_freshness_sensor(
         description="Watches whether every active source keeps up with its own schedule.",
     )
     def freshness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        warehouse = project.warehouse(context.resources).warehouse().with_patience(PATIENCE_SECONDS)
+        warehouse = project.looked_at(context.resources)
         stopped = project.schedules(context).stopped()
         at_rest = {source.slug for source in active if project.names.schedule(source.slug) in stopped}
         now = clock()

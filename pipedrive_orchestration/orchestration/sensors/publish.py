@@ -45,13 +45,13 @@ def build_publishing_sensors(project: ProjectContext = ALONE) -> list[dg.SensorD
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Publishes a copy of the database when one is due and there is something new.",
     )
-    def publish(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    def publish(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
         if not publisher.holds_back:
             return dg.SkipReason("Everything is published.")
         if not publisher.is_due:
             return dg.SkipReason(f"Less than {publisher.every:g} s have passed since the last copy.")
         copy = publisher.publish()
-        context.log.info(f"Published {copy.path}, {copy.bytes:,} bytes")
-        return dg.SkipReason(f"Published {copy.path}; there is nothing to run.")
+        # What is logged by way of the context is a file for each tick, which Dagster keeps for ever.
+        return dg.SkipReason(f"Published {copy.path}, {copy.bytes:,} bytes.")
 
     return [publish]
