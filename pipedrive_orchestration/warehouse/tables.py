@@ -110,7 +110,8 @@ def prepare_table(
     """Make the source's table, or add the columns it lacks.
 
     A column whose type has changed takes along the values that fit the new type; the others are set
-    aside in quarantine, so the ledger has to be prepared before.
+    aside in quarantine, so the ledger has to be prepared before. Where the type was another one before that,
+    values come back that were set aside then and fit now.
 
     Returns:
         What was changed in an existing table, one sentence each.
@@ -214,6 +215,8 @@ def _migrate(
             changes.append(f"column {column.key} added as {column.sql_type}")
         elif had != column.sql_type and not same_type(connection, had, column.sql_type):
             lost = _retype(connection, schema, slug, column, had, now)
+            if schema == ROWS:
+                _bring_back(connection, slug, column)
             changes.append(
                 f"column {column.key} changed from {had} to {column.sql_type}"
                 + (f"; {lost} values did not fit and are in quarantine" if lost else "")
@@ -234,7 +237,7 @@ def _retype(
         f"WHERE {name} IS NOT NULL AND ({converted}) IS NULL",
         property_key=column.key,
         field_type=column.field_type,
-        reason=f"did not fit {column.field_type} when the field became that",
+        reason=f"did not fit {column.field_type} {_BECAME if schema == ROWS else _BECAME_IN_THE_PAST}",
         now=now,
     )
     # A column beside it, as a lake takes no expression where it changes a type.
@@ -244,6 +247,35 @@ def _retype(
     connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
     connection.execute(f"ALTER TABLE {table} RENAME COLUMN {beside} TO {name}")
     return lost
+
+
+_BECAME = "when the field became that"
+_BECAME_IN_THE_PAST = "when the field became that, in a version"
+"""The ends of the reasons for which values of rows, and of their earlier versions, are set aside."""
+
+
+def _bring_back(connection: duckdb.DuckDBPyConnection, slug: str, column: Column) -> None:
+    """Let values that an earlier change of the type has set aside stand in their rows again, where they fit.
+
+    A record that comes again brings its values itself; one that is gone never does.
+    """
+    fitting = (
+        f"SELECT record_id, TRY_CAST(value AS {column.sql_type}) AS fitting FROM import_ledger.quarantine "
+        f"WHERE source = $source AND property = $key AND ends_with(reason, {literal(_BECAME)})"
+    )
+    about = {"source": slug, "key": column.key}
+    table, name = quoted(ROWS, slug), quoted(column.key)
+    connection.execute(
+        f"UPDATE {table} AS t SET {name} = q.fitting FROM ({fitting}) AS q "
+        f"WHERE t._id::VARCHAR = q.record_id AND t.{name} IS NULL AND q.fitting IS NOT NULL",
+        about,
+    )
+    connection.execute(
+        "DELETE FROM import_ledger.quarantine AS q WHERE source = $source AND property = $key "
+        f"AND ends_with(reason, {literal(_BECAME)}) AND EXISTS (FROM {table} AS t "
+        f"WHERE t._id::VARCHAR = q.record_id AND t.{name} IS NOT NULL)",
+        about,
+    )
 
 
 def _converted(name: str, had: str, sql_type: str) -> str:
