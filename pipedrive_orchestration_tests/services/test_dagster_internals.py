@@ -30,7 +30,7 @@ from dagster._core.storage.sql import get_alembic_config
 from dagster._grpc.__generated__.dagster_api_pb2 import ReloadCodeWithStateReply
 from dagster._grpc.impl import core_execute_run
 from dagster._grpc.server import DagsterApiServer
-from upath import UPath
+from dagster._serdes.config_class import ConfigurableClassData
 
 import pipedrive_orchestration
 from pipedrive_orchestration.services import dagster_internals
@@ -183,6 +183,11 @@ def test_revisions_are_read_once_in_a_process() -> None:
     assert one.get_current_head()
 
 
+def kept_in(folder: Path) -> UPathDefsStateStorage:
+    data = ConfigurableClassData("dagster", "UPathDefsStateStorage", f"base_path: {folder}")
+    return UPathDefsStateStorage.from_config_value(data, {"base_path": str(folder)})
+
+
 def test_old_snapshots_go_but_for_the_last_and_the_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +199,7 @@ def test_old_snapshots_go_but_for_the_last_and_the_new(
         (folder / name).touch()
         written = (now - timedelta(days=days)).timestamp()
         os.utime(folder / name, (written, written))
-    with set_defs_state_storage(UPathDefsStateStorage(UPath(tmp_path))):
+    with set_defs_state_storage(kept_in(tmp_path)):
         dagster_internals.forget_old_snapshots("ImportSources", now)
         dagster_internals.forget_old_snapshots("another", now)
     assert {path.name for path in folder.iterdir()} == {"new", "last but one", "last"}
