@@ -27,11 +27,13 @@ __all__ = ["switch"]
 EXAMPLES = count()
 """Numbers of the examples of this run."""
 
+PERSONS = {"persons": ("name", "emails", "job_title")}
+
 
 @pytest.fixture(scope="module")
 def troubled() -> Iterator[WriteTrial]:
     """A very small account that loses every fourth answer."""
-    with write_trial("persons", faults=Faults(0.25, LOST, seed=5, of_writes=True)) as trial:
+    with write_trial(only=PERSONS, faults=Faults(0.25, LOST, seed=5, of_writes=True)) as trial:
         yield trial
 
 
@@ -106,7 +108,7 @@ def test_what_is_never_answered_is_settled_by_the_next_application(monkeypatch: 
     async def unanswered(_: Client, method: str, path: str, body: Any, **how: Any) -> Written:
         raise OutcomeUnknown(f"{method} {path}", f"no answer to {len(body)} values, {how}")
 
-    with write_trial("persons") as trial:
+    with write_trial(only=PERSONS) as trial:
         trial.rows({"email": "ada@never.example", "name": "Ada Never"})
         write = trial.write(operation="upsert", match={"email": "email"}, fields={"name": "name"})
         plan = trial.plan(write)
@@ -121,7 +123,7 @@ def test_what_is_never_answered_is_settled_by_the_next_application(monkeypatch: 
 
 
 def test_two_applications_at_once_are_one(switch: KillSwitch) -> None:
-    with write_trial("persons") as trial:
+    with write_trial(only=PERSONS) as trial:
         trial.rows(*({"email": f"new{n}@example.com", "name": f"New {n}"} for n in range(20)))
         write = trial.write(operation="upsert", match={"email": "email"}, fields={"name": "name"})
         plan = trial.plan(write)

@@ -61,7 +61,8 @@ def outreach(slug: str = "outreach", **of_action: Any) -> Workflow:
 
 @pytest.fixture(scope="module")
 def trial() -> Iterator[WriteTrial]:
-    with write_trial("persons", "deals") as trial:
+    deals = ("title", "person_id", "value", "expected_close_date")
+    with write_trial(only={"persons": ("name",), "deals": deals}) as trial:
         trial.account.clock.advance(timedelta(minutes=1))
         yield trial
 

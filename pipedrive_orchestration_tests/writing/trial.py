@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from pipedrive_orchestration.demo import DemoServer, running_demo
@@ -20,6 +21,7 @@ from pipedrive_orchestration.writing.ledger import LedgerRow, Plan
 from pipedrive_orchestration.writing.model import Write, WriteFile
 from pipedrive_orchestration.writing.plan import Planning, make_plan
 from pipedrive_orchestration.writing.undo import plan_undo
+from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness.trial import Trial
 
@@ -29,16 +31,31 @@ Record = dict[str, Any]
 class WriteTrial:
     """An account, its imported tables, and writes between them.
 
+    Args:
+        demo: the account.
+        folder: where the warehouse is.
+        object_types: those that are imported with all properties.
+        only: others with a few, of which all are imported with `make chaos`: a wide table takes its time.
+
     Attributes:
         trial: the imports.
         sources: what is imported.
     """
 
-    def __init__(self, demo: DemoServer, folder: Path, *object_types: str) -> None:
+    def __init__(
+        self,
+        demo: DemoServer,
+        folder: Path,
+        *object_types: str,
+        only: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.demo = demo
         self.account = demo.account
         self.trial = Trial(demo, folder)
-        self.sources: tuple[Source, ...] = tuple(map(self._source, object_types))
+        self.sources: tuple[Source, ...] = (
+            *map(self._source, object_types),
+            *(self._source(name, properties) for name, properties in only.items()),
+        )
         for source in self.sources:
             self.trial.windows(source)
         self.planning = Planning(
@@ -50,11 +67,14 @@ class WriteTrial:
             self.trial.clock,
         )
 
-    def _source(self, name: str) -> Source:
+    def _source(self, name: str, properties: Sequence[str] = ()) -> Source:
         parent = BUILT_IN[name].parent
         if parent is not None:
             return self.trial.whole_source(name, parents=parent.type.name)
-        return self.trial.whole_source(name, options=Options(partitions_start="2026-05"))
+        options = Options(partitions_start="2026-05")
+        if FULL or not properties:
+            return self.trial.whole_source(name, options=options)
+        return self.trial.source(name, properties=("id", "update_time", *properties), options=options)
 
     def write(self, object_type: str = "persons", **body: Any) -> Write:
         """A write of rows in ``rows.csv``."""
@@ -133,10 +153,12 @@ class WriteTrial:
 
 
 @contextmanager
-def write_trial(*object_types: str, **settings: Any) -> Iterator[WriteTrial]:
-    """A very small account of its own, imported."""
+def write_trial(
+    *object_types: str, only: Mapping[str, Sequence[str]] = MappingProxyType({}), **settings: Any
+) -> Iterator[WriteTrial]:
+    """A very small account of its own with these settings, imported as `WriteTrial` is told."""
     with (
         running_demo(account_settings(**{"scale": 0.005, **settings})) as demo,
         TemporaryDirectory() as folder,
     ):
-        yield WriteTrial(demo, Path(folder), *object_types)
+        yield WriteTrial(demo, Path(folder), *object_types, only=only)
