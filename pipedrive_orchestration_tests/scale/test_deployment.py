@@ -11,6 +11,7 @@ import pytest
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration_tests.orchestration.live import truth, wait_for
 from pipedrive_orchestration_tests.scale.cluster import Cluster, running_servers, source_of
+from pipedrive_orchestration_tests.servers import Server
 
 pytestmark = pytest.mark.scale
 
@@ -108,14 +109,18 @@ def test_a_worker_is_killed_in_the_middle(cluster: Cluster, account: DemoServer)
     assert_right(cluster, account, "deals")
 
 
-def test_redis_is_killed_in_the_middle(cluster: Cluster, account: DemoServer) -> None:
-    backfill = back_fill(cluster, "organizations")
+@pytest.mark.parametrize(("server", "slug"), [("broker", "organizations"), ("storage", "products")])
+def test_redis_or_s3_is_killed_in_the_middle(
+    cluster: Cluster, account: DemoServer, server: str, slug: str
+) -> None:
+    backfill = back_fill(cluster, slug)
     wait_for("run", lambda: under_way(cluster, backfill), seconds=90, pause=0.2)
-    cluster.broker.kill()
-    cluster.broker.start()
+    killed: Server = getattr(cluster, server)
+    killed.kill()
+    killed.start()
     end_of(cluster, backfill)
-    gone_on_with(cluster, "organizations")
-    assert_right(cluster, account, "organizations")
+    gone_on_with(cluster, slug)
+    assert_right(cluster, account, slug)
 
 
 def test_the_daemon_is_killed_in_the_middle(cluster: Cluster, account: DemoServer) -> None:
@@ -125,17 +130,6 @@ def test_the_daemon_is_killed_in_the_middle(cluster: Cluster, account: DemoServe
     cluster.host("daemon").start()
     assert end_of(cluster, backfill)["status"] == "COMPLETED_SUCCESS", cluster.log()
     assert_right(cluster, account, "activities")
-
-
-def test_s3_is_killed_in_the_middle(cluster: Cluster, account: DemoServer) -> None:
-    backfill = back_fill(cluster, "products")
-    wait_for("run", lambda: under_way(cluster, backfill), seconds=90, pause=0.2)
-    assert cluster.storage is not None
-    cluster.storage.kill()
-    cluster.storage.start()
-    end_of(cluster, backfill)
-    gone_on_with(cluster, "products")
-    assert_right(cluster, account, "products")
 
 
 def test_postgresql_is_killed_in_the_middle(cluster: Cluster, account: DemoServer) -> None:
