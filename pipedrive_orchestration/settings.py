@@ -40,6 +40,9 @@ SECRET_PREFIX = f"{VARIABLE_PREFIX}SECRET_"
 
 ENV_FILE = ".env"
 
+LAKE = "ducklake:"
+"""How the name of a lake begins; its catalogue follows."""
+
 _REFERENCE = re.compile(r"\$(\w+|\{\w*\}?)")
 
 
@@ -70,10 +73,12 @@ def _expanded(value: Any) -> Any:
     if left_over:
         remedy = f"nothing replaces {left_over[0]} here: write the folder itself, or ~ for the home folder"
         raise PydanticCustomError("reference", "{remedy}", {"remedy": remedy})
-    if not value.startswith("~"):
+    scheme = LAKE if value.startswith(LAKE) else ""
+    path = value.removeprefix(scheme)
+    if not path.startswith("~"):
         return value
     try:
-        return str(Path(value).expanduser())
+        return f"{scheme}{Path(path).expanduser()}"
     except RuntimeError:
         remedy = "there is no such home folder: write the whole path"
         raise PydanticCustomError("home", "{remedy}", {"remedy": remedy}) from None
@@ -336,9 +341,9 @@ class Settings(BaseSettings):
         whole: dict[str, object] = {
             field: (folder / path).absolute() for field, path in paths.items() if path is not None
         }
-        database = database_file(self.warehouse)
-        if database is not None:
-            whole["warehouse"] = str((folder / database).absolute())
+        whole["warehouse"] = _whole_database(self.warehouse, folder)
+        if self.warehouse_data is not None and "://" not in self.warehouse_data:
+            whole["warehouse_data"] = str((folder / self.warehouse_data).absolute())
         return self.but(**whole)
 
     @property
@@ -357,6 +362,13 @@ def database_file(database: str) -> Path | None:
     scheme, _, rest = database.partition(":")
     remote = bool(rest) and scheme.isalpha() and len(scheme) > 1
     return None if remote else Path(database)
+
+
+def _whole_database(database: str, folder: Path) -> str:
+    """A database with a whole path, where it or its catalogue is a file named by a relative one."""
+    scheme = LAKE if database.startswith(LAKE) else ""
+    file = database_file(database.removeprefix(scheme))
+    return database if file is None else f"{scheme}{(folder / file).absolute()}"
 
 
 def read_variables(folder: Path | None = None) -> dict[str, str]:

@@ -279,3 +279,25 @@ def test_relative_paths_are_meant_from_a_folder(tmp_path: Path) -> None:
     assert (whole.staging, whole.publish) == (tmp_path / "crm" / "staged", tmp_path / "published.duckdb")
     assert given.but(staging=None, publish=None).from_folder(tmp_path).publish is None
     assert Settings(warehouse="md:crm").from_folder(tmp_path).warehouse == "md:crm"
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [
+        (("ducklake:data/crm.ducklake", "files"), ("ducklake:{}/data/crm.ducklake", "{}/files")),
+        (
+            ("ducklake:postgres:dbname=crm", "s3://crm/lake"),
+            ("ducklake:postgres:dbname=crm", "s3://crm/lake"),
+        ),
+    ],
+)
+def test_relative_paths_of_a_lake_are_meant_from_a_folder(
+    given: tuple[str, str], whole: tuple[str, str], tmp_path: Path
+) -> None:
+    found = Settings(warehouse=given[0], warehouse_data=given[1]).from_folder(tmp_path)
+    assert (found.warehouse, found.warehouse_data) == tuple(text.format(tmp_path) for text in whole)
+
+
+def test_the_catalogue_of_a_lake_may_be_in_the_home_folder() -> None:
+    found = Settings.from_variables({"PIPEDRIVE_WAREHOUSE": "ducklake:~/crm.ducklake"}).warehouse
+    assert found == f"ducklake:{Path.home() / 'crm.ducklake'}"

@@ -28,8 +28,8 @@ from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, OldFileError, UnknownSourceError
 from pipedrive_orchestration.template import NotLaidOutError
 from pipedrive_orchestration.warehouse import WarehouseError
-from pipedrive_orchestration.warehouse.connection import telling_of_waits, unusable
-from pipedrive_orchestration.warehouse.errors import UnknownStorageVersionError
+from pipedrive_orchestration.warehouse.errors import UnknownStorageVersionError, unusable
+from pipedrive_orchestration.warehouse.waits import telling_of_waits
 from pipedrive_orchestration.workflows import UnknownWorkflowError
 from pipedrive_orchestration.writing.apply import NotAppliedError
 from pipedrive_orchestration.writing.permission import WritesNotAllowedError

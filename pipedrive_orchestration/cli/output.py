@@ -19,7 +19,7 @@ from rich.status import Status
 from rich.text import Text
 
 from pipedrive_orchestration.sources import Problem
-from pipedrive_orchestration.warehouse.connection import Wait
+from pipedrive_orchestration.warehouse.waits import Wait
 
 _COMMANDS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 """Characters that a terminal obeys and does not show, those that turn the direction of a line included."""

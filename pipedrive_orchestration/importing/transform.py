@@ -20,14 +20,11 @@ from pipedrive_orchestration.importing.casts import ID_TYPES, leaf_column, whole
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
 from pipedrive_orchestration.pipedrive.object_types import ObjectType, Parent
 from pipedrive_orchestration.pipedrive.responses import whole_characters
-from pipedrive_orchestration.warehouse.instances import duckdb_instance
+from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, duckdb_instance, limit_memory
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MEMORY_BYTES = 350 * 1024 * 1024
 """The memory that DuckDB may use while typing a batch; pages of usual records take a third of it."""
-
-MOST_MEMORY = "80%"
-"""The share of the machine's memory that it may use where that is not enough."""
 
 BUFFERS_PER_RECORD = 8
 """DuckDB reads lines in buffers of twice the longest record, some for each of its threads."""
@@ -76,8 +73,9 @@ class Transform:
     @contextmanager
     def _connected(self, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb_instance() as connection:
+            limit_memory(connection, memory_limit)
             connection.execute(
-                f"SET threads = 1; SET memory_limit = '{memory_limit}'; SET TimeZone = 'UTC'; "
+                "SET threads = 1; SET TimeZone = 'UTC'; "
                 f"SET temp_directory = {literal(str(self._spill_to))}; SET preserve_insertion_order = false; "
                 f"SET disabled_optimizers = '{_useless_optimizers()}'"
             )
@@ -101,7 +99,7 @@ class Transform:
         here = {"pages": [str(page) for page in pages], "to": str(to), "longest": longest + 1024}
         parameters = {**self._parameters, **here}
         usual = (MEMORY_BYTES + BUFFERS_PER_RECORD * longest) // 1024
-        self._copy_within((f"{usual}KiB", MOST_MEMORY), parameters)
+        self._copy_within((f"{usual}KiB", ALL_MEMORY), parameters)
 
     def _copy_within(self, limits: Sequence[str], parameters: dict[str, object]) -> None:
         limit, *higher = limits

@@ -104,6 +104,10 @@ class WarehouseAttributes(dg.Model, dg.Resolvable):
     database: Annotated[
         str, text("The DuckDB file, or a database that DuckDB connects to.", "data/acme.duckdb")
     ]
+    data: Annotated[
+        str | None,
+        text("Where a lake keeps its files, and no other lake does; beside its catalogue.", "s3://crm/acme"),
+    ] = None
     staging: Annotated[
         str | None, text("The folder of pages that are not yet committed; beside the file.", "data/staging")
     ] = None
@@ -118,6 +122,7 @@ class WarehouseAttributes(dg.Model, dg.Resolvable):
         """The fields of the settings that say which database it is."""
         return {
             "warehouse": self.database,
+            "warehouse_data": self.data,
             "staging": self.staging,
             "publish": self.publish,
             "publish_every": _DEFAULTS["publish_every"] if self.publish_every is None else self.publish_every,

@@ -230,27 +230,26 @@ def _damage_of(file: Path) -> str | None:
 
 def _database(settings: Settings) -> Iterator[Diagnosis]:
     warehouse = Warehouse.from_settings(settings).with_patience(_PATIENCE_SECONDS)
-    path = warehouse.path
-    place = warehouse.folder if path is None else path.parent
-    if not warehouse.exists:
-        yield Diagnosis.well("database", f"{warehouse.database} is made by the first import.")
-    else:
-        try:
+    file = warehouse.file
+    try:
+        if not warehouse.exists:
+            yield Diagnosis.well("database", f"{warehouse.database} is made by the first import.")
+        else:
             with warehouse.reading() as connection:
                 count = connection.execute(
                     "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ?", [ROWS]
                 ).fetchone()
-        except WarehouseError as error:
-            yield Diagnosis.wrong("database", str(error), "See there.")
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            remedy = "Restore a copy, or move it away and import again."
-            yield Diagnosis.wrong("database", f"{warehouse.database} cannot be read: {reason}", remedy)
-        else:
             tables = count[0] if count else 0
             yield Diagnosis.well("database", f"{warehouse.database} opens; {tables} sources have tables.")
-        if path is not None:
-            yield from _private(path, "the database")
+    except WarehouseError as error:
+        yield Diagnosis.wrong("database", str(error), "See there.")
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        remedy = "Restore a copy, or move it away and import again."
+        yield Diagnosis.wrong("database", f"{warehouse.database} cannot be read: {reason}", remedy)
+    if file is not None and file.exists():
+        yield from _private(file, "the database")
+    place = warehouse.folder
     yield from _space(next(folder for folder in (place, *place.absolute().parents) if folder.exists()))
 
 

@@ -10,30 +10,28 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from contextvars import ContextVar
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.settings import Settings, database_file
 from pipedrive_orchestration.warehouse.ducklake import DuckLake
-from pipedrive_orchestration.warehouse.errors import WarehouseError
-from pipedrive_orchestration.warehouse.instances import attached
+from pipedrive_orchestration.warehouse.errors import WarehouseError, unusable
+from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, attached, limit_memory
+from pipedrive_orchestration.warehouse.locks import locked, sole
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
 from pipedrive_orchestration.warehouse.motherduck import connected_to_motherduck, is_motherduck, refuse_token
 from pipedrive_orchestration.warehouse.object_storage import ObjectStorage
 from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.warehouse.storage import STORAGE_VERSION, known_version
+from pipedrive_orchestration.warehouse.waits import ONE_OF_OURS, Waiting, holder_in
 
 DEFAULT_DATABASE: str = Settings.model_fields["warehouse"].default
 
@@ -43,7 +41,7 @@ PATIENCE_SECONDS = 120.0
 MEMORY = "256MB"
 """What DuckDB may use; beyond it, it works on disk where it can."""
 
-MORE_MEMORY = ("1GB", "80%")
+MORE_MEMORY = ("1GB", ALL_MEMORY)
 """What it may use where it can not, as with texts of a hundred kilobytes in thousands of rows."""
 
 
@@ -80,6 +78,7 @@ class Warehouse:
         self._patience = patience
         self._storage_version = storage_version
         self._memory = MEMORY
+        self._is_apart = False
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Warehouse:
@@ -97,8 +96,12 @@ class Warehouse:
         return self._but(_patience=seconds)
 
     def with_memory(self, limit: str) -> Self:
-        """The same database, with another limit of memory, as DuckDB writes it."""
+        """The same database, with another limit of memory: ``768MB``, or `ALL_MEMORY`."""
         return self._but(_memory=limit)
+
+    def apart(self) -> Self:
+        """The same database, in an instance of DuckDB that nobody else has, so that it can be set up."""
+        return self._but(_is_apart=True)
 
     def _but(self, **attributes: object) -> Self:
         other = copy(self)
@@ -114,7 +117,7 @@ class Warehouse:
     @property
     def folder(self) -> Path:
         """The folder beside which local files of the warehouse live, such as staged pages."""
-        return self._own_file.parent if self._own_file else Path("data")
+        return self.file.parent if self.file else Path("data")
 
     @property
     def lake(self) -> DuckLake | None:
@@ -136,7 +139,7 @@ class Warehouse:
             raise self._unusable(error) from error
 
     @property
-    def _own_file(self) -> Path | None:
+    def file(self) -> Path | None:
         """The local file that one process has open at a time: the database, or the catalogue of a lake."""
         return self._lake.file if self._lake else self.path
 
@@ -148,7 +151,7 @@ class Warehouse:
             WarehouseError: the database cannot be opened for writing, its disk is full, or a later version of
                 this program wrote it.
         """
-        self._check_writable()
+        self.require_writable()
         with self._locked(), self._opened(read_only=False) as connection, self._turn(connection):
             connection.begin()
             try:
@@ -181,7 +184,7 @@ class Warehouse:
                 if not outdated:
                     yield connection
             if outdated:
-                self._check_writable()
+                self.require_writable()
                 with self._opened(read_only=False) as connection:
                     connection.begin()
                     self._migrate(connection)
@@ -216,7 +219,6 @@ class Warehouse:
         Raises:
             WarehouseError: it is held by another program, or cannot be opened.
         """
-        self._check_writable()
         if self._lake is not None and self._lake.is_shared:
             with self._opened(read_only=False) as connection, self._turn(connection):
                 yield
@@ -241,21 +243,13 @@ class Warehouse:
             WarehouseError: the database cannot be opened.
         """
         make_private_folder(self.folder)
-        place = f"{self.path}.{purpose}.lock" if self.path else str(self.folder / f"{purpose}.lock")
-        lock = FileLock(place, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            if self._lake is None or not self._lake.is_shared:
-                yield True
-                return
-            with self._opened(read_only=False) as connection, self._lake.held(connection, purpose) as has_it:
+        beside = f"{self.file}.{purpose}.lock" if self.file else str(self.folder / f"{purpose}.lock")
+        with sole(Path(beside)) as has_it:
+            if not has_it or self._lake is None or not self._lake.is_shared:
                 yield has_it
-        finally:
-            lock.release()
+                return
+            with self._opened(read_only=False) as connection, self._lake.held(connection, purpose) as is_ours:
+                yield is_ours
 
     def attach_to(self, connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> None:
         """Attach the database to an instance of DuckDB under a name, for whoever has it `still`.
@@ -264,7 +258,7 @@ class Warehouse:
             ExtensionMissingError: DuckDB has no DuckLake on this machine.
             duckdb.Error: it cannot be opened.
         """
-        file = self._own_file
+        file = self.file
         is_new = file is not None and not file.exists()
         if self._lake is not None:
             self._lake.attach_to(connection, name, read_only=read_only)
@@ -296,8 +290,13 @@ class Warehouse:
             "Upgrade this installation, or set PIPEDRIVE_WAREHOUSE to another file."
         )
 
-    def _check_writable(self) -> None:
-        file = self._own_file
+    def require_writable(self) -> None:
+        """Make the folder of a database of this machine where it is missing.
+
+        Raises:
+            WarehouseError: it cannot be made, or the database cannot be written.
+        """
+        file = self.file
         if file is None:
             return
         try:
@@ -327,51 +326,27 @@ class Warehouse:
             ) as has_it:
                 waiting.over()
                 if not has_it:
-                    raise self._busy(ONE_OF_OURS)
+                    raise waiting.given_up(ONE_OF_OURS)
                 yield
         finally:
             waiting.over()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        if self._own_file is None:
+        if self.file is None:
             yield
             return
-        lock = FileLock(f"{self._own_file}.lock", thread_local=False)
-        self._acquire(lock)
-        try:
+        with locked(self.file, Waiting(self.database, self._patience)):
             yield
-        finally:
-            lock.release()
-
-    def _acquire(self, lock: FileLock) -> None:
-        waiting = Waiting(self.database, self._patience)
-        try:
-            while True:
-                try:
-                    lock.acquire(timeout=max(0.0, min(TELL_AFTER_SECONDS, waiting.left)))
-                except Timeout:
-                    if waiting.left <= 0:
-                        raise self._busy(ONE_OF_OURS) from None
-                    waiting.for_(ONE_OF_OURS)
-                else:
-                    return
-        except OSError as error:
-            raise WarehouseError(
-                f"The lock file {self._own_file}.lock cannot be made: {error.strerror}. "
-                "Make the folder writable."
-            ) from error
-        finally:
-            waiting.over()
 
     @contextmanager
     def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with ExitStack() as opened:
             connection = self._connect(opened, read_only=read_only)
-            connection.execute(
-                f"SET TimeZone = 'UTC'; SET memory_limit = '{self._memory}'; "
-                "SET preserve_insertion_order = false"
-            )
+            connection.execute("SET TimeZone = 'UTC'")
+            if self._lake is None:
+                limit_memory(connection, self._memory)
+                connection.execute("SET preserve_insertion_order = false")
             yield connection
 
     def _connect(self, opened: ExitStack, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -386,7 +361,7 @@ class Warehouse:
                         raise self._unusable(error) from error
                     holder = holder_in(str(error))
                     if pause > waiting.left:
-                        raise self._busy(holder) from error
+                        raise waiting.given_up(holder) from error
                 waiting.for_(holder)
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads waiters, guards nothing
                 pause = min(pause * 2, 1.0)
@@ -396,7 +371,9 @@ class Warehouse:
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         if self._lake:
-            with self._lake.opened(read_only=read_only) as connection:
+            with self._lake.opened(
+                read_only=read_only, memory=self._memory, apart=self._is_apart
+            ) as connection:
                 yield connection
             return
         if is_motherduck(self.database):
@@ -420,12 +397,6 @@ class Warehouse:
                 self.path.chmod(0o600)
             yield connection
 
-    def _busy(self, holder: str) -> WarehouseError:
-        return WarehouseError(
-            f"{self.database} has been in use by {holder} for {self._patience:.0f} s. Close what has it open "
-            "and try again; nothing of this step was written."
-        )
-
     def _unusable(self, error: duckdb.Error) -> WarehouseError:
         reason = f"{self.database} cannot be opened as a DuckDB database: {error}"
         if self._lake is not None or self.path is None:
@@ -433,104 +404,8 @@ class Warehouse:
         return WarehouseError(unusable(reason))
 
 
-def unusable(reason: str, remedy: str = "Restore a copy, or move it away and import again") -> str:
-    """The paragraph on a database that cannot be used.
-
-    Args:
-        reason: what is wrong; of what DuckDB says, the first line is told.
-        remedy: what to do, without the full stop.
-    """
-    return f"{reason.splitlines()[0].rstrip('.')}. {remedy}; set PIPEDRIVE_WAREHOUSE to use another one."
-
-
 def _writable(place: Path) -> bool:
     # The mode bits count even for a user whom the system would let pass them.
     return bool(place.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(
         place, os.W_OK
     )
-
-
-TELL_AFTER_SECONDS = 1.0
-"""A shorter wait is nobody's business; a longer one is told of again after as long."""
-
-ONE_OF_OURS = "another import, command or API of this installation"
-"""Who holds a database that is waited for by its lock file."""
-
-_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A database that somebody else has open.
-
-    Attributes:
-        database: which one.
-        holder: who has it, as far as it is known.
-        seconds: how long it has been waited for.
-        patience: seconds after which waiting is given up.
-    """
-
-    database: str
-    holder: str
-    seconds: float
-    patience: float
-
-    def __str__(self) -> str:
-        return (
-            f"Waiting for {self.database}, which is in use by {self.holder}: "
-            f"{self.seconds:.0f} of at most {self.patience:.0f} s"
-        )
-
-
-WaitListener = Callable[[Wait | None], None]
-"""Is told of a wait about once a second, and with None that it is over."""
-
-_listeners: ContextVar[tuple[WaitListener, ...]] = ContextVar("listeners", default=())
-
-
-@contextmanager
-def telling_of_waits(listener: WaitListener) -> Iterator[None]:
-    """Lets a listener, beside those around it, hear of waits in this context within the block.
-
-    It may be called in another thread.
-    """
-    token = _listeners.set((*_listeners.get(), listener))
-    try:
-        yield
-    finally:
-        _listeners.reset(token)
-
-
-def holder_in(message: str) -> str:
-    """The program that DuckDB says has the database open."""
-    found = _HOLDER.search(message)
-    return f"another program ({found['program']}, PID {found['pid']})" if found else "another program"
-
-
-class Waiting:
-    """One wait, which is told of once it has lasted for a while."""
-
-    def __init__(self, database: str, patience: float) -> None:
-        self._database = database
-        self._patience = patience
-        self._began = time.monotonic()
-        self._told = 0.0
-
-    @property
-    def left(self) -> float:
-        """Seconds until waiting is given up."""
-        return self._began + self._patience - time.monotonic()
-
-    def for_(self, holder: str) -> None:
-        """Say who is waited for, if it is time to."""
-        seconds = time.monotonic() - self._began
-        if seconds - self._told >= TELL_AFTER_SECONDS:
-            self._told = seconds
-            for listener in _listeners.get():
-                listener(Wait(self._database, holder, seconds, self._patience))
-
-    def over(self) -> None:
-        """Say that it is over, if it was told of."""
-        if self._told:
-            for listener in _listeners.get():
-                listener(None)

@@ -78,7 +78,7 @@ class _Stream:
 @contextmanager
 def _current_rows(warehouse: Warehouse, slug: str, *, labels: bool) -> Iterator[duckdb.DuckDBPyRelation]:
     """The rows as they lie, which is the same order each time until something is imported."""
-    with warehouse.with_memory(MORE_MEMORY[-1]).reading() as connection:
+    with warehouse.apart().with_memory(MORE_MEMORY[-1]).reading() as connection:
         shown = [quoted(key) for key in column_types(connection, slug) if is_shown(key)]
         if not shown:
             raise NotImportedError(slug)

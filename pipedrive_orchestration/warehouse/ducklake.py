@@ -14,25 +14,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import duckdb
 
 from pipedrive_orchestration.files import make_private_folder
+from pipedrive_orchestration.settings import LAKE
 from pipedrive_orchestration.warehouse.errors import WarehouseError
 from pipedrive_orchestration.warehouse.extensions import load_extension
 from pipedrive_orchestration.warehouse.instances import (
     ATTACHED,
     CONFIG,
     another_connection,
+    at_least,
     connected,
     is_connected,
+    limit_memory,
 )
 from pipedrive_orchestration.warehouse.object_storage import ObjectStorage, is_address
 from pipedrive_orchestration.warehouse.sql import literal
-
-SCHEME = "ducklake:"
 
 METADATA = f"__ducklake_metadata_{ATTACHED}"
 """The name by which DuckLake itself attaches the catalogue."""
@@ -43,6 +46,11 @@ _COMMIT_LOCK = 0x70697065
 _PASSWORD = re.compile(r"(?i)\bpassword\s*=|//[^/@\s]*:[^/@\s]*@")
 _POSTGRES = "postgres:"
 _PAUSE_SECONDS = 0.1
+
+_SPILLED = ".pipedrive-spilled-"
+
+_spilled_by_kept: list[TemporaryDirectory[str]] = []
+"""The folders of connections that are kept, which go with the process; two may not share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +88,9 @@ class DuckLake:
         Raises:
             WarehouseError: it holds a password, or says nothing of where the files are to be.
         """
-        if not database.startswith(SCHEME):
+        if not database.startswith(LAKE):
             return None
-        catalogue = database.removeprefix(SCHEME)
+        catalogue = database.removeprefix(LAKE)
         if _PASSWORD.search(catalogue):
             raise WarehouseError(
                 "PIPEDRIVE_WAREHOUSE holds a password, and would be shown with it. Leave it out, and set "
@@ -106,39 +114,60 @@ class DuckLake:
 
     @property
     def _data(self) -> str | None:
-        if self.data is not None or self.file is None:
-            return self.data
-        return f"{self.file}.files"
+        """Where its files lie, as a whole path, since the catalogue keeps it; None where only that knows."""
+        place = self.data
+        if place is None and self.file is not None:
+            place = f"{self.file}.files"
+        return place if place is None or is_address(place) else str(Path(place).absolute())
 
     @contextmanager
-    def opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def opened(
+        self, *, read_only: bool, memory: str, apart: bool = False
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of which the lake is the current database, for as long as the block lasts.
 
         To a shared catalogue this process stays connected, since connecting takes as long as a pull in which
         nothing has changed.
 
+        Args:
+            read_only: whether it is only to be read.
+            memory: what its instance may use, at least.
+            apart: whether nobody else is to have its instance, so that this can be set up in another way.
+
         Raises:
             ExtensionMissingError: DuckDB has no DuckLake on this machine.
+            WarehouseError: its files lie elsewhere than it is said.
             duckdb.Error: the catalogue cannot be opened.
         """
-        if self.is_shared:
-            with another_connection(self._kept()) as connection:
+        if self.is_shared and not apart:
+            with another_connection(self._kept()) as connection, at_least(memory, self, connection):
                 yield connection
             return
-        is_new = not self._path.exists()
-        with self._connect(read_only=read_only) as connection:
-            if is_new:
-                self._path.chmod(0o600)
-            yield connection
+        is_new = self.file is not None and not self.file.exists()
+        with TemporaryDirectory(prefix=_SPILLED) as spilled:
+            connection = self._connect(spilled, read_only=read_only)
+            with connection:
+                if is_new:
+                    self._path.chmod(0o600)
+                limit_memory(connection, memory)
+                yield connection
 
     def _kept(self) -> duckdb.DuckDBPyConnection:
-        return connected(self, lambda: self._connect(read_only=False), _answers)
+        def connect() -> duckdb.DuckDBPyConnection:
+            _spilled_by_kept.append(TemporaryDirectory(prefix=_SPILLED, ignore_cleanup_errors=True))
+            return self._connect(_spilled_by_kept[-1].name, read_only=False)
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        return connected(self, connect, _answers)
+
+    def _connect(self, spilled: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """An instance of its own; what does not fit into its memory lies in the folder ``spilled``."""
         connection = duckdb.connect(config=CONFIG)
         try:
             self.attach_to(connection, ATTACHED, read_only=read_only)
-            connection.execute(f"USE {ATTACHED}")
+            connection.execute(
+                f"USE {ATTACHED}; SET preserve_insertion_order = false; "
+                f"SET temp_directory = {literal(f'{spilled}/duckdb')}"
+            )
         except BaseException:
             connection.close()
             raise
@@ -154,21 +183,56 @@ class DuckLake:
 
         Raises:
             ExtensionMissingError: DuckDB has no DuckLake on this machine.
+            WarehouseError: the files of the lake lie elsewhere, or those of another one lie there.
             duckdb.Error: the catalogue cannot be opened.
         """
         for extension in self._extensions():
             load_extension(connection, extension)
         if self.storage is not None and is_address(self._data):
             self.storage.sign_in(connection)
+        try:
+            if self.file is None or self.file.exists():
+                self._attach(connection, name, "CREATE_IF_NOT_EXISTS false", read_only=read_only)
+                return
+        except duckdb.Error as error:
+            if "does not match existing data path" in str(error):
+                raise self._elsewhere(str(error)) from None
+            if read_only or "does not exist" not in str(error):
+                raise
+        self._refuse_files_of_others(connection)
+        self._attach(connection, name, read_only=read_only)
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, name: str, *more: str, read_only: bool) -> None:
         # Of rows that lie in the catalogue instead of a file DuckDB 1.5.5 cannot read nested values.
-        options = ["DATA_INLINING_ROW_LIMIT 0", *(["READ_ONLY"] if read_only else [])]
+        options = ["DATA_INLINING_ROW_LIMIT 0", *more, *(["READ_ONLY"] if read_only else [])]
         data = self._data
         if data is not None:
             if not is_address(data):
                 make_private_folder(Path(data))
             options.append(f"DATA_PATH {literal(data)}")
-        listed = ", ".join(options)
-        connection.execute(f"ATTACH {literal(SCHEME + self.catalogue)} AS {name} ({listed})")
+        if self.data is None and self.file is not None:
+            # They are beside the catalogue, wherever that was when it was made.
+            options.append("OVERRIDE_DATA_PATH true")
+        connection.execute(f"ATTACH {literal(LAKE + self.catalogue)} AS {name} ({', '.join(options)})")
+
+    def _elsewhere(self, reason: str) -> WarehouseError:
+        found = re.search(r'in the catalog "(?P<place>[^"]*)"', reason)
+        place = found["place"] if found else "another place"
+        return WarehouseError(
+            f"The files of the lake {self.catalogue} lie in {place}, and PIPEDRIVE_WAREHOUSE_DATA says "
+            f"{self.data}. Set it to {place}."
+        )
+
+    def _refuse_files_of_others(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Refuse a place for a new lake in which files lie: its maintenance would remove those of another."""
+        if self.data is None or self._data is None:
+            return
+        if _holds_files(connection, self._data):
+            raise WarehouseError(
+                f"There are files in {self.data} already, and the lake {self.catalogue} is new: its "
+                "maintenance would remove what another lake has there. Set PIPEDRIVE_WAREHOUSE_DATA to an "
+                "empty place."
+            )
 
     def _extensions(self) -> Sequence[str]:
         wanted = ["ducklake"]
@@ -239,12 +303,24 @@ class DuckLake:
         if is_connected(self):
             return True
         try:
-            self._connect(read_only=True).close()
+            with TemporaryDirectory(prefix=_SPILLED) as spilled:
+                self._connect(spilled, read_only=True).close()
         except duckdb.InvalidInputException as error:
             if "does not exist" in str(error):
                 return False
             raise
         return True
+
+
+def _holds_files(connection: duckdb.DuckDBPyConnection, place: str) -> bool:
+    within = literal(f"{place.rstrip('/')}/**")
+    try:
+        return connection.execute(f"FROM glob({within}) LIMIT 1").fetchone() is not None
+    except duckdb.HTTPException as error:
+        # A bucket that is not there yet.
+        if f"HTTP {HTTPStatus.NOT_FOUND:d}" not in str(error):
+            raise
+        return False
 
 
 def _answers(kept: duckdb.DuckDBPyConnection) -> bool:

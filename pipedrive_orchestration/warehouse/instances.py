@@ -7,7 +7,9 @@ is connected to a catalogue elsewhere serves all that ask for the same, since co
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +37,9 @@ SETTINGS = (
 ATTACHED = "pipedrive_warehouse"
 """The name of a file's database in the instance. Nothing that is stored in the file has it."""
 
+ALL_MEMORY = "default"
+"""The limit of memory that DuckDB takes by itself: four fifths of what the machine has."""
+
 _idle: list[tuple[int, duckdb.DuckDBPyConnection]] = []
 """The instances that nobody uses, each with the process that made it."""
 
@@ -42,6 +47,11 @@ _connected: dict[tuple[Hashable, int], duckdb.DuckDBPyConnection] = {}
 """Connections to catalogues elsewhere, by process: one that was forked cannot use its parent's."""
 
 _connecting = threading.Lock()
+
+_limits: dict[tuple[Hashable, int], list[str]] = {}
+"""The limits of memory of those who use such a connection now."""
+
+_limiting = threading.Lock()
 
 _of_parents: list[duckdb.DuckDBPyConnection] = []
 """Instances of a process that has forked since; without their threads, they cannot even be closed."""
@@ -132,6 +142,58 @@ def connected(
         if kept is None or not answers(kept):
             kept = _connected[place, os.getpid()] = connect()
         return kept
+
+
+@contextmanager
+def at_least(memory: str, place: Hashable, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Lets the instance that is connected to a catalogue elsewhere use so much memory within the block.
+
+    It is one for many, so the largest limit of those who use it at a time counts.
+
+    Args:
+        memory: a limit, as DuckDB writes it.
+        place: what the instance is connected to.
+        connection: a connection of the instance.
+    """
+    limits = _limits.setdefault((place, os.getpid()), [])
+    with _limiting:
+        limits.append(memory)
+        _limit(connection, limits)
+    try:
+        yield
+    finally:
+        with _limiting:
+            limits.remove(memory)
+            _limit(connection, limits)
+
+
+def _limit(connection: duckdb.DuckDBPyConnection, limits: list[str]) -> None:
+    # A smaller limit is refused as long as more is in use.
+    if limits:
+        with suppress(duckdb.OutOfMemoryException):
+            limit_memory(connection, max(limits, key=_size))
+
+
+def _size(limit: str) -> float:
+    """A limit of memory in bytes."""
+    if limit == ALL_MEMORY:
+        return math.inf
+    found = _LIMIT.fullmatch(limit)
+    assert found is not None, limit
+    return float(found["number"]) * 1000 ** ("KMGT".index(found["unit"]) + 1)
+
+
+_LIMIT = re.compile(r"(?P<number>\d+)(?P<unit>[KMGT])B")
+
+
+def limit_memory(connection: duckdb.DuckDBPyConnection, limit: str) -> None:
+    """Let an instance use so much memory: ``256MB``, or `ALL_MEMORY`.
+
+    DuckDB 1.5 takes no share of the machine's memory where it is to be set.
+    """
+    connection.execute(
+        "RESET memory_limit" if limit == ALL_MEMORY else f"SET memory_limit = {literal(limit)}"
+    )
 
 
 def is_connected(place: Hashable) -> bool:

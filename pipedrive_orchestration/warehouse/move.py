@@ -75,6 +75,7 @@ def move(
     # Brings its tables to this version, so that what arrives can be used at once.
     with original.reading():
         pass
+    target.require_writable()
     with original.still(), target.still():
         copied = _copy_folders(_folders(original, target))
         tables = _copy_tables(original, target, listener)

@@ -195,7 +195,7 @@ class Matcher:
             InvalidBodyError: the rows cannot be read, lack columns, or the table lacks properties.
             WarehouseError: the database cannot be opened.
         """
-        with warehouse.reading() as connection:
+        with warehouse.apart().reading() as connection:
             # Rows keep the order that they come in.
             connection.execute("SET preserve_insertion_order = true")
             if isinstance(self._source, FieldOptions):

@@ -60,7 +60,7 @@ async def connected_writer(client: Client, warehouse: Warehouse) -> ConnectedUse
         WarehouseError: the database is there and cannot be opened.
     """
     user = await read_user(client)
-    if warehouse.path is not None and not warehouse.exists:
+    if not warehouse.exists:
         return user
     with warehouse.reading() as connection:
         reader = last_reader(connection)

@@ -23,10 +23,10 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.services.deployment import Deployment, store_of
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import Source, SourceBody, SourceStore
-from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.workflows import Workflow, WorkflowStore
 from pipedrive_orchestration.writing.model import Write
 from pipedrive_orchestration.writing.store import WriteStore
+from pipedrive_orchestration_tests.warehouse.backends import warehouse_in
 
 NOBODY = "http://127.0.0.1:1"
 """Where no Dagster answers."""
@@ -186,7 +186,7 @@ def running_api(
     known, secrets = keys()
     context = ApiContext(
         Deployment(store_of(folder / "project", instance), instance, dagster_url),
-        Warehouse(str(folder / "warehouse.duckdb")),
+        warehouse_in(folder),
         Settings.from_variables(variables),
         keys=known,
         requests_per_minute=100_000,

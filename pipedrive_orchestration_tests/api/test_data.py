@@ -205,6 +205,8 @@ def test_differences_are_those_of_the_command(api_of_table: Api, monkeypatch: py
     assert [(one["property"], one["new"]) for one in data["differences"]] == [("title", "Renamed")]
 
     monkeypatch.setenv("PIPEDRIVE_WAREHOUSE", warehouse.database)
+    if warehouse.lake is not None:
+        monkeypatch.setenv("PIPEDRIVE_WAREHOUSE_DATA", warehouse.lake.data or "")
     monkeypatch.setenv("PIPEDRIVE_PROJECT", str(api.store.project))
     command = ["diff", source.slug, "--from", "2026-11-01T00:30", "--to", "2026-11-02", "--json"]
     said = json.loads(CliRunner().invoke(app, command).output)

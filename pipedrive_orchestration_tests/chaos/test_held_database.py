@@ -20,7 +20,7 @@ from pipedrive_orchestration.cli.output import ShownWait
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.warehouse.connection import Wait, telling_of_waits
+from pipedrive_orchestration.warehouse.waits import Wait, telling_of_waits
 from pipedrive_orchestration_tests.api.serving import running_api
 from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.cli.conftest import Project, project, small

@@ -22,8 +22,10 @@ from pipedrive_orchestration.cli.app import app
 from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
+from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceStore
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration_tests.warehouse.backends import KIND, variables_in
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("pipedrive-orchestration")
@@ -67,6 +69,11 @@ class Project:
     def database(self) -> Path:
         return self.folder / "data" / "warehouse.duckdb"
 
+    @property
+    def warehouse(self) -> Warehouse:
+        named = os.environ if KIND != "duckdb" else {"PIPEDRIVE_WAREHOUSE": str(self.database)}
+        return Warehouse.from_settings(Settings.from_variables(named))
+
     def write(self, slug: str, body: Mapping[str, Any] | str) -> Path:
         path = self.folder / "project" / "sources" / (slug if "." in slug else f"{slug}.yaml")
         path.write_text(body if isinstance(body, str) else yaml.safe_dump(dict(body), sort_keys=False))
@@ -106,7 +113,7 @@ class Project:
         import_source(
             source,
             connection=Connection.of(server.url, server.token),
-            warehouse=Warehouse(str(self.database)),
+            warehouse=self.warehouse,
             staging=self.folder / "staging",
             pull=Pull.WINDOW,
             windows=windows_until(source, datetime.now(UTC)) if source.type.partitioned else (),
@@ -114,11 +121,8 @@ class Project:
 
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = duckdb.connect(str(self.database), read_only=True)
-        try:
+        with self.warehouse.reading() as connection:
             yield connection
-        finally:
-            connection.close()
 
     def current(self, slug: str) -> set[int]:
         """Ids of a source's current rows."""
@@ -143,6 +147,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(OURS)]:
         monkeypatch.delenv(name)
+    if KIND != "duckdb":
+        for name, value in variables_in(tmp_path).items():
+            monkeypatch.setenv(name, value)
     return Project(tmp_path)
 
 

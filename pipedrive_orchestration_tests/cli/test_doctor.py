@@ -80,6 +80,14 @@ def test_a_database_that_is_none(well: Project) -> None:
     assert "cannot be opened as a DuckDB database" in problem["text"]
 
 
+def test_a_lake_whose_catalogue_cannot_be_reached(well: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPEDRIVE_WAREHOUSE", "ducklake:postgres:host=127.0.0.1 port=1 dbname=crm")
+    unwell = found(well)
+    (problem,) = unwell["database"]
+    assert any(said in problem["text"] for said in ("no extension ducklake", "cannot be opened"))
+    assert "disk" not in unwell
+
+
 def test_a_damaged_state_of_dagster(well: Project) -> None:
     assert well.run("list").code == 0
     runs = well.folder / ".state" / "storage" / "history" / "runs.db"

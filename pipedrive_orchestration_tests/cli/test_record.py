@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
-import duckdb
 import pytest
 
 from pipedrive_orchestration.cli.commands.record import known_values
@@ -296,7 +295,7 @@ def test_a_single_change_is_in_the_ledger_and_what_nothing_takes_back_says_so(
     done(writer, "convert", "leads", lead, "--yes")
     refused = writer.run("record", "undo", "leads", lead)
     assert (refused.code != 0, "Nothing takes a convert back" in refused.err) == (True, True)
-    with duckdb.connect(str(writer.database), read_only=True) as connection:
+    with writer.opened() as connection:
         kept = connection.execute(
             "SELECT kind, status, record_id FROM write_ledger.changes WHERE record_id IN (?, ?) "
             "ORDER BY sent_at, answered_at",

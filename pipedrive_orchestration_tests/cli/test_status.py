@@ -9,7 +9,6 @@ from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.overview import DAYS, read_overview
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration_tests.chaos.sizes import in_full
 from pipedrive_orchestration_tests.cli.conftest import PIPELINES, Project
 
@@ -72,7 +71,7 @@ def test_a_source_whose_ticks_do_not_come_is_late(project: Project, demo: DemoSe
     assert project.run("import").code == 0
     later = datetime.now(UTC) + timedelta(days=2)
     with deployed(Settings(home=project.folder)) as deployment:
-        overview = read_overview(deployment, Warehouse(str(project.database)), later)
+        overview = read_overview(deployment, project.warehouse, later)
     (source,) = overview.sources
     late = source.late_at(overview.at)
     assert late is not None

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
-from pipedrive_orchestration.warehouse.instances import SETTINGS, duckdb_instance
+from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, SETTINGS, at_least, duckdb_instance
 
 
 def settings_of(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -52,6 +52,25 @@ def test_two_at_once_do_not_meet() -> None:
         one.execute("SET memory_limit = '100MB'")
         limit = "SELECT current_setting('memory_limit')"
         assert one.execute(limit).fetchall() != other.execute(limit).fetchall()
+
+
+def test_of_one_that_many_share_the_largest_limit_of_memory_counts() -> None:
+    with duckdb_instance() as connection:
+
+        def limit() -> Any:
+            return connection.execute("SELECT current_setting('memory_limit')").fetchall()
+
+        all_of_it = limit()
+        with at_least("256MB", "a lake", connection):
+            usual = limit()
+            with at_least("1GB", "a lake", connection):
+                larger = limit()
+                with at_least("256MB", "a lake", connection):
+                    assert limit() == larger != usual
+                with at_least(ALL_MEMORY, "a lake", connection):
+                    assert limit() == all_of_it
+                assert limit() == larger
+            assert limit() == usual
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from pipedrive_orchestration.orchestration.context import ProjectContext
 from pipedrive_orchestration.orchestration.maintenance import maintenance_definitions
 from pipedrive_orchestration.settings import Settings
-from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
 from pipedrive_orchestration.warehouse.extensions import packaged_extension
 from pipedrive_orchestration.warehouse.maintenance import (
     NothingToMaintainError,
@@ -138,6 +138,44 @@ def test_maintenance_and_imports_do_not_disturb_each_other(fresh_trial: FreshTri
         maintenance.join()
     assert problems == []
     assert trial.differences(source) == []
+
+
+in_a_file = pytest.mark.skipif(
+    KIND != "ducklake" or packaged_extension("ducklake") is None, reason="is of a file"
+)
+
+
+@in_a_file
+def test_a_lake_in_a_file_may_be_named_and_put_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    with Warehouse("ducklake:here/crm.ducklake").writing() as connection:
+        connection.execute("CREATE TABLE held AS SELECT 1 AS a")
+    monkeypatch.chdir("/")
+    for place in ("here", "there"):
+        (tmp_path / "here").rename(tmp_path / place)
+        with Warehouse(f"ducklake:{tmp_path / place / 'crm.ducklake'}").writing() as connection:
+            connection.execute("INSERT INTO held SELECT max(a) + 1 FROM held")
+            rows = connection.execute("FROM held ORDER BY ALL").fetchall()
+    assert rows == [(1,), (2,), (3,)]
+
+
+@in_a_file
+def test_a_lake_keeps_its_place_and_no_other_lake_gets_it(tmp_path: Path) -> None:
+    catalogue, files = f"ducklake:{tmp_path / 'crm.ducklake'}", tmp_path / "files"
+    with Warehouse(catalogue, data=str(files)).writing() as connection:
+        connection.execute("CREATE TABLE held AS SELECT 1 AS a")
+    elsewhere = Warehouse(catalogue, data=str(tmp_path / "elsewhere"))
+    with pytest.raises(WarehouseError, match=r"lie in .*files.*Set it to"), elsewhere.writing():
+        "Not reached."
+    another = Warehouse(f"ducklake:{tmp_path / 'other.ducklake'}", data=str(files))
+    with pytest.raises(WarehouseError, match="There are files in"), another.writing():
+        "Not reached."
+    assert not another.exists
+    with Warehouse(catalogue, data=str(files)).reading() as connection:
+        assert connection.execute("FROM held").fetchall() == [(1,)]
 
 
 @on_lakes

@@ -13,6 +13,7 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.warehouse.copies import CopiedTable, UnlikeError, compared, copy_database
 from pipedrive_orchestration.warehouse.move import MoveError, move
+from pipedrive_orchestration.warehouse.publish import Publisher
 from pipedrive_orchestration_tests.conftest import account_settings
 from pipedrive_orchestration_tests.exactness import truth
 from pipedrive_orchestration_tests.exactness.churn import Churn
@@ -149,3 +150,13 @@ def test_a_view_that_crosses_tables_is_copied_as_it_was_meant() -> None:
         connection.execute("CREATE VIEW original.above AS SELECT text FROM original.main.seen")
         copy_database(connection, "original", "copy")
         assert connection.execute("FROM copy.above").fetchall() == [(" , ",)] * 3
+
+
+def test_a_backup_that_nobody_can_write_is_moved_back(tmp_path: Path) -> None:
+    original, restored = (Warehouse(str(tmp_path / name)) for name in ("crm.duckdb", "again.duckdb"))
+    with original.writing() as connection:
+        connection.execute("CREATE TABLE held AS SELECT 1 AS a")
+    backup = Publisher(original, tmp_path / "backup" / "crm.duckdb").publish()
+    assert move(Warehouse(str(backup.path)), restored).rows == 1
+    with restored.writing() as connection:
+        connection.execute("INSERT INTO held VALUES (2)")

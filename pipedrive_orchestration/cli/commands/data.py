@@ -150,7 +150,7 @@ def _export(warehouse: Warehouse, source: Source, layout: _Layout, output: Path 
     folder = None if output is None else output.absolute().parent
     with tempfile.TemporaryDirectory(prefix=".pipedrive-export-", dir=folder) as temporary:
         written = Path(temporary) / "rows"
-        with warehouse.reading() as connection:
+        with warehouse.apart().reading() as connection:
             connection.execute(f"SET temp_directory = {literal(temporary)}")
             types = columns_of(connection, source)
             cells = ", ".join(f"{layout.cell(key, type_)} AS {quoted(key)}" for key, type_ in types.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +30,7 @@ from pipedrive_orchestration.pipedrive.requests import (
 )
 from pipedrive_orchestration.settings import SettingsError
 from pipedrive_orchestration.sources import InvalidBodyError, Problem, read_file
+from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.field_history import labels_of_fields, labels_of_options
 from pipedrive_orchestration.writing.apply import apply_plan
@@ -104,16 +105,13 @@ def known_values(context: typer.Context, incomplete: str) -> list[str]:
 @contextmanager
 def _known_fields() -> Iterator[duckdb.DuckDBPyConnection | None]:
     """The database, where there is one that nobody writes to just now: a completion waits for nothing."""
-    try:
-        warehouse = Environment.read().warehouse
-        if warehouse.path is None or not warehouse.path.exists():
+    with ExitStack() as opened:
+        try:
+            warehouse = Environment.read().warehouse.with_patience(0)
+            connection = opened.enter_context(warehouse.reading())
+        except (SettingsError, WarehouseError):
             yield None
             return
-        connection = duckdb.connect(str(warehouse.path), read_only=True)
-    except (SettingsError, duckdb.Error):
-        yield None
-        return
-    with connection:
         yield connection if has_table(connection, "import_ledger", "fields") else None
 
 

@@ -39,8 +39,8 @@ from pipedrive_orchestration.services.run_requests import MANY_WINDOWS
 from pipedrive_orchestration.sources import InvalidBodyError, Priority, Source, longest_gap
 from pipedrive_orchestration.sources.filter_sentence import sentence_of
 from pipedrive_orchestration.warehouse import WarehouseError
-from pipedrive_orchestration.warehouse.connection import telling_of_waits
 from pipedrive_orchestration.warehouse.tables import LABELED
+from pipedrive_orchestration.warehouse.waits import telling_of_waits
 
 POOL = "pipedrive"
 """Runs that read from an account share this pool, whose limit the instance sets."""

@@ -34,8 +34,8 @@ from pipedrive_orchestration.orchestration.source.table_metadata import (
 from pipedrive_orchestration.services.dagster_internals import store_materializations
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse
-from pipedrive_orchestration.warehouse.connection import Wait
 from pipedrive_orchestration.warehouse.publish import KeptPublished
+from pipedrive_orchestration.warehouse.waits import Wait
 
 LOG_SECONDS = 5.0
 """Longest silence of the log while pages come."""
