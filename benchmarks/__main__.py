@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
-import sys
 import tempfile
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-Figures = dict[str, float]
+from benchmarks.imports import Figures, account, figures_of, imported
 
 PEER = Path(".venv-bench")
 """The environment of the importer that is measured beside ours."""
 
 
-@contextmanager
-def account(*options: object) -> Iterator[str]:
-    """The benchmark's account as a process; gives its address."""
-    command = [sys.executable, "-m", "benchmarks.account", *map(str, options)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
-
-
 def ours(url: str, folder: Path, pull: str = "window", grid: str = "one") -> Figures:
     """One import of ours into ``folder``."""
-    return _measured(
-        [sys.executable, "-m", "benchmarks.one_import", url, str(folder / "w.duckdb"), pull, grid]
-    )
+    return imported(url, str(folder / "w.duckdb"), pull, grid)
 
 
 def theirs(url: str, folder: Path) -> Figures:
@@ -45,15 +28,8 @@ def theirs(url: str, folder: Path) -> Figures:
         venv.create(PEER, with_pip=True)
         install = [str(PEER / "bin" / "pip"), "install", "--quiet", "dlt[duckdb,parquet]", "duckdb"]
         subprocess.run(install, check=True)
-    return _measured(
-        [str(PEER / "bin" / "python"), "benchmarks/peer_dlt.py", url, str(folder / "dlt.duckdb")]
-    )
-
-
-def _measured(command: list[str]) -> Figures:
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    figures: Figures = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    peer = [str(PEER / "bin" / "python"), "benchmarks/peer_dlt.py", url, str(folder / "dlt.duckdb")]
+    return figures_of(subprocess.Popen(peer, stdout=subprocess.PIPE, text=True))
 
 
 def row(what: str, figures: Figures, records: float, note: str = "") -> None:

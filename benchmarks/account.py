@@ -47,12 +47,18 @@ def custom_value(kind: str, number: int) -> object:
     return values[kind]
 
 
+def first_month(now: datetime) -> datetime:
+    """The beginning of the first of the months that the persons are spread over."""
+    year, month = divmod(now.year * 12 + now.month - MONTHS, 12)
+    return datetime(year, month + 1, 1, tzinfo=UTC)
+
+
 class Account:
     """Persons, evenly spread over the months before ``now``, and the rules of a limited API."""
 
     def __init__(self, persons: int, burst: int, latency: float) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
-        begun = now - timedelta(days=30.4 * MONTHS)
+        begun = first_month(now)
         step = (now - timedelta(hours=1) - begun) / persons
         tails = [_tail(number) for number in range(997)]
         self.times = [_stamp(begun + step * index) for index in range(persons)]

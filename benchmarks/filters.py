@@ -18,8 +18,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.__main__ import account
 from benchmarks.account import KEYS
+from benchmarks.imports import account
 from benchmarks.one_import import PROPERTIES
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection

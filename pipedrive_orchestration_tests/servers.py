@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -165,8 +166,13 @@ def object_storage(program: Path | None) -> Iterator[Server]:
             f"-filer.port={filer}", "-s3", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}",
             "-volume.max=20", "-master.volumeSizeLimitMB=64",
         ]  # fmt: skip
-        with _running(Server(s3, command, folder)) as server:
+        # It listens before it has found its files again.
+        assigns = [sys.executable, "-c", _ASSIGNS, f"http://127.0.0.1:{master}/dir/assign"]
+        with _running(Server(s3, command, folder, assigns)) as server:
             yield server
+
+
+_ASSIGNS = "import sys, urllib.request as r; sys.exit(b'error' in r.urlopen(sys.argv[1]).read())"
 
 
 def _ports_of_seaweedfs() -> tuple[int, ...]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -24,7 +25,7 @@ from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.settings import Settings, database_file
 from pipedrive_orchestration.warehouse.ducklake import DuckLake
 from pipedrive_orchestration.warehouse.errors import WarehouseError, unusable
-from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, attached, limit_memory
+from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, ATTACHED, attached, limit_memory
 from pipedrive_orchestration.warehouse.locks import locked, sole
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
 from pipedrive_orchestration.warehouse.motherduck import connected_to_motherduck, is_motherduck, refuse_token
@@ -258,19 +259,16 @@ class Warehouse:
             ExtensionMissingError: DuckDB has no DuckLake on this machine.
             duckdb.Error: it cannot be opened.
         """
-        file = self.file
-        is_new = file is not None and not file.exists()
         if self._lake is not None:
             self._lake.attach_to(connection, name, read_only=read_only)
-        else:
-            format_ = f", STORAGE_VERSION {literal(self._storage_version)}" if is_new else ""
-            with known_version(self._storage_version):
-                connection.execute(
-                    f"ATTACH {literal(self.database)} AS {name} "
-                    f"(READ_{'ONLY' if read_only else 'WRITE'}{format_})"
-                )
-        if is_new and file is not None:
-            file.chmod(0o600)
+            return
+        is_new = self.path is not None and not self.path.exists()
+        format_ = f", STORAGE_VERSION {literal(self._storage_version)}" if is_new else ""
+        with known_version(self._storage_version):
+            how = f"READ_{'ONLY' if read_only else 'WRITE'}{format_}"
+            connection.execute(f"ATTACH {literal(self.database)} AS {name} ({how})")
+        if is_new and self.path is not None:
+            self.path.chmod(0o600)
 
     def _is_outdated(self, connection: duckdb.DuckDBPyConnection) -> bool:
         try:
@@ -321,9 +319,7 @@ class Warehouse:
             return
         waiting = Waiting(self.database, self._patience)
         try:
-            with self._lake.turn(
-                connection, lambda: waiting.left, lambda: waiting.for_(ONE_OF_OURS)
-            ) as has_it:
+            with self._lake.turn(connection, waiting) as has_it:
                 waiting.over()
                 if not has_it:
                     raise waiting.given_up(ONE_OF_OURS)
@@ -384,17 +380,13 @@ class Warehouse:
             with duckdb.connect(self.database, read_only=read_only) as connection:
                 yield connection
             return
-        new = None if self.path.exists() else self._storage_version
+        attach = partial(self.attach_to, name=ATTACHED, read_only=read_only)
         with ExitStack() as opened:
             try:
-                with known_version(self._storage_version):
-                    opening = attached(self.path, read_only=read_only, storage_version=new)
-                    connection = opened.enter_context(opening)
+                connection = opened.enter_context(attached(attach, self.path))
             except duckdb.ResourceInUseException:
                 # Another part of this process has it open, which shares it if it does so in the same way.
                 connection = opened.enter_context(duckdb.connect(self.database, read_only=read_only))
-            if new:
-                self.path.chmod(0o600)
             yield connection
 
     def _unusable(self, error: duckdb.Error) -> WarehouseError:

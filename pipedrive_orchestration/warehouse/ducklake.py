@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,12 +31,14 @@ from pipedrive_orchestration.warehouse.instances import (
     CONFIG,
     another_connection,
     at_least,
+    attached,
     connected,
     is_connected,
     limit_memory,
 )
 from pipedrive_orchestration.warehouse.object_storage import ObjectStorage, is_address
 from pipedrive_orchestration.warehouse.sql import literal
+from pipedrive_orchestration.warehouse.waits import ONE_OF_OURS, Waiting
 
 METADATA = f"__ducklake_metadata_{ATTACHED}"
 """The name by which DuckLake itself attaches the catalogue."""
@@ -47,10 +50,11 @@ _PASSWORD = re.compile(r"(?i)\bpassword\s*=|//[^/@\s]*:[^/@\s]*@")
 _POSTGRES = "postgres:"
 _PAUSE_SECONDS = 0.1
 
-_SPILLED = ".pipedrive-spilled-"
+_PURPOSE = "lakes"
+"""What instances are for that have loaded the extensions of a lake."""
 
-_spilled_by_kept: list[TemporaryDirectory[str]] = []
-"""The folders of connections that are kept, which go with the process; two may not share one."""
+_spilled: list[TemporaryDirectory[str]] = []
+"""The folders of what does not fit into memory, which go with the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,35 +143,32 @@ class DuckLake:
             WarehouseError: its files lie elsewhere than it is said.
             duckdb.Error: the catalogue cannot be opened.
         """
-        if self.is_shared and not apart:
-            with another_connection(self._kept()) as connection, at_least(memory, self, connection):
-                yield connection
-            return
-        is_new = self.file is not None and not self.file.exists()
-        with TemporaryDirectory(prefix=_SPILLED) as spilled:
-            connection = self._connect(spilled, read_only=read_only)
-            with connection:
-                if is_new:
-                    self._path.chmod(0o600)
+        if self.file is not None:
+            # To load an extension takes longer than what is done with it most often.
+            attach = partial(self.attach_to, name=ATTACHED, read_only=read_only)
+            with attached(attach, self.file, _PURPOSE) as connection:
+                _set_up(connection)
                 limit_memory(connection, memory)
                 yield connection
+        elif apart:
+            with self._connect(partial(self.attach_to, read_only=read_only)) as connection:
+                limit_memory(connection, memory)
+                yield connection
+        else:
+            kept = connected(self, lambda: self._connect(partial(self.attach_to, read_only=False)), _answers)
+            with another_connection(kept) as connection, at_least(memory, self, connection):
+                yield connection
 
-    def _kept(self) -> duckdb.DuckDBPyConnection:
-        def connect() -> duckdb.DuckDBPyConnection:
-            _spilled_by_kept.append(TemporaryDirectory(prefix=_SPILLED, ignore_cleanup_errors=True))
-            return self._connect(_spilled_by_kept[-1].name, read_only=False)
-
-        return connected(self, connect, _answers)
-
-    def _connect(self, spilled: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """An instance of its own; what does not fit into its memory lies in the folder ``spilled``."""
+    def _connect(self, attach: Callable[[duckdb.DuckDBPyConnection, str], None]) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(config=CONFIG)
         try:
-            self.attach_to(connection, ATTACHED, read_only=read_only)
-            connection.execute(
-                f"USE {ATTACHED}; SET preserve_insertion_order = false; "
-                f"SET temp_directory = {literal(f'{spilled}/duckdb')}"
-            )
+            attach(connection, ATTACHED)
+            connection.execute(f"USE {ATTACHED}")
+            _set_up(connection)
+            # No two instances may share one.
+            spilled = TemporaryDirectory(prefix=".pipedrive-spilled-", ignore_cleanup_errors=True)
+            _spilled.append(spilled)
+            connection.execute(f"SET temp_directory = {literal(f'{spilled.name}/duckdb')}")
         except BaseException:
             connection.close()
             raise
@@ -186,21 +187,35 @@ class DuckLake:
             WarehouseError: the files of the lake lie elsewhere, or those of another one lie there.
             duckdb.Error: the catalogue cannot be opened.
         """
+        is_new = self.file is not None and not self.file.exists()
+        try:
+            if not is_new:
+                self._attach_present(connection, name, read_only=read_only)
+                return
+        except duckdb.InvalidInputException as error:
+            if read_only or not _is_missing(error):
+                raise
+        self._make_ready(connection)
+        self._refuse_files_of_others(connection)
+        self._attach(connection, name, read_only=read_only)
+        if self.file is not None:
+            self.file.chmod(0o600)
+
+    def _attach_present(self, connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> None:
+        """Attach a lake that is there; see `_is_missing`."""
+        self._make_ready(connection)
+        try:
+            self._attach(connection, name, "CREATE_IF_NOT_EXISTS false", read_only=read_only)
+        except duckdb.Error as error:
+            if "does not match existing data path" in str(error):
+                raise self._elsewhere(str(error)) from None
+            raise
+
+    def _make_ready(self, connection: duckdb.DuckDBPyConnection) -> None:
         for extension in self._extensions():
             load_extension(connection, extension)
         if self.storage is not None and is_address(self._data):
             self.storage.sign_in(connection)
-        try:
-            if self.file is None or self.file.exists():
-                self._attach(connection, name, "CREATE_IF_NOT_EXISTS false", read_only=read_only)
-                return
-        except duckdb.Error as error:
-            if "does not match existing data path" in str(error):
-                raise self._elsewhere(str(error)) from None
-            if read_only or "does not exist" not in str(error):
-                raise
-        self._refuse_files_of_others(connection)
-        self._attach(connection, name, read_only=read_only)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, name: str, *more: str, read_only: bool) -> None:
         # Of rows that lie in the catalogue instead of a file DuckDB 1.5.5 cannot read nested values.
@@ -251,15 +266,12 @@ class DuckLake:
         return Snapshot(number, instant)
 
     @contextmanager
-    def turn(
-        self, connection: duckdb.DuckDBPyConnection, left: Callable[[], float], wait: Callable[[], None]
-    ) -> Iterator[bool]:
+    def turn(self, connection: duckdb.DuckDBPyConnection, waiting: Waiting) -> Iterator[bool]:
         """The catalogue's lock for as long as the block lasts; nothing where only one process has it open.
 
         Args:
             connection: a connection of `opened`.
-            left: how many seconds may still be waited.
-            wait: is told each time that it has to be waited.
+            waiting: for each who has it before, since a queue that moves is no reason to give up.
 
         Yields:
             Whether it was had in time.
@@ -270,10 +282,12 @@ class DuckLake:
         # Beside the connection's own transaction, which is to see what was committed until now.
         holder = connection.cursor()
         try:
-            has_it = _try_lock(holder)
-            while not has_it and left() > 0:
-                wait()
+            has_it, before = _try_lock(holder), None
+            while not has_it and waiting.left > 0:
+                waiting.for_(ONE_OF_OURS)
                 time.sleep(_PAUSE_SECONDS)
+                if before != (before := _committer(holder)):
+                    waiting.begin()
                 has_it = _try_lock(holder)
             yield has_it
         finally:
@@ -302,14 +316,24 @@ class DuckLake:
             return self.file.exists()
         if is_connected(self):
             return True
+        attach = partial(self._attach_present, read_only=False)
         try:
-            with TemporaryDirectory(prefix=_SPILLED) as spilled:
-                self._connect(spilled, read_only=True).close()
+            # It is kept for what follows.
+            connected(self, lambda: self._connect(attach), _answers)
         except duckdb.InvalidInputException as error:
-            if "does not exist" in str(error):
-                return False
-            raise
+            if not _is_missing(error):
+                raise
+            return False
         return True
+
+
+def _is_missing(error: duckdb.InvalidInputException) -> bool:
+    """Whether an error says that there is no lake in a catalogue."""
+    return "does not exist" in str(error)
+
+
+def _set_up(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SET preserve_insertion_order = false")
 
 
 def _holds_files(connection: duckdb.DuckDBPyConnection, place: str) -> bool:
@@ -329,6 +353,18 @@ def _answers(kept: duckdb.DuckDBPyConnection) -> bool:
     except duckdb.Error:
         return False
     return True
+
+
+def _committer(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The PostgreSQL process of who has the turn; None where nobody has it."""
+    query = (
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
+        f"AND (classid, objid, objsubid) = (0, {_COMMIT_LOCK}, 1)"
+    )
+    found = connection.execute(
+        f"SELECT * FROM postgres_query({literal(METADATA)}, {literal(query)})"
+    ).fetchone()
+    return found[0] if found else None
 
 
 def _try_lock(holder: duckdb.DuckDBPyConnection, key: str = str(_COMMIT_LOCK)) -> bool:

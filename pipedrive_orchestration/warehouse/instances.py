@@ -40,8 +40,8 @@ ATTACHED = "pipedrive_warehouse"
 ALL_MEMORY = "default"
 """The limit of memory that DuckDB takes by itself: four fifths of what the machine has."""
 
-_idle: list[tuple[int, duckdb.DuckDBPyConnection]] = []
-"""The instances that nobody uses, each with the process that made it."""
+_idle: dict[str, list[tuple[int, duckdb.DuckDBPyConnection]]] = {}
+"""The instances that nobody uses by what they are for, each with the process that made it."""
 
 _connected: dict[tuple[Hashable, int], duckdb.DuckDBPyConnection] = {}
 """Connections to catalogues elsewhere, by process: one that was forked cannot use its parent's."""
@@ -58,12 +58,16 @@ _of_parents: list[duckdb.DuckDBPyConnection] = []
 
 
 @contextmanager
-def duckdb_instance() -> Iterator[duckdb.DuckDBPyConnection]:
+def duckdb_instance(purpose: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to an instance that nobody else uses within the block, set up as a new one.
 
-    Nothing is to be left in it: tables are temporary, and what is attached is detached.
+    Nothing is to be left in it but extensions that it has loaded: tables are temporary, and what is attached
+    is detached.
+
+    Args:
+        purpose: what it is for; those of one purpose are not used for another.
     """
-    instance = _take()
+    instance = _take(purpose)
     try:
         with instance.cursor() as connection:
             yield connection
@@ -71,7 +75,7 @@ def duckdb_instance() -> Iterator[duckdb.DuckDBPyConnection]:
         # What an error has left in it is not known.
         instance.close()
         raise
-    _give_back(instance)
+    _give_back(instance, purpose)
 
 
 @contextmanager
@@ -85,23 +89,20 @@ def empty_database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def attached(
-    file: Path, *, read_only: bool, storage_version: str | None
+    attach: Callable[[duckdb.DuckDBPyConnection], None], file: Path, purpose: str = ""
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a database file, in an instance that nobody else uses within the block.
+    """A connection to a database of this machine, in an instance that nobody else uses within the block.
 
     Args:
-        file: the database.
-        read_only: whether others may read it meanwhile.
-        storage_version: the format in which the file is made; None where it is there.
+        attach: attaches the database as `ATTACHED`.
+        file: its file, beside which lies what does not fit into memory.
+        purpose: see `duckdb_instance`.
 
     Raises:
-        duckdb.Error: the file cannot be opened, such as one that an instance of this process has open.
+        duckdb.Error: it cannot be opened, such as one that an instance of this process has open.
     """
-    format_ = f", STORAGE_VERSION {literal(storage_version)}" if storage_version else ""
-    with suppress(_NotDetachedError), duckdb_instance() as connection:
-        connection.execute(
-            f"ATTACH {literal(str(file))} AS {ATTACHED} (READ_{'ONLY' if read_only else 'WRITE'}{format_})"
-        )
+    with suppress(_NotDetachedError), duckdb_instance(purpose) as connection:
+        attach(connection)
         connection.execute(f"USE {ATTACHED}; SET temp_directory = {literal(f'{file}.tmp')}")
         yield connection
         try:
@@ -180,7 +181,7 @@ def _size(limit: str) -> float:
         return math.inf
     found = _LIMIT.fullmatch(limit)
     assert found is not None, limit
-    return float(found["number"]) * 1000 ** ("KMGT".index(found["unit"]) + 1)
+    return float(found["number"]) * 1000.0 ** ("KMGT".index(found["unit"]) + 1)
 
 
 _LIMIT = re.compile(r"(?P<number>\d+)(?P<unit>[KMGT])B")
@@ -201,10 +202,11 @@ def is_connected(place: Hashable) -> bool:
     return (place, os.getpid()) in _connected
 
 
-def _take() -> duckdb.DuckDBPyConnection:
+def _take(purpose: str) -> duckdb.DuckDBPyConnection:
+    idle = _idle.setdefault(purpose, [])
     while True:
         try:
-            made_by, instance = _idle.pop()
+            made_by, instance = idle.pop()
         except IndexError:
             return duckdb.connect(config=CONFIG)
         if made_by == os.getpid():
@@ -212,7 +214,7 @@ def _take() -> duckdb.DuckDBPyConnection:
         _of_parents.append(instance)
 
 
-def _give_back(instance: duckdb.DuckDBPyConnection) -> None:
+def _give_back(instance: duckdb.DuckDBPyConnection, purpose: str) -> None:
     as_new = (
         f"SET {setting} = {literal(str(CONFIG[setting]))}" if setting in CONFIG else f"RESET {setting}"
         for setting in SETTINGS
@@ -223,7 +225,8 @@ def _give_back(instance: duckdb.DuckDBPyConnection) -> None:
         # Once it has written to its temporary folder, it takes no other.
         instance.close()
         return
-    if len(_idle) < KEPT:
-        _idle.append((os.getpid(), instance))
+    idle = _idle.setdefault(purpose, [])
+    if len(idle) < KEPT:
+        idle.append((os.getpid(), instance))
     else:
         instance.close()

@@ -240,13 +240,29 @@ def _retype(
         reason=f"did not fit {column.field_type} {_BECAME if schema == ROWS else _BECAME_IN_THE_PAST}",
         now=now,
     )
-    # A column beside it, as a lake takes no expression where it changes a type.
-    beside = quoted(f"{column.key} as it will be")
-    connection.execute(f"ALTER TABLE {table} ADD COLUMN {beside} {column.sql_type}")
-    connection.execute(f"UPDATE {table} SET {beside} = {converted} WHERE {name} IS NOT NULL")
+    replace_column(connection, table, column.key, column.sql_type, converted)
+    return lost
+
+
+def replace_column(
+    connection: duckdb.DuckDBPyConnection, table: str, key: str, sql_type: str, values: str
+) -> None:
+    """Put a column of another type in the place of one, without its comment.
+
+    A lake takes no expression where it changes a type, so it is made beside that one first.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        table: quoted.
+        key: the name of the column.
+        sql_type: its new type.
+        values: SQL of its values, where it has some.
+    """
+    name, beside = quoted(key), quoted(f"{key} as it will be")
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN {beside} {sql_type}")
+    connection.execute(f"UPDATE {table} SET {beside} = {values} WHERE {name} IS NOT NULL")
     connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
     connection.execute(f"ALTER TABLE {table} RENAME COLUMN {beside} TO {name}")
-    return lost
 
 
 _BECAME = "when the field became that"

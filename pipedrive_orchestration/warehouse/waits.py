@@ -74,8 +74,12 @@ class Waiting:
     def __init__(self, database: str, patience: float) -> None:
         self._database = database
         self._patience = patience
-        self._began = time.monotonic()
-        self._told = 0.0
+        self._was_told = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to wait, or to wait for somebody else."""
+        self._began = self._told_at = time.monotonic()
 
     @property
     def left(self) -> float:
@@ -84,11 +88,11 @@ class Waiting:
 
     def for_(self, holder: str) -> None:
         """Say who is waited for, if it is time to."""
-        seconds = time.monotonic() - self._began
-        if seconds - self._told >= TELL_AFTER_SECONDS:
-            self._told = seconds
+        now = time.monotonic()
+        if now - self._told_at >= TELL_AFTER_SECONDS:
+            self._told_at, self._was_told = now, True
             for listener in _listeners.get():
-                listener(Wait(self._database, holder, seconds, self._patience))
+                listener(Wait(self._database, holder, now - self._began, self._patience))
 
     def given_up(self, holder: str) -> WarehouseError:
         """The error that it was in vain."""
@@ -99,6 +103,6 @@ class Waiting:
 
     def over(self) -> None:
         """Say that it is over, if it was told of."""
-        if self._told:
+        if self._was_told:
             for listener in _listeners.get():
                 listener(None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import duckdb
 
 from pipedrive_orchestration.warehouse.sql import literal, quoted
-from pipedrive_orchestration.warehouse.tables import column_types
+from pipedrive_orchestration.warehouse.tables import column_types, replace_column
 from pipedrive_orchestration.workflows.model import Workflow
 
 SCHEMA = "workflows"
@@ -78,13 +78,12 @@ def prepare_table(connection: duckdb.DuckDBPyConnection, workflow: Workflow) -> 
     added = {name: column for name, column in columns.items() if name not in existing}
     for name, (sql_type, _) in added.items():
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {sql_type}")
-    for name, (sql_type, _) in columns.items():
-        if name in existing and existing[name] != sql_type:
-            connection.execute(
-                f"ALTER TABLE {table} ALTER COLUMN {quoted(name)} TYPE {sql_type} "
-                f"USING TRY_CAST({quoted(name)} AS {sql_type})"
-            )
-    _comment(connection, table, added)
+    changed = {
+        name: column for name, column in columns.items() if name in existing and existing[name] != column[0]
+    }
+    for name, (sql_type, _) in changed.items():
+        replace_column(connection, table, name, sql_type, f"TRY_CAST({quoted(name)} AS {sql_type})")
+    _comment(connection, table, added | changed)
 
 
 def count_rejected(connection: duckdb.DuckDBPyConnection, workflow: Workflow) -> int:

@@ -21,6 +21,7 @@ from pipedrive_orchestration.warehouse.tables import HISTORY, ROWS, prepare_hist
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, Api
 from pipedrive_orchestration_tests.api.tables import COLUMNS, FIRST_COMMIT, write_table
+from pipedrive_orchestration_tests.warehouse.backends import KIND
 
 HOUR = timedelta(hours=1)
 
@@ -140,6 +141,7 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.skipif(KIND != "duckdb", reason="is of a DuckDB file")
 def test_calls_wait_while_another_process_has_the_file(api_of_table: Api) -> None:
     source = deals(api_of_table, 50)
     path = str(api_of_table.context.warehouse.path)

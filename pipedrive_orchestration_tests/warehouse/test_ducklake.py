@@ -18,7 +18,9 @@ from pipedrive_orchestration_tests.warehouse.duckdbs import REPOSITORY, environm
 
 TESTED = (
     "exactness/test_full_pulls.py exactness/test_history.py exactness/test_interruptions.py "
-    "warehouse/test_move.py warehouse/test_lake_maintenance.py warehouse/test_sole.py models/test_lake.py"
+    "warehouse/test_move.py warehouse/test_lake_maintenance.py warehouse/test_sole.py models/test_lake.py "
+    "api/test_data.py cli/test_data.py cli/test_write.py cli/test_sync.py webhooks/test_merger.py "
+    "workflows/test_sync.py writing/test_writes.py writing/test_row_records.py"
 )
 """What passes on lakes, unless `DUCKLAKE_TESTS` names other files."""
 
