@@ -21,7 +21,7 @@ def settings_of(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def test_what_one_has_set_or_made_the_next_does_not_find(tmp_path: Path) -> None:
     with duckdb_instance() as connection:
         untouched = settings_of(connection)
-        values = ("true", "'limit_pushdown'", "'123MB'", "false", f"'{tmp_path}'", "1")
+        values = ("true", "'limit_pushdown'", "'1GB'", "'123MB'", "false", f"'{tmp_path}'", "1")
         for setting, value in zip(SETTINGS, values, strict=True):
             connection.execute(f"SET {setting} = {value}")
         connection.execute("SET TimeZone = 'Asia/Tokyo'; CREATE TEMP TABLE made AS SELECT 1")
