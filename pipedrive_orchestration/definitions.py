@@ -6,7 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipedrive_orchestration.orchestration import defs as defs_module
+from pipedrive_orchestration.startup import many_imports
+
+with many_imports():
+    from pipedrive_orchestration.orchestration import defs as defs_module
 
 
 class _Tree(dg.ComponentTree):

@@ -8,10 +8,12 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx._transports import default as transports
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -35,6 +37,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _of_a_folder = settings.read_env_file
 _CHECKOUT = Path(__file__).parents[1]
 settings.read_env_file = lambda file: {} if file.parent == _CHECKOUT else _of_a_folder(file)
+
+# A client reads the certificates of all authorities, though those of the tests talk to this machine alone.
+transports.create_ssl_context = cache(transports.create_ssl_context)  # type: ignore[attr-defined]
 
 SMALL = 0.02
 

@@ -14,6 +14,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from pipedrive_orchestration.startup import many_imports
+
 
 @dataclass(frozen=True, slots=True)
 class Outline:
@@ -41,7 +43,8 @@ class Outline:
         alone = typer.Typer(
             add_completion=False, rich_markup_mode="markdown", pretty_exceptions_show_locals=False
         )
-        place = import_module(f"{__package__}.commands.{module}")
+        with many_imports():
+            place = import_module(f"{__package__}.commands.{module}")
         alone.command(self.name)(getattr(place, function))
         return typer.main.get_command(alone)
 

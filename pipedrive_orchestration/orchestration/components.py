@@ -39,8 +39,7 @@ from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.writing.model import Write
 
-_MODULES_OF_RUNS = ("dagster._grpc.impl", __name__, "upath.implementations.local", "anyio._backends._asyncio")
-"""What is imported to load the code location, to read its snapshot and to import a source."""
+_RUN_MODULES = "pipedrive_orchestration.orchestration.run_modules"
 
 
 @dg.scaffold_with(ProjectScaffolder)
@@ -172,7 +171,7 @@ class PipedriveProject(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         if instance_of_load() is None:
             return self.build_defs_from_state(context, None)
         if is_first_load():
-            fork_runs(_MODULES_OF_RUNS)
+            fork_runs(_RUN_MODULES)
             pin_snapshot(self.defs_state_config.key, asyncio.run(self.refresh_state(context.project_root)))
         return super().build_defs(context)
 

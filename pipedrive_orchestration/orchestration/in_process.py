@@ -18,7 +18,6 @@ from pipedrive_orchestration.importing import (
     windows_between,
     windows_until,
 )
-from pipedrive_orchestration.services.dagster_internals import followers_of_logs_without_interrupts
 from pipedrive_orchestration.services.errors import NoWindowsError, RunFailedError
 from pipedrive_orchestration.services.names import DEFAULT_NAMES
 from pipedrive_orchestration.services.run_requests import (
@@ -106,16 +105,15 @@ def run_import(
     else:
         config["windows"] = {"first": first, "last": last}
     try:
-        with followers_of_logs_without_interrupts():
-            definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-                instance=instance,
-                asset_selection=[DEFAULT_NAMES.asset_key(source.slug)],
-                tags={**partitions, **tags},
-                run_config={
-                    "ops": {DEFAULT_NAMES.op(source.slug): {"config": config}},
-                    "loggers": _QUIET,
-                },
-            )
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[DEFAULT_NAMES.asset_key(source.slug)],
+            tags={**partitions, **tags},
+            run_config={
+                "ops": {DEFAULT_NAMES.op(source.slug): {"config": config}},
+                "loggers": _QUIET,
+            },
+        )
     except dg.Failure as failure:
         # To Dagster the asset says no more than the message; the error that it had in hand is the context.
         foreseen = failure.__context__
@@ -142,13 +140,12 @@ def run_workflow(
     """
     outputs = [DEFAULT_NAMES.outputs_key(workflow.slug)] if workflow.actions else []
     try:
-        with followers_of_logs_without_interrupts():
-            definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-                instance=instance,
-                asset_selection=[DEFAULT_NAMES.workflow_key(workflow.slug), *outputs],
-                tags=dict(tags),
-                run_config={"loggers": _QUIET},
-            )
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[DEFAULT_NAMES.workflow_key(workflow.slug), *outputs],
+            tags=dict(tags),
+            run_config={"loggers": _QUIET},
+        )
     except Exception as error:
         raise RunFailedError(error) from error
 

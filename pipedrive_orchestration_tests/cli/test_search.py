@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
@@ -27,8 +26,7 @@ def account(project: Project, fresh_demo: FreshDemo) -> DemoServer:
 
 
 def create(server: DemoServer, path: str, body: dict[str, Any]) -> Any:
-    answer = httpx.post(f"{server.url}{path}", json=body, headers={"x-api-token": server.token})
-    return answer.raise_for_status().json()["data"]["id"]
+    return server.write("POST", path, body)["id"]
 
 
 def test_it_finds_items_of_every_type_with_their_addresses(project: Project, account: DemoServer) -> None:

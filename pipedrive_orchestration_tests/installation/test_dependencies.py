@@ -51,9 +51,10 @@ def files_of(folders: Iterable[str]) -> list[Path]:
     return [path for folder in folders for path in (CHECKOUT / folder).rglob("*.py")]
 
 
-def imported(files: Iterable[Path]) -> set[str]:
-    """Dotted names of modules of others that the files import, wherever in them."""
-    names = {name for file in files for name in _imports(ast.parse(file.read_text()))}
+@cache
+def imported(*folders: str) -> set[str]:
+    """Dotted names of modules of others that files import, wherever in them."""
+    names = {name for file in files_of(folders) for name in _imports(ast.parse(file.read_text()))}
     return {name for name in names if name.partition(".")[0] not in OURS | sys.stdlib_module_names}
 
 
@@ -84,7 +85,7 @@ def _owners(module: str, known: Mapping[str, list[str]]) -> list[str]:
 
 
 def test_the_package_uses_only_what_it_declares(declared: dict[str, set[str]]) -> None:
-    used = distributions_of(imported(files_of(["pipedrive_orchestration"])))
+    used = distributions_of(imported("pipedrive_orchestration"))
     assert used - declared["package"] - declared["extras"] == set()
 
 
@@ -94,20 +95,20 @@ def test_the_package_uses_all_that_it_declares(declared: dict[str, set[str]]) ->
     # Some are started as a program, `python -m <module>`, or imported where they are needed.
     started = set(re.findall(r'(?:"-m", |import_module\()"([\w.]+)"', text))
     used = distributions_of(
-        imported(files) | {name for name in started if name.partition(".")[0] not in OURS}
+        imported("pipedrive_orchestration") | {name for name in started if name.partition(".")[0] not in OURS}
     )
     assert declared["package"] - used - set(NEEDED_BY_OTHERS) == set()
     assert not used & set(NEEDED_BY_OTHERS), "named after all"
 
 
 def test_tests_and_benchmarks_use_only_what_is_declared(declared: dict[str, set[str]]) -> None:
-    modules = {name for name in imported(files_of(TESTS)) if name.partition(".")[0] not in INSTALLED_APART}
+    modules = {name for name in imported(*TESTS) if name.partition(".")[0] not in INSTALLED_APART}
     assert distributions_of(modules) - declared["package"] - declared["dev"] == set()
 
 
 def test_tools_are_declared_because_they_are_used(declared: dict[str, set[str]]) -> None:
     commands = (CHECKOUT / "Makefile").read_text() + (CHECKOUT / "pyproject.toml").read_text()
-    used = distributions_of(imported(files_of(TESTS)))
+    used = distributions_of(imported(*TESTS))
     stubs = {one for one in declared["dev"] if one.startswith("types-") or one.endswith("-stubs")}
     programs = {one for one in declared["dev"] if f"$(BIN)/{one}" in commands or f"[tool.{one}]" in commands}
     linter = {"import-linter"} if "[tool.importlinter]" in commands else set()

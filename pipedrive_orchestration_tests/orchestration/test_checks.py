@@ -9,18 +9,19 @@ import dagster as dg
 import duckdb
 import pytest
 
+from pipedrive_orchestration.demo import DemoServer
 from pipedrive_orchestration.importing import windows_until
-from pipedrive_orchestration.orchestration import build_source_asset
+from pipedrive_orchestration.orchestration import (
+    PipedriveResource,
+    WarehouseResource,
+    build_source_asset,
+)
 from pipedrive_orchestration.sources import Options, Source
 from pipedrive_orchestration_tests.clocks import PRESENT
-from pipedrive_orchestration_tests.orchestration.conftest import new_source
+from pipedrive_orchestration_tests.instances import dagster_instance
+from pipedrive_orchestration_tests.orchestration.conftest import young_source
 
 LATER = f"TIMESTAMPTZ '{PRESENT + timedelta(hours=1)}'"
-SHORT = {"options": {"partitions_start": f"{PRESENT - timedelta(days=45):%Y-%m}"}}
-
-
-def young(**changes: Any) -> Source:
-    return new_source(**{**SHORT, **changes})
 
 
 def imported(
@@ -60,6 +61,26 @@ def by_name(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluat
     return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
 
 
+@pytest.fixture(scope="module")
+def warehouse_as_imported(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database after an import of all windows; tests work on copies."""
+    folder = tmp_path_factory.mktemp("imported")
+    resources = {
+        "pipedrive": PipedriveResource(url=demo.url, token=demo.token),
+        "warehouse": WarehouseResource(database=str(folder / "warehouse.duckdb")),
+    }
+    with dagster_instance() as instance:
+        imported(young_source(), instance, resources)
+    return folder / "warehouse.duckdb"
+
+
+@pytest.fixture
+def imported_resources(resources: dict[str, Any], warehouse_as_imported: Path) -> dict[str, Any]:
+    """The resources, after an import of all windows of which this test's instance knows nothing."""
+    shutil.copy(warehouse_as_imported, resources["warehouse"].database)
+    return resources
+
+
 def write(resources: dict[str, Any], sql: str) -> None:
     with duckdb.connect(resources["warehouse"].database) as connection:
         connection.execute(sql)
@@ -68,7 +89,7 @@ def write(resources: dict[str, Any], sql: str) -> None:
 def test_after_an_import_every_check_has_passed(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    evaluations = imported(young(), instance, resources)
+    evaluations = imported(young_source(), instance, resources)
     assert set(evaluations) == {
         "unique_ids", "quarantine_empty", "schema_drift", "freshness", "count_reconciliation",
         "matches_definition", "windows_reconciled",
@@ -81,41 +102,41 @@ def test_after_an_import_every_check_has_passed(
 def test_a_static_source_has_no_schedule_to_be_late_for(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    assert "freshness" not in imported(young(pull_mode="static"), instance, resources)
+    assert "freshness" not in imported(young_source(pull_mode="static"), instance, resources)
 
 
 @pytest.mark.usefixtures("from_the_present")
 def test_a_pull_that_has_not_read_everything_compares_no_counts(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
-    assert "count_reconciliation" not in imported(young(), instance, resources, pull="changes")
-    counted = imported(young(), instance, resources)["count_reconciliation"]
-    changed = imported(young(), instance, resources, pull="changes")
-    for later in (changed, checked(young(), instance, resources)):
+    assert "count_reconciliation" not in imported(young_source(), instance, resources, pull="changes")
+    counted = imported(young_source(), instance, resources)["count_reconciliation"]
+    changed = imported(young_source(), instance, resources, pull="changes")
+    for later in (changed, checked(young_source(), instance, resources)):
         assert later["count_reconciliation"].metadata == counted.metadata, "the last verdict stays"
 
 
 def test_a_window_that_was_read_otherwise_or_long_ago_shows(
-    instance: dg.DagsterInstance, resources: dict[str, Any]
+    instance: dg.DagsterInstance, imported_resources: dict[str, Any]
 ) -> None:
-    imported(young(), instance, resources)
+    resources = imported_resources
     newest = '(SELECT max("window") FROM import_ledger.windows)'
     write(resources, f"UPDATE import_ledger.windows SET definition = '{{}}' WHERE \"window\" = {newest}")
     write(resources, "UPDATE import_ledger.windows SET pull_started_at = pull_started_at - INTERVAL 9 DAY")
-    found = checked(young(), instance, resources)
+    found = checked(young_source(), instance, resources)
     failed = {name: evaluation for name, evaluation in found.items() if not evaluation.passed}
     assert set(failed) == {"matches_definition", "windows_reconciled"}
     assert failed["matches_definition"].metadata["deviating"] == dg.MetadataValue.int(1)
     assert "9 days ago" in str(failed["windows_reconciled"].description)
-    never = young(options=Options(reconcile="never"))
+    never = young_source(options=Options(reconcile="never"))
     assert checked(never, instance, resources)["windows_reconciled"].passed
 
 
 def test_checks_run_by_themselves_see_what_is_wrong(
-    instance: dg.DagsterInstance, resources: dict[str, Any]
+    instance: dg.DagsterInstance, imported_resources: dict[str, Any]
 ) -> None:
-    imported(young(), instance, resources)
-    assert all(evaluation.passed for evaluation in checked(young(), instance, resources).values())
+    resources = imported_resources
+    assert all(evaluation.passed for evaluation in checked(young_source(), instance, resources).values())
 
     write(resources, "INSERT INTO pipedrive.all_deals SELECT * FROM pipedrive.all_deals LIMIT 2")
     write(
@@ -127,7 +148,7 @@ def test_checks_run_by_themselves_see_what_is_wrong(
         resources,
         f"UPDATE import_ledger.watermarks SET by_our_clock = {LATER} - INTERVAL 2 DAY",
     )
-    evaluations = checked(young(), instance, resources)
+    evaluations = checked(young_source(), instance, resources)
     assert not evaluations["unique_ids"].passed
     assert evaluations["unique_ids"].severity is dg.AssetCheckSeverity.ERROR
     assert evaluations["unique_ids"].description == "2 rows share their id with another one."
@@ -153,30 +174,28 @@ DRIFTS = {
 
 
 def test_drift_is_a_property_that_is_gone_or_has_another_type(
-    instance: dg.DagsterInstance, resources: dict[str, Any], tmp_path: Path
+    instance: dg.DagsterInstance, resources: dict[str, Any], warehouse_as_imported: Path
 ) -> None:
-    imported(young(), instance, resources)
-    shutil.copy(resources["warehouse"].database, tmp_path / "as_imported")
     for drift, shown in DRIFTS.items():
-        shutil.copy(tmp_path / "as_imported", resources["warehouse"].database)
+        shutil.copy(warehouse_as_imported, resources["warehouse"].database)
         write(resources, drift)
-        evaluation = checked(young(), instance, resources)["schema_drift"]
+        evaluation = checked(young_source(), instance, resources)["schema_drift"]
         assert evaluation.passed is (shown is None), drift
         if shown:
             assert shown in str(evaluation.metadata["drifted"].value)
 
 
 def test_rows_that_no_record_stands_behind_break_the_count(
-    instance: dg.DagsterInstance, resources: dict[str, Any]
+    instance: dg.DagsterInstance, imported_resources: dict[str, Any]
 ) -> None:
-    imported(young(), instance, resources)
+    resources = imported_resources
     # A row of a future that no pull of windows looks into stays where it is.
     write(
         resources,
         "INSERT INTO pipedrive.all_deals BY NAME SELECT 0 AS _id, true AS _is_current, "
         f"TIMESTAMPTZ '2099-01-01' AS _update_time, {LATER} + INTERVAL 1 DAY AS _imported_at",
     )
-    evaluation = imported(young(), instance, resources)["count_reconciliation"]
+    evaluation = imported(young_source(), instance, resources)["count_reconciliation"]
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.WARN
     assert "records were read" in (evaluation.description or "")
@@ -186,9 +205,9 @@ def test_of_a_filtered_source_fewer_rows_than_records_are_right(
     instance: dg.DagsterInstance, resources: dict[str, Any]
 ) -> None:
     won = {"conditions": [{"variable": "status", "condition": "equals", "values": ["won"]}]}
-    evaluation = imported(young(filters=won), instance, resources)["count_reconciliation"]
+    evaluation = imported(young_source(filters=won), instance, resources)["count_reconciliation"]
     assert evaluation.passed
 
 
 def test_without_a_warehouse_nothing_is_said(instance: dg.DagsterInstance, resources: dict[str, Any]) -> None:
-    assert checked(young(), instance, resources) == {}
+    assert checked(young_source(), instance, resources) == {}

@@ -25,7 +25,7 @@ from pipedrive_orchestration_tests.conftest import FreshDemo
 from pipedrive_orchestration_tests.importing.accounts import account, deal, field, options
 from pipedrive_orchestration_tests.importing.canned import TOKEN, page, serving
 from pipedrive_orchestration_tests.importing.test_field_types import NESTED, TEXTS
-from pipedrive_orchestration_tests.orchestration.conftest import new_source
+from pipedrive_orchestration_tests.orchestration.conftest import new_source, young_source
 from pipedrive_orchestration_tests.orchestration.test_assets import (
     ALL,
     failure,
@@ -37,6 +37,14 @@ from pipedrive_orchestration_tests.orchestration.test_assets import (
 
 POOR = 420
 """Tokens a day that pay for a part of an account of scale 0.3, read in small pages."""
+
+
+def run_all(
+    configured: Source, instance: dg.DagsterInstance, resources: dict[str, Any], **config: Any
+) -> dg.ExecuteInProcessResult:
+    """Materialises all windows of a source."""
+    first, *_, last = [window.key for window in windows_until(configured, PRESENT)]
+    return run(configured, instance, resources, (first, last), **config)
 
 
 def states(asset: dg.AssetsDefinition, instance: dg.DagsterInstance) -> tuple[set[str], set[str]]:
@@ -140,12 +148,12 @@ def test_checks_keep_their_verdict_while_pipedrive_cannot_be_reached(
 ) -> None:
     reachable = resources["pipedrive"]
     unconnected = {**resources, "pipedrive": PipedriveResource(url=reachable.url, token="")}
-    asset = build_source_asset(new_source())
-    assert "User is not connected" in failure(run(new_source(), instance, unconnected, ALL))
+    asset = build_source_asset(young_source())
+    assert "User is not connected" in failure(run_all(young_source(), instance, unconnected))
     assert set(verdicts(asset, instance).values()) == {True}, "nothing was imported, so nothing is wrong"
-    assert run(new_source(), instance, resources, ALL).success
+    assert run_all(young_source(), instance, resources).success
     before = verdicts(asset, instance)
-    assert not run(new_source(), instance, unconnected, ALL).success
+    assert not run_all(young_source(), instance, unconnected).success
     assert verdicts(asset, instance) == before
 
 
@@ -188,11 +196,11 @@ def test_hundreds_of_fields_of_all_types_and_odd_names_do_not_fail_a_run(
     found = [
         deal(number, {key: value(number, key) for key in keys[number % 7 :: 7]}) for number in range(1, 142)
     ]
-    wide = new_source(properties=["id", "title", *keys], name="x" * 5_000)
+    wide = young_source(properties=["id", "title", *keys], name="x" * 5_000)
     listed = {"success": True, "data": fields, "additional_data": {"next_cursor": None}}
     with serving({**account("deals", found), "/api/v2/dealFields": page(listed)}) as served:
         resources["pipedrive"] = PipedriveResource(url=served.url, token=TOKEN)
-        result = run(wide, instance, resources, ALL)
+        result = run_all(wide, instance, resources)
     assert result.success, failure(result)
     newest = totals(result, instance)
     assert newest["dagster/row_count"] == 141
@@ -291,15 +299,15 @@ def test_an_import_says_in_words_what_it_did_and_shows_what_is_gone(
 ) -> None:
     demo = fresh_demo()
     resources["pipedrive"] = PipedriveResource(url=demo.url, token=demo.token)
-    persons = new_source(object_type="persons", properties=["name", "org_name"], slug="persons")
-    assert run(persons, instance, resources, ALL).success
+    persons = young_source(object_type="persons", properties=["name", "org_name"], slug="persons")
+    assert run_all(persons, instance, resources).success
     alive = [one for one in demo.account.records("persons") if not one["is_deleted"]]
     gone, renamed = alive[0], alive[1]
     demo.account.clock.advance(timedelta(minutes=10))
     with httpx.Client(base_url=demo.url, headers={"x-api-token": demo.token}) as client:
         client.delete(f"/api/v2/persons/{gone['id']}").raise_for_status()
         client.patch(f"/api/v2/persons/{renamed['id']}", json={"name": "Zoë New"}).raise_for_status()
-    newest = totals(run(persons, instance, resources, ALL, pull="changes"), instance)
+    newest = totals(run_all(persons, instance, resources, pull="changes"), instance)
     assert newest["summary"] == "1 changed, 1 deleted"
     assert next(iter(newest)) == "summary"
     header, _, *rows = newest["removed_rows"].splitlines()
@@ -322,12 +330,12 @@ def test_an_import_of_deals_says_how_many_were_won_and_lost(
     demo = fresh_demo()
     resources["pipedrive"] = PipedriveResource(url=demo.url, token=demo.token)
     is_open = {"conditions": [{"variable": "status", "condition": "equals", "values": ["open"]}]}
-    everything = new_source(slug="everything", properties=["title", "status"])
-    unwon = new_source(slug="unwon", properties=["title", "status"], filters=is_open)
-    nameless = new_source(slug="nameless", properties=["title"])
+    everything = young_source(slug="everything", properties=["title", "status"])
+    unwon = young_source(slug="unwon", properties=["title", "status"], filters=is_open)
+    nameless = young_source(slug="nameless", properties=["title"])
     sources = (everything, unwon, nameless)
     for source in sources:
-        assert run(source, instance, resources, ALL).success
+        assert run_all(source, instance, resources).success
     listed = [one for one in demo.account.records("deals") if one["status"] == "open"]
     first, second, third, *_ = (
         one["id"] for one in listed if not one["is_deleted"] and not one["is_archived"]
@@ -336,7 +344,7 @@ def test_an_import_of_deals_says_how_many_were_won_and_lost(
     with httpx.Client(base_url=demo.url, headers={"x-api-token": demo.token}) as client:
         for deal_id, status in ((first, "won"), (second, "won"), (third, "lost")):
             client.patch(f"/api/v2/deals/{deal_id}", json={"status": status}).raise_for_status()
-    told = [totals(run(source, instance, resources, ALL, pull="changes"), instance) for source in sources]
+    told = [totals(run_all(source, instance, resources, pull="changes"), instance) for source in sources]
     assert [metadata["summary"] for metadata in told] == [
         "3 changed, 2 won, 1 lost",
         "3 left by the filter, 2 won, 1 lost",

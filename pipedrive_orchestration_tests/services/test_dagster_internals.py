@@ -7,10 +7,8 @@ import inspect
 import multiprocessing
 import os
 import re
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.metadata import version
@@ -105,21 +103,31 @@ def test_sqlite_is_waited_for_a_minute(tmp_path: Path) -> None:
     assert waits == sqlite.SQLITE_WAIT_SECONDS * 1000
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what a process takes")
-def test_the_processes_that_follow_a_runs_output_take_no_interrupt(tmp_path: Path) -> None:
-    def takes_interrupts(pid: int) -> bool:
-        (blocked,) = re.findall(
-            r"^SigBlk:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
-        )
-        return not int(blocked, 16) >> (signal.SIGINT - 1) & 1
-
+def test_what_a_run_prints_shows_at_once_and_whole(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    output.touch()
-    found = []
-    for how in (dagster_internals.followers_of_logs_without_interrupts(), nullcontext()):
-        with how, compute_logs.execute_posix_tail(str(output), None) as followers:
-            found.append([takes_interrupts(pid) for pid in (*followers, os.getpid())])
-    assert found == [[False, False, True], [True, True, True]]
+    reading, writing = os.pipe()
+    with os.fdopen(reading, encoding="utf-8") as shown:
+        with os.fdopen(writing, "w", encoding="utf-8") as stream:
+            print("before", file=stream)
+            with compute_logs.mirror_stream_to_file(stream, str(output)):
+                print("at once", file=stream, flush=True)
+                assert [shown.readline(), shown.readline()] == ["before\n", "at once\n"]
+                print("at the end", file=stream)
+            print("afterwards", file=stream)
+        assert shown.read() == "at the end\nafterwards\n"
+    assert output.read_text() == "at once\nat the end\n"
+
+
+def test_a_run_goes_on_where_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with (
+        os.fdopen(writing, "w", encoding="utf-8") as stream,
+        compute_logs.mirror_stream_to_file(stream, str(output)),
+    ):
+        print("unheard", file=stream)
+    assert output.read_text() == "unheard\n"
 
 
 def test_what_loads_definitions_for_a_run_knows_its_assets() -> None:
@@ -142,7 +150,7 @@ def test_a_code_server_that_is_being_made_forks_its_runs(monkeypatch: pytest.Mon
     monkeypatch.setattr(DagsterApiServer, "_mp_ctx", None, raising=False)
     server = DagsterApiServer.__new__(DagsterApiServer)
     server._mp_ctx = multiprocessing.get_context("spawn")
-    dagster_internals.fork_runs(["json"])
+    dagster_internals.fork_runs("json")
     assert server._mp_ctx.get_start_method() == "forkserver"
     server._mp_ctx = multiprocessing.get_context("spawn")
     assert server._mp_ctx.get_start_method() == "forkserver"

@@ -27,8 +27,8 @@ def _runs(program: str) -> bool:
 
 
 def _is_of_dagster() -> bool:
-    """Whether it is a server, a daemon or a run; what watches for orphans is none of them."""
-    return (_runs("dagster") or _runs("multiprocessing.spawn")) and not _runs("watch_orphans")
+    """Whether it is a server, a daemon or a run."""
+    return _runs("dagster") or _runs("multiprocessing.spawn")
 
 
 def _set_clock(seconds: float) -> None:

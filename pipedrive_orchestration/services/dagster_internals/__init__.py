@@ -1,13 +1,15 @@
 """Every private interface of Dagster that the product uses; nothing outside this package imports one.
 
 Tried on Dagster 1.13.27. Each module says why the public interface does not do, so that whoever takes a newer
-Dagster knows what to look for there. What makes Dagster's databases quick is in force once this is imported.
+Dagster knows what to look for there. What makes its databases and the
+output of its runs quick is in force once this is imported.
 """
 
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.defs_state.blob_storage_state_storage import UPathDefsStateStorage
 from dagster._serdes.config_class import ConfigurableClassData
 
+from pipedrive_orchestration.services.dagster_internals import run_output as _run_output  # noqa: F401 - so too
 from pipedrive_orchestration.services.dagster_internals import sqlite as _sqlite  # noqa: F401 - for what it does
 from pipedrive_orchestration.services.dagster_internals.code_servers import (
     UnreachableError,
@@ -37,9 +39,6 @@ from pipedrive_orchestration.services.dagster_internals.loading import (
     assets_of_this_run,
     instance_of_load,
     is_first_load,
-)
-from pipedrive_orchestration.services.dagster_internals.log_followers import (
-    followers_of_logs_without_interrupts,
 )
 from pipedrive_orchestration.services.dagster_internals.reloads import show_snapshots
 from pipedrive_orchestration.services.dagster_internals.run_history import (
@@ -81,7 +80,6 @@ __all__ = [
     "WorkerStatus",
     "address_of_code_server",
     "assets_of_this_run",
-    "followers_of_logs_without_interrupts",
     "forget_old_snapshots",
     "fork_runs",
     "instance_of_load",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -52,20 +52,25 @@ def reload_code_server(run: dg.DagsterRun, instance: dg.DagsterInstance, key: st
         raise UnreachableError("The code server did not reload.") from error
 
 
-def fork_runs(modules: Sequence[str]) -> None:
+_MODULES_OF_RUNS = ("dagster._grpc.impl", "upath.implementations.local")
+"""What Dagster imports to execute a run and to read a snapshot."""
+
+
+def fork_runs(module: str) -> None:
     """Let this process, if it is a code server, fork its runs from one that has imported what they need.
 
     Dagster starts each with an empty process, which spends two seconds of CPU time on imports.
 
     Args:
-        modules: what runs need; none of them may start a thread or open a connection as it is imported.
+        module: the name of one that imports what they need of ours. Nothing may start a thread or open a
+            connection as it is imported.
     """
     server: Any = sys.modules.get("dagster._grpc.server")
     # Elsewhere the libraries of the system cannot be used after a fork.
     if server is None or sys.platform != "linux":
         return
     forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload(list(modules))
+    forking.set_forkserver_preload([module, *_MODULES_OF_RUNS])
     # The server, which is being made, has chosen another one for itself.
     server.DagsterApiServer._mp_ctx = property(lambda _: forking, lambda _, chosen: None)  # noqa: ARG005, SLF001
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from pipedrive_orchestration.services.dagster_internals.reloads import show_snapshots_in_place
+from pipedrive_orchestration.startup import many_imports
 
 
 def run_dev(options: Sequence[str], *, web_server: str) -> None:
@@ -21,7 +22,9 @@ def run_dev(options: Sequence[str], *, web_server: str) -> None:
         options: of ``dg dev``.
         web_server: the module, which takes the web server's own options.
     """
-    dev: Any = import_module("dagster._cli.dev")
+    with many_imports():
+        dev: Any = import_module("dagster._cli.dev")
+        dg_cli: Any = import_module("dagster_dg_cli.cli")
     start = dev.open_ipc_subprocess
 
     def start_ours(command: Sequence[str], **keywords: Any) -> Any:
@@ -29,7 +32,7 @@ def run_dev(options: Sequence[str], *, web_server: str) -> None:
 
     dev.open_ipc_subprocess = start_ours
     sys.argv = ["dg", "dev", *options]
-    import_module("dagster_dg_cli.cli").main()
+    dg_cli.main()
 
 
 def run_web_server(before: Callable[[Any], Any]) -> None:
@@ -38,8 +41,9 @@ def run_web_server(before: Callable[[Any], Any]) -> None:
     Args:
         before: makes of Dagster's ASGI application the one that is served.
     """
+    with many_imports():
+        cli: Any = import_module("dagster_webserver.cli")
     show_snapshots_in_place()
-    cli: Any = import_module("dagster_webserver.cli")
     make = cli.create_app_from_workspace_process_context
     # The name by which the server makes its application.
     cli.create_app_from_workspace_process_context = lambda *given, **named: before(make(*given, **named))
