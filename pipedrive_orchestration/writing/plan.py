@@ -319,7 +319,7 @@ class _Composer:
             raise _Left("reject", f"There is nothing in {', '.join(missing)}.")
         if len(row.ids) > 1:
             listed = ", ".join(map(str, row.ids[:5]))
-            raise _Left("reject", f"{len(row.ids)} records are like that: {listed}.")
+            raise _Left("reject", f"{len(row.ids)} records are like that: {listed}. Match by more, or by id.")
         self._refuse_second(row, key)
         if not row.ids:
             if operation in ("create", "upsert"):

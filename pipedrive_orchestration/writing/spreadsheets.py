@@ -37,6 +37,8 @@ OTHER_HEADERS = {
     "website": ("url", "homepage", "web site"),
     "value": ("amount", "deal value"),
     "stage_id": ("stage",),
+    "item_price": ("price", "unit price"),
+    "quantity": ("qty", "amount", "count"),
 }
 """What columns of spreadsheets are called that are about a property, beside its key and its label."""
 
