@@ -45,6 +45,9 @@ MEMORY = "256MB"
 MORE_MEMORY = ("1GB", ALL_MEMORY)
 """What it may use where it can not, as with texts of a hundred kilobytes in thousands of rows."""
 
+_IN_USE_HERE: type[duckdb.Error] = getattr(duckdb, "ResourceInUseException", duckdb.BinderException)
+"""What DuckDB says of a file that this process has open; before its version 2, in more general words."""
+
 
 class Warehouse:
     """A DuckDB database, opened only while it is needed.
@@ -384,7 +387,7 @@ class Warehouse:
         with ExitStack() as opened:
             try:
                 connection = opened.enter_context(attached(attach, self.path))
-            except duckdb.ResourceInUseException:
+            except _IN_USE_HERE:
                 # Another part of this process has it open, which shares it if it does so in the same way.
                 connection = opened.enter_context(duckdb.connect(self.database, read_only=read_only))
             yield connection
