@@ -31,7 +31,12 @@ def _blank(name: str) -> Record:
 
 def taken(record: Mapping[str, Any], keys: str) -> Record:
     """Some keys of a record, such as ``taken(user, "id name")``."""
-    return {key: record[key] for key in keys.split()}
+    return {key: record[key] for key in _words(keys)}
+
+
+@cache
+def _words(keys: str) -> tuple[str, ...]:
+    return tuple(keys.split())
 
 
 def flat_custom_values(custom_fields: Record, fields: Iterable[Record]) -> Record:

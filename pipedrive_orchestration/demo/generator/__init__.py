@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from pipedrive_orchestration.demo.generator import (
@@ -69,11 +71,24 @@ def generate(seed: int, scale: float, now: datetime) -> Business:
     """
     if not scale > 0:
         raise ValueError(f"scale must be greater than 0, not {scale}")
-    business = Business(seed, scale, now)
-    for name, make in GENERATORS.items():
-        business.collections[name] = make(business)
-    add_oddities(business)
-    plant_defects(business)
-    count_links(business)
-    projects.link_projects(business)
+    with _without_garbage_collection():
+        business = Business(seed, scale, now)
+        for name, make in GENERATORS.items():
+            business.collections[name] = make(business)
+        add_oddities(business)
+        plant_defects(business)
+        count_links(business)
+        projects.link_projects(business)
     return business
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Of what is made here nothing is thrown away, and looking for garbage took a quarter of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

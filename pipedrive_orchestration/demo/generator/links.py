@@ -21,21 +21,31 @@ Linked = Callable[[str, str, Any], Iterable[Record]]
 
 def count_links(business: Business) -> None:
     """Fill in every ``*_count``, ``next_activity_id`` and ``last_activity_id``; changes the records."""
-    tables: dict[tuple[str, str], defaultdict[Any, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for name in ("notes", "files", "activities", "deals", "persons"):
-        for record in business[name].values():
-            for prop in (*PARENTS, "lead_id"):
-                if record.get(prop) is not None:
-                    tables[name, prop][record[prop]].append(record)
+    tables = {
+        (name, prop): _table(business[name].values(), prop)
+        for name in ("notes", "files", "activities", "deals", "persons")
+        for prop in (*PARENTS, "lead_id")
+    }
 
     def linked(name: str, prop: str, record_id: Any) -> Iterable[Record]:
         return tables[name, prop].get(record_id, ())
 
     for prop, name in PARENTS.items():
-        for record in business[name].values():
-            record.update(counts(linked, prop, record["id"]))
-    for lead in business["leads"].values():
-        lead["next_activity_id"] = activity_counts(linked, "lead_id", lead["id"])["next_activity_id"]
+        named = {target for (_, link), table in tables.items() if link == prop for target in table}
+        for record_id in named & business[name].keys():
+            business[name][record_id].update(counts(linked, prop, record_id))
+    for lead_id in tables["activities", "lead_id"].keys() & business["leads"].keys():
+        found = activity_counts(linked, "lead_id", lead_id)
+        business["leads"][lead_id]["next_activity_id"] = found["next_activity_id"]
+
+
+def _table(records: Iterable[Record], prop: str) -> dict[Any, list[Record]]:
+    """The records that name another one, by the one they name."""
+    table: defaultdict[Any, list[Record]] = defaultdict(list)
+    for record in records:
+        if (target := record.get(prop)) is not None:
+            table[target].append(record)
+    return table
 
 
 def counts(linked: Linked, prop: str, record_id: Any) -> Record:
@@ -65,19 +75,20 @@ def _deal_counts(prefix: str, deals: Iterable[Record]) -> Record:
 
 
 def activity_counts(linked: Linked, prop: str, record_id: Any) -> Record:
-    """How many activities a record has, which one was the last, and which one is next."""
-    alive = [activity for activity in linked("activities", prop, record_id) if not activity["is_deleted"]]
-    done = [activity for activity in alive if activity["done"]]
-    undone = [activity for activity in alive if not activity["done"]]
+    """How many activities a record has, and which were the last and the next; one without a date is late."""
+    done: list[tuple[str, str, int]] = []
+    undone: list[tuple[str, str, int]] = []
+    for activity in linked("activities", prop, record_id):
+        if not activity["is_deleted"]:
+            due, time, number = activity["due_date"] or "9999", activity["due_time"] or "", activity["id"]
+            if activity["done"]:
+                done.append((due, time, -number))
+            else:
+                undone.append((due, time, number))
     return {
-        "activities_count": len(alive),
+        "activities_count": len(done) + len(undone),
         "done_activities_count": len(done),
         "undone_activities_count": len(undone),
-        "next_activity_id": min((_due(one), one["id"]) for one in undone)[1] if undone else None,
-        "last_activity_id": -max((_due(one), -one["id"]) for one in done)[1] if done else None,
+        "next_activity_id": min(undone)[-1] if undone else None,
+        "last_activity_id": -max(done)[-1] if done else None,
     }
-
-
-def _due(activity: Record) -> tuple[str, str]:
-    """When an activity is due; one without a date comes last."""
-    return activity["due_date"] or "9999", activity["due_time"] or ""
