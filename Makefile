@@ -75,7 +75,7 @@ scale: $(VENV)/installed-dev ## Several hosts with real servers: PostgreSQL, Red
 bench: $(VENV)/installed-dev ## Print figures
 	$(BIN)/python -m benchmarks
 
-fidelity: $(VENV)/installed-dev ## Read the demo account through Pipedrive's own npm client
+fidelity: $(VENV)/installed-dev ## Read the demo account, and what was written, through Pipedrive's own npm client
 	$(BIN)/python -m pipedrive_orchestration_tests.fidelity
 
 constraints: ## Resolve the dependencies anew and write their exact versions to constraints.txt
