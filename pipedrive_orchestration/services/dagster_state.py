@@ -8,7 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from pipedrive_orchestration.services.errors import DamagedStateError, ForbiddenStateError, UnusableHomeError
+from pipedrive_orchestration.services.errors import (
+    DamagedStateError,
+    ForbiddenStateError,
+    UnusableConfigurationError,
+    UnusableHomeError,
+)
 from pipedrive_orchestration.template import CONFIGURATION
 
 SQLITE_FILES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
@@ -29,6 +34,7 @@ def refuse_unusable(home: Path) -> None:
 
     Raises:
         UnusableHomeError: Dagster cannot use a folder of that name.
+        UnusableConfigurationError: the configuration cannot be read.
         DamagedStateError: a file is no SQLite database; names all of them.
         ForbiddenStateError: a file cannot be read.
     """
@@ -45,12 +51,23 @@ def refuse_unusable(home: Path) -> None:
 def sqlite_folder(home: Path) -> Path | None:
     """The folder of Dagster's SQLite files, or None where its storage is another.
 
-    A configuration that cannot be read is left to Dagster, which says what is wrong with it.
+    Raises:
+        UnusableConfigurationError: the configuration cannot be read.
     """
+    file = home / CONFIGURATION
     try:
-        configuration = yaml.safe_load((home / CONFIGURATION).read_text(encoding="utf-8"))
+        configuration = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnusableConfigurationError(file, str(error.strerror)) from None
+    except UnicodeDecodeError:
+        raise UnusableConfigurationError(file, "it is no text in UTF-8") from None
+    except yaml.YAMLError as error:
+        raise UnusableConfigurationError(file, f"it is not YAML: {error}") from None
+    try:
         return home / str(configuration["storage"]["sqlite"]["base_dir"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (KeyError, TypeError):
         return None
 
 

@@ -15,7 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.services.dagster_internals import InstanceKeyValues, ScheduleStates
 from pipedrive_orchestration.services.dagster_state import refuse_unusable
-from pipedrive_orchestration.services.errors import ForbiddenStateError, UnreadableStateError
+from pipedrive_orchestration.services.errors import (
+    ForbiddenStateError,
+    UnreadableStateError,
+    UnusableConfigurationError,
+)
 from pipedrive_orchestration.services.names import DEFAULT_NAMES, LOCATION, DagsterNames
 from pipedrive_orchestration.services.web_server import check_listening, reload_sources
 from pipedrive_orchestration.settings import Settings, export
@@ -106,12 +110,16 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """Dagster's instance in the home folder, which its runs find as well.
 
     Raises:
-        NotLaidOutError: as `use_home` does.
+        NotLaidOutError, StateError: as `use_home` does, and where Dagster does not take its configuration.
     """
     use_home(settings)
     # Two processes that make the tables of a fresh storage at once would be in each other's way.
     with FileLock(settings.state.resolve() / "opening.lock", thread_local=False):
-        return dg.DagsterInstance.get()
+        try:
+            return dg.DagsterInstance.get()
+        except dg.DagsterInvalidConfigError as error:
+            reason = "; ".join(problem.message for problem in error.errors)
+            raise UnusableConfigurationError(settings.home.resolve() / CONFIGURATION, reason) from None
 
 
 def use_home(settings: Settings) -> None:

@@ -103,6 +103,21 @@ class ForbiddenStateError(StateError):
         )
 
 
+class UnusableConfigurationError(StateError):
+    """A configuration of Dagster's that cannot be read, or says what Dagster does not know.
+
+    Args:
+        file: the file.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(
+            f"{file} cannot be used: {' '.join(reason.split()).rstrip('.')}. Mend it, or move it away: "
+            "`init` then lays out a new one."
+        )
+
+
 class UnreadableStateError(StateError):
     """An answer of the database of Dagster's state that nobody expected.
 

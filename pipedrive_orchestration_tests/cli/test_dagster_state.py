@@ -44,6 +44,16 @@ def test_damage_behind_the_head_is_a_sentence_too(listed: Project) -> None:
     assert ended.err.startswith("Dagster's state cannot be used: ")
 
 
+@pytest.mark.parametrize("content", [b"storage: [", b"\xff\xfe\x00", b"storge: {}"])
+def test_a_configuration_that_dagster_cannot_use_is_a_sentence(project: Project, content: bytes) -> None:
+    configuration = project.folder / "dagster.yaml"
+    configuration.write_bytes(content)
+    ended = project.run("list")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(f"{configuration} cannot be used: ")
+    assert "Mend it" in ended.err
+
+
 @pytest.mark.parametrize(("name", "code"), [("50%20off", 2), ("why?", 2), ("100%", 0), ("a b # c", 0)])
 def test_a_folder_whose_name_dagster_cannot_use(
     project: Project, name: str, code: int, monkeypatch: pytest.MonkeyPatch
