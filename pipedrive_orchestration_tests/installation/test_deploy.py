@@ -20,6 +20,7 @@ from dagster._core.instance.ref import InstanceRef
 from pipedrive_orchestration.cli.app import OUTLINES
 from pipedrive_orchestration.orchestration import snapshot_storage
 from pipedrive_orchestration.orchestration.celery_launcher import WatchedCeleryRunLauncher
+from pipedrive_orchestration.orchestration.run_monitoring import WatchedRunLauncher
 from pipedrive_orchestration.orchestration.snapshot_storage import DatabaseSnapshotStorage
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.template import PARTS
@@ -201,6 +202,15 @@ def test_the_instance_is_what_its_file_says(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(instance.run_launcher, WatchedCeleryRunLauncher)
     assert instance.defs_state_storage_data is not None
     assert isinstance(instance.defs_state_storage, DatabaseSnapshotStorage)
+
+
+def test_the_dagster_yaml_that_0_1_0_laid_out_names_what_is_still_there(tmp_path: Path) -> None:
+    """Such a file is its user's, and no new version changes it."""
+    present = (CHECKOUT / "dagster.yaml").read_text()
+    first = present.replace("orchestration.run_monitoring", "orchestration.run_workers")
+    assert first != present
+    (tmp_path / "dagster.yaml").write_text(first)
+    assert isinstance(InstanceRef.from_dir(str(tmp_path)).run_launcher, WatchedRunLauncher)
 
 
 def test_the_limits_are_those_of_one_machine() -> None:
