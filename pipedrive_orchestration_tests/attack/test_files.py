@@ -134,7 +134,7 @@ def test_a_hostile_file_of_rows_is_a_sentence_or_rows(tmp_path: Path, name: str)
 
 
 def test_a_workbook_is_not_opened(tmp_path: Path) -> None:
-    with pytest.raises(InvalidBodyError, match=r"Must be a \.csv"):
+    with pytest.raises(InvalidBodyError, match="is a workbook: save its sheet as CSV"):
         headers_of(_workbook(tmp_path))
     assert not (tmp_path.parent.parent / "escaped").exists()
 
