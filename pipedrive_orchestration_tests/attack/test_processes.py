@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import subprocess
 import threading
@@ -29,13 +30,14 @@ __all__ = ["project", "small"]
 
 
 def test_a_process_that_dies_leaves_no_core_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = resource.getrlimit(resource.RLIMIT_CORE)
+    before, mask = resource.getrlimit(resource.RLIMIT_CORE), os.umask(0o022)
     seen = []
     monkeypatch.setattr(app, "app", lambda: seen.append(resource.getrlimit(resource.RLIMIT_CORE)[0]))
     try:
         app.main()
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, before)
+        os.umask(mask)
     assert seen == [0]
 
 
