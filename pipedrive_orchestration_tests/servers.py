@@ -54,12 +54,13 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        with (self.folder / f"{self.port}.log").open("ab") as log:
-            self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=log, stderr=log)
+        self.process = self._launch()
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                break
+                # What one that was killed has left needs a moment to end; systemd tries again as well.
+                time.sleep(0.5)
+                self.process = self._launch()
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 if subprocess.run(self.ready, check=False, capture_output=True).returncode == 0:
@@ -70,6 +71,10 @@ class Server:
         pytest.fail(
             f"{self.command[0]} does not listen: {(self.folder / f'{self.port}.log').read_text()[-2000:]}"
         )
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{self.port}.log").open("ab") as log:
+            return subprocess.Popen(self.command, cwd=self.folder, stdout=log, stderr=log)
 
     def kill(self) -> None:
         """End it as a power failure does."""

@@ -10,7 +10,7 @@ import pytest
 
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration_tests.orchestration.live import truth, wait_for
-from pipedrive_orchestration_tests.scale.cluster import Cluster, running_servers, source_of
+from pipedrive_orchestration_tests.scale.cluster import Cluster, Host, running_servers, source_of
 from pipedrive_orchestration_tests.servers import Server
 
 pytestmark = pytest.mark.scale
@@ -56,6 +56,11 @@ def under_way(cluster: Cluster, backfill: str) -> bool:
     return "STARTED" in runs_of(cluster, backfill)
 
 
+def at_work(cluster: Cluster) -> list[Host]:
+    """The workers that have read pages and not committed them yet."""
+    return [host for host in cluster.workers if list((host.folder / "staging").rglob("*.parquet"))]
+
+
 def end_of(cluster: Cluster, backfill: str) -> dict[str, object]:
     state = wait_for(
         "end of the back-fill",
@@ -98,13 +103,15 @@ def test_a_back_fill_goes_over_all_workers(cluster: Cluster, account: DemoServer
 
 def test_a_worker_is_killed_in_the_middle(cluster: Cluster, account: DemoServer) -> None:
     backfill = back_fill(cluster, "deals")
-    wait_for("run", lambda: under_way(cluster, backfill), seconds=90, pause=0.2)
-    for worker in cluster.workers[:2]:
+    killed = wait_for("pages of a run", lambda: at_work(cluster), seconds=90, pause=0.05)
+    for worker in killed:
         worker.kill()
-    state = end_of(cluster, backfill)
+    try:
+        state = end_of(cluster, backfill)
+    finally:
+        for worker in killed:
+            worker.start()
     assert "FAILURE" in runs_of(cluster, backfill), state
-    for worker in cluster.workers[:2]:
-        worker.start()
     gone_on_with(cluster, "deals")
     assert_right(cluster, account, "deals")
 
