@@ -7,7 +7,6 @@ before it on the same port. Whoever runs neither has no use for what they import
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -45,38 +44,7 @@ def run_web_server(before: Callable[[Any], Any]) -> None:
     with many_imports():
         cli: Any = import_module("dagster_webserver.cli")
     show_snapshots_in_place()
-    _follow_runs_without_gaps()
     make = cli.create_app_from_workspace_process_context
     # The name by which the server makes its application.
     cli.create_app_from_workspace_process_context = lambda *given, **named: before(make(*given, **named))
     cli.main()
-
-
-def _follow_runs_without_gaps() -> None:
-    """Let the page of a run show what the run did while the page began to follow it.
-
-    Dagster reads the events that there are, and then waits for the file of the run to change. What came in
-    between shows at the next change, which a run that has ended by then never makes; short runs end so soon.
-    """
-    sqlite: Any = import_module("dagster._core.storage.event_log.sqlite.sqlite_event_log")
-    storage = sqlite.SqliteEventLogStorage
-    watch = storage.watch
-
-    class OneAtATime(sqlite.SqliteEventLogStorageWatchdog):  # type: ignore[misc]  # it has no types
-        """Reads new events in one thread at a time, so that none is told twice."""
-
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            self._turn = threading.Lock()
-
-        def _process_log(self) -> None:
-            with self._turn:
-                super()._process_log()
-
-    def watch_and_read(self: Any, run_id: str, cursor: str | None, callback: Any) -> None:
-        watch(self, run_id, cursor, callback)
-        watchdog, _ = self._watchers[run_id][callback]
-        watchdog._process_log()  # noqa: SLF001
-
-    sqlite.SqliteEventLogStorageWatchdog = OneAtATime
-    storage.watch = watch_and_read
