@@ -18,11 +18,10 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pipedrive_orchestration.files import make_private_folder, replacing, sync_folder
 from pipedrive_orchestration.settings import Settings
 from pipedrive_orchestration.warehouse import Warehouse
+from pipedrive_orchestration.warehouse.locks import sole
 
 SUFFIX = ".ndjson"
 
@@ -116,16 +115,8 @@ class Inbox:
     def taking(self) -> Iterator[bool]:
         """A block in which no other process takes events; false where another one is at it."""
         make_private_folder(self.folder)
-        lock = FileLock(self.folder / ".lock", thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        with sole(self.folder / ".lock") as is_alone:
+            yield is_alone
 
     def remove(self, files: Sequence[Path]) -> None:
         """Forget files whose events are merged.
