@@ -172,13 +172,21 @@ def test_the_values_of_the_chart_say_what_the_other_files_say() -> None:
     assert deployment["image"] == web["image"] == daemon["image"]
     code = read("compose.yaml")["services"]["code"]["command"]
     assert deployment["codeServerArgs"] == code[code.index("-m") :]
-    assert deployment["includeInstance"] is True, "its pods would find no snapshot"
+    assert values["dagster-user-deployments"]["includeInstance"] is True, "its pods would find no snapshot"
+    (server,) = read("workspace.yaml")["load_from"]
+    location = server["grpc_server"]["location_name"]
+    assert web["workspace"]["servers"] == [
+        {"host": deployment["name"], "port": deployment["port"], "name": location}
+    ]
+    url = f"http://{values['global']['dagsterInstanceConfigMap'].removesuffix('-instance')}-webserver"
+    variables = {one["name"]: one["value"] for one in deployment["env"]}
+    assert variables["PIPEDRIVE_DAGSTER_URL"] == f"{url}:{web['service']['port']}"
     assert web["service"]["port"] == web["readinessProbe"]["httpGet"]["port"] > 1023
     for pod in (deployment, web, daemon):
         assert f"USER {pod['podSecurityContext']['runAsUser']}\n" in dockerfile()
     assert f"{values['global']['dagsterHome']} " in dockerfile()
     mounts = {mount["mountPath"] for mount in deployment["volumeMounts"]}
-    assert {one["value"] for one in deployment["env"] if one["name"] == "PIPEDRIVE_PROJECT"} == mounts
+    assert {variables["PIPEDRIVE_PROJECT"]} == mounts
     assert (
         values["additionalInstanceConfig"]["defs_state_storage"] == read("dagster.yaml")["defs_state_storage"]
     )
