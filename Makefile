@@ -37,8 +37,8 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(VENV)/installed-dev
-	$(BIN)/mypy
+types: $(VENV)/installed-types
+	PYTHONPATH=$(VENV)/types $(BIN)/python -m mypy
 
 tests: $(VENV)/installed-dev
 	$(BIN)/pytest
@@ -78,11 +78,13 @@ bench: $(VENV)/installed-dev ## Print figures
 fidelity: $(VENV)/installed-dev ## Read the demo account, and what was written, through Pipedrive's own npm client
 	$(BIN)/python -m pipedrive_orchestration_tests.fidelity
 
-constraints: ## Resolve the dependencies anew and write their exact versions to constraints.txt
+constraints: ## Resolve the dependencies anew and write their exact versions to constraints*.txt
 	rm -rf $(VENV)-fresh && $(PYTHON) -m venv $(VENV)-fresh
 	$(VENV)-fresh/bin/pip install --quiet "pip>=25.1"
 	$(VENV)-fresh/bin/pip install --quiet --group dev -e .
 	$(VENV)-fresh/bin/pip freeze --exclude-editable > constraints.txt
+	$(VENV)-fresh/bin/pip install --quiet --target $(VENV)-fresh/types --group types
+	$(VENV)-fresh/bin/pip freeze --path $(VENV)-fresh/types > constraints-types.txt
 	rm -rf $(VENV)-fresh
 
 clean: ## Remove what running made: state, data, caches
@@ -98,4 +100,9 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt "pip>=25.1"
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group dev
+	@touch $@
+
+$(VENV)/installed-types: $(VENV)/installed-dev constraints-types.txt
+	rm -rf $(VENV)/types
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r constraints-types.txt --target $(VENV)/types
 	@touch $@

@@ -27,7 +27,7 @@ import httpx
 
 from pipedrive_orchestration.api.keys import ApiKey, Scope, new_key
 from pipedrive_orchestration.sources import InMemoryKeyValues, SourceBody, SourceStore
-from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
+from pipedrive_orchestration.warehouse import Warehouse, quoted, schema
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, prepare_table
 
 COMMITS = 25
@@ -64,7 +64,7 @@ def write_rows(warehouse: Warehouse, slug: str, rows: int) -> None:
     named = ", ".join(quoted(column.key) for column in columns)
     begun = datetime.now(UTC) - timedelta(days=1)
     with warehouse.writing() as connection:
-        ledger.prepare(connection)
+        schema.prepare(connection)
         prepare_table(connection, slug, "BIGINT", columns, begun)
         for commit in range(COMMITS):
             connection.execute(

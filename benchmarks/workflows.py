@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse import Warehouse, schema
 from pipedrive_orchestration.warehouse.tables import Column, prepare_table
 from pipedrive_orchestration.workflows import Workflow
 from pipedrive_orchestration.workflows.actions.reach import Reach
@@ -92,7 +92,7 @@ def _workflow(slug: str, on_update: str) -> Workflow:
 
 def _fill(warehouse: Warehouse, records: int) -> None:
     with warehouse.writing() as connection:
-        ledger.prepare(connection)
+        schema.prepare(connection)
         prepare_table(connection, "persons", "BIGINT", _COLUMNS, datetime.now(UTC))
         connection.execute(_FILL, {"records": records})
         connection.execute(

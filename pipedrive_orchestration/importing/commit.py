@@ -26,7 +26,7 @@ from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, grid_start, windows_until
 from pipedrive_orchestration.pipedrive.fields import Field, encoded
 from pipedrive_orchestration.pipedrive.references import attributes_of, is_referenced
-from pipedrive_orchestration.warehouse import Warehouse, ledger, references
+from pipedrive_orchestration.warehouse import Warehouse, ledger, references, schema
 from pipedrive_orchestration.warehouse.account import KnownAccount, record_account
 from pipedrive_orchestration.warehouse.connection import MEMORY, MORE_MEMORY
 from pipedrive_orchestration.warehouse.field_history import (
@@ -184,7 +184,7 @@ class Committer:
             return
         # Who had to wait for a busy database already should not wait as long again to read the reason.
         with warehouse.with_patience(LAST_WORDS_SECONDS).writing() as connection:
-            ledger.prepare(connection)
+            schema.prepare(connection)
             ledger.record_import(connection, self._entry("failed", self._context.clock.now(), reason))
 
     def _commit(
@@ -252,7 +252,7 @@ class Committer:
         request, definition = self._context.request, self._context.definition
         source, object_type = request.source, request.source.type
         columns = definition.table
-        ledger.prepare(connection)
+        schema.prepare(connection)
         references.prepare(connection, _reference_tables(definition))
         ledger.record_interruptions(connection, source.slug, alive=imports_alive(request.staging))
         if not definition.field_notes:

@@ -99,6 +99,14 @@ class _Terms:
         return None if self.context.source.pull_existing else self.created.replace(microsecond=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Misfits:
+    """How many records have values that do not fit, and how many have no usable id."""
+
+    values: int
+    records: int
+
+
 def merge(
     connection: duckdb.DuckDBPyConnection,
     context: ImportContext,
@@ -128,16 +136,22 @@ def merge(
     if not files:
         return {}
     terms = _Terms(context, window_key, created, now, past, without_parents)
-    _collect(connection, files, terms)
+    misfits = _collect(connection, files, terms)
     _judge(connection, terms)
-    _insert(connection, terms)
-    _update(connection, terms)
+    counts = _counts(connection)
+    if any(each.inserted for each in counts.values()):
+        _insert(connection, terms)
+    if any(each.updated or each.removed for each in counts.values()):
+        _update(connection, terms)
     if terms.options.history:
         _keep_versions(connection, terms)
-    _quarantine(connection, terms)
+    _clear_quarantine(connection, terms)
+    if misfits.values:
+        _quarantine_values(connection, terms)
+    if misfits.records:
+        _quarantine_records(connection, terms)
     if terms.options.on_leave == "delete":
         _take_out(connection, terms)
-    counts = _counts(connection)
     incoming = "TABLE" if terms.selection.derived else "VIEW"
     connection.execute(
         f"DROP {incoming} incoming; DROP VIEW nameless; DROP TABLE verdicts; DROP TABLE outdated"
@@ -145,7 +159,7 @@ def merge(
     return counts
 
 
-def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms: _Terms) -> None:
+def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms: _Terms) -> _Misfits:
     """Make ``incoming``: every record once, in its newest state, with why it is removed if it is."""
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
     rows = f"read_parquet({listed}, filename = 'file', file_row_number = true) WHERE _id IS NOT NULL"
@@ -164,7 +178,13 @@ def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms
     )
     archived = "" if terms.options.include_archived else "WHEN _is_archived THEN 'archived' "
     newest = f"FROM {rows}"
-    if connection.execute("SELECT count(*) FROM outdated").fetchone() != (0,):
+    found = connection.execute(
+        "SELECT (SELECT count(*) FROM outdated), count(_misfits) FILTER (_id IS NOT NULL), "
+        f"count(*) FILTER (_id IS NULL) FROM read_parquet({listed})"
+    ).fetchone()
+    assert found is not None
+    outdated, *misfits = found
+    if outdated:
         newest += " AND (file, file_row_number) NOT IN (FROM outdated)"
     removal = f"CASE WHEN _is_deleted THEN 'deleted' {archived}WHEN NOT _matches THEN 'left_segment' END"
     if terms.selection.derived:
@@ -177,6 +197,7 @@ def _collect(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms
         f"CREATE OR REPLACE TEMP VIEW nameless AS SELECT unnest(_misfits).value AS record "
         f"FROM read_parquet({listed}) WHERE _id IS NULL"
     )
+    return _Misfits(*misfits)
 
 
 def _select_by_names(connection: duckdb.DuckDBPyConnection, newest: str, removal: str, terms: _Terms) -> None:
@@ -252,8 +273,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
 
 
 def _update(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
-    if not _any(connection, "verdict IN ('update', 'remove')"):
-        return
     keys = terms.keys
     # A removed record comes with its last values; its row keeps them and says since when it is gone.
     assignments = ", ".join(
@@ -328,12 +347,15 @@ def _keep_versions(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None
     connection.execute("DROP TABLE changed")
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
+def _clear_quarantine(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     connection.execute(
         "DELETE FROM import_ledger.quarantine WHERE source = ? AND record_id IN "
         "(SELECT _id::VARCHAR FROM verdicts WHERE verdict <> 'pass')",
         [terms.slug],
     )
+
+
+def _quarantine_values(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     kinds = ", ".join(f"({literal(column.key)}, {literal(column.field_type)})" for column in terms.columns)
     connection.execute(
         f"""
@@ -346,6 +368,9 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
         """,
         {"source": terms.slug, "import_id": terms.context.request.import_id, "now": terms.now},
     )
+
+
+def _quarantine_records(connection: duckdb.DuckDBPyConnection, terms: _Terms) -> None:
     connection.execute(
         """
         INSERT INTO import_ledger.quarantine
@@ -404,11 +429,6 @@ def update_names(
     ).fetchone()
     connection.execute("DROP TABLE renamed")
     return int(changed[0]) if changed else 0
-
-
-def _any(connection: duckdb.DuckDBPyConnection, condition: str) -> bool:
-    row = connection.execute(f"SELECT EXISTS (FROM verdicts WHERE {condition})").fetchone()
-    return bool(row and row[0])
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str | None, RowCounts]:

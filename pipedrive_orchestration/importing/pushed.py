@@ -44,7 +44,7 @@ from pipedrive_orchestration.pipedrive.fields import FieldList, decoded
 from pipedrive_orchestration.pipedrive.lookup import records_by_ids
 from pipedrive_orchestration.pipedrive.responses import Page
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, ledger, parents
+from pipedrive_orchestration.warehouse import Warehouse, ledger, parents, schema
 from pipedrive_orchestration.warehouse.field_history import field_list, last_fields
 from pipedrive_orchestration.warehouse.instances import duckdb_instance
 from pipedrive_orchestration.warehouse.ledger import Watermark
@@ -145,7 +145,7 @@ def let_parents_be_due(
             [list(child_ids)],
         ).fetchall()
         due = {*parent_ids, *(parent_id for (parent_id,) in of_children)}
-        parents.prepare(connection)
+        schema.prepare(connection)
         parents.forget(connection, source.slug, due)
     return bool(due)
 

@@ -44,9 +44,10 @@ from pipedrive_orchestration.pipedrive.fields import Field
 from pipedrive_orchestration.pipedrive.object_types import ObjectType
 from pipedrive_orchestration.pipedrive.references import attributes_of
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import ledger, references
+from pipedrive_orchestration.warehouse import references
 from pipedrive_orchestration.warehouse.instances import duckdb_instance
 from pipedrive_orchestration.warehouse.references import ReferenceTable, UnfilteredSource
+from pipedrive_orchestration.warehouse.schema import has_ledger
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, column_types
 
@@ -326,7 +327,7 @@ class References:
         if not request.warehouse.exists:
             return
         with request.warehouse.reading() as connection:
-            if not ledger.is_present(connection):
+            if not has_ledger(connection):
                 return
             types = column_types(connection, request.source.slug)
             for names in asked:
@@ -378,7 +379,7 @@ class References:
         self, connection: duckdb.DuckDBPyConnection, names: ReferenceNames, *, is_present: bool
     ) -> UnfilteredSource | None:
         """An unfiltered source whose names are no older than those that are known."""
-        if not ledger.is_present(connection):
+        if not has_ledger(connection):
             return None
         attributes = attributes_of(names.object_type.name)
         source = references.unfiltered_source(connection, names.object_type.name, attributes)

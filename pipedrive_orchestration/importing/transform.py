@@ -20,7 +20,7 @@ from pipedrive_orchestration.importing.casts import ID_TYPES, leaf_column, whole
 from pipedrive_orchestration.importing.definition import EVERYTHING, Selection, TypedColumn
 from pipedrive_orchestration.pipedrive.object_types import ObjectType, Parent
 from pipedrive_orchestration.pipedrive.responses import whole_characters
-from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, duckdb_instance, limit_memory
+from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, Setting, duckdb_instance, memory_settings
 from pipedrive_orchestration.warehouse.sql import literal, quoted
 
 MEMORY_BYTES = 350 * 1024 * 1024
@@ -31,6 +31,9 @@ BUFFERS_PER_RECORD = 8
 
 MAX_GROWTH = 3
 """The factor by which a record grows where each of its bytes is half a character that becomes U+FFFD."""
+
+_PURPOSE = "pages"
+"""What instances are for that are set up for pages, so that they need not be each time."""
 
 OF_PARENT = "-of-"
 """What stands before the id of a parent in the name of a page of its children."""
@@ -44,7 +47,7 @@ class Transform:
     record under ``id`` where it has none) and ``_page`` (which page the record came with; later pages
     sort later); those of children have ``_parent_id`` too. A filter that looks at derived properties is
     evaluated where the names are; then the files have what else it looks at as well. DuckDB puts what memory
-    does not hold into the folder ``spill_to``.
+    does not hold into a folder within ``spill_to``.
     """
 
     def __init__(
@@ -72,13 +75,14 @@ class Transform:
 
     @contextmanager
     def _connected(self, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb_instance() as connection:
-            limit_memory(connection, memory_limit)
-            connection.execute(
-                "SET threads = 1; SET TimeZone = 'UTC'; "
-                f"SET temp_directory = {literal(str(self._spill_to))}; SET preserve_insertion_order = false; "
-                f"SET disabled_optimizers = '{_useless_optimizers()}'"
-            )
+        settings: dict[str, Setting] = {
+            "threads": 1,
+            "temp_directory": str(self._spill_to / "spilled"),
+            "preserve_insertion_order": False,
+            "disabled_optimizers": _useless_optimizers(),
+        }
+        with duckdb_instance(_PURPOSE, settings | memory_settings(memory_limit)) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
             yield connection
 
     def write(self, pages: Sequence[Path], to: Path, *, longest: int) -> None:

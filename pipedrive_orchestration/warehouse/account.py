@@ -10,13 +10,7 @@ from datetime import datetime
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.catalog import has_table
-
-_DDL = """
-CREATE TABLE IF NOT EXISTS import_ledger.account (
-    domain VARCHAR, daily_tokens BIGINT, daily_tokens_left BIGINT, seen_at TIMESTAMPTZ
-)
-"""
+from pipedrive_orchestration.warehouse.schema import has_ledger, prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,7 @@ class KnownAccount:
 
 def known_account(connection: duckdb.DuckDBPyConnection) -> KnownAccount | None:
     """What is known of the account; None before an import has told."""
-    if not has_table(connection, "import_ledger", "account"):
+    if not has_ledger(connection):
         return None
     row = connection.execute(
         "SELECT domain, daily_tokens, daily_tokens_left, seen_at FROM import_ledger.account"
@@ -48,10 +42,9 @@ def known_account(connection: duckdb.DuckDBPyConnection) -> KnownAccount | None:
 
 def record_account(connection: duckdb.DuckDBPyConnection, account: KnownAccount) -> None:
     """Remember what an import was told; a domain that no answer of its own told stays."""
+    prepare(connection)
     before = known_account(connection)
     domain = account.domain or (before.domain if before else None)
-    if before is None:
-        connection.execute(_DDL)
     connection.execute("DELETE FROM import_ledger.account")
     connection.execute(
         "INSERT INTO import_ledger.account VALUES (?, ?, ?, ?)",

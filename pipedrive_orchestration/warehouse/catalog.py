@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.instances import another_connection
+from pipedrive_orchestration.warehouse.instances import aside
 from pipedrive_orchestration.warehouse.sql import quoted
 
 _seen: WeakKeyDictionary[duckdb.DuckDBPyConnection, set[tuple[str, str]]] = WeakKeyDictionary()
@@ -23,11 +23,7 @@ def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> 
 
 def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
     try:
-        # An error ends the transaction in which it comes, so this one is not the connection's.
-        with another_connection(connection) as other:
-            # Else a name that is that of a variable of ours is taken for it where there is no such table.
-            other.execute("SET python_enable_replacements = false")
-            other.execute(f"SELECT 1 FROM {quoted(schema, name)} LIMIT 0").fetchall()
+        aside(connection).execute(f"SELECT 1 FROM {quoted(schema, name)} LIMIT 0").fetchall()
     except duckdb.CatalogException:
         # Those that the connection's transaction has made are seen by it alone.
         found = connection.execute(

@@ -12,7 +12,7 @@ import os
 import random
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from functools import partial
@@ -25,7 +25,14 @@ from pipedrive_orchestration.files import make_private_folder
 from pipedrive_orchestration.settings import Settings, database_file
 from pipedrive_orchestration.warehouse.ducklake import DuckLake
 from pipedrive_orchestration.warehouse.errors import WarehouseError, unusable
-from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, ATTACHED, attached, limit_memory
+from pipedrive_orchestration.warehouse.instances import (
+    ALL_MEMORY,
+    ATTACHED,
+    Setting,
+    attached,
+    configure,
+    memory_settings,
+)
 from pipedrive_orchestration.warehouse.locks import locked, sole
 from pipedrive_orchestration.warehouse.migrations import NewerSchemaError, is_outdated, migrate
 from pipedrive_orchestration.warehouse.motherduck import connected_to_motherduck, is_motherduck, refuse_token
@@ -343,9 +350,6 @@ class Warehouse:
         with ExitStack() as opened:
             connection = self._connect(opened, read_only=read_only)
             connection.execute("SET TimeZone = 'UTC'")
-            if self._lake is None:
-                limit_memory(connection, self._memory)
-                connection.execute("SET preserve_insertion_order = false")
             yield connection
 
     def _connect(self, opened: ExitStack, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -375,21 +379,32 @@ class Warehouse:
             ) as connection:
                 yield connection
             return
-        if is_motherduck(self.database):
-            with connected_to_motherduck(self.database, self._motherduck_token) as connection:
-                yield connection
-            return
-        if self.path is None:
-            with duckdb.connect(self.database, read_only=read_only) as connection:
-                yield connection
-            return
+        settings = {"preserve_insertion_order": False, **memory_settings(self._memory)}
+        with ExitStack() as opened:
+            if is_motherduck(self.database):
+                connection = opened.enter_context(
+                    connected_to_motherduck(self.database, self._motherduck_token)
+                )
+                configure(connection, **settings)
+            elif self.path is None:
+                connection = opened.enter_context(duckdb.connect(self.database, read_only=read_only))
+                configure(connection, **settings)
+            else:
+                connection = opened.enter_context(self._attached(self.path, settings, read_only=read_only))
+            yield connection
+
+    @contextmanager
+    def _attached(
+        self, file: Path, settings: Mapping[str, Setting], *, read_only: bool
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         attach = partial(self.attach_to, name=ATTACHED, read_only=read_only)
         with ExitStack() as opened:
             try:
-                connection = opened.enter_context(attached(attach, self.path))
+                connection = opened.enter_context(attached(attach, file, settings=settings))
             except _IN_USE_HERE:
                 # Another part of this process has it open, which shares it if it does so in the same way.
                 connection = opened.enter_context(duckdb.connect(self.database, read_only=read_only))
+                configure(connection, **settings)
             yield connection
 
     def _unusable(self, error: duckdb.Error) -> WarehouseError:

@@ -8,18 +8,11 @@ from datetime import datetime
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.catalog import has_table
+from pipedrive_orchestration.warehouse.schema import has_ledger, prepare
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
 
 _TABLE = "import_ledger.contents"
-
-_DDL = f"""
-CREATE TABLE IF NOT EXISTS {_TABLE} (
-    source VARCHAR, record_id VARCHAR, path VARCHAR, sha256 VARCHAR, bytes BIGINT, kept_at TIMESTAMPTZ,
-    problem VARCHAR
-)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ def holders(connection: duckdb.DuckDBPyConnection, slug: str) -> list[Holder]:
 
 def contents_of(connection: duckdb.DuckDBPyConnection, slug: str) -> dict[str, Content]:
     """What is known of the contents of a source, by record."""
-    if not has_table(connection, "import_ledger", "contents"):
+    if not has_ledger(connection):
         return {}
     rows = connection.execute(
         f"SELECT record_id, path, sha256, bytes, kept_at, problem FROM {_TABLE} WHERE source = ?", [slug]
@@ -81,7 +74,7 @@ def record_contents(
     connection: duckdb.DuckDBPyConnection, slug: str, kept: Sequence[Content], gone: Sequence[str] = ()
 ) -> None:
     """Note what is kept of some records, and of which nothing is any more."""
-    connection.execute(_DDL)
+    prepare(connection)
     connection.execute(
         f"DELETE FROM {_TABLE} WHERE source = ? AND record_id IN (SELECT unnest(?::VARCHAR[]))",
         [slug, [*(each.record_id for each in kept), *gone]],

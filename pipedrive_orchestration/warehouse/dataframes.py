@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pipedrive_orchestration.warehouse.connection import MORE_MEMORY, Warehouse
+from pipedrive_orchestration.warehouse.instances import configure
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import (
     LABELED,
@@ -82,9 +83,8 @@ def _current_rows(warehouse: Warehouse, slug: str, *, labels: bool) -> Iterator[
         shown = [quoted(key) for key in column_types(connection, slug) if is_shown(key)]
         if not shown:
             raise NotImportedError(slug)
-        connection.execute("SET preserve_insertion_order = true")
         # Ids, JSON and the like come over as what they are, not as text.
-        connection.execute("SET arrow_lossless_conversion = true")
+        configure(connection, preserve_insertion_order=True, arrow_lossless_conversion=True)
         if labels:
             yield connection.sql(f"FROM {quoted(LABELED, slug)}")
         else:

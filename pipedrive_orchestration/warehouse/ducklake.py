@@ -29,12 +29,14 @@ from pipedrive_orchestration.warehouse.extensions import load_extension
 from pipedrive_orchestration.warehouse.instances import (
     ATTACHED,
     CONFIG,
+    Setting,
     another_connection,
     at_least,
     attached,
+    configure,
     connected,
     is_connected,
-    limit_memory,
+    memory_settings,
 )
 from pipedrive_orchestration.warehouse.object_storage import ObjectStorage, is_address
 from pipedrive_orchestration.warehouse.sql import literal
@@ -52,6 +54,8 @@ _PAUSE_SECONDS = 0.1
 
 _PURPOSE = "lakes"
 """What instances are for that have loaded the extensions of a lake."""
+
+_SETTINGS: dict[str, Setting] = {"preserve_insertion_order": False}
 
 _spilled: list[TemporaryDirectory[str]] = []
 """The folders of what does not fit into memory, which go with the process."""
@@ -146,13 +150,11 @@ class DuckLake:
         if self.file is not None:
             # To load an extension takes longer than what is done with it most often.
             attach = partial(self.attach_to, name=ATTACHED, read_only=read_only)
-            with attached(attach, self.file, _PURPOSE) as connection:
-                _set_up(connection)
-                limit_memory(connection, memory)
+            with attached(attach, self.file, _PURPOSE, _SETTINGS | memory_settings(memory)) as connection:
                 yield connection
         elif apart:
             with self._connect(partial(self.attach_to, read_only=read_only)) as connection:
-                limit_memory(connection, memory)
+                configure(connection, **memory_settings(memory))
                 yield connection
         else:
             kept = connected(self, lambda: self._connect(partial(self.attach_to, read_only=False)), _answers)
@@ -164,11 +166,10 @@ class DuckLake:
         try:
             attach(connection, ATTACHED)
             connection.execute(f"USE {ATTACHED}")
-            _set_up(connection)
             # No two instances may share one.
             spilled = TemporaryDirectory(prefix=".pipedrive-spilled-", ignore_cleanup_errors=True)
             _spilled.append(spilled)
-            connection.execute(f"SET temp_directory = {literal(f'{spilled.name}/duckdb')}")
+            configure(connection, **_SETTINGS, temp_directory=f"{spilled.name}/duckdb")
         except BaseException:
             connection.close()
             raise
@@ -330,10 +331,6 @@ class DuckLake:
 def _is_missing(error: duckdb.InvalidInputException) -> bool:
     """Whether an error says that there is no lake in a catalogue."""
     return "does not exist" in str(error)
-
-
-def _set_up(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("SET preserve_insertion_order = false")
 
 
 def _holds_files(connection: duckdb.DuckDBPyConnection, place: str) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.catalog import has_table
+from pipedrive_orchestration.warehouse.schema import has_ledger, prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def field_changes(connection: duckdb.DuckDBPyConnection, object_type: str, count
 
 def field_list(connection: duckdb.DuckDBPyConnection, object_type: str) -> str | None:
     """The fields of an object type as an import has last read them, if one has."""
-    if not has_table(connection, "import_ledger", "field_lists"):
+    if not has_ledger(connection):
         return None
     row = connection.execute(
         "SELECT content FROM import_ledger.field_lists WHERE object_type = ?", [object_type]
@@ -169,10 +169,7 @@ def record_field_list(
     """Keep the fields of an object type as they were read, for whoever must not ask."""
     if field_list(connection, object_type) == content:
         return
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS import_ledger.field_lists "
-        "(object_type VARCHAR, content VARCHAR, read_at TIMESTAMPTZ)"
-    )
+    prepare(connection)
     connection.execute("DELETE FROM import_ledger.field_lists WHERE object_type = ?", [object_type])
     connection.execute("INSERT INTO import_ledger.field_lists VALUES (?, ?, ?)", [object_type, content, now])
 

@@ -11,9 +11,11 @@ import math
 import os
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import duckdb
 
@@ -25,14 +27,11 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 """How an instance is made: nothing is fetched or loaded that nobody asked for."""
 
+Setting = str | int | bool
+"""The value of a setting of DuckDB."""
+
 KEPT = 2
 """How many a process keeps: one for the database, one for what is made of pages meanwhile."""
-
-SETTINGS = (
-    "arrow_lossless_conversion", "disabled_optimizers", "max_temp_directory_size", "memory_limit",
-    "preserve_insertion_order", "temp_directory", "threads",
-)  # fmt: skip
-"""What may be set of an instance as a whole; whatever is set else is a connection's own."""
 
 ATTACHED = "pipedrive_warehouse"
 """The name of a file's database in the instance. Nothing that is stored in the file has it."""
@@ -40,8 +39,45 @@ ATTACHED = "pipedrive_warehouse"
 ALL_MEMORY = "default"
 """The limit of memory that DuckDB takes by itself: four fifths of what the machine has."""
 
-_idle: dict[str, list[tuple[int, duckdb.DuckDBPyConnection]]] = {}
-"""The instances that nobody uses by what they are for, each with the process that made it."""
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class _Instance:
+    """An instance of the process that made it.
+
+    Attributes:
+        connection: the first one, of which those who use it get further ones.
+        settings: what is set of it as a whole.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    made_by: int = field(default_factory=os.getpid)
+    settings: dict[str, Setting] = field(default_factory=dict)
+
+    @property
+    def has_spilled(self) -> bool:
+        """Whether it has made its temporary folder, which it keeps as long as it is there itself."""
+        folder = self.settings.get("temp_directory")
+        return folder is not None and os.path.lexists(str(folder))
+
+    def set_up(self, settings: Mapping[str, Setting]) -> None:
+        """Let that be set and nothing else; each statement takes a sixth of a millisecond."""
+        changes = [
+            *(_default(name) for name in self.settings if name not in settings),
+            *(_set(name, value) for name, value in settings.items() if self.settings.get(name) != value),
+        ]
+        if changes:
+            self.connection.execute("; ".join(changes))
+        self.settings = dict(settings)
+
+
+_idle: dict[str, list[_Instance]] = {}
+"""The instances that nobody uses by what they are for."""
+
+_used: WeakKeyDictionary[duckdb.DuckDBPyConnection, _Instance] = WeakKeyDictionary()
+"""The instances of the connections that are in use."""
+
+_asides: WeakKeyDictionary[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection] = WeakKeyDictionary()
+"""The connections beside those that are in use."""
 
 _connected: dict[tuple[Hashable, int], duckdb.DuckDBPyConnection] = {}
 """Connections to catalogues elsewhere, by process: one that was forked cannot use its parent's."""
@@ -53,29 +89,44 @@ _limits: dict[tuple[Hashable, int], list[str]] = {}
 
 _limiting = threading.Lock()
 
-_of_parents: list[duckdb.DuckDBPyConnection] = []
+_of_parents: list[_Instance] = []
 """Instances of a process that has forked since; without their threads, they cannot even be closed."""
 
 
 @contextmanager
-def duckdb_instance(purpose: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+def duckdb_instance(
+    purpose: str = "", settings: Mapping[str, Setting] = {}
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to an instance that nobody else uses within the block, set up as a new one.
 
-    Nothing is to be left in it but extensions that it has loaded: tables are temporary, and what is attached
-    is detached.
+    Nothing is to be left in it but extensions that it has loaded: tables are temporary, what is attached is
+    detached, and what is set of the instance as a whole is set here or with `configure`.
 
     Args:
         purpose: what it is for; those of one purpose are not used for another.
+        settings: what is set of it as a whole.
     """
-    instance = _take(purpose)
+    instance = _take(purpose, settings)
     try:
-        with instance.cursor() as connection:
-            yield connection
+        with instance.connection.cursor() as connection:
+            _used[connection] = instance
+            try:
+                yield connection
+            finally:
+                _close_aside(connection)
     except BaseException:
         # What an error has left in it is not known.
-        instance.close()
+        instance.connection.close()
         raise
     _give_back(instance, purpose)
+
+
+def configure(connection: duckdb.DuckDBPyConnection, **settings: Setting) -> None:
+    """Set something of an instance as a whole until the connection is given back."""
+    if settings:
+        connection.execute("; ".join(_set(name, value) for name, value in settings.items()))
+    if connection in _used:
+        _used[connection].settings |= settings
 
 
 @contextmanager
@@ -89,7 +140,10 @@ def empty_database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def attached(
-    attach: Callable[[duckdb.DuckDBPyConnection], None], file: Path, purpose: str = ""
+    attach: Callable[[duckdb.DuckDBPyConnection], None],
+    file: Path,
+    purpose: str = "",
+    settings: Mapping[str, Setting] = {},
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a database of this machine, in an instance that nobody else uses within the block.
 
@@ -97,14 +151,17 @@ def attached(
         attach: attaches the database as `ATTACHED`.
         file: its file, beside which lies what does not fit into memory.
         purpose: see `duckdb_instance`.
+        settings: see there.
 
     Raises:
         duckdb.Error: it cannot be opened, such as one that an instance of this process has open.
     """
-    with suppress(_NotDetachedError), duckdb_instance(purpose) as connection:
+    beside = {"temp_directory": f"{file}.tmp"}
+    with suppress(_NotDetachedError), duckdb_instance(purpose, {**beside, **settings}) as connection:
         attach(connection)
-        connection.execute(f"USE {ATTACHED}; SET temp_directory = {literal(f'{file}.tmp')}")
+        connection.execute(f"USE {ATTACHED}")
         yield connection
+        _close_aside(connection)
         try:
             connection.execute(f"USE memory; DETACH {ATTACHED}")
         except duckdb.Error as error:
@@ -119,11 +176,35 @@ class _NotDetachedError(Exception):
 @contextmanager
 def another_connection(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     """A further connection to the database that one is connected to, for another thread or transaction."""
-    with connection.cursor() as other:
-        # It begins in the instance's own database; one that is not attached is that already.
-        with suppress(duckdb.Error):
-            other.execute(f"USE {ATTACHED}")
+    with _beside(connection) as other:
         yield other
+
+
+def aside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A further connection for questions whose errors would end the transaction of the first.
+
+    It stays as long as the first is used, and is asked by the same thread. It sees no variables of ours.
+    """
+    if connection not in _asides:
+        other = _asides[connection] = _beside(connection)
+        # Else a name that is that of a variable of ours is taken for it where there is no such table. In an
+        # instance that is locked down that is so already, and nothing can be set.
+        with suppress(duckdb.Error):
+            other.execute("SET python_enable_replacements = false")
+    return _asides[connection]
+
+
+def _beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    other = connection.cursor()
+    # It begins in the instance's own database; one that is not attached is that already.
+    with suppress(duckdb.Error):
+        other.execute(f"USE {ATTACHED}")
+    return other
+
+
+def _close_aside(connection: duckdb.DuckDBPyConnection) -> None:
+    if connection in _asides:
+        _asides.pop(connection).close()
 
 
 def connected(
@@ -192,9 +273,17 @@ def limit_memory(connection: duckdb.DuckDBPyConnection, limit: str) -> None:
 
     DuckDB 1.5 takes no share of the machine's memory where it is to be set.
     """
-    connection.execute(
-        "RESET memory_limit" if limit == ALL_MEMORY else f"SET memory_limit = {literal(limit)}"
-    )
+    if limit != ALL_MEMORY:
+        configure(connection, memory_limit=limit)
+        return
+    connection.execute("RESET memory_limit")
+    if connection in _used:
+        _used[connection].settings.pop("memory_limit", None)
+
+
+def memory_settings(limit: str) -> dict[str, Setting]:
+    """The same as settings of an instance that is taken."""
+    return {} if limit == ALL_MEMORY else {"memory_limit": limit}
 
 
 def is_connected(place: Hashable) -> bool:
@@ -202,31 +291,39 @@ def is_connected(place: Hashable) -> bool:
     return (place, os.getpid()) in _connected
 
 
-def _take(purpose: str) -> duckdb.DuckDBPyConnection:
+def _take(purpose: str, settings: Mapping[str, Setting]) -> _Instance:
     idle = _idle.setdefault(purpose, [])
     while True:
         try:
-            made_by, instance = idle.pop()
+            instance = idle.pop()
         except IndexError:
-            return duckdb.connect(config=CONFIG)
-        if made_by == os.getpid():
+            instance = _Instance(duckdb.connect(config=CONFIG))
+            instance.set_up(settings)
             return instance
-        _of_parents.append(instance)
+        if instance.made_by != os.getpid():
+            _of_parents.append(instance)
+            continue
+        try:
+            instance.set_up(settings)
+        except duckdb.Error:
+            # What is in its memory does not fit into so little.
+            instance.connection.close()
+            continue
+        return instance
 
 
-def _give_back(instance: duckdb.DuckDBPyConnection, purpose: str) -> None:
-    as_new = (
-        f"SET {setting} = {literal(str(CONFIG[setting]))}" if setting in CONFIG else f"RESET {setting}"
-        for setting in SETTINGS
-    )
-    try:
-        instance.execute("; ".join(as_new))
-    except duckdb.Error:
-        # Once it has written to its temporary folder, it takes no other.
-        instance.close()
-        return
+def _give_back(instance: _Instance, purpose: str) -> None:
     idle = _idle.setdefault(purpose, [])
-    if len(idle) < KEPT:
-        idle.append((os.getpid(), instance))
+    if len(idle) < KEPT and not instance.has_spilled:
+        idle.append(instance)
     else:
-        instance.close()
+        instance.connection.close()
+
+
+def _default(setting: str) -> str:
+    """A statement by which a setting is what it was when the instance was made."""
+    return _set(setting, str(CONFIG[setting])) if setting in CONFIG else f"RESET {setting}"
+
+
+def _set(setting: str, value: Setting) -> str:
+    return f"SET {setting} = {literal(value) if isinstance(value, str) else value}"

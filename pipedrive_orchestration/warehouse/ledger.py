@@ -13,51 +13,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.catalog import has_table
-from pipedrive_orchestration.warehouse.migrations import stamp
+from pipedrive_orchestration.warehouse.schema import has_ledger
 from pipedrive_orchestration.warehouse.sql import quoted
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far two clocks may differ without one of them being called wrong."""
-
-_DDL = """
-CREATE SCHEMA IF NOT EXISTS import_ledger;
-CREATE TABLE IF NOT EXISTS import_ledger.imports (
-    import_id UUID, source VARCHAR, object_type VARCHAR, pull VARCHAR, windows VARCHAR[],
-    definition VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, status VARCHAR,
-    requests BIGINT, tokens BIGINT, bytes BIGINT,
-    rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT,
-    seconds DOUBLE, note VARCHAR, quarantined BIGINT, reconciles UUID
-);
-CREATE TABLE IF NOT EXISTS import_ledger.windows (
-    import_id UUID, source VARCHAR, "window" VARCHAR, pull_started_at TIMESTAMPTZ,
-    committed_at TIMESTAMPTZ,
-    rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_removed BIGINT,
-    definition VARCHAR, columns VARCHAR, reader VARCHAR, read_until TIMESTAMPTZ, doubt VARCHAR
-);
-CREATE TABLE IF NOT EXISTS import_ledger.watermarks (
-    source VARCHAR, watermark TIMESTAMPTZ, definition VARCHAR, changed_at TIMESTAMPTZ,
-    by_our_clock TIMESTAMPTZ, removals_until TIMESTAMPTZ
-);
-CREATE TABLE IF NOT EXISTS import_ledger.creations (
-    source VARCHAR, created_at TIMESTAMPTZ, at_pipedrive TIMESTAMPTZ
-);
-CREATE TABLE IF NOT EXISTS import_ledger.fields (
-    object_type VARCHAR, key VARCHAR, label VARCHAR, field_type VARCHAR, is_custom BOOLEAN,
-    valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ
-);
-CREATE TABLE IF NOT EXISTS import_ledger.field_options (
-    object_type VARCHAR, key VARCHAR, option_id VARCHAR, label VARCHAR,
-    valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ
-);
-CREATE TABLE IF NOT EXISTS import_ledger.quarantine (
-    source VARCHAR, record_id VARCHAR, property VARCHAR, field_type VARCHAR, value VARCHAR,
-    reason VARCHAR, import_id UUID, quarantined_at TIMESTAMPTZ
-);
-CREATE VIEW IF NOT EXISTS import_ledger.option_labels AS
-    SELECT object_type, key, option_id, arg_max(label, valid_from) AS label
-    FROM import_ledger.field_options GROUP BY ALL;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +75,6 @@ class ImportEntry:
         )
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the ledger's tables where they are missing."""
-    connection.execute(_DDL)
-    stamp(connection)
-
-
-def is_present(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the database has a ledger."""
-    return all(has_table(connection, "import_ledger", name) for name in ("imports", "watermarks"))
-
-
 def record_import(connection: duckdb.DuckDBPyConnection, entry: ImportEntry) -> None:
     """Write the import's row, in place of an earlier one of the same import."""
     connection.execute("DELETE FROM import_ledger.imports WHERE import_id = ?", [entry.import_id])
@@ -157,7 +106,7 @@ def last_import(connection: duckdb.DuckDBPyConnection, source: str) -> ImportEnt
 
 def last_imports(connection: duckdb.DuckDBPyConnection, sources: Collection[str]) -> dict[str, ImportEntry]:
     """The same of several sources, those that were never imported left out."""
-    if not is_present(connection):
+    if not has_ledger(connection):
         return {}
     names = ", ".join(ImportEntry.__slots__)
     rows = connection.execute(
@@ -199,7 +148,7 @@ class ImportDay:
 
 def import_days(connection: duckdb.DuckDBPyConnection, since: date) -> list[ImportDay]:
     """The days on which imports of any source ended, from that day on."""
-    if not is_present(connection):
+    if not has_ledger(connection):
         return []
     rows = connection.execute(
         """
@@ -215,7 +164,7 @@ def import_days(connection: duckdb.DuckDBPyConnection, since: date) -> list[Impo
 
 def least_tokens(connection: duckdb.DuckDBPyConnection, since: date) -> dict[str, int]:
     """What the cheapest pull of changes of each source has cost from that day on, by our clock in UTC."""
-    if not is_present(connection):
+    if not has_ledger(connection):
         return {}
     rows = connection.execute(
         "SELECT source, min(tokens) FROM import_ledger.imports WHERE status = 'succeeded' "
@@ -232,7 +181,7 @@ def tokens_of_ticks(connection: duckdb.DuckDBPyConnection, now: datetime) -> dic
         connection: to the warehouse.
         now: by our clock.
     """
-    if not is_present(connection):
+    if not has_ledger(connection):
         return {}
     rows = connection.execute(
         """
@@ -314,7 +263,7 @@ class Watermark:
 
 def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> Watermark | None:
     """How far a source's changes are loaded, if it was ever imported."""
-    if not is_present(connection):
+    if not has_ledger(connection):
         return None
     rows = connection.execute(f"{_WATERMARKS} WHERE source = ?", [source]).fetchall()
     return Watermark(*rows[0][1:]) if rows else None
@@ -322,7 +271,7 @@ def watermark_of(connection: duckdb.DuckDBPyConnection, source: str) -> Watermar
 
 def watermarks_of(connection: duckdb.DuckDBPyConnection, sources: Collection[str]) -> dict[str, Watermark]:
     """The same of several sources, those that were never imported left out."""
-    if not is_present(connection):
+    if not has_ledger(connection):
         return {}
     rows = connection.execute(f"{_WATERMARKS} WHERE list_contains(?, source)", [list(sources)]).fetchall()
     return {source: Watermark(*rest) for source, *rest in rows}

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.catalog import has_table
-
-VERSION = 6
-"""Raised by one whenever tables of ours change; the step that leads there is added to ``_STEPS``."""
-
-_TABLE = "import_ledger.schema_version"
+from pipedrive_orchestration.warehouse.schema import VERSION, prepare, stored_version
 
 
 class NewerSchemaError(Exception):
     """The database was written by a later version of this program."""
-
-
-def stored_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The version of a database; 0 before versions were kept, None where there is nothing of ours yet."""
-    if has_table(connection, "import_ledger", "schema_version"):
-        # All rows are fetched, since a result that is not read to its end keeps the connection busy.
-        ((version,),) = connection.execute(f"SELECT max(version) FROM {_TABLE}").fetchall()
-        return version or 0
-    return 0 if has_table(connection, "import_ledger", "imports") else None
 
 
 def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -51,15 +36,7 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     if is_outdated(connection):
         for step in _STEPS[stored_version(connection) or 0 :]:
             step(connection)
-        stamp(connection)
-
-
-def stamp(connection: duckdb.DuckDBPyConnection) -> None:
-    """Record that the tables are of the present version."""
-    if stored_version(connection) == VERSION:
-        return
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (version INTEGER, since TIMESTAMPTZ)")
-    connection.execute(f"INSERT INTO {_TABLE} VALUES (?, ?)", [VERSION, datetime.now(UTC)])
+        prepare(connection)
 
 
 def _keep_definitions(connection: duckdb.DuckDBPyConnection) -> None:
@@ -108,5 +85,6 @@ _STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     _keep_what_was_set_aside,
     _tell_what_reconciles,
     _keep_removals_apart,
+    prepare,
 )
 """The step at index ``n`` leads from version ``n`` to the next."""

@@ -12,19 +12,11 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from pipedrive_orchestration.warehouse import ledger
-from pipedrive_orchestration.warehouse.catalog import has_table
+from pipedrive_orchestration.warehouse.schema import has_ledger, prepare
 from pipedrive_orchestration.warehouse.sql import quoted
 from pipedrive_orchestration.warehouse.tables import ROWS, column_types
 
 _TABLE = "import_ledger.parents"
-
-_DDL = f"""
-CREATE TABLE IF NOT EXISTS {_TABLE} (
-    source VARCHAR, parent VARCHAR, version TIMESTAMPTZ, counted VARCHAR, definition VARCHAR,
-    read_at TIMESTAMPTZ
-)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +69,6 @@ class ParentReading:
     read_at: datetime
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table where it is missing."""
-    connection.execute(_DDL)
-
-
 def parents_to_read(
     connection: duckdb.DuckDBPyConnection, table: ChildTable, read_before: datetime | None
 ) -> list[ParentState]:
@@ -101,15 +88,11 @@ def parents_to_read(
         can_have = f"coalesce({counted} >= {table.least:d}, true)"
     elif counted != "NULL":
         can_have = f"{counted} IS NOT NULL"
-    is_known = has_table(connection, "import_ledger", "parents")
-    dealt_with = f"SELECT * FROM {_TABLE} WHERE source = $source" if is_known else _NOTHING
     rows = "SELECT NULL AS _parent_id, 0 AS rows WHERE false"
     if column_types(connection, table.slug):
         current = f"{quoted(ROWS, table.slug)} WHERE _is_current"
         rows = f"SELECT _parent_id, count(*) AS rows FROM {current} GROUP BY 1"
-    parameters = {"definition": table.definition, "read_before": read_before}
-    if is_known:
-        parameters["source"] = table.slug
+    parameters = {"source": table.slug, "definition": table.definition, "read_before": read_before}
     found = connection.execute(
         f"""
         WITH asked AS (
@@ -119,7 +102,7 @@ def parents_to_read(
                     OR l.counted IS DISTINCT FROM {counted}::VARCHAR
                     OR l.definition <> $definition AS is_changed
             FROM {quoted(ROWS, table.parents)} AS p
-            LEFT JOIN ({dealt_with}) AS l ON l.parent = p._id::VARCHAR
+            LEFT JOIN (SELECT * FROM {_TABLE} WHERE source = $source) AS l ON l.parent = p._id::VARCHAR
             LEFT JOIN ({rows}) AS c ON c._parent_id::VARCHAR = p._id::VARCHAR
             WHERE p._is_current
         )
@@ -130,12 +113,6 @@ def parents_to_read(
         parameters,
     ).fetchall()
     return [ParentState(*row) for row in found]
-
-
-_NOTHING = (
-    "SELECT NULL::VARCHAR AS parent, NULL::TIMESTAMPTZ AS version, NULL::VARCHAR AS counted, "
-    "NULL::VARCHAR AS definition, NULL::TIMESTAMPTZ AS read_at WHERE false"
-)
 
 
 def superseded(
@@ -205,7 +182,7 @@ def interrupted_since(
         now: the present instant.
         within: how long ago the last of them may have ended.
     """
-    if not ledger.is_present(connection):
+    if not has_ledger(connection):
         return None
     row = connection.execute(
         """

@@ -16,18 +16,11 @@ from datetime import datetime
 
 import duckdb
 
+from pipedrive_orchestration.warehouse import schema
 from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.sql import quoted
 
 REFERENCES = "pipedrive_references"
-
-_DDL = """
-CREATE SCHEMA IF NOT EXISTS import_ledger;
-CREATE TABLE IF NOT EXISTS import_ledger.reference_watermarks (object_type VARCHAR, watermark TIMESTAMPTZ);
-CREATE TABLE IF NOT EXISTS import_ledger.reference_revisions (
-    source VARCHAR, object_type VARCHAR, revision BIGINT
-);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, tables: Sequence[ReferenceTab
     """Make the tables where they are missing."""
     if not tables:
         return
-    connection.execute(_DDL)
+    schema.prepare(connection)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(REFERENCES)}")
     for table in tables:
         texts = "".join(f", {quoted(attribute)} VARCHAR" for attribute in table.attributes)

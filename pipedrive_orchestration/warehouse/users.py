@@ -10,18 +10,7 @@ from datetime import datetime
 import duckdb
 
 from pipedrive_orchestration.pipedrive.account import ConnectedUser
-from pipedrive_orchestration.warehouse.catalog import has_table
-
-_DDL = """
-CREATE TABLE IF NOT EXISTS import_ledger.users (
-    signature VARCHAR, company_id BIGINT, company VARCHAR, user_id BIGINT, "user" VARCHAR, is_admin BOOLEAN,
-    asked_at TIMESTAMPTZ
-);
-CREATE TABLE IF NOT EXISTS import_ledger.readers (
-    source VARCHAR, company_id BIGINT, company VARCHAR, user_id BIGINT, "user" VARCHAR, is_admin BOOLEAN,
-    since TIMESTAMPTZ
-);
-"""
+from pipedrive_orchestration.warehouse.schema import has_ledger, prepare
 
 _COLUMNS = 'company_id, company, user_id, "user", is_admin'
 
@@ -38,7 +27,7 @@ def reader_of(connection: duckdb.DuckDBPyConnection, source: str) -> ConnectedUs
 
 def last_reader(connection: duckdb.DuckDBPyConnection) -> ConnectedUser | None:
     """The user who has last begun to see the rows of any source, if that is known."""
-    if not has_table(connection, "import_ledger", "readers"):
+    if not has_ledger(connection):
         return None
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM import_ledger.readers ORDER BY since DESC LIMIT 1"
@@ -61,7 +50,7 @@ def record_reader(
 
 
 def _found(connection: duckdb.DuckDBPyConnection, table: str, column: str, key: str) -> ConnectedUser | None:
-    if not has_table(connection, "import_ledger", table):
+    if not has_ledger(connection):
         return None
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM import_ledger.{table} WHERE {column} = ?", [key]
@@ -79,7 +68,7 @@ def _record(
 ) -> None:
     if _found(connection, table, column, key) == user:
         return
-    connection.execute(_DDL)
+    prepare(connection)
     connection.execute(f"DELETE FROM import_ledger.{table} WHERE {column} = ?", [key])
     connection.execute(
         f"INSERT INTO import_ledger.{table} VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.ledger import is_present
+from pipedrive_orchestration.warehouse.schema import has_ledger
 from pipedrive_orchestration.warehouse.sql import quoted
 
 
@@ -100,7 +100,7 @@ def interrupted_import(
     Only attempts that asked for the same windows with the same definition, and began between ``since`` and
     ``until`` by our clock, are taken together.
     """
-    if not windows or not is_present(connection):
+    if not windows or not has_ledger(connection):
         return None
     attempts = connection.execute(
         """
@@ -176,7 +176,7 @@ _OF_ONE_WINDOW = {
 
 def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, WindowState]:
     """The last readings of a source's windows, by window key."""
-    if not is_present(connection):
+    if not has_ledger(connection):
         return {}
     rows = connection.execute(
         """

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, ledger
+from pipedrive_orchestration.warehouse import Warehouse, schema
 from pipedrive_orchestration.warehouse.tables import column_types
 from pipedrive_orchestration.workflows.diff import decide, record_decisions
 from pipedrive_orchestration.workflows.model import Sync, Workflow
@@ -48,7 +48,7 @@ def run_sync(warehouse: Warehouse, workflow: Workflow, source: Source) -> SyncRe
         raise LookupError(f"The workflow {workflow.slug} has no sync of the source {source.slug}.")
     began = time.monotonic()
     with warehouse.writing() as connection:
-        ledger.prepare(connection)
+        schema.prepare(connection)
         prepare(connection)
         prepare_table(connection, workflow)
         types = column_types(connection, sync.source)

@@ -17,7 +17,7 @@ from pipedrive_orchestration.sources import InvalidBodyError, Problem, Source
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.warehouse import Warehouse, quoted
 from pipedrive_orchestration.warehouse.catalog import tables_of
-from pipedrive_orchestration.warehouse.instances import CONFIG
+from pipedrive_orchestration.warehouse.instances import CONFIG, configure
 from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.warehouse.tables import PARENT_ID, ROWS, column_types
 from pipedrive_orchestration.writing.kinds import REFERENCES, SEVERAL, Property
@@ -197,7 +197,7 @@ class Matcher:
         """
         with warehouse.apart().reading() as connection:
             # Rows keep the order that they come in.
-            connection.execute("SET preserve_insertion_order = true")
+            configure(connection, preserve_insertion_order=True)
             if isinstance(self._source, FieldOptions):
                 self._source.load(connection)
                 table = {"label": "VARCHAR"}
@@ -225,7 +225,7 @@ class Matcher:
         try:
             if write.file is not None:
                 # A few bytes of a compressed file can stand for more than there is room for.
-                connection.execute(f"SET max_temp_directory_size = {literal(MOST_ROOM)}")
+                configure(connection, max_temp_directory_size=MOST_ROOM)
                 _number(connection, reader_of(self._project / write.file))
             elif write.workflow is not None:
                 _number(connection, quoted("workflows", write.workflow))
@@ -338,9 +338,10 @@ def answer_apart(connection: duckdb.DuckDBPyConnection, query: str, folder: Path
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection) -> None:
-    for setting in ("enable_external_access", "python_enable_replacements"):
-        connection.execute(f"SET {setting} = false")
-    connection.execute("SET lock_configuration = true")
+    configure(
+        connection,
+        enable_external_access=False, python_enable_replacements=False, lock_configuration=True,
+    )  # fmt: skip
 
 
 def _number(connection: duckdb.DuckDBPyConnection, origin: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
+from pipedrive_orchestration.warehouse import Warehouse, quoted, schema
 from pipedrive_orchestration.warehouse.field_history import LedgerField, record_fields
 from pipedrive_orchestration.warehouse.tables import ROWS, Column, prepare_table
 
@@ -23,7 +23,7 @@ def write_table(warehouse: Warehouse, slug: str, commits: Iterable[int], *, remo
     Every so many rows, one is not current.
     """
     with warehouse.writing() as connection:
-        ledger.prepare(connection)
+        schema.prepare(connection)
         prepare_table(connection, slug, "BIGINT", COLUMNS, FIRST_COMMIT)
         fields = [LedgerField(column.key, column.label, column.field_type, False) for column in COLUMNS]
         record_fields(connection, "deals", fields, FIRST_COMMIT)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipedrive_orchestration.orchestration.sensors.freshness import build_freshness_sensor
 from pipedrive_orchestration.services.freshness import GRACE, Lateness, freshness_of
 from pipedrive_orchestration.sources import next_ticks
-from pipedrive_orchestration.warehouse import ledger
+from pipedrive_orchestration.warehouse import ledger, schema
 from pipedrive_orchestration_tests.orchestration.conftest import source
 from pipedrive_orchestration_tests.orchestration.test_expiration import store_state
 
@@ -80,7 +80,7 @@ def test_the_sensor_reports_what_becomes_late_and_what_recovers(
 
     def load_until(watermark: datetime) -> None:
         with warehouse.writing() as connection:
-            ledger.prepare(connection)
+            schema.prepare(connection)
             moved = ledger.Watermark(watermark - SKEW, "x", by_our_clock=watermark)
             ledger.move_watermark(connection, "all_deals", moved, watermark - SKEW)
 

@@ -87,6 +87,7 @@ class Cluster(LiveDagster):
         environment: Mapping[str, str] = {},
     ) -> None:
         self.database, self.broker, self.storage = servers
+        self._workers = workers
         storage = self.storage
         where = variables_of(self.database)
         queue = f"redis://127.0.0.1:{self.broker.port}"
@@ -149,7 +150,10 @@ class Cluster(LiveDagster):
 
     def _write_settings(self) -> None:
         settings = yaml.safe_load((ROOT / "deploy" / "dagster.yaml").read_text())
-        settings["run_monitoring"] |= {"poll_interval_seconds": 2, "free_slots_after_run_end_seconds": 2}
+        settings["run_monitoring"] |= {
+            "poll_interval_seconds": 2, "free_slots_after_run_end_seconds": 2, "start_timeout_seconds": 60,
+        }  # fmt: skip
+        settings["concurrency"]["runs"]["max_concurrent_runs"] = self._workers
         (self.folder / "dagster.yaml").write_text(yaml.safe_dump(settings))
 
     def host(self, name: str) -> Host:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from pipedrive_orchestration.warehouse import ledger, tables
+from pipedrive_orchestration.warehouse import schema, tables
 from pipedrive_orchestration.warehouse.field_history import LedgerField, field_changes, record_fields
 from pipedrive_orchestration.warehouse.tables import Column
 
@@ -26,7 +26,7 @@ def test_fields_are_added_renamed_retyped_gone_and_back() -> None:
     ]
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        ledger.prepare(connection)
+        schema.prepare(connection)
         for day, fields in enumerate(states):
             record_fields(connection, "deals", fields, FIRST + timedelta(days=day))
         found = field_changes(connection, "deals", 20)
@@ -46,7 +46,7 @@ def test_a_type_that_comes_back_brings_values_back_even_of_what_is_gone() -> Non
     text = Column("size", "VARCHAR", "Size", "varchar")
     number = Column("size", "BIGINT", "Size", "int")
     with duckdb.connect() as connection:
-        ledger.prepare(connection)
+        schema.prepare(connection)
         tables.prepare_table(connection, "deals", "BIGINT", [text], FIRST)
         connection.execute("INSERT INTO pipedrive.deals (_id, size) VALUES (1, 'wide'), (2, '7'), (3, NULL)")
         tables.prepare_history(connection, "deals", "BIGINT", [text], FIRST)

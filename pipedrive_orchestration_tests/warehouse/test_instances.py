@@ -10,7 +10,13 @@ import duckdb
 import pytest
 
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
-from pipedrive_orchestration.warehouse.instances import ALL_MEMORY, SETTINGS, at_least, duckdb_instance
+from pipedrive_orchestration.warehouse.instances import (
+    ALL_MEMORY,
+    Setting,
+    at_least,
+    configure,
+    duckdb_instance,
+)
 
 
 def settings_of(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -21,11 +27,15 @@ def settings_of(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def test_what_one_has_set_or_made_the_next_does_not_find(tmp_path: Path) -> None:
     with duckdb_instance() as connection:
         untouched = settings_of(connection)
-        values = ("true", "'limit_pushdown'", "'1GB'", "'123MB'", "false", f"'{tmp_path}'", "1")
-        for setting, value in zip(SETTINGS, values, strict=True):
-            connection.execute(f"SET {setting} = {value}")
+    first: dict[str, Setting] = {"threads": 1, "disabled_optimizers": "limit_pushdown"}
+    with duckdb_instance(settings=first) as connection:
+        configure(
+            connection,
+            arrow_lossless_conversion=True, preserve_insertion_order=False, memory_limit="234MB",
+            temp_directory=str(tmp_path / "spilled"), max_temp_directory_size="1GB",
+        )  # fmt: skip
         connection.execute("SET TimeZone = 'Asia/Tokyo'; CREATE TEMP TABLE made AS SELECT 1")
-        assert len(settings_of(connection).items() - untouched.items()) > len(SETTINGS)
+        assert len(settings_of(connection).items() - untouched.items()) > 7
     with Warehouse(str(tmp_path / "warehouse.duckdb")).writing() as connection:
         connection.execute("CREATE TABLE here AS SELECT 1")
     with duckdb_instance() as connection:
@@ -35,8 +45,8 @@ def test_what_one_has_set_or_made_the_next_does_not_find(tmp_path: Path) -> None
 
 def test_one_that_has_spilled_or_failed_is_not_used_again(tmp_path: Path) -> None:
     for folder in (tmp_path / "first", tmp_path / "second"):
-        with duckdb_instance() as connection:
-            connection.execute(f"SET temp_directory = '{folder}'; SET memory_limit = '20MB'; SET threads = 1")
+        few: dict[str, Setting] = {"temp_directory": str(folder), "memory_limit": "20MB", "threads": 1}
+        with duckdb_instance(settings=few) as connection:
             connection.execute(
                 "CREATE TEMP TABLE large AS SELECT range, hash(range)::VARCHAR FROM range(2000000)"
             )
@@ -44,12 +54,15 @@ def test_one_that_has_spilled_or_failed_is_not_used_again(tmp_path: Path) -> Non
     with pytest.raises(duckdb.BinderException), duckdb_instance() as connection:
         connection.execute("CREATE TABLE left_behind AS SELECT 1; SELECT no_column")
     with duckdb_instance() as connection:
+        configure(connection, enable_external_access=False, lock_configuration=True)
+    with duckdb_instance() as connection:
         assert connection.execute("SHOW ALL TABLES").fetchall() == []
+        configure(connection, threads=1)
 
 
 def test_two_at_once_do_not_meet() -> None:
     with duckdb_instance() as one, duckdb_instance() as other:
-        one.execute("SET memory_limit = '100MB'")
+        configure(one, memory_limit="100MB")
         limit = "SELECT current_setting('memory_limit')"
         assert one.execute(limit).fetchall() != other.execute(limit).fetchall()
 

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipedrive_orchestration.warehouse import ledger, references, tables
+from pipedrive_orchestration.warehouse import references, schema, tables
 from pipedrive_orchestration.warehouse.references import ReferenceTable
 from pipedrive_orchestration.warehouse.tables import Column
 
@@ -30,7 +30,7 @@ COLUMNS = [
 def connection() -> duckdb.DuckDBPyConnection:
     """Rows whose references are known, unknown and empty."""
     connection = duckdb.connect()
-    ledger.prepare(connection)
+    schema.prepare(connection)
     references.prepare(connection, [USERS, DEALS])
     for table in (USERS, DEALS):
         names = ", ".join(f"'{table.object_type} {column} ' || id" for column in table.attributes)

@@ -12,7 +12,7 @@ import pytest
 from pipedrive_orchestration.importing import ImportReport, Pull
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
-from pipedrive_orchestration.warehouse.migrations import VERSION, stored_version
+from pipedrive_orchestration.warehouse.schema import VERSION, stored_version
 from pipedrive_orchestration_tests.exactness.truth import Kind
 from pipedrive_orchestration_tests.exactness.values import found
 from pipedrive_orchestration_tests.importing.canned import serving

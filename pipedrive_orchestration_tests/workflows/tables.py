@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from pipedrive_orchestration.warehouse import Warehouse, ledger, quoted
+from pipedrive_orchestration.warehouse import Warehouse, quoted, schema
 from pipedrive_orchestration.warehouse.instances import another_connection
 from pipedrive_orchestration.warehouse.tables import Column, prepare_table
 from pipedrive_orchestration_tests.clocks import PRESENT
@@ -31,7 +31,7 @@ class SourceTable:
     def create(self, *, is_imported: bool = True) -> SourceTable:
         """The first import begins, and has come to its end unless told otherwise."""
         with self.warehouse.writing() as connection:
-            ledger.prepare(connection)
+            schema.prepare(connection)
             prepare_table(connection, self.slug, "BIGINT", COLUMNS, PRESENT)
             if is_imported:
                 self._finish_import(connection)

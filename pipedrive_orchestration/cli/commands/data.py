@@ -32,6 +32,7 @@ from pipedrive_orchestration.cli.pages import (
 from pipedrive_orchestration.cli.spreadsheets import BYTE_ORDER_MARK, spreadsheet_cell
 from pipedrive_orchestration.sources import Source
 from pipedrive_orchestration.warehouse import Warehouse, quoted
+from pipedrive_orchestration.warehouse.instances import configure
 from pipedrive_orchestration.warehouse.sql import literal
 
 
@@ -151,7 +152,7 @@ def _export(warehouse: Warehouse, source: Source, layout: _Layout, output: Path 
     with tempfile.TemporaryDirectory(prefix=".pipedrive-export-", dir=folder) as temporary:
         written = Path(temporary) / "rows"
         with warehouse.apart().reading() as connection:
-            connection.execute(f"SET temp_directory = {literal(temporary)}")
+            configure(connection, temp_directory=temporary)
             types = columns_of(connection, source)
             cells = ", ".join(f"{layout.cell(key, type_)} AS {quoted(key)}" for key, type_ in types.items())
             query = f"SELECT {cells} {current_rows(source)} {limits}"
