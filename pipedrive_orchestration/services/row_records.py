@@ -12,10 +12,10 @@ from pipedrive_orchestration.workflows.actions.pipedrive import RecordOutcome, R
 from pipedrive_orchestration.workflows.model import PipedriveAction, Workflow
 from pipedrive_orchestration.writing import ledger
 from pipedrive_orchestration.writing.apply import NotAppliedError, apply_plan
-from pipedrive_orchestration.writing.execution import Status
 from pipedrive_orchestration.writing.ledger import LEFT_OUT, Entry, LedgerRow, PlanStatus
 from pipedrive_orchestration.writing.match import MatchedRow
 from pipedrive_orchestration.writing.model import Write, WriteFile
+from pipedrive_orchestration.writing.outcome import Status
 from pipedrive_orchestration.writing.permission import WritesNotAllowedError, require_permission
 from pipedrive_orchestration.writing.plan import Planning, make_plan
 

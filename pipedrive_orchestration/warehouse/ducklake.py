@@ -197,10 +197,24 @@ class DuckLake:
             if read_only or not _is_missing(error):
                 raise
         self._make_ready(connection)
-        self._refuse_files_of_others(connection)
-        self._attach(connection, name, read_only=read_only)
+        try:
+            self._refuse_files_of_others(connection)
+            self._attach(connection, name, read_only=read_only)
+        except (duckdb.Error, WarehouseError):
+            if not self._was_made_meanwhile(connection, name, read_only=read_only):
+                raise
         if self.file is not None:
             self.file.chmod(0o600)
+
+    def _was_made_meanwhile(
+        self, connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool
+    ) -> bool:
+        """Whether another process has made the lake since it was missing; then it is attached."""
+        try:
+            self._attach_present(connection, name, read_only=read_only)
+        except duckdb.Error:
+            return False
+        return True
 
     def _attach_present(self, connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> None:
         """Attach a lake that is there; see `_is_missing`."""

@@ -24,9 +24,11 @@ from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.writing import ledger
 from pipedrive_orchestration.writing.bundles import BATCH, bundles_of
 from pipedrive_orchestration.writing.changes import Change, Kind, operation_of, values_of
-from pipedrive_orchestration.writing.execution import SETTLING_SECONDS, Executor, Outcome, Status
+from pipedrive_orchestration.writing.current import CurrentRecords
+from pipedrive_orchestration.writing.execution import SETTLING_SECONDS, Executor
 from pipedrive_orchestration.writing.ledger import LedgerRow, Plan, PlanStatus
 from pipedrive_orchestration.writing.model import Write
+from pipedrive_orchestration.writing.outcome import Outcome, Status
 from pipedrive_orchestration.writing.permission import WrongPlanCompanyError, connected_writer
 from pipedrive_orchestration.writing.plan import Planning, definition_of
 from pipedrive_orchestration.writing.properties import Properties, read_properties
@@ -236,7 +238,7 @@ class _Application:
                     f"{self._plan.limit_tokens:,}. Apply the plan again to go on."
                 )
             batch = _Batch(rows)
-            await self._look_again(executor, properties, batch)
+            await self._look_again(CurrentRecords(client, self._writable), properties, batch)
             with self._warehouse.writing() as connection:
                 now = client.clock.now_at_pipedrive()
                 ledger.mark_sent(connection, self._plan.plan_id, batch.seen, now, str(user))
@@ -257,18 +259,18 @@ class _Application:
             left.append(client.daily_tokens_left)
         return max(1, min(BATCH, *(tokens // dearest for tokens in left)))
 
-    async def _look_again(self, executor: Executor, properties: Properties, batch: _Batch) -> None:
+    async def _look_again(self, records: CurrentRecords, properties: Properties, batch: _Batch) -> None:
         """Read the records of a batch again, and leave out what has moved."""
         known = [row for row in batch.rows if row.entry.kind != Kind.CREATE]
         keys = {key for row in known for key in (*row.entry.after, *row.entry.before)}
         ids = [str(row.entry.record_id) for row in known if not _is_restoration(row)]
-        records = await executor.read(ids, keys) if ids else {}
+        current = await records.read(ids, keys) if ids else {}
         for row in batch.rows:
             seq, change = row.entry.seq, row.change
             if row.entry.kind == Kind.CREATE or _is_restoration(row):
                 batch.changes[seq], batch.seen[seq] = change, {}
                 continue
-            record = records.get(str(row.entry.record_id))
+            record = current.get(str(row.entry.record_id))
             if record is None:
                 is_gone = change.kind is Kind.DELETE
                 reason = "It is gone already." if is_gone else "The record is gone."

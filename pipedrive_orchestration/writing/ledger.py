@@ -20,7 +20,7 @@ import msgspec
 from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.sql import literal
 from pipedrive_orchestration.writing.changes import Change, Kind, above_of
-from pipedrive_orchestration.writing.execution import Outcome, Status
+from pipedrive_orchestration.writing.outcome import Outcome, Status
 
 SCHEMA = "write_ledger"
 

@@ -11,7 +11,8 @@ from pipedrive_orchestration.pipedrive.requests import WRITABLE, WritableType
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
 from pipedrive_orchestration.sources.validation import did_you_mean
 from pipedrive_orchestration.writing.changes import Change, Kind, operation_of, values_of
-from pipedrive_orchestration.writing.execution import NAMES, Executor
+from pipedrive_orchestration.writing.current import CurrentRecords
+from pipedrive_orchestration.writing.execution import NAMES
 from pipedrive_orchestration.writing.kinds import Property, ValueRefusedError
 from pipedrive_orchestration.writing.names import AccountNames
 from pipedrive_orchestration.writing.properties import Properties, read_properties
@@ -190,8 +191,7 @@ async def prepare_restoration(client: Client, writable: WritableType, record_id:
         message = f"Pipedrive brings no deleted or archived {writable.name} back by its API."
         raise InvalidBodyError([Problem("type", "not_offered", message)])
     _check_id(writable, record_id)
-    executor = Executor(client, Properties(writable, ()))
-    record = await executor.read_whatever(record_id.lower())
+    record = await CurrentRecords(client, writable).read_whatever(record_id.lower())
     if record is None:
         raise UnknownRecordError(writable.name, record_id)
     key = next((key for key in ("is_deleted", "is_archived") if record.get(key) and writable.key(key)), None)
@@ -254,7 +254,7 @@ async def read_record(
     _check_id(writable, record_id)
     if writable.object_type is not None and writable.object_type.id_type == "uuid":
         record_id = record_id.lower()
-    found = await Executor(client, properties).read([record_id], given or ())
+    found = await CurrentRecords(client, writable).read([record_id], given or ())
     if record_id not in found:
         raise UnknownRecordError(writable.name, record_id)
     record = found[record_id]

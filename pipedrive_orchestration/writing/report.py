@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipedrive_orchestration.writing.execution import Status
 from pipedrive_orchestration.writing.ledger import LedgerRow, Plan
+from pipedrive_orchestration.writing.outcome import Status
 
 
 def plan_as_dict(plan: Plan, rows: Iterable[LedgerRow] | None = None) -> dict[str, Any]:

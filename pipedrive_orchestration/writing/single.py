@@ -13,8 +13,9 @@ from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.warehouse import Warehouse
 from pipedrive_orchestration.writing import ledger
 from pipedrive_orchestration.writing.changes import Kind
-from pipedrive_orchestration.writing.execution import Executor, Outcome, Status
+from pipedrive_orchestration.writing.execution import Executor
 from pipedrive_orchestration.writing.ledger import Entry, Plan, PlanStatus
+from pipedrive_orchestration.writing.outcome import Outcome, Status
 from pipedrive_orchestration.writing.permission import connected_writer
 from pipedrive_orchestration.writing.records import PreparedChange, UnknownRecordError
 

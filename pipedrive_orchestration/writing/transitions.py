@@ -22,7 +22,9 @@ from pipedrive_orchestration.pipedrive.requests import (
 )
 from pipedrive_orchestration.pipedrive.responses import data_of
 from pipedrive_orchestration.sources import InvalidBodyError, Problem
-from pipedrive_orchestration.writing.execution import SETTLING_SECONDS, Executor, Outcome, Status
+from pipedrive_orchestration.writing.current import CurrentRecords
+from pipedrive_orchestration.writing.execution import SETTLING_SECONDS
+from pipedrive_orchestration.writing.outcome import Outcome, Status
 from pipedrive_orchestration.writing.properties import Properties
 from pipedrive_orchestration.writing.records import name_of, read_record
 
@@ -68,7 +70,7 @@ async def merge(client: Client, writable: WritableType, record_id: str, survivor
         answer = await client.send("PUT", path, body, cost=MERGE_COST)
     except OutcomeUnknown as unknown:
         await asyncio.sleep(SETTLING_SECONDS)
-        if await Executor(client, Properties(writable, ())).read([record_id]):
+        if await CurrentRecords(client, writable).read([record_id]):
             return Outcome(Status.UNCERTAIN, survivor_id, reason=f"{unknown} The record is still there.")
         return Outcome(Status.DONE, survivor_id, reason="found merged")
     return Outcome(Status.DONE, survivor_id, request_id=answer.request_id)
@@ -105,7 +107,7 @@ async def convert(client: Client, writable: WritableType, record_id: str) -> Out
         answer = await client.send("POST", path, {}, cost=CONVERSION_COST)
     except OutcomeUnknown as unknown:
         await asyncio.sleep(SETTLING_SECONDS)
-        if await Executor(client, Properties(writable, ())).read([record_id]):
+        if await CurrentRecords(client, writable).read([record_id]):
             return Outcome(Status.UNCERTAIN, record_id, reason=f"{unknown} The record is still there.")
         return Outcome(Status.DONE, reason="found converted")
     conversion_id = str(answer.data["conversion_id"])
@@ -146,12 +148,12 @@ async def archive_project(client: Client, writable: WritableType, record_id: str
     Raises:
         PipedriveError: it was not made, or it is not known since the account cannot be read.
     """
-    executor = Executor(client, Properties(writable, ()))
+    records = CurrentRecords(client, writable)
     try:
         answer = await client.send("POST", archive_path(record_id), None, cost=ARCHIVE_COST)
     except OutcomeUnknown as unknown:
         await asyncio.sleep(SETTLING_SECONDS)
-        found = (await executor.read([record_id])).get(record_id)
+        found = (await records.read([record_id])).get(record_id)
         if found is not None and found.get("archive_time"):
             return Outcome(Status.DONE, record_id, reason="found archived")
         return Outcome(Status.UNCERTAIN, record_id, reason=f"{unknown} The project is not archived.")

@@ -14,8 +14,8 @@ from pipedrive_orchestration.pipedrive.requests import WRITABLE
 from pipedrive_orchestration.writing import ledger
 from pipedrive_orchestration.writing.apply import NotAppliedError
 from pipedrive_orchestration.writing.changes import Kind
-from pipedrive_orchestration.writing.execution import Status
 from pipedrive_orchestration.writing.ledger import Entry, LedgerRow, Plan, PlanStatus
+from pipedrive_orchestration.writing.outcome import Status
 from pipedrive_orchestration.writing.permission import connected_writer
 from pipedrive_orchestration.writing.plan import Planning, tokens_of
 

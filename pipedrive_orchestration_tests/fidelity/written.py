@@ -16,8 +16,9 @@ from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.client import Client
 from pipedrive_orchestration.pipedrive.object_types import CustomFields
 from pipedrive_orchestration.pipedrive.requests import WRITABLE
-from pipedrive_orchestration.writing.execution import Executor, Status
+from pipedrive_orchestration.writing.execution import Executor
 from pipedrive_orchestration.writing.kinds import CHOICES
+from pipedrive_orchestration.writing.outcome import Status
 from pipedrive_orchestration.writing.records import PreparedChange, prepare_creation, prepare_update
 from pipedrive_orchestration_tests.writing.samples import samples
 from pipedrive_orchestration_tests.writing.trial import WriteTrial

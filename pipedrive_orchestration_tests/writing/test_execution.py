@@ -17,7 +17,8 @@ from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent, Refused
 from pipedrive_orchestration.pipedrive.requests import WRITABLE
 from pipedrive_orchestration.writing.changes import Change, Kind
-from pipedrive_orchestration.writing.execution import Executor, Outcome, Status
+from pipedrive_orchestration.writing.execution import Executor
+from pipedrive_orchestration.writing.outcome import Outcome, Status
 from pipedrive_orchestration.writing.properties import read_properties
 from pipedrive_orchestration.writing.records import (
     PreparedChange,

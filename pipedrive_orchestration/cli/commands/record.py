@@ -34,9 +34,9 @@ from pipedrive_orchestration.warehouse import WarehouseError
 from pipedrive_orchestration.warehouse.catalog import has_table
 from pipedrive_orchestration.warehouse.field_history import labels_of_fields, labels_of_options
 from pipedrive_orchestration.writing.apply import apply_plan
-from pipedrive_orchestration.writing.execution import Outcome, Status
 from pipedrive_orchestration.writing.kinds import CHOICES
 from pipedrive_orchestration.writing.ledger import Entry, rows_of
+from pipedrive_orchestration.writing.outcome import Outcome, Status
 from pipedrive_orchestration.writing.permission import require_permission
 from pipedrive_orchestration.writing.plan import Planning
 from pipedrive_orchestration.writing.records import (

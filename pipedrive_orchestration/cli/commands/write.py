@@ -23,9 +23,9 @@ from pipedrive_orchestration.pipedrive.requests import PLANNED
 from pipedrive_orchestration.services.deployment import deployed
 from pipedrive_orchestration.services.writes import Writes
 from pipedrive_orchestration.writing.apply import ApplyProgress, ApplyReport, Listener
-from pipedrive_orchestration.writing.execution import Status
 from pipedrive_orchestration.writing.ledger import LedgerRow, Plan
 from pipedrive_orchestration.writing.model import Write
+from pipedrive_orchestration.writing.outcome import Status
 from pipedrive_orchestration.writing.permission import require_permission
 from pipedrive_orchestration.writing.report import (
     COLUMNS,
