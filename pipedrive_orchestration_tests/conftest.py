@@ -19,6 +19,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from pipedrive_orchestration import settings
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
+from pipedrive_orchestration.pipedrive import client
 from pipedrive_orchestration.warehouse import instances
 from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.clocks import INSTANT, PRESENT, set_clock
@@ -28,6 +29,8 @@ set_clock()
 if not FULL:
     # The processes of the tests share few cores, and threads that wait for each other cost more than they do.
     instances.CONFIG["threads"] = 1
+    # And what is tried again need not wait for an account that recovers.
+    client.PAUSE_SECONDS = 0.05
 
 # The tests start dozens of processes, and each of them would compile the same modules again.
 sys.dont_write_bytecode = False

@@ -197,6 +197,11 @@ _USUAL = Patience()
 # A page of 500 records is more than a megabyte, and every read of a part of it costs as much as 30 KB do.
 httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
+PAUSE_SECONDS = 0.5
+"""Before a request is sent for the second time; twice as long before each further time."""
+
+LONGEST_PAUSE_SECONDS = 20.0
+
 PACE_SHARE = 0.2
 """The share of the last answer in the average of how long answers take."""
 
@@ -520,7 +525,7 @@ def _host_of(location: str) -> str:
 
 
 def _backoff(tries: int) -> float:
-    return _jitter(min(0.25 * 2**tries, 20.0))
+    return _jitter(min(PAUSE_SECONDS * 2 ** (tries - 1), LONGEST_PAUSE_SECONDS))
 
 
 def _jitter(seconds: float) -> float:

@@ -252,8 +252,8 @@ def test_the_instance_is_that_of_several_hosts(
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(instance))
     InstanceRef.from_dir(str(tmp_path))
     there = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
-    for key in ("retention", "schedules", "sensors", "backfills", "run_monitoring", "defs_state_storage",
-                "telemetry", "nux"):  # fmt: skip
+    for key in ("retention", "schedules", "sensors", "backfills", "run_monitoring", "run_retries",
+                "defs_state_storage", "telemetry", "nux"):  # fmt: skip
         assert there[key].items() <= instance[key].items(), key
     assert instance["compute_logs"]["class"] == there["compute_logs"]["class"]
     assert instance["run_launcher"]["class"] == "K8sRunLauncher"
