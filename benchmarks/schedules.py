@@ -1,9 +1,9 @@
 """A thousand schedules in ten accounts of one code location: rounds of ticks, memory, a reload.
 
-``python -m benchmarks.schedules [--sources 1000] [--rounds 4]``. Dagster's state is in PostgreSQL, code server
-and web server are processes of their own, as in `deploy/`. The daemon is this process: it does what Dagster's
-daemon does, once for each round, with its clock a quarter of an hour later each time. A run that it launches
-succeeds at once, so what is measured is ticks and not imports.
+``python -m benchmarks.schedules [--sources 1000] [--rounds 4]``. Dagster's state is in PostgreSQL, code
+server and web server are processes of their own, as in `deploy/`. The daemon is this process: it does what
+Dagster's daemon does, once for each round, with its clock a quarter of an hour later each time. A run that it
+launches succeeds at once, so what is measured is ticks and not imports.
 """
 
 from __future__ import annotations

@@ -164,9 +164,9 @@ class Warehouse:
         """
         self.require_writable()
         with self._locked(), self._opened(read_only=False) as connection, self._turn(connection):
-            connection.begin()
             try:
                 self._migrate(connection)
+                connection.begin()
                 yield connection
                 connection.commit()
             except BaseException as error:
@@ -197,9 +197,7 @@ class Warehouse:
             if outdated:
                 self.require_writable()
                 with self._opened(read_only=False) as connection:
-                    connection.begin()
                     self._migrate(connection)
-                    connection.commit()
                 with self._opened(read_only=True) as connection:
                     yield connection
 

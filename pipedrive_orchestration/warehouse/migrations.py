@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.schema import VERSION, prepare, stored_version
+from pipedrive_orchestration.warehouse.schema import VERSION, make_tables, record_version, stored_version
 
 
 class NewerSchemaError(Exception):
@@ -28,15 +28,23 @@ def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take a database from its version to the present one, in the transaction of the caller.
+    """Take a database from its version to the present one, by a transaction for each step.
+
+    DuckDB 1.5 does not commit a table that is altered after it was updated.
+
+    Args:
+        connection: outside of a transaction.
 
     Raises:
         NewerSchemaError: a later version of this program wrote it.
     """
-    if is_outdated(connection):
-        for step in _STEPS[stored_version(connection) or 0 :]:
-            step(connection)
-        prepare(connection)
+    if not is_outdated(connection):
+        return
+    for version in range(stored_version(connection) or 0, VERSION):
+        connection.begin()
+        _STEPS[version](connection)
+        record_version(connection, version + 1)
+        connection.commit()
 
 
 def _keep_definitions(connection: duckdb.DuckDBPyConnection) -> None:
@@ -85,6 +93,6 @@ _STEPS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     _keep_what_was_set_aside,
     _tell_what_reconciles,
     _keep_removals_apart,
-    prepare,
+    make_tables,
 )
 """The step at index ``n`` leads from version ``n`` to the next."""

@@ -76,7 +76,6 @@ CREATE TABLE IF NOT EXISTS import_ledger.reference_watermarks (object_type VARCH
 CREATE TABLE IF NOT EXISTS import_ledger.reference_revisions (
     source VARCHAR, object_type VARCHAR, revision BIGINT
 );
-CREATE TABLE IF NOT EXISTS import_ledger.schema_version (version INTEGER, since TIMESTAMPTZ);
 CREATE VIEW IF NOT EXISTS import_ledger.option_labels AS
     SELECT object_type, key, option_id, arg_max(label, valid_from) AS label
     FROM import_ledger.field_options GROUP BY ALL;
@@ -103,10 +102,22 @@ def has_ledger(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables where they are missing."""
-    if has_ledger(connection):
-        return
+    if not has_ledger(connection):
+        make_tables(connection)
+        record_version(connection, VERSION)
+
+
+def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables where they are missing, and do not say yet that all are there."""
     connection.execute(_DDL)
-    row = [VERSION, datetime.now(UTC)]
+
+
+def record_version(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Record that the tables are those of a version."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS import_ledger.schema_version (version INTEGER, since TIMESTAMPTZ)"
+    )
+    row = [version, datetime.now(UTC)]
     connection.execute("INSERT INTO import_ledger.schema_version VALUES (?, ?)", row)
 
 

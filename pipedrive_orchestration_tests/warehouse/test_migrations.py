@@ -11,7 +11,7 @@ import pytest
 
 from pipedrive_orchestration.importing import ImportReport, Pull
 from pipedrive_orchestration.sources import Source
-from pipedrive_orchestration.warehouse import Warehouse, WarehouseError
+from pipedrive_orchestration.warehouse import Warehouse, WarehouseError, migrations
 from pipedrive_orchestration.warehouse.schema import VERSION, stored_version
 from pipedrive_orchestration_tests.exactness.truth import Kind
 from pipedrive_orchestration_tests.exactness.values import found
@@ -131,13 +131,26 @@ def test_a_reader_migrates_an_older_database(old: Path) -> None:
     assert version(old / "warehouse.duckdb") == VERSION
 
 
-def test_a_migration_that_is_interrupted_leaves_the_older_database(old: Path) -> None:
+def test_a_migration_that_is_interrupted_is_gone_on_with(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class PowerCut(Exception): ...
 
-    before = version(old / "warehouse.duckdb")
-    with pytest.raises(PowerCut), Warehouse(str(old / "warehouse.duckdb")).writing():
+    def power_cut(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("CREATE TABLE import_ledger.half_a_step AS SELECT 1")
         raise PowerCut
-    assert version(old / "warehouse.duckdb") == before
+
+    database = old / "warehouse.duckdb"
+    steps, before = migrations._STEPS, version(database)
+    assert before is not None
+    for number in range(before, VERSION):
+        with monkeypatch.context() as patched:
+            patched.setattr(migrations, "_STEPS", (*steps[:number], power_cut, *steps[number + 1 :]))
+            with pytest.raises(PowerCut), Warehouse(str(database)).writing():
+                raise AssertionError
+        assert version(database) == number
+    assert imported(old, people(), Pull.WINDOW).rows.changed == 0
+    assert version(database) == VERSION
+    tables = query(old, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'import_ledger'")
+    assert ("half_a_step",) not in tables
 
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:

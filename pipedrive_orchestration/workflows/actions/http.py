@@ -177,7 +177,7 @@ def take_answer(
         f"{literal(f'{action.name}: the output {output.key} {REASONS[output.type][1]}.')}"
         for output, raw in zip(action.outputs, raws.values(), strict=True)
     ]
-    named = f"{literal(action.name + ': ')} || left(error, 500)"
+    named = f"{literal(action.name + ': ')} || left(error::VARCHAR, 500)"
     error = f"CASE WHEN error IS NOT NULL THEN {named} {' '.join(wrong)} END"
     if action.outputs:
         assignments = ", ".join(
