@@ -100,7 +100,11 @@ class Committer:
         self._context.reporter.noted(sentences)
 
     async def commit(
-        self, files: Sequence[Path], removed: Sequence[RemovedId], windows: Sequence[Window]
+        self,
+        files: Sequence[Path],
+        removed: Sequence[RemovedId],
+        windows: Sequence[Window],
+        parts: Sequence[Window] = (),
     ) -> None:
         """Merge typed files, mark removals, and record that windows are complete.
 
@@ -108,11 +112,16 @@ class Committer:
             files: typed files not yet merged.
             removed: records found to be gone.
             windows: windows of which everything has been read.
+            parts: of other windows, what has been read of them from their beginnings on.
 
         Raises:
             WarehouseError: the database cannot be opened or written; nothing of this commit was.
         """
-        await asyncio.to_thread(self._commit, files, removed, windows, is_last=False)
+        before = self.totals.rows
+        await asyncio.to_thread(self._commit, files, removed, (*windows, *parts), is_last=False)
+        if not windows:
+            self._report(before)
+            return
         for window in windows:
             rows = self.totals.by_window.get(window.key, RowCounts())
             self._context.reporter.committed(window, replace(rows, current=self.totals.current))
@@ -377,7 +386,7 @@ class Committer:
             import_id=context.request.import_id,
             source=context.source.slug,
             window=window.key,
-            pull_started_at=context.began,
+            pull_started_at=window.begun or context.began,
             committed_at=now,
             rows_read=rows.read,
             rows_inserted=rows.inserted,

@@ -96,7 +96,7 @@ def windows_in_doubt(
             continue
         reason = doubt_of(state, reading, now, after)
         if reason is not None:
-            begun = _rest_of(window, state.part, reading, now - after)
+            begun = rest_of(window, state.part, reading, now - after)
             found.append((state.read_at or context.created, DoubtfulWindow(begun, reason)))
     return [window for _, window in sorted(found, key=lambda each: (each[0], each[1].window.key))]
 
@@ -152,8 +152,8 @@ def _changed_columns(before: str | None, after: str) -> list[str]:
     return [key for key, sql_type in json.loads(after).items() if known.get(key) != sql_type]
 
 
-def _rest_of(window: Window, part: WindowPart | None, reading: Reading, since: datetime) -> Window:
-    """What is left of a window after a part that was read in the same way and not long ago."""
+def rest_of(window: Window, part: WindowPart | None, reading: Reading, since: datetime) -> Window:
+    """What is left of a window after a part that was read in the same way since an instant."""
     if part is None or part.read_at < since:
         return window
     is_same = (part.definition, part.columns, part.reader) == (
@@ -161,7 +161,7 @@ def _rest_of(window: Window, part: WindowPart | None, reading: Reading, since: d
         reading.columns,
         reading.reader,
     )
-    return replace(window, start=part.read_until) if is_same else window
+    return replace(window, start=part.read_until, begun=part.read_at) if is_same else window
 
 
 def _affordable(

@@ -16,6 +16,7 @@ from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.prior_state import PriorState
 from pipedrive_orchestration.importing.reference_names import tokens_of_names
 from pipedrive_orchestration.importing.references import References
+from pipedrive_orchestration.importing.removals import count_in_windows
 from pipedrive_orchestration.importing.report import Estimate, Pull
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.pipedrive.catalogue import BUILT_IN, RECENTS, RECENTS_SCOPES
@@ -68,15 +69,22 @@ async def _tokens_of(context: ImportContext, plan: PullPlan, prior: PriorState, 
     if plan.pull is Pull.CHANGES:
         feed = RECENTS.cost if object_type.recents_item else 0
         return object_type.list_cost + object_type.archived_cost + feed
-    resumes = plan.resumed_from is not None
     # Rows tell how many records there are only where every record has one.
     records = 0
-    if context.source.filters is None:
-        records = prior.rows_left if resumes else prior.rows_in_windows
+    if context.source.filters is None and plan.resumed_from is None:
+        records = prior.rows_in_windows
     if not records:
-        newest = await newest_id(context.client, object_type)
-        records = newest - prior.rows if resumes else newest
+        records = await newest_id(context.client, object_type)
+        if plan.resumed_from is not None:
+            records = max(0, records - await asyncio.to_thread(_rows_committed, context, plan))
     return _tokens_for(context.source, records) + await names.estimate(records)
+
+
+def _rows_committed(context: ImportContext, plan: PullPlan) -> int:
+    """The number of rows that an interrupted pull has read and that are not read again."""
+    slug, asked, left = context.source.slug, plan.asked, plan.windows
+    with context.warehouse.reading() as connection:
+        return count_in_windows(connection, slug, asked) - count_in_windows(connection, slug, left)
 
 
 def savings(context: ImportContext, plan: PullPlan) -> list[str]:

@@ -9,8 +9,15 @@ from types import MappingProxyType
 
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import ALWAYS
-from pipedrive_orchestration.importing.plan import PullPlan
-from pipedrive_orchestration.importing.ranges import FetchedPage, Range, RangeReader
+from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
+from pipedrive_orchestration.importing.ranges import (
+    ANYWHERE,
+    Cuts,
+    FetchedPage,
+    LevelReader,
+    Range,
+    RangeReader,
+)
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.lookup import alone
@@ -28,12 +35,35 @@ MAX_CATCH_UPS = 10
 
 
 class Extraction:
-    """The pages of one pull. Iterate :meth:`pages` to its end, then :meth:`late_pages`."""
+    """The pages of one pull. Iterate :meth:`pages` to its end, then :meth:`late_pages`.
 
-    def __init__(self, context: ImportContext, plan: PullPlan) -> None:
+    Attributes:
+        is_affordable: whether the day's tokens suffice for all of it, as far as is known; if they do not, no
+            window is read at several places at once, so that what is read of it can be kept.
+    """
+
+    def __init__(self, context: ImportContext, plan: PullPlan, *, is_affordable: bool) -> None:
         self._context = context
         self._plan = plan
-        self._windows = self._reader(context.object_type.listing, plan.ranges, self._restricted())
+        self.is_affordable = is_affordable
+        self._windows = self._reader_of_windows()
+
+    def _reader_of_windows(self) -> RangeReader | LevelReader:
+        plan, listing, archived = self._plan, self._context.object_type.listing, self._archived_beside
+        if archived is None:
+            cuts = Cuts([window.end for window in plan.windows], elsewhere=self.is_affordable)
+            return self._reader(listing, plan.ranges, self._restricted(), cuts)
+        query = {**self._context.definition.query, **self._restricted()}
+        lists = [(archived, query), (listing, query)]
+        return LevelReader(self._context.client, lists, plan.ranges, may_be_empty=plan.may_be_empty)
+
+    @property
+    def _archived_beside(self) -> Listing | None:
+        """The archived list, where it is read beside the other one: if not all of both can be read today."""
+        archived = self._context.object_type.archived_listing
+        if self.is_affordable or archived is None or not self._context.source.options.include_archived:
+            return None
+        return archived if archived.bounds is self._context.object_type.bounds else None
 
     @property
     def _is_newest_first(self) -> bool:
@@ -42,6 +72,10 @@ class Extraction:
     def covered(self, windows: Sequence[Window]) -> list[Window]:
         """The windows of which everything has been handed out by :meth:`pages`."""
         return self._windows.covered(windows)
+
+    def begun(self, windows: Sequence[Window]) -> list[Window]:
+        """The parts of the other windows, from their beginnings on, of which that is so."""
+        return self._windows.begun(windows, self._context.began - OVERLAP)
 
     @property
     def is_proof(self) -> bool:
@@ -73,7 +107,7 @@ class Extraction:
             yield self._snapshot(object_type.listing)
         elif plan.pull is Pull.WINDOW:
             is_wanted = plan.ranges and self._context.source.options.include_archived
-            if object_type.archived_listing and is_wanted:
+            if object_type.archived_listing and is_wanted and not self._archived_beside:
                 yield self._archived(object_type.archived_listing)
             yield self._latest(object_type.listing) if self._is_newest_first else self._windows.pages()
         else:
@@ -107,8 +141,12 @@ class Extraction:
     def _has_read_to_its_end(self) -> bool:
         # One reader that goes on until nothing is left has met every record that moved ahead of it; one that
         # began with the latest has met none of these.
-        ranges, is_upwards = self._plan.ranges, not self._is_newest_first
-        return is_upwards and len(ranges) == 1 and ranges[0][1] is None and not self._windows.has_split
+        if self._is_newest_first or len(self._plan.ranges) != 1 or self._windows.has_split:
+            return False
+        ((since, until),) = self._plan.ranges
+        # A rest of the last window may begin after what has changed since its beginning was read.
+        reaches_back = since is None or since <= self._plan.changed_since(self._context)
+        return until is None and reaches_back
 
     def _archived(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
         if listing.bounds is Bounds.ORDER:
@@ -170,8 +208,8 @@ class Extraction:
         Readers that go upwards meet them where they come first, and where they come last if a reader
         goes on to the very end; after a split, none has.
         """
-        listing, ranges = self._context.object_type.listing, self._plan.ranges
-        if not ranges or ranges[0][0] is not None or listing.paging is Paging.OFFSET:
+        listing, asked = self._context.object_type.listing, self._plan.asked
+        if not asked or asked[0].start is not None or listing.paging is Paging.OFFSET:
             return
         if self._plan.updated != ALWAYS:
             # A filter that looks at `update_time` has no members without one.
@@ -204,11 +242,15 @@ class Extraction:
             since = began
 
     def _reader(
-        self, listing: Listing, ranges: Sequence[Range], extra: Mapping[str, str] = MappingProxyType({})
+        self,
+        listing: Listing,
+        ranges: Sequence[Range],
+        extra: Mapping[str, str] = MappingProxyType({}),
+        cuts: Cuts = ANYWHERE,
     ) -> RangeReader:
         query = {**self._context.definition.query, **extra}
         may_be_empty = self._plan.may_be_empty
-        return RangeReader(self._context.client, listing, query, ranges, may_be_empty=may_be_empty)
+        return RangeReader(self._context.client, listing, query, ranges, cuts, may_be_empty=may_be_empty)
 
 
 async def _one_after_another(

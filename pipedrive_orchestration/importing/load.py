@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
+from pathlib import Path
 
 from pipedrive_orchestration.importing.commit import Committer
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.extract import Extraction
 from pipedrive_orchestration.importing.plan import PullPlan
 from pipedrive_orchestration.importing.ranges import FetchedPage
-from pipedrive_orchestration.importing.reconcile import Reconciler
+from pipedrive_orchestration.importing.reconcile import Reconciler, Reconciliation
 from pipedrive_orchestration.importing.references import References
 from pipedrive_orchestration.importing.removals import RemovedId
 from pipedrive_orchestration.importing.staging import Staging
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window
-from pipedrive_orchestration.pipedrive.errors import PipedriveError
+from pipedrive_orchestration.pipedrive.errors import BudgetSpent, PipedriveError
 from pipedrive_orchestration.warehouse import Warehouse
 
 SECONDS_BETWEEN_COMMITS = 5.0
@@ -29,6 +30,10 @@ SECONDS_BETWEEN_COMMITS = 5.0
 
 SECONDS_BETWEEN_COMMITS_OF_A_LAKE = 120.0
 """The same where each commit makes files, which others read and somebody has to merge."""
+
+SHARE_OF_END = 20
+"""The day's tokens, divided by this, are kept for what has to be looked up at the end of a reading for which
+they do not suffice."""
 
 
 class Loader:
@@ -51,6 +56,7 @@ class Loader:
         self._reconciler = reconciler
         self._names = names
         self._committer = committer
+        self._pending = list(plan.windows)
 
     async def load(self, extraction: Extraction) -> list[RemovedId]:
         """Stage every page, and commit the plan's windows as they are complete.
@@ -59,18 +65,27 @@ class Loader:
             The removals that no window tells of, which the last commit has to mark.
 
         Raises:
-            PipedriveError: the account cannot be read; windows that were complete are committed.
+            PipedriveError: the account cannot be read; windows that were complete are committed, and the
+                beginnings of others.
             StagingError: pages cannot be staged.
             WarehouseError: the database cannot be opened or written.
         """
-        pending = await self._commit_while_reading(extraction)
-        committing = asyncio.create_task(self._reconcile_and_commit(pending, is_proof=extraction.is_proof))
         try:
-            async with aclosing(extraction.late_pages()) as late_pages:
-                async for page in late_pages:
-                    await self._stage(page)
-        finally:
-            await committing
+            await self._commit_while_reading(extraction)
+            left = list(self._pending)
+            committing = asyncio.create_task(self._reconcile_and_commit(left, is_proof=extraction.is_proof))
+            try:
+                async with aclosing(extraction.late_pages()) as late_pages:
+                    async for page in late_pages:
+                        await self._stage(page)
+            finally:
+                await committing
+        except PipedriveError:
+            # Where the user may have the last word it is all or nothing.
+            if not self._visibility.is_other:
+                with suppress(PipedriveError):
+                    await self._commit_remains(extraction)
+            raise
         await self._staging.type_staged()
         found = await self._reconciler.conclude(self._plan, self._staging.seen)
         self._committer.note(found.notes)
@@ -96,12 +111,14 @@ class Loader:
         self._committer.note(self._names.notes)
         await self._committer.finish(rows, removed)
 
-    async def _commit_while_reading(self, extraction: Extraction) -> list[Window]:
-        """Stage everything that is read first. Returns the windows that are left to be committed."""
-        pending = list(self._plan.windows)
+    async def _commit_while_reading(self, extraction: Extraction) -> None:
+        """Stage everything that is read first, and commit windows as they are complete."""
         committing: asyncio.Task[None] | None = None
         between = _seconds_between_commits(self._context.warehouse)
         due = time.monotonic() + between
+        client = self._context.client
+        if not extraction.is_affordable and (self._reconciler.may_miss or self._names.are_looked_up):
+            client.kept = (client.tokens_free or 0) // SHARE_OF_END
         try:
             async with aclosing(extraction.pages()) as pages:
                 async for page in pages:
@@ -112,23 +129,14 @@ class Loader:
                     # All or nothing where it is open whether the user may have the last word.
                     if self._visibility.is_other or self._reconciler.needs_everything:
                         continue
-                    if covered := extraction.covered(pending):
-                        await _finished(committing)
+                    await _finished(committing)
+                    if covered := extraction.covered(self._pending):
                         committing = asyncio.create_task(self._reconcile_and_commit(covered))
-                        pending = [window for window in pending if window not in covered]
                         due = time.monotonic() + between
             await self._staging.type_staged()
-        except PipedriveError:
-            await _finished(committing)
-            if self._visibility.is_other:
-                raise
-            # Where rows are missing, finding out why takes requests, which may fail for the same reason.
-            with suppress(PipedriveError):
-                await self._reconcile_and_commit(extraction.covered(pending))
-            raise
         finally:
+            client.kept = 0
             await _finished(committing)
-        return pending
 
     async def _reconcile_and_commit(self, windows: Sequence[Window], *, is_proof: bool = False) -> None:
         if not windows:
@@ -139,8 +147,61 @@ class Loader:
             await self._stage(FetchedPage(page))
         await self._staging.type_staged()
         rows = self._staging.take_typed()
-        await self._names.look_up(rows)
-        await self._committer.commit(rows, found.removed, windows)
+        try:
+            await self._names.look_up(rows)
+        except PipedriveError:
+            self._staging.give_back(rows)
+            raise
+        await self._commit(rows, found.removed, windows)
+
+    async def _commit_remains(self, extraction: Extraction) -> None:
+        """Commit what was read before reading failed: whole windows, and the beginnings of others."""
+        whole = extraction.covered(self._pending)
+        if not (read := [*whole, *extraction.begun(self._pending)]):
+            return
+        await self._staging.type_staged()
+        removed: list[RemovedId] = []
+        settled: list[Window] = []
+        async for windows, found in self._settled(read):
+            for page in found.pages:
+                await self._stage(FetchedPage(page))
+            removed += found.removed
+            settled += windows
+        await self._staging.type_staged()
+        if not settled:
+            return
+        rows = self._staging.take_typed()
+        try:
+            await self._names.look_up(rows)
+        except PipedriveError:
+            # What is shown of names comes with the next import; what a filter looks at cannot wait.
+            if self._names.decide:
+                raise
+        complete = [window for window in settled if window in whole]
+        parts = [window for window in settled if window not in whole]
+        await self._commit(rows, removed, complete, parts)
+
+    async def _settled(
+        self, windows: Sequence[Window]
+    ) -> AsyncIterator[tuple[Sequence[Window], Reconciliation]]:
+        """The windows of which it can be found out what became of rows that did not come, as tokens allow."""
+        try:
+            yield windows, await self._reconciler.reconcile(windows, self._staging.seen)
+        except BudgetSpent:
+            for window in windows:
+                # Where no row is missing there is nothing to be asked.
+                with suppress(BudgetSpent):
+                    yield [window], await self._reconciler.reconcile([window], self._staging.seen)
+
+    async def _commit(
+        self,
+        rows: Sequence[Path],
+        removed: Sequence[RemovedId],
+        windows: Sequence[Window],
+        parts: Sequence[Window] = (),
+    ) -> None:
+        await self._committer.commit(rows, removed, windows, parts)
+        self._pending = [window for window in self._pending if window not in windows]
 
     async def _stage(self, fetched: FetchedPage) -> None:
         await self._staging.add(fetched.page)

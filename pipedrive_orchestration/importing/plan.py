@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pipedrive_orchestration.importing.context import ImportContext
 from pipedrive_orchestration.importing.definition import (
@@ -14,6 +14,7 @@ from pipedrive_orchestration.importing.definition import (
     differ_only_in_values,
     is_same_filter,
 )
+from pipedrive_orchestration.importing.doubt import Reading, doubt_of, rest_of
 from pipedrive_orchestration.importing.filters.pushdown import askable, of_all
 from pipedrive_orchestration.importing.prior_state import PriorState
 from pipedrive_orchestration.importing.ranges import Range
@@ -22,7 +23,7 @@ from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.visibility import Visibility
 from pipedrive_orchestration.importing.windows import Window, windows_until
 from pipedrive_orchestration.pipedrive.catalogue import RECENTS_DAYS
-from pipedrive_orchestration.warehouse.window_readings import Interrupted
+from pipedrive_orchestration.warehouse.window_readings import WindowState
 
 OVERLAP = timedelta(minutes=5)
 """The time before the watermark at which a ``changes`` pull begins: changes can become visible late."""
@@ -35,7 +36,8 @@ class PullPlan:
     Attributes:
         pull: ``WINDOW`` also where a pull of changes has to read everything.
         asked: the windows that the pull is about; empty for snapshots and pulls of changes.
-        windows: those of them that are still to be read, to be reported when they are complete.
+        windows: those of them, or the rests of those, that are still to be read, to be reported when they are
+            complete.
         ranges: to be read; empty for snapshots, which are read in full.
         moves_watermark: whether the watermark moves at the end, to the instant at which the pull began.
         is_complete: whether everything that the user sees of the source will have been read.
@@ -44,7 +46,8 @@ class PullPlan:
         updated: the span that the ranges keep to: nothing that was changed outside satisfies the filter.
         rechecks: records to be read besides, which have not changed and may have become members or left.
         notes: why this is not the pull that was asked for, if it is not.
-        resumed_from: when the interrupted pull that is gone on with began, by Pipedrive's clock.
+        resumed_from: when the reading of what is not read again began, by Pipedrive's clock, where an
+            interrupted pull is gone on with.
         may_be_empty: whether an odd way to say that the list has no records is believed, since the source
             has none from it that could be lost.
     """
@@ -100,9 +103,11 @@ def make_plan(
             is_complete=True,
             may_be_empty=prior.listed_rows == 0,
         )
-    interrupted = None if visibility.is_other else prior.interrupted
+    reading = Reading.of(context.definition, visibility.user)
+    if visibility.is_other:
+        prior = replace(prior, interrupted={})
     if pull is Pull.WINDOW:
-        return _plan_windows(context, context.request.windows, prior, interrupted)
+        return _plan_windows(context, context.request.windows, prior, reading)
     reason = _reason_for_full_pull(context.definition, prior, context.began)
     if reason is None and rechecks is None:
         reason = "full pull: many names that the filter looks at have changed"
@@ -113,7 +118,7 @@ def make_plan(
             rechecks=tuple(rechecks or ()),
         )  # fmt: skip
     windows = tuple(windows_until(context.source, started_at))
-    everything = _plan_windows(context, windows, prior, interrupted)
+    everything = _plan_windows(context, windows, prior, reading)
     return replace(everything, moves_watermark=True, notes=(reason, *everything.notes))
 
 
@@ -125,7 +130,7 @@ def _may_leave_out(definition: Definition, prior: PriorState) -> bool:
 
 
 def _plan_windows(
-    context: ImportContext, windows: tuple[Window, ...], prior: PriorState, interrupted: Interrupted | None
+    context: ImportContext, windows: tuple[Window, ...], prior: PriorState, reading: Reading
 ) -> PullPlan:
     started_at, selection = context.started_at, context.definition.selection
     leaves_out = _may_leave_out(context.definition, prior)
@@ -141,12 +146,14 @@ def _plan_windows(
         updated=updated,
         may_be_empty=prior.listed_rows == 0,
     )
-    if interrupted is None:
+    left, resumed_from = _left_of(windows, prior.interrupted, reading)
+    if resumed_from is None:
         return plan
-    left = tuple(window for window in windows if window.key not in interrupted.windows)
+    begun = sum(window.begun is not None for window in left)
     note = (
-        f"goes on with the pull of {interrupted.started_at:%Y-%m-%d %H:%M} UTC, which ended early: "
+        f"goes on with the pull of {resumed_from:%Y-%m-%d %H:%M} UTC, which ended early: "
         f"{len(windows) - len(left)} of {len(windows)} windows are committed already"
+        + (f", and parts of {begun}" if begun else "")
     )
     return replace(
         plan,
@@ -154,8 +161,32 @@ def _plan_windows(
         ranges=tuple(ranges_of(left, started_at, updated)),
         is_complete=False,
         notes=(note,),
-        resumed_from=interrupted.started_at,
+        resumed_from=resumed_from,
     )
+
+
+def _left_of(
+    windows: Sequence[Window], readings: Mapping[str, WindowState], reading: Reading
+) -> tuple[tuple[Window, ...], datetime | None]:
+    """What earlier attempts have left to be read, and when the first reading began that need not be repeated.
+
+    Args:
+        windows: those that are asked for.
+        readings: those of the attempts, by window key; see `interrupted_readings`.
+        reading: how they would be read now.
+    """
+    left: list[Window] = []
+    began: list[datetime] = []
+    for window in windows:
+        state = readings.get(window.key, WindowState())
+        rest = rest_of(window, state.part, reading, datetime.min.replace(tzinfo=UTC))
+        if state.read_at is not None and doubt_of(state, reading, state.read_at, timedelta.max) is None:
+            began.append(state.read_at)
+            continue
+        left.append(rest)
+        if rest.begun is not None:
+            began.append(rest.begun)
+    return tuple(left), min(began, default=None)
 
 
 def _reason_for_full_pull(definition: Definition, prior: PriorState, now: datetime) -> str | None:

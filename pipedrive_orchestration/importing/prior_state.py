@@ -17,10 +17,14 @@ from pipedrive_orchestration.warehouse.field_history import last_fields
 from pipedrive_orchestration.warehouse.rows import count_current, count_not_archived
 from pipedrive_orchestration.warehouse.tables import Column, column_types
 from pipedrive_orchestration.warehouse.users import reader_of, user_of_signature
-from pipedrive_orchestration.warehouse.window_readings import Interrupted, interrupted_import
+from pipedrive_orchestration.warehouse.window_readings import WindowState, interrupted_readings
 
 RESUME_DAYS = 7
 """The days in which an interrupted pull can be gone on with; later it starts from the beginning."""
+
+LONGEST_PULL_DAYS = 28
+"""The days after which what an interrupted pull has read is read again, however often it was gone on with:
+the recents feed tells of removals for not much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,7 @@ class PriorState:
         definition: the fingerprint of what they were loaded for.
         columns: of the source's table, with the field they were made for.
         rows_in_windows: rows that the windows to be pulled hold already.
-        interrupted: an earlier attempt at the same windows that did not come to its end.
-        rows_left: rows in those windows that it has not committed.
+        interrupted: the readings of windows since the first attempt at them that has not come to its end.
         rows: current rows of the source.
         listed_rows: those of them that are in the list of live records, since they are not archived.
         user: whom the connection's secret belongs to, if that was asked before.
@@ -47,8 +50,7 @@ class PriorState:
     definition: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     rows_in_windows: int = 0
-    interrupted: Interrupted | None = None
-    rows_left: int = 0
+    interrupted: Mapping[str, WindowState] = field(default_factory=dict)
     rows: int = 0
     listed_rows: int = 0
     user: ConnectedUser | None = None
@@ -80,18 +82,19 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
         types = column_types(connection, source.slug)
         fields = last_fields(connection, source.object_type, list(types))
         watermark = ledger.watermark_of(connection, source.slug)
-        interrupted = interrupted_import(
+        interrupted = interrupted_readings(
             connection,
             source.slug,
             request.pull.value,
             [window.key for window in windows],
             fingerprint,
-            request.started_at - timedelta(days=RESUME_DAYS),
-            request.started_at,
+            since=request.started_at - timedelta(days=LONGEST_PULL_DAYS),
+            until=request.started_at,
+            latest=request.started_at - timedelta(days=RESUME_DAYS),
         )
-        done = interrupted.windows if interrupted else frozenset()
-        left = [window for window in windows if window.key not in done]
-        rows_in_windows = count_in_windows(connection, source.slug, windows) if types else 0
+        if request.reconciles is not None:
+            # What is left of windows in doubt is known.
+            interrupted = {}
         return PriorState(
             watermark=watermark.instant if watermark else None,
             removals_until=(watermark.removals_until or watermark.instant) if watermark else None,
@@ -100,9 +103,8 @@ def _read(request: ImportRequest, fingerprint: str) -> PriorState:
                 key: Column(key, types[key], source.labels.get(key, known.label), known.field_type)
                 for key, known in fields.items()
             },
-            rows_in_windows=rows_in_windows,
+            rows_in_windows=count_in_windows(connection, source.slug, windows) if types else 0,
             interrupted=interrupted,
-            rows_left=count_in_windows(connection, source.slug, left) if done and types else rows_in_windows,
             rows=count_current(connection, source.slug) if types else 0,
             listed_rows=count_not_archived(connection, source.slug) if types else 0,
             user=user_of_signature(connection, request.connection.signature),

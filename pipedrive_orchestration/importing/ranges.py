@@ -9,13 +9,14 @@ missed by it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from pipedrive_orchestration.importing.windows import Window
 from pipedrive_orchestration.pipedrive.client import Client, Query
 from pipedrive_orchestration.pipedrive.clock import AccountClock
+from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.pipedrive.object_types import Listing
 from pipedrive_orchestration.pipedrive.pagination import range_pages
 from pipedrive_orchestration.pipedrive.responses import Page
@@ -33,8 +34,27 @@ SPLIT_SHARE = 0.05
 """Splits may add this share of requests to those of reading without splits, so that no list of less than
 20 pages is split: there it would cost a good part of the tokens and save a second."""
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
 Range = tuple[datetime | None, datetime | None]
 """``[since, until)`` of ``update_time``; None is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """The places at which a range may be split.
+
+    Attributes:
+        borders: those at which nothing that is read is lost if reading ends early.
+        elsewhere: whether it may be split anywhere else.
+    """
+
+    borders: Sequence[datetime] = ()
+    elsewhere: bool = True
+
+
+ANYWHERE = Cuts()
+"""The cuts of a range that has no borders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +110,29 @@ class _Stretch:
         left = ((self.until or now) - self.position).total_seconds()
         return self.pages * left / covered if covered > 0 and left > 0 else 0.0
 
-    def split(self, now: datetime) -> _Stretch | None:
-        """Give away the later half of what is left, at a whole second."""
+    def split(self, now: datetime, borders: Sequence[datetime], *, elsewhere: bool) -> _Stretch | None:
+        """Give away the later half of what is left, about.
+
+        Args:
+            now: by Pipedrive's clock.
+            borders: where it is split if one of them lies in the middle half, since what is read up to a
+                border can be kept.
+            elsewhere: whether else it is split in the middle, at a whole second; or only at a border.
+        """
         assert self.position is not None
-        middle = self.position + ((self.until or now) - self.position) / 2
-        middle = middle.replace(microsecond=0)
-        if middle <= self.position:
+        end = self.until or now
+        middle = self.position + (end - self.position) / 2
+        at = min(
+            (border for border in borders if self.position < border < end),
+            key=lambda border: abs(border - middle),
+            default=None,
+        )
+        if at is None or (elsewhere and abs(at - middle) > (end - self.position) / 4):
+            at = middle.replace(microsecond=0) if elsewhere else None
+        if at is None or at <= self.position:
             return None
-        later = _Stretch(since=middle, until=self.until)
-        self.until = middle
+        later = _Stretch(since=at, until=self.until)
+        self.until = at
         return later
 
 
@@ -110,9 +144,10 @@ class _Stretches:
         pages: pages read so far.
     """
 
-    def __init__(self, ranges: Sequence[Range], clock: AccountClock) -> None:
+    def __init__(self, ranges: Sequence[Range], clock: AccountClock, cuts: Cuts) -> None:
         self.splits = 0
         self._clock = clock
+        self._cuts = cuts
         self.pages = 0
         self._waiting = [_Stretch(since, until) for since, until in ranges]
         self._unread = list(self._waiting)
@@ -124,17 +159,20 @@ class _Stretches:
             return self._waiting.pop(0)
         now = self._clock.now_at_pipedrive()
         left = {stretch: stretch.pages_left(now) for stretch in self._unread}
-        slowest = max(left, key=lambda stretch: left[stretch], default=None)
-        if slowest is None or left[slowest] < MIN_PAGES_TO_SPLIT:
-            return None
         if self.splits + 1 > SPLIT_SHARE * (self.pages + sum(left.values())):
             return None
-        later = slowest.split(now)
-        if later is not None:
-            self.splits += 1
-            self._unread.append(later)
-            self._not_handed_out.append(later)
-        return later
+        for slowest in sorted(left, key=lambda stretch: -left[stretch]):
+            if left[slowest] < MIN_PAGES_TO_SPLIT:
+                return None
+            later = slowest.split(now, self._cuts.borders, elsewhere=self._cuts.elsewhere)
+            if later is not None:
+                self.splits += 1
+                self._unread.append(later)
+                self._not_handed_out.append(later)
+                return later
+            if self._cuts.elsewhere:
+                return None
+        return None
 
     def take(self, stretch: _Stretch, page: Page) -> None:
         """Count a page of a stretch."""
@@ -155,6 +193,19 @@ class _Stretches:
             stretch.unread_intersects(window.start, window.end) for stretch in self._not_handed_out
         )
 
+    def begun(self, window: Window, until: datetime) -> Window | None:
+        """The part of a window, from its beginning on and not beyond an instant, that has been handed out."""
+        low: list[datetime | None] = [
+            stretch.handed_out or stretch.since
+            for stretch in self._not_handed_out
+            if stretch.unread_intersects(window.start, window.end)
+        ]
+        ends = [end for end in low if end is not None]
+        if len(ends) < len(low):
+            return None
+        end = min([*ends, window.end, until]).replace(microsecond=0)
+        return replace(window, end=end) if window.start is None or window.start < end else None
+
 
 @dataclass(frozen=True, slots=True)
 class _QueuedPage:
@@ -172,7 +223,28 @@ class _End:
     error: Exception | None
 
 
-class RangeReader:
+class _Reader:
+    """A reader of ranges that knows how far they are read."""
+
+    def __init__(self, stretches: _Stretches) -> None:
+        self._stretches = stretches
+
+    @property
+    def has_split(self) -> bool:
+        """Whether a range was read at more than one place."""
+        return self._stretches.splits > 0
+
+    def covered(self, windows: Sequence[Window]) -> list[Window]:
+        """The windows of which everything has been handed out."""
+        return [window for window in windows if self._stretches.cover(window)]
+
+    def begun(self, windows: Sequence[Window], until: datetime) -> list[Window]:
+        """The parts of other windows, from their beginnings up to an instant, that have been handed out."""
+        uncovered = (window for window in windows if not self._stretches.cover(window))
+        return [part for window in uncovered if (part := self._stretches.begun(window, until))]
+
+
+class RangeReader(_Reader):
     """Reads one or more ranges of a list. Iterate :meth:`pages` once, to its end.
 
     Args:
@@ -180,6 +252,7 @@ class RangeReader:
         listing: the list.
         query: filters.
         ranges: what is read of it.
+        cuts: where they may be split.
         may_be_empty: see :func:`pagination.range_pages`.
     """
 
@@ -189,25 +262,17 @@ class RangeReader:
         listing: Listing,
         query: Query,
         ranges: Sequence[Range],
+        cuts: Cuts = ANYWHERE,
         *,
         may_be_empty: bool = False,
     ) -> None:
+        super().__init__(_Stretches(ranges, client.clock, cuts))
         self._client = client
         self._listing = listing
         self._query = query
         self._may_be_empty = may_be_empty
-        self._stretches = _Stretches(ranges, client.clock)
         self._readers: dict[_Stretch, asyncio.Task[None]] = {}
         self._queue: asyncio.Queue[_QueuedPage | _End] = asyncio.Queue(maxsize=QUEUED_PAGES)
-
-    @property
-    def has_split(self) -> bool:
-        """Whether more than one reader has read a range."""
-        return self._stretches.splits > 0
-
-    def covered(self, windows: Sequence[Window]) -> list[Window]:
-        """The windows of which everything has been handed out by :meth:`pages`."""
-        return [window for window in windows if self._stretches.cover(window)]
 
     async def pages(self) -> AsyncGenerator[FetchedPage, None]:
         """Every page of the ranges, in whatever order they come.
@@ -215,21 +280,29 @@ class RangeReader:
         Close it (``contextlib.aclosing``) to stop the readers early.
 
         Raises:
-            PipedriveError: of the reader that failed first; the others are stopped.
+            PipedriveError: of the reader that failed first; the others are stopped. Where the budget is spent
+                they end by themselves, after the pages that are paid for already.
         """
+        spent: BudgetSpent | None = None
         try:
             self._start_readers()
             while self._readers:
                 item = await self._queue.get()
                 if isinstance(item, _End):
                     del self._readers[item.stretch]
-                    if item.error:
-                        raise item.error
-                    self._stretches.handed_out(item.stretch)
-                self._start_readers()
+                    if isinstance(item.error, BudgetSpent):
+                        spent = spent or item.error
+                    elif item.error:
+                        raise spent or item.error
+                    else:
+                        self._stretches.handed_out(item.stretch)
+                if spent is None:
+                    self._start_readers()
                 if isinstance(item, _QueuedPage):
                     item.stretch.handed_out = item.fetched.reached
                     yield item.fetched
+            if spent is not None:
+                raise spent
         finally:
             for reader in self._readers.values():
                 reader.cancel()
@@ -264,3 +337,59 @@ class RangeReader:
         except Exception as raised:  # noqa: BLE001 - raised again where the pages are consumed
             error = raised
         await self._queue.put(_End(stretch, error))
+
+
+class LevelReader(_Reader):
+    """Reads ranges of several lists page by page, the list that is behind first.
+
+    So what is read of all lists together reaches about as far as what is read of each. Iterate :meth:`pages`
+    once, to its end.
+
+    Args:
+        client: the connection in use.
+        lists: the lists, and the filters of each.
+        ranges: what is read of them, one range after the other.
+        may_be_empty: see :func:`pagination.range_pages`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        lists: Sequence[tuple[Listing, Query]],
+        ranges: Sequence[Range],
+        *,
+        may_be_empty: bool = False,
+    ) -> None:
+        super().__init__(_Stretches([each for each in ranges for _ in lists], client.clock, ANYWHERE))
+        self._client = client
+        self._lists = lists
+        self._ranges = ranges
+        self._may_be_empty = may_be_empty
+
+    async def pages(self) -> AsyncGenerator[FetchedPage, None]:
+        """Every page of the ranges.
+
+        Raises:
+            PipedriveError: the account cannot be read.
+        """
+        for _ in self._ranges:
+            left = dict(self._begin(listing, query) for listing, query in self._lists)
+            while left:
+                behind = min(left, key=lambda stretch: stretch.position or stretch.since or _EARLIEST)
+                page = await anext(left[behind], None)
+                if page is not None:
+                    self._stretches.take(behind, page)
+                    behind.handed_out = behind.position
+                    yield FetchedPage(page, behind.position)
+                if page is None or behind.finished:
+                    del left[behind]
+                    self._stretches.read(behind)
+                    self._stretches.handed_out(behind)
+
+    def _begin(self, listing: Listing, query: Query) -> tuple[_Stretch, AsyncIterator[Page]]:
+        stretch = self._stretches.next()
+        assert stretch is not None, "there is one for each list in each range"
+        since, until = stretch.since, stretch.until
+        return stretch, range_pages(
+            self._client, listing, query, since, until, may_be_empty=self._may_be_empty
+        )

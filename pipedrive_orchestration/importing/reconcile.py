@@ -76,6 +76,11 @@ class Reconciler:
         return self._known_until if self._is_behind and not self._context.object_type.with_deleted else None
 
     @property
+    def may_miss(self) -> bool:
+        """Whether there are rows that a reading of the windows can miss."""
+        return self._rows > 0
+
+    @property
     def needs_everything(self) -> bool:
         """Whether windows are reconciled only when all of the pull has been read.
 

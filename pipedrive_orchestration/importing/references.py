@@ -224,6 +224,16 @@ class References:
         return sum([await names.estimate(records) for names in self._names])
 
     @property
+    def decide(self) -> bool:
+        """Whether the filter looks at names, so that no row can be written without them."""
+        return bool(self._selection.derived)
+
+    @property
+    def are_looked_up(self) -> bool:
+        """Whether rows that come can need names that are not known yet."""
+        return any(names.columns and not names.is_short for names in self._names)
+
+    @property
     def notes(self) -> list[str]:
         """Sentences on names that may not be read."""
         return [names.note for names in self._names if names.note]

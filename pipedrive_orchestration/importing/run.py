@@ -178,8 +178,9 @@ async def _load(
     context.reporter.resumed(plan.committed, len(plan.windows))
     reconciler = Reconciler(context, visibility, staging.folder, prior)
     loader = Loader(context, plan, visibility, staging, reconciler, names, committer)
-    committer.note(await announce_estimate(context, plan, prior, names))
-    removed = await loader.load(Extraction(context, plan))
+    shortage = await announce_estimate(context, plan, prior, names)
+    committer.note(shortage)
+    removed = await loader.load(Extraction(context, plan, is_affordable=not shortage))
     committer.note(savings(context, plan))
     await loader.finish(removed)
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -225,6 +225,11 @@ class Staging:
         files, self._files.typed = self._files.typed, []
         self._files.merged += files
         return files
+
+    def give_back(self, files: Sequence[Path]) -> None:
+        """Take note that typed files were not merged after all."""
+        self._files.merged = [file for file in self._files.merged if file not in files]
+        self._files.typed = [*files, *self._files.typed]
 
 
 def batches(pages: Iterable[Path]) -> Iterator[list[Path]]:

@@ -23,11 +23,14 @@ class Window:
     Attributes:
         key: the nominal start as ``YYYY-MM-DD``; the partition key of the window.
         start: None for the first window of a grid, which is open to the left: nothing is older than it.
+        begun: when what lies before the start of a rest was read, by Pipedrive's clock; None for what is no
+            rest.
     """
 
     key: str
     start: datetime | None
     end: datetime
+    begun: datetime | None = None
 
 
 def grid_start(source: Source) -> datetime:

@@ -214,6 +214,7 @@ class Client:
         daily_tokens_left: the account's remaining budget as last told, or None.
         daily_token_budget: the budget of a whole day as last told, or None.
         reserve: tokens of the day that are left to others; none unless it is set.
+        kept: tokens besides that what is under way leaves to its own end; likewise.
         limiter: the burst limiter that all requests of this client share.
         seconds_per_answer: how long an answer takes from asking to its last byte, of late.
         clock: our clock, and Pipedrive's.
@@ -230,6 +231,7 @@ class Client:
         self.daily_tokens_left: int | None = None
         self.daily_token_budget: int | None = None
         self.reserve = 0
+        self.kept = 0
         self._asked_for = 0
         self._budget_of: date | None = None
         self.limiter = Limiter()
@@ -332,7 +334,12 @@ class Client:
             free = self.tokens_free
             if free is not None and free < cost:
                 raise BudgetSpent(
-                    str(request), cost, self.daily_tokens_left, next_budget(self.clock), self.reserve
+                    str(request),
+                    cost,
+                    self.daily_tokens_left,
+                    next_budget(self.clock),
+                    self.reserve,
+                    self.kept,
                 )
             self._asked_for += cost
             try:
@@ -370,12 +377,12 @@ class Client:
 
     @property
     def tokens_free(self) -> int | None:
-        """The account's remaining budget, without what is left to others; None where it is not told.
+        """The account's remaining budget, without what is left to others or kept; None where it is not told.
 
         What requests under way cost is not part of it either.
         """
         left = self.daily_tokens_left
-        return None if left is None else max(0, left - self.reserve - self._asked_for)
+        return None if left is None else max(0, left - self.reserve - self.kept - self._asked_for)
 
     def has_room_for(self, readers: int) -> bool:
         """Whether that many tasks that ask one request after the other get more than fewer would."""

@@ -123,11 +123,19 @@ class BudgetSpent(PipedriveError):
     """
 
     def __init__(
-        self, request: str, cost: int, left: int | None, resumes_at: datetime, reserve: int = 0
+        self,
+        request: str,
+        cost: int,
+        left: int | None,
+        resumes_at: datetime,
+        reserve: int = 0,
+        kept: int = 0,
     ) -> None:
         self.resumes_at = resumes_at
         rest = "is spent" if not left else f"has {left:,} tokens left, this request costs {cost}"
-        if left and left >= cost:
+        if left and left >= cost + reserve:
+            rest = f"has {left:,} tokens left, {kept:,} of which the end of the import may have needed"
+        elif left and left >= cost:
             rest = (
                 f"has {left:,} tokens left, which the schedules of the account's sources need today (about "
                 f"{reserve:,}; options.priority says who comes first)"

@@ -233,7 +233,8 @@ def settled_past(
     ).fetchone()
     assert row is not None
     read = connection.execute(
-        'SELECT DISTINCT "window" FROM import_ledger.windows WHERE source = ? AND import_id <> ?',
+        'SELECT DISTINCT "window" FROM import_ledger.windows '
+        "WHERE source = ? AND import_id <> ? AND read_until IS NULL",
         [source, import_id],
     ).fetchall()
     return SettledPast(row[0], frozenset(key for (key,) in read))

@@ -21,7 +21,8 @@ class WindowEntry:
     """One row of ``windows``: a complete reading of a window, or of a part of one.
 
     Attributes:
-        pull_started_at: when the reading began, by Pipedrive's clock.
+        pull_started_at: when the reading began, that of its first part if it goes on with one, by Pipedrive's
+            clock.
         definition: what was read; see `fingerprint_of`.
         columns: the types of the properties that were read, as JSON by key.
         reader: as whom.
@@ -73,20 +74,7 @@ class WindowPart:
     reader: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """A pull of windows that did not come to its end.
-
-    Attributes:
-        started_at: when it began, by Pipedrive's clock.
-        windows: keys of those it committed.
-    """
-
-    started_at: datetime
-    windows: frozenset[str]
-
-
-def interrupted_import(
+def interrupted_readings(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     pull: str,
@@ -94,19 +82,30 @@ def interrupted_import(
     definition: str,
     since: datetime,
     until: datetime,
-) -> Interrupted | None:
-    """The attempts at these windows since the source's last success, if there were any.
+    latest: datetime,
+) -> dict[str, WindowState]:
+    """The readings of windows since the first attempt at a pull that has not come to its end.
 
-    Only attempts that asked for the same windows with the same definition, and began between ``since`` and
-    ``until`` by our clock, are taken together.
+    Attempts asked for the same windows, but for such as have begun since, with the same definition, and began
+    between ``since`` and ``until`` by our clock, the last of them not before ``latest``. What other imports
+    have read meanwhile is as good as what they have read.
     """
     if not windows or not has_ledger(connection):
-        return None
-    attempts = connection.execute(
+        return {}
+    row = connection.execute(
         """
-        SELECT import_id, started_at FROM import_ledger.imports
-        WHERE source = $source AND status <> 'succeeded' AND pull = $pull
-            AND windows = $windows AND definition = $definition AND started_at BETWEEN $since AND $until
+        WITH same AS (
+            SELECT started_at, status, definition, windows FROM import_ledger.imports
+            WHERE source = $source AND pull = $pull AND reconciles IS NULL
+                AND windows = ($windows::VARCHAR[])[1:len(windows)]
+                AND (len(windows) IN (0, len($windows::VARCHAR[])) OR ($windows::VARCHAR[])[len(windows) + 1]
+                    > strftime(started_at AT TIME ZONE 'UTC', '%Y-%m-%d'))
+        )
+        SELECT min(started_at) FROM same
+        WHERE len(windows) > 0 AND status <> 'succeeded' AND definition = $definition
+            AND started_at BETWEEN $since AND $until AND started_at > coalesce(
+                (SELECT max(started_at) FROM same WHERE status = 'succeeded'), TIMESTAMPTZ '-infinity')
+        HAVING max(started_at) >= $latest
         """,
         {
             "source": source,
@@ -115,27 +114,20 @@ def interrupted_import(
             "definition": definition,
             "since": since,
             "until": until,
+            "latest": latest,
         },
-    ).fetchall()
-    if not attempts:
-        return None
-    ((last_success,),) = connection.execute(
-        "SELECT max(started_at) FROM import_ledger.imports "
-        "WHERE source = ? AND status = 'succeeded' AND pull = ?",
-        [source, pull],
-    ).fetchall()
-    rows = connection.execute(
-        'SELECT pull_started_at, "window" FROM import_ledger.windows '
-        "WHERE list_contains(?::UUID[], import_id) AND read_until IS NULL",
-        [[one for one, started_at in attempts if last_success is None or started_at > last_success]],
-    ).fetchall()
-    return Interrupted(min(at for at, _ in rows), frozenset(key for _, key in rows)) if rows else None
+    ).fetchone()
+    first = row[0] if row else None
+    return window_states(connection, source, first) if first else {}
 
 
 def record_windows(connection: duckdb.DuckDBPyConnection, entries: Sequence[WindowEntry]) -> None:
     """Add windows that one import commits together, in place of earlier readings of the same windows."""
-    if not entries:
-        return
+    for began in sorted({entry.pull_started_at for entry in entries}):
+        _record_windows(connection, [entry for entry in entries if entry.pull_started_at == began])
+
+
+def _record_windows(connection: duckdb.DuckDBPyConnection, entries: Sequence[WindowEntry]) -> None:
     first = entries[0]
     connection.execute(
         """
@@ -174,16 +166,20 @@ _OF_ONE_WINDOW = {
 """The columns in which windows that are committed together differ, with their types."""
 
 
-def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, WindowState]:
-    """The last readings of a source's windows, by window key."""
+def window_states(
+    connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None = None
+) -> dict[str, WindowState]:
+    """The last readings of a source's windows, by window key; of imports since an instant by our clock."""
     if not has_ledger(connection):
         return {}
     rows = connection.execute(
         """
         SELECT "window", read_until, pull_started_at, definition, columns, reader, doubt
-        FROM import_ledger.windows WHERE source = ? ORDER BY read_until IS NULL DESC, committed_at
+        FROM import_ledger.windows WHERE source = $source AND ($since IS NULL OR import_id IN (
+            SELECT import_id FROM import_ledger.imports WHERE source = $source AND started_at >= $since))
+        ORDER BY read_until IS NULL DESC, committed_at
         """,
-        [source],
+        {"source": source, "since": since},
     ).fetchall()
     states: dict[str, WindowState] = {}
     # Whole readings come before parts of the same window, and the last of each kind comes last.
@@ -201,12 +197,24 @@ def window_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
 def doubt_windows(
     connection: duckdb.DuckDBPyConnection, source: str, windows: Collection[str] | None, doubt: str
 ) -> None:
-    """Put windows of a source in doubt (None: all that were read), until each is read again completely."""
+    """Put windows of a source in doubt (None: all that were read), until each is read again completely.
+
+    Parts of them are forgotten: what was read before a doubt is no part of a reading that ends it.
+    """
+    chosen = {"source": source, "windows": None if windows is None else list(windows)}
+    connection.execute(
+        """
+        DELETE FROM import_ledger.windows
+        WHERE source = $source AND read_until IS NOT NULL
+            AND ($windows::VARCHAR[] IS NULL OR list_contains($windows::VARCHAR[], "window"))
+        """,
+        chosen,
+    )
     connection.execute(
         """
         UPDATE import_ledger.windows SET doubt = $doubt
         WHERE source = $source AND doubt IS NULL AND read_until IS NULL
             AND ($windows::VARCHAR[] IS NULL OR list_contains($windows::VARCHAR[], "window"))
         """,
-        {"doubt": doubt, "source": source, "windows": None if windows is None else list(windows)},
+        chosen | {"doubt": doubt},
     )
