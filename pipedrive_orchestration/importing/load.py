@@ -33,7 +33,7 @@ SECONDS_BETWEEN_COMMITS_OF_A_LAKE = 120.0
 
 SHARE_OF_END = 20
 """The day's tokens, divided by this, are kept for what has to be looked up at the end of a reading for which
-they do not suffice."""
+they do not suffice; if that is little, what a look-up in all places costs."""
 
 
 class Loader:
@@ -118,7 +118,9 @@ class Loader:
         due = time.monotonic() + between
         client = self._context.client
         if not extraction.is_affordable and (self._reconciler.may_miss or self._names.are_looked_up):
-            client.kept = (client.tokens_free or 0) // SHARE_OF_END
+            free = client.tokens_free or 0
+            one = sum(place.cost for place in self._context.object_type.places)
+            client.kept = min(free // 2, max(free // SHARE_OF_END, one))
         try:
             async with aclosing(extraction.pages()) as pages:
                 async for page in pages:
