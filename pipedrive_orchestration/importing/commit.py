@@ -117,14 +117,8 @@ class Committer:
         Raises:
             WarehouseError: the database cannot be opened or written; nothing of this commit was.
         """
-        before = self.totals.rows
         await asyncio.to_thread(self._commit, files, removed, (*windows, *parts), is_last=False)
-        if not windows:
-            self._report(before)
-            return
-        for window in windows:
-            rows = self.totals.by_window.get(window.key, RowCounts())
-            self._context.reporter.committed(window, replace(rows, current=self.totals.current))
+        self._report_windows(windows)
         self._context.reporter.noted(self.totals.notes)
 
     async def settle(self, settlement: Settlement) -> None:
@@ -138,21 +132,32 @@ class Committer:
         self._report(before)
 
     async def finish(
-        self, files: Sequence[Path], removed: Sequence[RemovedId], settlement: Settlement | None = None
+        self,
+        files: Sequence[Path],
+        removed: Sequence[RemovedId],
+        settlement: Settlement | None = None,
+        windows: Sequence[Window] = (),
     ) -> None:
         """Commit what is left and move the watermark.
 
         Args:
             files: typed files not yet merged.
             removed: records found to be gone.
+            windows: windows that are complete with this.
             settlement: of the parents whose children the files have, where the source is one of children.
 
         Raises:
             WarehouseError: the database cannot be opened or written; nothing of this commit was.
         """
         before = self.totals.rows
-        await asyncio.to_thread(self._commit, files, removed, (), settlement, is_last=True)
+        await asyncio.to_thread(self._commit, files, removed, windows, settlement, is_last=True)
+        self._report_windows(windows)
         self._report(before)
+
+    def _report_windows(self, windows: Sequence[Window]) -> None:
+        for window in windows:
+            rows = self.totals.by_window.get(window.key, RowCounts())
+            self._context.reporter.committed(window, replace(rows, current=self.totals.current))
 
     def _report(self, before: RowCounts) -> None:
         """Tell of a commit that completes no window."""
@@ -236,7 +241,7 @@ class Committer:
             outdone = settlement.outdone(connection, slug) if settlement else frozenset()
             self._merge(connection, files, past, now, outdone)
             record_own_names(connection, self._context, files, now)
-            self._remove(connection, removed, windows, past, now)
+            self._remove(connection, removed, () if is_last else windows, past, now)
             if settlement is not None:
                 self._settle(connection, settlement.without(outdone), past, now)
             if is_last:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -70,12 +71,22 @@ class Extraction:
         return self._context.object_type.bounds is Bounds.ORDER
 
     def covered(self, windows: Sequence[Window]) -> list[Window]:
-        """The windows of which everything has been handed out by :meth:`pages`."""
-        return self._windows.covered(windows)
+        """The windows of which everything has been handed out by :meth:`pages`.
+
+        What changes while they are read comes later, so those are left out in which such changes can lie.
+        """
+        return self._windows.covered(self.ended(windows))
+
+    def ended(self, windows: Sequence[Window]) -> list[Window]:
+        """The windows in which nothing lies that changes while they are read."""
+        return [window for window in windows if window.end <= self._context.began - OVERLAP]
 
     def begun(self, windows: Sequence[Window]) -> list[Window]:
         """The parts of the other windows, from their beginnings on, of which that is so."""
-        return self._windows.begun(windows, self._context.began - OVERLAP)
+        covered, until = self.covered(windows), self._context.began - OVERLAP
+        parts = self._windows.begun([window for window in windows if window not in covered])
+        cut = (replace(part, end=min(part.end, until)) for part in parts)
+        return [part for part in cut if part.start is None or part.start < part.end]
 
     @property
     def is_proof(self) -> bool:
@@ -143,10 +154,7 @@ class Extraction:
         # began with the latest has met none of these.
         if self._is_newest_first or len(self._plan.ranges) != 1 or self._windows.has_split:
             return False
-        ((since, until),) = self._plan.ranges
-        # A rest of the last window may begin after what has changed since its beginning was read.
-        reaches_back = since is None or since <= self._plan.changed_since(self._context)
-        return until is None and reaches_back
+        return self._plan.ranges[0][1] is None
 
     def _archived(self, listing: Listing) -> AsyncGenerator[FetchedPage, None]:
         if listing.bounds is Bounds.ORDER:

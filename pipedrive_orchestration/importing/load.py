@@ -72,8 +72,7 @@ class Loader:
         """
         try:
             await self._commit_while_reading(extraction)
-            left = list(self._pending)
-            committing = asyncio.create_task(self._reconcile_and_commit(left, is_proof=extraction.is_proof))
+            committing = asyncio.create_task(self._commit_rest(extraction))
             try:
                 async with aclosing(extraction.late_pages()) as late_pages:
                     async for page in late_pages:
@@ -109,7 +108,7 @@ class Loader:
         await self._names.look_up(rows)
         await self._names.look_up_to_show(self._context.request, self._staging.seen)
         self._committer.note(self._names.notes)
-        await self._committer.finish(rows, removed)
+        await self._committer.finish(rows, removed, windows=self._pending)
 
     async def _commit_while_reading(self, extraction: Extraction) -> None:
         """Stage everything that is read first, and commit windows as they are complete."""
@@ -133,18 +132,33 @@ class Loader:
                         continue
                     await _finished(committing)
                     if covered := extraction.covered(self._pending):
-                        committing = asyncio.create_task(self._reconcile_and_commit(covered))
+                        committing = asyncio.create_task(self._reconcile_and_commit(covered, covered))
                         due = time.monotonic() + between
             await self._staging.type_staged()
         finally:
             client.kept = 0
             await _finished(committing)
 
-    async def _reconcile_and_commit(self, windows: Sequence[Window], *, is_proof: bool = False) -> None:
-        if not windows:
+    async def _commit_rest(self, extraction: Extraction) -> None:
+        """Commit what is read, but for windows in which changes can still lie: of these, what has come."""
+        read = self._pending
+        ended = extraction.ended(read)
+        parts = extraction.begun([window for window in read if window not in ended])
+        await self._reconcile_and_commit(read, ended, parts, is_proof=extraction.is_proof)
+
+    async def _reconcile_and_commit(
+        self,
+        read: Sequence[Window],
+        windows: Sequence[Window],
+        parts: Sequence[Window] = (),
+        *,
+        is_proof: bool = False,
+    ) -> None:
+        """Find out about rows missing in what is read, and commit it as windows and parts of others."""
+        if not read:
             return
         await self._staging.type_staged()
-        found = await self._reconciler.reconcile(windows, self._staging.seen, is_proof=is_proof)
+        found = await self._reconciler.reconcile(read, self._staging.seen, is_proof=is_proof)
         for page in found.pages:
             await self._stage(FetchedPage(page))
         await self._staging.type_staged()
@@ -154,7 +168,7 @@ class Loader:
         except PipedriveError:
             self._staging.give_back(rows)
             raise
-        await self._commit(rows, found.removed, windows)
+        await self._commit(rows, found.removed, windows, parts)
 
     async def _commit_remains(self, extraction: Extraction) -> None:
         """Commit what was read before reading failed: whole windows, and the beginnings of others."""

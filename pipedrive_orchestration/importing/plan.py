@@ -76,9 +76,15 @@ class PullPlan:
         return self.resumed_from or context.began
 
     def changed_since(self, context: ImportContext) -> datetime:
-        """From when on changes are read, after windows too, by Pipedrive's clock."""
-        since = self.ranges[0][0] if self.ranges and self.pull is Pull.CHANGES else None
-        return since or self.began(context)
+        """From when on changes are read, after windows too, by Pipedrive's clock.
+
+        What has changed since an earlier attempt began lies in what that has left, unless Pipedrive leaves it
+        out by now.
+        """
+        if self.pull is Pull.CHANGES and self.ranges and self.ranges[0][0] is not None:
+            return self.ranges[0][0]
+        leaves_out = self.restrictions or self.updated != ALWAYS
+        return self.began(context) if leaves_out else context.began
 
 
 def make_plan(
@@ -146,7 +152,7 @@ def _plan_windows(
         updated=updated,
         may_be_empty=prior.listed_rows == 0,
     )
-    left, resumed_from = _left_of(windows, prior.interrupted, reading)
+    left, resumed_from = _left_of(context, windows, prior.interrupted, reading)
     if resumed_from is None:
         return plan
     begun = sum(window.begun is not None for window in left)
@@ -166,11 +172,15 @@ def _plan_windows(
 
 
 def _left_of(
-    windows: Sequence[Window], readings: Mapping[str, WindowState], reading: Reading
+    context: ImportContext,
+    windows: Sequence[Window],
+    readings: Mapping[str, WindowState],
+    reading: Reading,
 ) -> tuple[tuple[Window, ...], datetime | None]:
     """What earlier attempts have left to be read, and when the first reading began that need not be repeated.
 
     Args:
+        context: the import.
         windows: those that are asked for.
         readings: those of the attempts, by window key; see `interrupted_readings`.
         reading: how they would be read now.
@@ -180,13 +190,21 @@ def _left_of(
     for window in windows:
         state = readings.get(window.key, WindowState())
         rest = rest_of(window, state.part, reading, datetime.min.replace(tzinfo=UTC))
-        if state.read_at is not None and doubt_of(state, reading, state.read_at, timedelta.max) is None:
+        # What has changed since another window was read lies in those that had not ended by then.
+        is_certain = doubt_of(state, reading, context.began, timedelta.max) is None
+        if state.read_at is not None and is_certain and _had_ended(context, window, state):
             began.append(state.read_at)
             continue
         left.append(rest)
         if rest.begun is not None:
             began.append(rest.begun)
     return tuple(left), min(began, default=None)
+
+
+def _had_ended(context: ImportContext, window: Window, state: WindowState) -> bool:
+    """Whether a window had ended when its reading, or the last part of that, began."""
+    last = [state.import_began and context.clock.at_pipedrive(state.import_began), state.read_at]
+    return window.end <= max(filter(None, last)) - OVERLAP
 
 
 def _reason_for_full_pull(definition: Definition, prior: PriorState, now: datetime) -> str | None:

@@ -152,6 +152,7 @@ class _Stretches:
         self._waiting = [_Stretch(since, until) for since, until in ranges]
         self._unread = list(self._waiting)
         self._not_handed_out = list(self._waiting)
+        self._reached: datetime | None = None
 
     def next(self) -> _Stretch | None:
         """A stretch for another reader: a whole range, or half of what the slowest reader has left."""
@@ -183,6 +184,11 @@ class _Stretches:
         """Take note that there is nothing more to read of a stretch."""
         self._unread.remove(stretch)
 
+    def hand_out(self, stretch: _Stretch, reached: datetime | None) -> None:
+        """Take note how far a stretch has been handed out."""
+        stretch.handed_out = reached
+        self._reached = max(filter(None, (self._reached, reached)), default=None)
+
     def handed_out(self, stretch: _Stretch) -> None:
         """Take note that every page of a stretch has been handed out."""
         self._not_handed_out.remove(stretch)
@@ -193,17 +199,20 @@ class _Stretches:
             stretch.unread_intersects(window.start, window.end) for stretch in self._not_handed_out
         )
 
-    def begun(self, window: Window, until: datetime) -> Window | None:
-        """The part of a window, from its beginning on and not beyond an instant, that has been handed out."""
+    def begun(self, window: Window) -> Window | None:
+        """The part of a window, from its beginning on, that has been handed out.
+
+        It ends no later than the last record that came: who knows what else has changed by then.
+        """
         low: list[datetime | None] = [
             stretch.handed_out or stretch.since
             for stretch in self._not_handed_out
             if stretch.unread_intersects(window.start, window.end)
         ]
-        ends = [end for end in low if end is not None]
-        if len(ends) < len(low):
+        ends = [end for end in (*low, self._reached) if end is not None]
+        if len(ends) < len(low) + 1:
             return None
-        end = min([*ends, window.end, until]).replace(microsecond=0)
+        end = min(*ends, window.end).replace(microsecond=0)
         return replace(window, end=end) if window.start is None or window.start < end else None
 
 
@@ -238,10 +247,9 @@ class _Reader:
         """The windows of which everything has been handed out."""
         return [window for window in windows if self._stretches.cover(window)]
 
-    def begun(self, windows: Sequence[Window], until: datetime) -> list[Window]:
-        """The parts of other windows, from their beginnings up to an instant, that have been handed out."""
-        uncovered = (window for window in windows if not self._stretches.cover(window))
-        return [part for window in uncovered if (part := self._stretches.begun(window, until))]
+    def begun(self, windows: Sequence[Window]) -> list[Window]:
+        """The parts of windows, from their beginnings on, that have been handed out, where there are any."""
+        return [part for window in windows if (part := self._stretches.begun(window))]
 
 
 class RangeReader(_Reader):
@@ -299,7 +307,7 @@ class RangeReader(_Reader):
                 if spent is None:
                     self._start_readers()
                 if isinstance(item, _QueuedPage):
-                    item.stretch.handed_out = item.fetched.reached
+                    self._stretches.hand_out(item.stretch, item.fetched.reached)
                     yield item.fetched
             if spent is not None:
                 raise spent
@@ -379,7 +387,7 @@ class LevelReader(_Reader):
                 page = await anext(left[behind], None)
                 if page is not None:
                     self._stretches.take(behind, page)
-                    behind.handed_out = behind.position
+                    self._stretches.hand_out(behind, behind.position)
                     yield FetchedPage(page, behind.position)
                 if page is None or behind.finished:
                     del left[behind]

@@ -53,6 +53,8 @@ class WindowState:
         definition, columns, reader: of that reading; None where it was made before they were kept.
         doubt: why it is in doubt, where something has said so since.
         part: the reading of a part since, if there is one.
+        import_began: when the import began, by our clock, that came to the end of that reading; None where it
+            was not asked for.
     """
 
     read_at: datetime | None = None
@@ -61,6 +63,7 @@ class WindowState:
     reader: str | None = None
     doubt: str | None = None
     part: WindowPart | None = None
+    import_began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,23 +172,35 @@ _OF_ONE_WINDOW = {
 def window_states(
     connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None = None
 ) -> dict[str, WindowState]:
-    """The last readings of a source's windows, by window key; of imports since an instant by our clock."""
+    """The last readings of a source's windows, by window key.
+
+    Args:
+        connection: to the warehouse.
+        source: whose windows they are.
+        since: by our clock; only readings of imports that have begun since are looked at, and it is told when
+            these imports began.
+    """
     if not has_ledger(connection):
         return {}
+    began, imports = "NULL", ""
+    if since is not None:
+        began = "imports.started_at"
+        imports = (
+            "JOIN import_ledger.imports ON imports.import_id = windows.import_id AND started_at >= $since"
+        )
     rows = connection.execute(
-        """
-        SELECT "window", read_until, pull_started_at, definition, columns, reader, doubt
-        FROM import_ledger.windows WHERE source = $source AND ($since IS NULL OR import_id IN (
-            SELECT import_id FROM import_ledger.imports WHERE source = $source AND started_at >= $since))
-        ORDER BY read_until IS NULL DESC, committed_at
+        f"""
+        SELECT "window", read_until, pull_started_at, windows.definition, columns, reader, doubt, {began}
+        FROM import_ledger.windows {imports}
+        WHERE windows.source = $source ORDER BY read_until IS NULL DESC, committed_at
         """,
-        {"source": source, "since": since},
+        {"source": source} | ({"since": since} if since else {}),
     ).fetchall()
     states: dict[str, WindowState] = {}
     # Whole readings come before parts of the same window, and the last of each kind comes last.
-    for key, until, read_at, definition, columns, reader, doubt in rows:
+    for key, until, read_at, definition, columns, reader, doubt, import_began in rows:
         if until is None:
-            states[key] = WindowState(read_at, definition, columns, reader, doubt)
+            states[key] = WindowState(read_at, definition, columns, reader, doubt, import_began=import_began)
         else:
             whole = states.get(key, WindowState())
             is_newer = whole.read_at is None or whole.read_at < read_at

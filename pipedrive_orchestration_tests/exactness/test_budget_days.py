@@ -26,7 +26,7 @@ MORE_A_DAY = 40
 """Tokens besides that each of its days may cost: the user, the estimate, the last page of each reader."""
 
 OTHERWISE = 240
-"""Tokens of each day that do not go into records: most into the list of fields, whose pages are small here."""
+"""Tokens of each day that do not go into records: most into the fields, whose list has small pages here."""
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +107,7 @@ def test_a_back_fill_over_days_costs_little_more_than_at_once(fresh_trial: Fresh
     trial = fresh_trial(scale=0.05, daily_tokens=OTHERWISE + once // 4).fresh()
     source = CASES[case].source(trial)
     days, reported = days_of(trial, source)
+    print("DAYS", case, once, days)
     assert len(days) > 1
     assert sum(days) <= MORE_IN_ALL * once + MORE_A_DAY * len(days), (once, days)
     assert len(reported) == len(set(reported)), "no window is read twice"
