@@ -133,7 +133,7 @@ class BudgetSpent(PipedriveError):
     ) -> None:
         self.resumes_at = resumes_at
         rest = "is spent" if not left else f"has {left:,} tokens left, this request costs {cost}"
-        if left and left >= cost + reserve:
+        if kept and left and left >= cost + reserve:
             rest = f"has {left:,} tokens left, {kept:,} of which the end of the import may have needed"
         elif left and left >= cost:
             rest = (
