@@ -35,6 +35,9 @@ SHARE_OF_END = 20
 """The day's tokens, divided by this, are kept for what has to be looked up at the end of a reading for which
 they do not suffice; if that is little, what a look-up in all places costs."""
 
+SHARE_OF_NAMES = 2
+"""The same where the filter looks at names, each of which may have to be looked up."""
+
 
 class Loader:
     """Loads what is extracted into the source's table."""
@@ -119,7 +122,9 @@ class Loader:
         if not extraction.is_affordable and (self._reconciler.may_miss or self._names.are_looked_up):
             free = client.tokens_free or 0
             one = sum(place.cost for place in self._context.object_type.places)
-            client.kept = min(free // 2, max(free // SHARE_OF_END, one))
+            # Without the names that a filter looks at, no row can be committed.
+            share = SHARE_OF_NAMES if self._names.decide else SHARE_OF_END
+            client.kept = min(free // 2, max(free // share, one))
         try:
             async with aclosing(extraction.pages()) as pages:
                 async for page in pages:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipedrive_orchestration.importing import ImportEvent, WindowReport
-from pipedrive_orchestration.pipedrive import lookup, pagination
+from pipedrive_orchestration.pipedrive import pagination
 from pipedrive_orchestration.pipedrive.errors import BudgetSpent
 from pipedrive_orchestration.sources import Options, Source
 from pipedrive_orchestration_tests.chaos.sizes import sample
@@ -32,8 +32,7 @@ OTHERWISE = 280
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of five, so that a small account has many."""
-    for module in (pagination, lookup):
-        monkeypatch.setattr(module, "MAX_PAGE_SIZE", 5)
+    monkeypatch.setattr(pagination, "MAX_PAGE_SIZE", 5)
 
 
 @dataclass(frozen=True)
