@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import duckdb
 
-from pipedrive_orchestration.warehouse.instances import aside
+from pipedrive_orchestration.warehouse.instances import aside, duckdb_instance
 from pipedrive_orchestration.warehouse.sql import quoted
 
 _seen: WeakKeyDictionary[duckdb.DuckDBPyConnection, set[tuple[str, str]]] = WeakKeyDictionary()
@@ -43,6 +46,32 @@ def column_types(connection: duckdb.DuckDBPyConnection, schema: str, name: str) 
 
 
 def tables_of(query: str) -> set[tuple[str, str]]:
-    """The tables with a schema that a query names."""
-    names = (name.replace('"', "").split(".")[-2:] for name in duckdb.get_table_names(query, qualified=True))
-    return {(schema, table) for schema, table in (parts for parts in names if len(parts) == 2)}
+    """The tables with a schema that a query names.
+
+    Raises:
+        duckdb.Error: it cannot be parsed.
+    """
+    try:
+        names = duckdb.get_table_names(query, qualified=True)
+    except duckdb.BinderException:
+        # DuckDB 1.5 looks for the columns of a join in tables that are not there.
+        return set(_tables_in(_parsed(query)))
+    parts = (name.replace('"', "").split(".")[-2:] for name in names)
+    return {(schema, table) for schema, table in (pair for pair in parts if len(pair) == 2)}
+
+
+def _parsed(query: str) -> Any:
+    with duckdb_instance() as connection:
+        row = connection.execute("SELECT json_serialize_sql($query::VARCHAR)", {"query": query}).fetchone()
+    assert row is not None
+    return json.loads(row[0])
+
+
+def _tables_in(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE" and node.get("schema_name"):
+            yield node["schema_name"], node["table_name"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            yield from _tables_in(part)
