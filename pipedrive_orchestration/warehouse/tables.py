@@ -191,9 +191,17 @@ def _prepare(
         definitions += [f"{quoted(column.key)} {column.sql_type}" for column in columns]
         definitions += [f"{name} {sql_type}" for name, (sql_type, _) in system_columns.items()]
         connection.execute(f"CREATE TABLE {table} ({', '.join(definitions)})")
-    changes = _migrate(connection, schema, slug, existing, columns, now) if existing else []
+    retyped = [
+        column
+        for column in columns
+        if column.key in existing and not same_type(connection, existing[column.key], column.sql_type)
+    ]
+    changes = _migrate(connection, schema, slug, existing, columns, retyped, now) if existing else []
     comments = {"_id": "Pipedrive's id"} | {name: comment for name, (_, comment) in system_columns.items()}
     _comment(connection, schema, slug, comments | {column.key: column.comment for column in columns})
+    # DuckDB 1.5 does not commit a table that is altered after its rows were updated.
+    for column in retyped if schema == ROWS else ():
+        _bring_back(connection, slug, column)
     return changes
 
 
@@ -203,6 +211,7 @@ def _migrate(
     slug: str,
     existing: dict[str, str],
     columns: Sequence[Column],
+    retyped: Sequence[Column],
     now: datetime,
 ) -> list[str]:
     changes = []
@@ -213,10 +222,8 @@ def _migrate(
         if had is None:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {column.sql_type}")
             changes.append(f"column {column.key} added as {column.sql_type}")
-        elif had != column.sql_type and not same_type(connection, had, column.sql_type):
+        elif column in retyped:
             lost = _retype(connection, schema, slug, column, had, now)
-            if schema == ROWS:
-                _bring_back(connection, slug, column)
             changes.append(
                 f"column {column.key} changed from {had} to {column.sql_type}"
                 + (f"; {lost} values did not fit and are in quarantine" if lost else "")
@@ -247,9 +254,7 @@ def _retype(
 def replace_column(
     connection: duckdb.DuckDBPyConnection, table: str, key: str, sql_type: str, values: str
 ) -> None:
-    """Put a column of another type in the place of one, without its comment.
-
-    A lake takes no expression where it changes a type, so it is made beside that one first.
+    """Put a column of another type in the place of one, perhaps without its comment.
 
     Args:
         connection: the warehouse, in a transaction.
@@ -259,10 +264,22 @@ def replace_column(
         values: SQL of its values, where it has some.
     """
     name, beside = quoted(key), quoted(f"{key} as it will be")
+    if not _is_in_a_lake(connection):
+        converted = f"CASE WHEN {name} IS NOT NULL THEN {values} END"
+        connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {sql_type} USING ({converted})")
+        return
+    # A lake takes no expression where it changes a type, so the column is made beside that one first.
     connection.execute(f"ALTER TABLE {table} ADD COLUMN {beside} {sql_type}")
     connection.execute(f"UPDATE {table} SET {beside} = {values} WHERE {name} IS NOT NULL")
     connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
     connection.execute(f"ALTER TABLE {table} RENAME COLUMN {beside} TO {name}")
+
+
+def _is_in_a_lake(connection: duckdb.DuckDBPyConnection) -> bool:
+    row = connection.execute(
+        "SELECT type FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchone()
+    return row == ("ducklake",)
 
 
 _BECAME = "when the field became that"
@@ -314,6 +331,8 @@ def _converted(name: str, had: str, sql_type: str) -> str:
 
 def same_type(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bool:
     """Whether two spellings name the same DuckDB type."""
+    if one == other:
+        return True
     if (one, other) not in _same_types:
         row = connection.execute(f"SELECT typeof(NULL::{one}) = typeof(NULL::{other})").fetchone()
         _same_types[one, other] = bool(row and row[0])
