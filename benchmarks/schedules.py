@@ -64,10 +64,8 @@ SCHEDULES = (
 )
 
 
-HEADER = """
-| round | ticks | seconds | daemon CPU s | code server CPU s | its runs CPU s | sensors s | daemon MB |
- code server MB | web server MB |
-|---|---|---|---|---|---|---|---|---|---|""".replace("|\n code", "| code")
+COLUMNS = ("round", "ticks", "seconds", "daemon CPU s", "code server CPU s", "runs from the queue CPU s",
+           "sensors s", "daemon MB", "code server MB", "web server MB")  # fmt: skip
 
 
 class InstantLauncher(RunLauncher, ConfigurableClass):
@@ -175,7 +173,7 @@ def _rounds(
     daemon = _Daemon(instance, workspace)
     now = datetime.now(UTC)
     daemon.at(now, daemon.schedules)  # meets the schedules, which tick from then on
-    print(HEADER)
+    print(f"\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     ended = now
     for number in range(1, rounds + 1):
         # A round that takes longer than a quarter of an hour is followed by the next at once.

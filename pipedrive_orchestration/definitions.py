@@ -6,9 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipedrive_orchestration.startup import many_imports
+from pipedrive_orchestration.garbage_collection import no_garbage_collection
 
-with many_imports():
+with no_garbage_collection():
     from pipedrive_orchestration.orchestration import defs as defs_module
 
 

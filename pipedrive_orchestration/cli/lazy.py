@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pipedrive_orchestration.startup import many_imports
+from pipedrive_orchestration.garbage_collection import no_garbage_collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Outline:
         alone = typer.Typer(
             add_completion=False, rich_markup_mode="markdown", pretty_exceptions_show_locals=False
         )
-        with many_imports():
+        with no_garbage_collection():
             place = import_module(f"{__package__}.commands.{module}")
         alone.command(self.name)(getattr(place, function))
         return typer.main.get_command(alone)

@@ -143,8 +143,8 @@ class Committer:
         Args:
             files: typed files not yet merged.
             removed: records found to be gone.
-            windows: windows that are complete with this.
             settlement: of the parents whose children the files have, where the source is one of children.
+            windows: windows that are complete with this.
 
         Raises:
             WarehouseError: the database cannot be opened or written; nothing of this commit was.

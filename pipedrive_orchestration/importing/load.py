@@ -119,12 +119,7 @@ class Loader:
         between = _seconds_between_commits(self._context.warehouse)
         due = time.monotonic() + between
         client = self._context.client
-        if not extraction.is_affordable and (self._reconciler.may_miss or self._names.are_looked_up):
-            free = client.tokens_free or 0
-            one = sum(place.cost for place in self._context.object_type.places)
-            # Without the names that a filter looks at, no row can be committed.
-            share = SHARE_OF_NAMES if self._names.decide else SHARE_OF_END
-            client.kept = min(free // 2, max(free // share, one))
+        client.kept = 0 if extraction.is_affordable else self._tokens_of_end
         try:
             async with aclosing(extraction.pages()) as pages:
                 async for page in pages:
@@ -143,6 +138,17 @@ class Loader:
         finally:
             client.kept = 0
             await _finished(committing)
+
+    @property
+    def _tokens_of_end(self) -> int:
+        """The tokens that are kept for look-ups: without them what is read cannot be committed."""
+        if not self._reconciler.may_miss and not self._names.are_looked_up:
+            return 0
+        free = self._context.client.tokens_free or 0
+        one = sum(place.cost for place in self._context.object_type.places)
+        # Without the names that a filter looks at, no row can be committed.
+        share = SHARE_OF_NAMES if self._names.decide else SHARE_OF_END
+        return min(free // 2, max(free // share, one))
 
     async def _commit_rest(self, extraction: Extraction) -> None:
         """Commit what is read, but for windows in which changes can still lie: of these, what has come."""

@@ -3,9 +3,9 @@
 None of it starts a thread or opens a connection as it is imported, which could not be forked.
 """
 
-from pipedrive_orchestration.startup import many_imports
+from pipedrive_orchestration.garbage_collection import no_garbage_collection
 
-with many_imports():
+with no_garbage_collection():
     import anyio._backends._asyncio  # noqa: F401
 
     import pipedrive_orchestration.orchestration.components  # noqa: F401

@@ -253,7 +253,7 @@ def _limit(connection: duckdb.DuckDBPyConnection, limits: list[str]) -> None:
     # A smaller limit is refused as long as more is in use.
     if limits:
         with suppress(duckdb.OutOfMemoryException):
-            limit_memory(connection, max(limits, key=_size))
+            _limit_memory(connection, max(limits, key=_size))
 
 
 def _size(limit: str) -> float:
@@ -268,11 +268,8 @@ def _size(limit: str) -> float:
 _LIMIT = re.compile(r"(?P<number>\d+)(?P<unit>[KMGT])B")
 
 
-def limit_memory(connection: duckdb.DuckDBPyConnection, limit: str) -> None:
-    """Let an instance use so much memory: ``256MB``, or `ALL_MEMORY`.
-
-    DuckDB 1.5 takes no share of the machine's memory where it is to be set.
-    """
+def _limit_memory(connection: duckdb.DuckDBPyConnection, limit: str) -> None:
+    """Set or lift the limit of memory of an instance that is in use."""
     if limit != ALL_MEMORY:
         configure(connection, memory_limit=limit)
         return
@@ -282,7 +279,10 @@ def limit_memory(connection: duckdb.DuckDBPyConnection, limit: str) -> None:
 
 
 def memory_settings(limit: str) -> dict[str, Setting]:
-    """The same as settings of an instance that is taken."""
+    """The settings by which an instance uses so much memory: ``256MB``, or `ALL_MEMORY`.
+
+    DuckDB 1.5 takes no share of the machine's memory where it is to be set.
+    """
     return {} if limit == ALL_MEMORY else {"memory_limit": limit}
 
 

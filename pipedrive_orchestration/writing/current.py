@@ -90,10 +90,13 @@ class CurrentRecords:
         Raises:
             PipedriveError: see :meth:`Client.get`.
         """
+        return await self._get(record_id, {})
+
+    async def _get(self, record_id: str | int, query: Query) -> Record | None:
         try:
             return await self._client.get(
                 self._writable.place(record_id),
-                {},
+                query,
                 cost=self._writable.get_cost,
                 read=partial(_one_record, self._writable),
             )
@@ -160,18 +163,8 @@ class CurrentRecords:
         return {"include_fields": ",".join(optional)} if optional else {}
 
     async def _read_one(self, record_id: str | int, query: Query) -> Record | None:
-        try:
-            record = await self._client.get(
-                self._writable.place(record_id),
-                query,
-                cost=self._writable.get_cost,
-                read=partial(_one_record, self._writable),
-            )
-        except Refused as refused:
-            if refused.status in GONE:
-                return None
-            raise
-        return None if _is_deleted(record) else record
+        record = await self._get(record_id, query)
+        return None if record is None or _is_deleted(record) else record
 
     async def made_since(
         self, creations: Sequence[Change], since: datetime

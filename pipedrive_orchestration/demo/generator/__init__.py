@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 
 from pipedrive_orchestration.demo.generator import (
@@ -20,6 +18,7 @@ from pipedrive_orchestration.demo.generator.business import Business
 from pipedrive_orchestration.demo.generator.edge_cases import add_oddities, plant_defects
 from pipedrive_orchestration.demo.generator.links import count_links
 from pipedrive_orchestration.demo.records import Records
+from pipedrive_orchestration.garbage_collection import no_garbage_collection
 
 __all__ = ["GENERATORS", "Business", "generate"]
 
@@ -71,7 +70,7 @@ def generate(seed: int, scale: float, now: datetime) -> Business:
     """
     if not scale > 0:
         raise ValueError(f"scale must be greater than 0, not {scale}")
-    with _without_garbage_collection():
+    with no_garbage_collection():
         business = Business(seed, scale, now)
         for name, make in GENERATORS.items():
             business.collections[name] = make(business)
@@ -80,15 +79,3 @@ def generate(seed: int, scale: float, now: datetime) -> Business:
         count_links(business)
         projects.link_projects(business)
     return business
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Of what is made here nothing is thrown away, and looking for garbage took a quarter of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

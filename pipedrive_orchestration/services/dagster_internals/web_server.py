@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
+from pipedrive_orchestration.garbage_collection import no_garbage_collection
 from pipedrive_orchestration.services.dagster_internals.reloads import show_snapshots_in_place
-from pipedrive_orchestration.startup import many_imports
 
 
 def run_dev(options: Sequence[str], *, web_server: str) -> None:
@@ -22,7 +22,7 @@ def run_dev(options: Sequence[str], *, web_server: str) -> None:
         options: of ``dg dev``.
         web_server: the module, which takes the web server's own options.
     """
-    with many_imports():
+    with no_garbage_collection():
         dev: Any = import_module("dagster._cli.dev")
         dg_cli: Any = import_module("dagster_dg_cli.cli")
     start = dev.open_ipc_subprocess
@@ -41,7 +41,7 @@ def run_web_server(before: Callable[[Any], Any]) -> None:
     Args:
         before: makes of Dagster's ASGI application the one that is served.
     """
-    with many_imports():
+    with no_garbage_collection():
         cli: Any = import_module("dagster_webserver.cli")
     show_snapshots_in_place()
     make = cli.create_app_from_workspace_process_context
