@@ -13,11 +13,11 @@ from pipedrive_orchestration.importing.definition import ALWAYS
 from pipedrive_orchestration.importing.plan import OVERLAP, PullPlan
 from pipedrive_orchestration.importing.ranges import (
     ANYWHERE,
-    Cuts,
     FetchedPage,
-    LevelReader,
+    MergedReader,
     Range,
     RangeReader,
+    SplitPoints,
 )
 from pipedrive_orchestration.importing.report import Pull
 from pipedrive_orchestration.importing.windows import Window
@@ -49,14 +49,14 @@ class Extraction:
         self.is_affordable = is_affordable
         self._windows = self._reader_of_windows()
 
-    def _reader_of_windows(self) -> RangeReader | LevelReader:
+    def _reader_of_windows(self) -> RangeReader | MergedReader:
         plan, listing, archived = self._plan, self._context.object_type.listing, self._archived_beside
         if archived is None:
-            cuts = Cuts([window.end for window in plan.windows], elsewhere=self.is_affordable)
-            return self._reader(listing, plan.ranges, self._restricted(), cuts)
+            split_points = SplitPoints([window.end for window in plan.windows], elsewhere=self.is_affordable)
+            return self._reader(listing, plan.ranges, self._restricted(), split_points)
         query = {**self._context.definition.query, **self._restricted()}
         lists = [(archived, query), (listing, query)]
-        return LevelReader(self._context.client, lists, plan.ranges, may_be_empty=plan.may_be_empty)
+        return MergedReader(self._context.client, lists, plan.ranges, may_be_empty=plan.may_be_empty)
 
     @property
     def _archived_beside(self) -> Listing | None:
@@ -254,11 +254,13 @@ class Extraction:
         listing: Listing,
         ranges: Sequence[Range],
         extra: Mapping[str, str] = MappingProxyType({}),
-        cuts: Cuts = ANYWHERE,
+        split_points: SplitPoints = ANYWHERE,
     ) -> RangeReader:
         query = {**self._context.definition.query, **extra}
         may_be_empty = self._plan.may_be_empty
-        return RangeReader(self._context.client, listing, query, ranges, cuts, may_be_empty=may_be_empty)
+        return RangeReader(
+            self._context.client, listing, query, ranges, split_points, may_be_empty=may_be_empty
+        )
 
 
 async def _one_after_another(

@@ -41,7 +41,7 @@ Range = tuple[datetime | None, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Cuts:
+class SplitPoints:
     """The places at which a range may be split.
 
     Attributes:
@@ -53,8 +53,8 @@ class Cuts:
     elsewhere: bool = True
 
 
-ANYWHERE = Cuts()
-"""The cuts of a range that has no borders."""
+ANYWHERE = SplitPoints()
+"""The split points of a range that has no borders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,10 @@ class _Stretches:
         pages: pages read so far.
     """
 
-    def __init__(self, ranges: Sequence[Range], clock: AccountClock, cuts: Cuts) -> None:
+    def __init__(self, ranges: Sequence[Range], clock: AccountClock, split_points: SplitPoints) -> None:
         self.splits = 0
         self._clock = clock
-        self._cuts = cuts
+        self._split_points = split_points
         self.pages = 0
         self._waiting = [_Stretch(since, until) for since, until in ranges]
         self._unread = list(self._waiting)
@@ -165,13 +165,13 @@ class _Stretches:
         for slowest in sorted(left, key=lambda stretch: -left[stretch]):
             if left[slowest] < MIN_PAGES_TO_SPLIT:
                 return None
-            later = slowest.split(now, self._cuts.borders, elsewhere=self._cuts.elsewhere)
+            later = slowest.split(now, self._split_points.borders, elsewhere=self._split_points.elsewhere)
             if later is not None:
                 self.splits += 1
                 self._unread.append(later)
                 self._not_handed_out.append(later)
                 return later
-            if self._cuts.elsewhere:
+            if self._split_points.elsewhere:
                 return None
         return None
 
@@ -184,12 +184,12 @@ class _Stretches:
         """Take note that there is nothing more to read of a stretch."""
         self._unread.remove(stretch)
 
-    def hand_out(self, stretch: _Stretch, reached: datetime | None) -> None:
+    def advance(self, stretch: _Stretch, reached: datetime | None) -> None:
         """Take note how far a stretch has been handed out."""
         stretch.handed_out = reached
         self._reached = max(filter(None, (self._reached, reached)), default=None)
 
-    def handed_out(self, stretch: _Stretch) -> None:
+    def complete(self, stretch: _Stretch) -> None:
         """Take note that every page of a stretch has been handed out."""
         self._not_handed_out.remove(stretch)
 
@@ -260,7 +260,7 @@ class RangeReader(_Reader):
         listing: the list.
         query: filters.
         ranges: what is read of it.
-        cuts: where they may be split.
+        split_points: where they may be split.
         may_be_empty: see :func:`pagination.range_pages`.
     """
 
@@ -270,11 +270,11 @@ class RangeReader(_Reader):
         listing: Listing,
         query: Query,
         ranges: Sequence[Range],
-        cuts: Cuts = ANYWHERE,
+        split_points: SplitPoints = ANYWHERE,
         *,
         may_be_empty: bool = False,
     ) -> None:
-        super().__init__(_Stretches(ranges, client.clock, cuts))
+        super().__init__(_Stretches(ranges, client.clock, split_points))
         self._client = client
         self._listing = listing
         self._query = query
@@ -303,11 +303,11 @@ class RangeReader(_Reader):
                     elif item.error:
                         raise spent or item.error
                     else:
-                        self._stretches.handed_out(item.stretch)
+                        self._stretches.complete(item.stretch)
                 if spent is None:
                     self._start_readers()
                 if isinstance(item, _QueuedPage):
-                    self._stretches.hand_out(item.stretch, item.fetched.reached)
+                    self._stretches.advance(item.stretch, item.fetched.reached)
                     yield item.fetched
             if spent is not None:
                 raise spent
@@ -347,8 +347,8 @@ class RangeReader(_Reader):
         await self._queue.put(_End(stretch, error))
 
 
-class LevelReader(_Reader):
-    """Reads ranges of several lists page by page, the list that is behind first.
+class MergedReader(_Reader):
+    """Reads ranges of several lists as one: page by page, of the list that is behind first.
 
     So what is read of all lists together reaches about as far as what is read of each. Iterate :meth:`pages`
     once, to its end.
@@ -387,12 +387,12 @@ class LevelReader(_Reader):
                 page = await anext(left[behind], None)
                 if page is not None:
                     self._stretches.take(behind, page)
-                    self._stretches.hand_out(behind, behind.position)
+                    self._stretches.advance(behind, behind.position)
                     yield FetchedPage(page, behind.position)
                 if page is None or behind.finished:
                     del left[behind]
                     self._stretches.read(behind)
-                    self._stretches.handed_out(behind)
+                    self._stretches.complete(behind)
 
     def _begin(self, listing: Listing, query: Query) -> tuple[_Stretch, AsyncIterator[Page]]:
         stretch = self._stretches.next()
