@@ -187,6 +187,14 @@ class LiveDagster:
             raise AssertionError(data)
         return data
 
+    def ask_location(self, query: str, **variables: Any) -> Any:
+        """The same of something in the code location, which is not there while it is replaced.
+
+        Raises:
+            TimeoutError: it does not come.
+        """
+        return wait_for("answer of the code location", lambda: self.ask(query, **variables), seconds=60)
+
     def launch(
         self, job: str, config: Mapping[str, Any], *, assets: Sequence[str] = (), tags: Mapping[str, str] = {}
     ) -> str:
@@ -241,12 +249,12 @@ class LiveDagster:
 
     def slugs(self) -> set[str]:
         """The sources that the code location shows."""
-        nodes = self.ask(ASSETS, s=SELECTOR)["assetNodes"]
+        nodes = self.ask_location(ASSETS, s=SELECTOR)["assetNodes"]
         return {node["assetKey"]["path"][1] for node in nodes if node["assetKey"]["path"][0] == "pipedrive"}
 
     def partitions(self, slug: str) -> dict[str, list[str]]:
         """The partition keys of a source: all, the green ones and the red ones."""
-        node = self.ask(PARTITIONS, k={"path": ["pipedrive", slug]})
+        node = self.ask_location(PARTITIONS, k={"path": ["pipedrive", slug]})
         ranges = node["assetPartitionStatuses"]["ranges"]
         keys = node["partitionKeys"]
 
@@ -309,12 +317,12 @@ class LiveDagster:
 
     def evaluations_since_start(self, sensor: str) -> int:
         """How often a sensor was evaluated since Dagster was started last."""
-        ticks = self.ask(SENSOR, s=self.selector(sensorName=sensor))["sensorState"]["ticks"]
+        ticks = self.ask_location(SENSOR, s=self.selector(sensorName=sensor))["sensorState"]["ticks"]
         return sum(tick["timestamp"] > self._started_at and tick["status"] != "STARTED" for tick in ticks)
 
     def schedule(self, name: str) -> dict[str, Any]:
         """A schedule's state: id, status and ticks, newest first."""
-        return dict(self.ask(SCHEDULE, s=self.selector(scheduleName=name))["scheduleState"])
+        return dict(self.ask_location(SCHEDULE, s=self.selector(scheduleName=name))["scheduleState"])
 
 
 def new_live_dagster(folder: Path, account: DemoServer) -> LiveDagster:
