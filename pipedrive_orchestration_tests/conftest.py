@@ -20,6 +20,7 @@ from xdist.scheduler import LoadFileScheduling
 from pipedrive_orchestration import settings
 from pipedrive_orchestration.demo import DemoServer, Settings, running_demo
 from pipedrive_orchestration.pipedrive import client
+from pipedrive_orchestration.process_exit import register_exit
 from pipedrive_orchestration.warehouse import instances
 from pipedrive_orchestration_tests.chaos.sizes import FULL
 from pipedrive_orchestration_tests.clocks import INSTANT, PRESENT, set_clock
@@ -122,6 +123,15 @@ def pytest_collection() -> Generator[None, object, object]:
         atexit.register(gc.unfreeze)
         gc.set_threshold(100_000, 20, 20)
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Looks for garbage once, where pytest and Python would look through all there is seven times."""
+    gc.collect()
+    gc.freeze()
+    if hasattr(session.config, "workerinput"):
+        register_exit(0)  # one of the processes of -n, of whose exit code nobody asks
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

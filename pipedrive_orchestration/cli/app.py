@@ -8,6 +8,7 @@ import resource
 import typer
 
 from pipedrive_orchestration.cli.lazy import Outline, group_of
+from pipedrive_orchestration.process_exit import run_to_exit
 
 ACCOUNT = "The account"
 SOURCES = "The sources of the project"
@@ -208,4 +209,4 @@ def main() -> None:
     os.umask(0o077)
     # What is in memory, tokens too, would lie in a file where a process ends in a bad way.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    app()
+    run_to_exit(app)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import sys
 
-from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
-from pipedrive_orchestration.cli.environment import Environment
-from pipedrive_orchestration.cli.errors import explained
-from pipedrive_orchestration.cli.imports import import_sources
-from pipedrive_orchestration.cli.output import err
-from pipedrive_orchestration.importing import Pull
-from pipedrive_orchestration.orchestration.in_process import ImportArguments
-from pipedrive_orchestration.services.deployment import deployed
-from pipedrive_orchestration.settings import Settings
+from pipedrive_orchestration.garbage_collection import no_garbage_collection
+from pipedrive_orchestration.process_exit import run_to_exit
+
+with no_garbage_collection():
+    from pipedrive_orchestration.cli.commands.publish import publish_what_is_new
+    from pipedrive_orchestration.cli.environment import Environment
+    from pipedrive_orchestration.cli.errors import explained
+    from pipedrive_orchestration.cli.imports import import_sources
+    from pipedrive_orchestration.cli.output import err
+    from pipedrive_orchestration.importing import Pull
+    from pipedrive_orchestration.orchestration.in_process import ImportArguments
+    from pipedrive_orchestration.services.deployment import deployed
+    from pipedrive_orchestration.settings import Settings
 
 
 def main() -> None:
@@ -36,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_to_exit(main)

@@ -27,11 +27,12 @@ AS_OF = "PIPEDRIVE_AS_OF"
 
 _PROGRAM = """
 import gc, importlib, os, threading
+from pipedrive_orchestration.process_exit import run_to_exit
 # It ends soon, and nearly all that it makes stays until then.
 gc.disable()
 # It ends with whoever started it, so that nobody writes beside the next build: then its input ends.
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
-importlib.import_module("dbt.cli.main").cli()
+run_to_exit(importlib.import_module("dbt.cli.main").cli)
 """
 
 _STATUS = {"success": OK, "pass": OK, "warn": OK, "no-op": OK, "skipped": SKIPPED, "partial success": FAILED}

@@ -192,7 +192,8 @@ class _OverLimit(_TryAgain):
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, OAuthUnavailable)
 """Errors after which the request itself has certainly not reached Pipedrive."""
 
-_USUAL = Patience()
+USUAL_PATIENCE = Patience()
+"""That of a client that is told of no other."""
 
 # A page of 500 records is more than a megabyte, and every read of a part of it costs as much as 30 KB do.
 httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
@@ -224,7 +225,7 @@ class Client:
         self,
         connection: Connection,
         *,
-        patience: Patience = _USUAL,
+        patience: Patience | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.usage = Usage()
@@ -237,7 +238,7 @@ class Client:
         self.limiter = Limiter()
         self.seconds_per_answer = 0.0
         self.clock = AccountClock(clock)
-        self._patience = patience
+        self._patience = patience or USUAL_PATIENCE
         self._understood = False
         self._connection = connection
         self._http = httpx.AsyncClient(

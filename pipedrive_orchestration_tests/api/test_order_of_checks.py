@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.pipedrive import client
 from pipedrive_orchestration_tests.api.conftest import StartApi
 from pipedrive_orchestration_tests.api.serving import DEALS, NOBODY, STAGES, Api, previewed
 from pipedrive_orchestration_tests.conftest import FreshDemo
+from pipedrive_orchestration_tests.pipedrive.asking import SHORT
 
 IMPORT = "/sources/import_from_pipedrive"
 UNKNOWN = "695a3cf5-4886-4d5d-8586-b83472fa1c92"
@@ -328,7 +330,10 @@ def test_a_wrong_body_is_400_where_pipedrive_does_not_answer(start_api: StartApi
     assert problems(api.post(f"{IMPORT}/preview", json={}))
 
 
-def test_a_pipedrive_that_does_not_answer_is_502(start_api: StartApi) -> None:
+def test_a_pipedrive_that_does_not_answer_is_502(
+    start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "USUAL_PATIENCE", SHORT)
     api = start_api(variables={"PIPEDRIVE_API_URL": NOBODY, "PIPEDRIVE_API_TOKEN": "f" * 40})
     answer = api.post(f"{IMPORT}/preview", json=previewed(DEALS))
     assert "PIPEDRIVE_API_URL" in refused(answer, 502)["message"]

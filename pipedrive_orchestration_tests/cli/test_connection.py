@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer
+from pipedrive_orchestration.pipedrive import client
 from pipedrive_orchestration_tests.cli.conftest import PERSONS, PIPELINES, Project
+from pipedrive_orchestration_tests.pipedrive.asking import SHORT
 
 NOT_CONNECTED = "User is not connected to 'pipedrive'."
 WRONG_TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -64,7 +66,10 @@ def test_a_token_of_the_process_wins_over_the_one_in_the_file(
     assert small.run("import", "pipelines").code == 0
 
 
-def test_an_unreachable_host_is_one_clear_paragraph(project: Project, demo: DemoServer) -> None:
+def test_an_unreachable_host_is_one_clear_paragraph(
+    project: Project, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "USUAL_PATIENCE", SHORT)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         project.write("pipelines", PIPELINES)

@@ -17,6 +17,8 @@ from pathlib import Path
 from create_dagster.cli import cli as create_dagster
 from dagster_dg_cli.cli import cli as dg
 
+from pipedrive_orchestration.process_exit import run_to_exit
+
 CLIS = {"dg": dg, "create-dagster": create_dagster}
 
 
@@ -45,4 +47,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    run_to_exit(_main)
