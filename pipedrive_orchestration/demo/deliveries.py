@@ -80,6 +80,8 @@ class Deliveries:
 
     def _run(self) -> None:
         self._account.webhooks.began.wait()
+        if self._stopped.is_set():
+            return
         with (
             httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=False) as client,  # noqa: S501
             ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook delivery") as pool,

@@ -29,6 +29,7 @@ from pipedrive_orchestration.demo.journal import Birth, Journal, JournalError
 from pipedrive_orchestration.demo.limits import Limits
 from pipedrive_orchestration.demo.oauth import InstalledApp
 from pipedrive_orchestration.demo.odd_answers import OddAnswers
+from pipedrive_orchestration.demo.prompt_server import PromptServer
 from pipedrive_orchestration.demo.settings import Settings
 
 HOST = "127.0.0.1"
@@ -114,7 +115,7 @@ def _repeat(account: Account, journal: Journal) -> None:
                 ) from error
 
 
-class Server(uvicorn.Server):
+class Server(PromptServer):
     """A uvicorn server on a loopback port that tells when it is ready.
 
     Args:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from pipedrive_orchestration.api.app import create_app
 from pipedrive_orchestration.api.dependencies import ApiContext
 from pipedrive_orchestration.api.keys import ApiKeys, Scope, new_key
+from pipedrive_orchestration.demo.prompt_server import PromptServer
 from pipedrive_orchestration.importing import Pull, import_source, windows_until
 from pipedrive_orchestration.pipedrive.auth import Connection
 from pipedrive_orchestration.services.deployment import Deployment, store_of
@@ -163,7 +164,7 @@ def listening(app: ASGIApp, **options: Any) -> Iterator[str]:
         listener.listen(100)
         usual: dict[str, Any] = {"lifespan": "on", "ws": "none", "proxy_headers": False}
         config = uvicorn.Config(app, log_level="critical", access_log=False, **usual | options)
-        server = uvicorn.Server(config)
+        server = PromptServer(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
         thread.start()
         try:

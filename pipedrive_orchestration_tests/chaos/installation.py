@@ -39,6 +39,7 @@ from dagster._scheduler.scheduler import ScheduleIterationTimes, launch_schedule
 
 from pipedrive_orchestration.api.app import create_app
 from pipedrive_orchestration.api.dependencies import ApiContext
+from pipedrive_orchestration.demo.prompt_server import PromptServer
 from pipedrive_orchestration.importing import run
 from pipedrive_orchestration.pipedrive.client import Client, Patience
 from pipedrive_orchestration.services.deployment import Deployment, deployed
@@ -111,7 +112,7 @@ class _Travel:
 def _installed(folder: Path, settings: Settings, deployment: Deployment, port: int) -> Iterator[Installation]:
     warehouse = Warehouse.from_settings(settings)
     api = create_app(ApiContext(deployment, warehouse, settings, None))
-    server = uvicorn.Server(uvicorn.Config(api, port=port, log_level="error", access_log=False, ws="none"))
+    server = PromptServer(uvicorn.Config(api, port=port, log_level="error", access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     installation = Installation(folder, settings, deployment)

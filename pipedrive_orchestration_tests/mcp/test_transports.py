@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from pipedrive_orchestration.api.keys import ApiKeys, Scope, new_key
 from pipedrive_orchestration.cli.app import app
+from pipedrive_orchestration.demo.prompt_server import PromptServer
 from pipedrive_orchestration.mcp.copy_reader import CopyReader
 from pipedrive_orchestration.mcp.http import PATH, http_app
 from pipedrive_orchestration.mcp.server import make_server
@@ -76,7 +77,7 @@ def serving(copy: Path, keys: ApiKeys | None = None) -> Iterator[str]:
     )
     with config.bind_socket() as listener:
         listener.listen()
-        server = uvicorn.Server(config)
+        server = PromptServer(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
