@@ -63,7 +63,7 @@ def _copied_business(seed: int, scale: float, now: datetime) -> Business:
 
 
 # The same few accounts are begun with hundreds of times, and to copy one takes a third of making it.
-server.generate = _copied_business
+server.generate = _copied_business  # type: ignore[attr-defined]
 
 SMALL = 0.02
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 
 V2_TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -49,6 +49,10 @@ class Clock:
         self._ahead += by
         if self._held is not None:
             self._held += by
+
+    def held(self) -> AbstractContextManager[None]:
+        """Holds the clock at the present instant for as long as the block runs."""
+        return self.at(self.exactly_now())
 
     @contextmanager
     def at(self, instant: datetime) -> Iterator[None]:

@@ -149,6 +149,8 @@ def perform(
 ) -> Answer:
     """Carries out a request on the account and keeps it if it is a write that succeeded.
 
+    All of it happens at one instant, which is that of the journal as well.
+
     Args:
         account: the account.
         method: HTTP method.
@@ -161,7 +163,7 @@ def perform(
     """
     split = urlsplit(target)
     operation, values = find(method, split.path)
-    with account.lock:
+    with account.lock, account.clock.held():
         if operation.resource in account.closed:
             raise not_open()
         account.purge()

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from pipedrive_orchestration.demo import DemoServer, JournalError, Settings, running_demo
+from pipedrive_orchestration_tests.clocks import PRESENT
 from pipedrive_orchestration_tests.conftest import SMALL
 from pipedrive_orchestration_tests.demo.conftest import client_of
 
@@ -22,8 +23,8 @@ def state(server: DemoServer) -> State:
     return records | {f"{name}Fields": list(fields.every()) for name, fields in server.account.fields.items()}
 
 
-def settings_of(path: Path) -> Settings:
-    return Settings(scale=SMALL, burst=0, journal=path)
+def settings_of(path: Path, **choices: Any) -> Settings:
+    return Settings(scale=SMALL, burst=0, journal=path, **choices)
 
 
 def change_everything(server: DemoServer) -> None:
@@ -67,6 +68,17 @@ def test_a_second_start_shows_the_same_account_and_takes_more_changes(tmp_path: 
     assert len(writes) == 12
     assert all(set(write) == {"at", "method", "path", "body"} for write in writes)
     assert Settings().token not in journal.read_text()
+
+
+def test_a_second_start_shows_the_same_times_though_seconds_pass_during_a_write(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "journal.jsonl", born=PRESENT, clock_rate=100_000)
+    with running_demo(settings) as server:
+        for number in range(20):
+            server.write("PATCH", "/api/v2/persons/1", {"name": f"Ada {number}"})
+            server.write("POST", "/api/v2/deals", {"title": f"Roof {number}", "person_id": 1})
+        first = state(server)
+    with running_demo(settings) as server:
+        assert state(server) == first
 
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
