@@ -35,6 +35,8 @@ set_clock()
 if not FULL:
     # The processes of the tests share few cores, and threads that wait for each other cost more than they do.
     instances.CONFIG["threads"] = 1
+    # Their databases hold some hundred rows; of the usual blocks of 256 KB each column would fill one with zeros.
+    instances.CONFIG["default_block_size"] = 16_384
     # And what is tried again need not wait for an account that recovers.
     client.PAUSE_SECONDS = 0.05
 

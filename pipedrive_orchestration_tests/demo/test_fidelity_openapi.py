@@ -278,7 +278,7 @@ def _valid_values(
 
 
 def test_retired_operations_are_those_that_were_taken_out_of_the_file(documents: dict[str, Document]) -> None:
-    gone = documents["v1 before removal"].operations() - documents["v1"].operations()
+    gone = documents["v1 before removal"].operations - documents["v1"].operations
     assert {(method, without_names(path)) for method, path in RETIRED} == {
         (method, without_names(path)) for method, path in gone
     }
@@ -341,7 +341,7 @@ def test_the_requests_that_make_several_changes_are_those_of_the_files(
     known = {
         (method, without_names(prefix + path)): document.operation(method, path).tokens
         for prefix, document in (("/v1", documents["v1"]), ("/api/v2", documents["v2"]))
-        for method, path in document.operations()
+        for method, path in document.operations
         if method != "GET" and document.says_several(method, path)
     }
     assert named == known
@@ -350,7 +350,7 @@ def test_the_requests_that_make_several_changes_are_those_of_the_files(
 def described(document: Document, method: str, path: str) -> FileOperation:
     """The operation of a path, whatever its parameters are called there."""
     template = next(
-        known for a_method, known in document.operations()
+        known for a_method, known in document.operations
         if a_method == method and without_names(known) == without_names(path)
     )  # fmt: skip
     return document.operation(method, template)
@@ -362,7 +362,7 @@ def test_a_record_is_read_at_the_price_of_the_file(
 ) -> None:
     path = writable.path.removeprefix("/api/v2").removeprefix("/v1") + "/{}"
     document = documents[writable.version]
-    offered = ("GET", without_names(path)) in {(m, without_names(p)) for m, p in document.operations()}
+    offered = ("GET", without_names(path)) in {(m, without_names(p)) for m, p in document.operations}
     assert writable.get_cost == (described(document, "GET", path).tokens if offered else 0)
 
 

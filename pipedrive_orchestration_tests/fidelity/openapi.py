@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -104,6 +105,7 @@ class Document:
         self._parsed: dict[str, Schema] = {}
         self._operations: dict[tuple[str, str], Operation] = {}
 
+    @cached_property
     def operations(self) -> set[tuple[str, str]]:
         """Method and path of every operation."""
         return {
