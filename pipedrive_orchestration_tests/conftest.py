@@ -35,7 +35,7 @@ set_clock()
 if not FULL:
     # The processes of the tests share few cores, and threads that wait for each other cost more than they do.
     instances.CONFIG["threads"] = 1
-    # Their databases hold some hundred rows; of the usual blocks of 256 KB each column would fill one with zeros.
+    # Their databases hold some hundred rows; each column would fill a usual block of 256 KB with zeros.
     instances.CONFIG["default_block_size"] = 16_384
     # And what is tried again need not wait for an account that recovers.
     client.PAUSE_SECONDS = 0.05
@@ -104,9 +104,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 class TestsThatWaitShareProcesses(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Runs the tests that wait for other processes one after the other in two processes of three.
+    """Runs the tests that wait for other processes one after the other, in two processes of ``-n``.
 
-    Meanwhile the third works on the others. A file stays in one process, for what its tests share.
+    Meanwhile the rest work on the others. A file stays in one process, for what its tests share.
     """
 
     def _split_scope(self, nodeid: str) -> str:
