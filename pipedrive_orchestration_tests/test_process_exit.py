@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 _PROGRAM = dedent("""
-    import atexit, sys, threading, time
+    import atexit, sys, threading
     from pipedrive_orchestration.process_exit import run_to_exit
 
     class Found:
@@ -24,7 +24,7 @@ _PROGRAM = dedent("""
     atexit.register(print, "what was registered before")
 
     def late():
-        time.sleep(0.2)
+        threading.main_thread().join()  # which ends when the program has
         print("a thread")
 
     def program():

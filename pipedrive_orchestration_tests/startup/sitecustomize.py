@@ -1,6 +1,6 @@
 """What Python does first in the processes that the tests start: their clock is that of the tests.
 
-And they spare themselves what matters to a process that lives long.
+They look for garbage rarely, since they end soon.
 
 Nothing of the project is imported here: what a process loads, and when, is for the tests to see.
 """
